@@ -1,0 +1,30 @@
+/**
+ * An actor runtime on worker_threads. The main path: `Supervisor.spawn` starts a worker whose module calls
+ * `runActor` (worker-host.ts); `connect` hands two actors the ends of a channel (mesh.ts); each makes a
+ * `Link` of its end (link.ts), whose frames go into the actor's `Mailbox` (mailbox.ts).
+ */
+export {
+  type ActorEvents,
+  ActorHandle,
+  type ActorLaunch,
+  type ActorSpec,
+  type ActorState,
+  type EmitActorEvent,
+} from './actor-handle.ts'
+export { hrtimeMs } from './clock.ts'
+export {
+  type ControlOptions,
+  type ControlProxy,
+  controlProxy,
+  exposeControl,
+  type Invoke,
+  type Remote,
+} from './control.ts'
+export { Link, type LinkHandlers, type LinkMetrics, type LinkWindow } from './link.ts'
+export { Mailbox, type MailboxBatch, type MailboxMetrics, type MailboxOptions } from './mailbox.ts'
+export { attach, connect, type PortReceiver } from './mesh.ts'
+export type { PortMessage } from './protocol.ts'
+export { defaultRestartPolicy, type RestartPolicy } from './restart-policy.ts'
+export { Supervisor, type SupervisorOptions } from './supervisor.ts'
+export { type ActorContext, type ActorInstance, runActor } from './worker-host.ts'
+export type { ExitInfo } from './worker-life.ts'

@@ -1,0 +1,231 @@
+/**
+ * A client: promises, timers and ports around the pure protocol of `ClientCore`. Works in any thread.
+ *
+ *     propose() ─► core ─(setImmediate: one frame for all calls of a turn)─► leader's port
+ *     port ─► outcomes ─► promises
+ */
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { hrtimeMs, Link } from '@troupe/actor'
+import { invalidOption, type NodeId, RaftError, seededRandom } from '@troupe/core'
+import { type Call, ClientCore, type ClientMetrics, type Consistency } from '@troupe/machines'
+import { codec } from '@troupe/wire'
+import { clientWindow } from './client-ports.ts'
+import { drawNumber } from './manifest.ts'
+import { type ClientSettings, positive, resolveClientSettings } from './options.ts'
+import { WakeTimer } from './wake-timer.ts'
+
+const GROUP = 0
+
+/** Options of one call. */
+export interface CallOptions {
+  /** Deadline in ms. A command that was sent by then is INDETERMINATE, else TIMEOUT. @default the client's */
+  readonly timeoutMs?: number
+  /** Gives the call up: ABORTED where nothing was sent, else INDETERMINATE. */
+  readonly signal?: AbortSignal
+}
+
+export interface QueryOptions extends CallOptions {
+  /**
+   * `linearizable`: sees every command acknowledged before the call. `stale`: whatever one replica has applied.
+   * @default 'linearizable'
+   */
+  readonly consistency?: Consistency
+  /** For stale queries: the replica to ask. @default any */
+  readonly node?: NodeId
+}
+
+/** What the cluster sends over the port that `Client.connect` takes: a fresh port to a node. */
+export interface NodePortMessage {
+  readonly node: NodeId
+  readonly port: MessagePort
+}
+
+/**
+ * Proposes commands and asks queries. Calls are pipelined; commands of one client are applied in the order they were
+ * proposed, each at most once, through leader changes and crashes.
+ */
+export class Client {
+  readonly #core: ClientCore
+  readonly #timeoutMs: number
+  readonly #feed: MessagePort
+  readonly #links = new Set<Link>()
+  readonly #timer = new WakeTimer(() => this.#tick())
+  readonly #flush = () => this.#runFlush()
+  #scheduled = false
+  #closed = false
+
+  private constructor(feed: MessagePort, settings: ClientSettings) {
+    const { client, timeoutMs } = resolveClientSettings(GROUP, settings)
+    this.#timeoutMs = timeoutMs
+    this.#core = new ClientCore(client, codec, seededRandom(drawNumber()))
+    this.#feed = feed
+    feed.on('message', ({ node, port }: NodePortMessage) => this.#connect(node, port))
+    feed.on('close', () => void this.close())
+  }
+
+  /**
+   * Makes a client of a port from `cluster.clientPort()`, in whichever thread that was posted to.
+   * @throws RaftError INVALID_OPTIONS
+   */
+  static async connect(port: MessagePort, settings: ClientSettings = {}): Promise<Client> {
+    return new Client(port, settings)
+  }
+
+  /** The leader, as far as this client knows. */
+  get leader(): NodeId | undefined {
+    return this.#core.leader
+  }
+
+  /** Commands without an answer. */
+  get outstandingCommands(): number {
+    return this.#core.outstandingCommands
+  }
+
+  get metrics(): Readonly<ClientMetrics> {
+    return this.#core.metrics
+  }
+
+  /**
+   * Replicates one command and resolves with its result when a quorum has flushed it and the leader has applied it.
+   * The command is encoded at the end of the turn: do not change it before.
+   * @throws RaftError BUSY, INVALID_COMMAND, REJECTED (by the machine), TIMEOUT, ABORTED, INDETERMINATE,
+   *   SHUTTING_DOWN
+   */
+  propose<Result = unknown>(command: unknown, options?: CallOptions): Promise<Result> {
+    return this.#call<Result>(command, undefined, options, (call) => this.#core.propose(call))
+  }
+
+  /**
+   * Replicates many commands as one proposal: in order, in one entry. Resolves with one result for each; one that the
+   * machine refused has its RaftError (REJECTED) in its place.
+   * @throws as `propose`, and INVALID_COMMAND for more than `maxBatchCommands`
+   */
+  proposeMany<Result = unknown>(commands: readonly unknown[], options?: CallOptions): Promise<Result[]> {
+    return this.#call<Result[]>(undefined, commands, options, (call) => this.#core.propose(call))
+  }
+
+  /**
+   * Asks the state machine.
+   * @throws RaftError REJECTED (by the machine), BUSY, TIMEOUT, ABORTED, SHUTTING_DOWN
+   */
+  query<Answer = unknown>(query: unknown, options: QueryOptions = {}): Promise<Answer> {
+    const { consistency = 'linearizable', node } = options
+    return this.#call<Answer>(undefined, undefined, options, (call) => {
+      if (consistency !== 'linearizable' && consistency !== 'stale') {
+        throw invalidOption('consistency', consistency, "'linearizable' or 'stale'")
+      }
+      this.#core.query(query, consistency, node, call)
+    })
+  }
+
+  #call<Value>(
+    command: unknown,
+    commands: readonly unknown[] | undefined,
+    options: CallOptions | undefined,
+    take: (call: Call) => void,
+  ): Promise<Value> {
+    return new Promise<Value>((resolve, reject) => {
+      if (this.#closed) throw new RaftError('SHUTTING_DOWN', 'the client is closed', { what: 'client' })
+      const timeoutMs = options?.timeoutMs === undefined ? this.#timeoutMs : positive('timeoutMs', options.timeoutMs)
+      const deadlineMs = hrtimeMs() + timeoutMs
+      const call: Call = { command, commands, deadlineMs, resolve: resolve as Call['resolve'], reject, settled: false }
+      const signal = options?.signal
+      if (signal?.aborted) throw aborted(signal)
+      take(call)
+      if (signal !== undefined) this.#followSignal(signal, call)
+      this.#scheduleFlush()
+    })
+  }
+
+  #followSignal(signal: AbortSignal, call: Call): void {
+    const abort = (): void => this.#core.abandon(call, aborted(signal).message)
+    const { resolve, reject } = call
+    signal.addEventListener('abort', abort, { once: true })
+    call.resolve = (value) => {
+      signal.removeEventListener('abort', abort)
+      resolve(value)
+    }
+    call.reject = (error) => {
+      signal.removeEventListener('abort', abort)
+      reject(error)
+    }
+  }
+
+  // ---- connections
+
+  #connect(node: NodeId, port: MessagePort): void {
+    if (this.#closed) return port.close()
+    const link = new Link(port, clientWindow, {
+      onFrame: (frame) => this.#frame(node, link, frame),
+      onWritable: () => this.#scheduleFlush(),
+      onClose: () => {
+        if (this.#links.delete(link)) this.#disconnected(node)
+      },
+    })
+    this.#links.add(link)
+    this.#core.opened(node, { send: (frame) => link.send(frame, true) })
+    this.#scheduleFlush()
+  }
+
+  #disconnected(node: NodeId): void {
+    this.#core.closed(node)
+    this.#scheduleFlush()
+  }
+
+  #frame(node: NodeId, link: Link, frame: Uint8Array): void {
+    link.consumed(1, frame.byteLength)
+    this.#core.frame(node, frame)
+    this.#scheduleFlush()
+  }
+
+  // ---- turns
+
+  /** Everything that the calls of one turn of the event loop ask for leaves in one frame. */
+  #scheduleFlush(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(this.#flush)
+  }
+
+  #runFlush(): void {
+    this.#scheduled = false
+    if (this.#closed) return
+    const nowMs = hrtimeMs()
+    this.#core.flush(nowMs)
+    this.#timer.arm(this.#core.deadlineMs, nowMs)
+  }
+
+  #tick(): void {
+    if (this.#closed) return
+    const nowMs = hrtimeMs()
+    this.#core.tick(nowMs)
+    this.#timer.arm(this.#core.deadlineMs, nowMs)
+  }
+
+  /** Closes the connections. What is outstanding is rejected: INDETERMINATE where it was sent. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    this.#timer.clear()
+    this.#core.close()
+    this.#feed.close()
+    for (const link of this.#links) link.close()
+    this.#links.clear()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+}
+
+function aborted(signal: AbortSignal): RaftError<'ABORTED'> {
+  const { reason } = signal
+  const text = reason instanceof Error ? reason.message : String(reason)
+  return new RaftError('ABORTED', text, { reason: text }, { cause: reason })
+}
+
+/** A fresh pair of ports: one end feeds a client with ports to nodes, the other is the client's. */
+export function clientFeed(): { readonly feed: MessagePort; readonly port: MessagePort } {
+  const { port1, port2 } = new MessageChannel()
+  return { feed: port1, port: port2 }
+}

@@ -1,0 +1,321 @@
+/**
+ * A cluster of Raft nodes on the worker threads of this process.
+ *
+ *     Cluster.start ─► manifest ─► Supervisor spawns a worker for each node ─► direct ports between all of them
+ *     cluster.client() ─► a port to every node; the main thread then stays out of the way
+ */
+import { EventEmitter } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { type ActorHandle, attach, connect, type ExitInfo, Supervisor } from '@troupe/actor'
+import { invalidOption, type NodeId, RaftError } from '@troupe/core'
+import { Client, clientFeed, type NodePortMessage } from './client.ts'
+import { drawNumber, ephemeralManifest, type Manifest, nodePath, openManifest } from './manifest.ts'
+import type { NodeBirth, NodeControl, NodeNotice, NodeStatus } from './node-control.ts'
+import {
+  type ClientSettings,
+  type ClusterOptions,
+  type ResolvedClusterOptions,
+  resolveClientSettings,
+  resolveClusterOptions,
+} from './options.ts'
+
+const GROUP = 0
+const POLL_MS = 5
+
+/** What a cluster tells of itself. Instants are milliseconds of the process-wide monotonic clock. */
+export interface ClusterEvents {
+  /** A node became leader of a term; `atMs` as that node saw it. */
+  leader: [{ id: NodeId; term: number; atMs: number }]
+  /** A node's worker is gone. */
+  exit: [ExitInfo]
+  /** A node died without being told to and will be started again. */
+  restarting: [{ id: NodeId; attempt: number; delayMs: number }]
+  /** A node died too often; only `restart` starts it again. */
+  quarantined: [{ id: NodeId; failures: number; error: RaftError | undefined }]
+}
+
+/** A node in `cluster.status()`. */
+export type NodeReport =
+  | ({ readonly running: true } & NodeStatus)
+  | { readonly running: false; readonly id: NodeId; readonly reason: string }
+
+export interface ClusterStatus {
+  readonly leader: NodeId | undefined
+  readonly term: number
+  readonly nodes: readonly NodeReport[]
+}
+
+export interface NodeDigest {
+  /** Index up to which the digested state is applied. */
+  readonly applied: number
+  readonly sha256: string
+}
+
+type NodeHandle = ActorHandle<NodeControl>
+
+export class Cluster extends EventEmitter<ClusterEvents> {
+  readonly ids: readonly NodeId[]
+  /** Where the logs are; undefined for a cluster in memory. */
+  readonly directory: string | undefined
+  readonly #options: ResolvedClusterOptions
+  readonly #manifest: Manifest
+  readonly #isTemporary: boolean
+  readonly #supervisor = new Supervisor()
+  readonly #nodes = new Map<NodeId, NodeHandle>()
+  readonly #feeds = new Set<MessagePort>()
+  #leader: { readonly id: NodeId; readonly term: number } | undefined
+  #stopping: Promise<void> | undefined
+
+  private constructor(options: ResolvedClusterOptions) {
+    super()
+    this.#options = options
+    this.ids = options.ids
+    this.#isTemporary = options.durability !== 'memory' && options.directory === undefined
+    this.directory = directoryOf(options)
+    this.#manifest =
+      this.directory === undefined
+        ? ephemeralManifest(options.ids, options.machine)
+        : openManifest(this.directory, options.ids, options.machine)
+    for (const id of options.ids) this.#nodes.set(id, this.#spawn(id))
+    this.#supervisor.on('started', ({ id }) => this.#wire(id))
+    this.#supervisor.on('exit', (info) => this.#onExit(info))
+    this.#supervisor.on('restarting', (event) => this.emit('restarting', event))
+    this.#supervisor.on('quarantined', (event) => this.emit('quarantined', event))
+  }
+
+  /**
+   * Starts all nodes and waits for a leader.
+   * @throws RaftError INVALID_OPTIONS, INVALID_DIRECTORY, INVALID_MACHINE, STORAGE_DAMAGED, STORAGE_FAILED, TIMEOUT;
+   *   then nothing is left running, and a temporary directory is removed
+   */
+  static async start(options: ClusterOptions = {}): Promise<Cluster> {
+    const cluster = new Cluster(resolveClusterOptions(options))
+    try {
+      await cluster.#start()
+      return cluster
+    } catch (error) {
+      await cluster.stop()
+      throw error
+    }
+  }
+
+  async #start(): Promise<void> {
+    const { startTimeoutMs, logger, seed } = this.#options
+    logger('info', 'cluster starting', { nodes: this.ids, directory: this.directory, seed })
+    const deadlineMs = performance.now() + startTimeoutMs
+    await Promise.all([...this.#nodes.values()].map((node) => node.start()))
+    // Nobody leads yet, and nobody needs to wait for a timeout to find that out. Pre-votes keep it harmless.
+    const [first] = this.#nodes.values()
+    await first?.api.campaign()
+    await this.#until(() => this.#leader !== undefined, deadlineMs, startTimeoutMs, 'no leader was elected')
+  }
+
+  // ---- state
+
+  /** The leader of the latest term that this thread has heard of. */
+  get leader(): NodeId | undefined {
+    return this.#leader?.id
+  }
+
+  /** Asks every node for its state; one that does not run or does not answer is listed so. */
+  async status(): Promise<ClusterStatus> {
+    const nodes = await Promise.all(this.ids.map((id) => this.#report(id)))
+    return { leader: this.#leader?.id, term: this.#leader?.term ?? 0, nodes }
+  }
+
+  async #report(id: NodeId): Promise<NodeReport> {
+    try {
+      return { running: true, ...(await this.#node(id).api.status()) }
+    } catch (error) {
+      return { running: false, id, reason: error instanceof Error ? error.message : String(error) }
+    }
+  }
+
+  /**
+   * Waits until every running node has applied everything that the leader had committed.
+   * @throws RaftError TIMEOUT
+   */
+  async converged({ timeoutMs = 10_000 }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    const deadlineMs = performance.now() + timeoutMs
+    let behind = 'no leader'
+    for (;;) {
+      const { leader, nodes } = await this.status()
+      const running = nodes.filter((node) => node.running)
+      const led = running.find((node) => node.id === leader && node.role === 'leader')
+      const late = led && running.filter((node) => node.applied !== led.lastIndex)
+      if (late !== undefined && late.length === 0) return
+      if (late !== undefined) behind = `${late.map(({ id }) => id).join(', ')} behind`
+      if (performance.now() >= deadlineMs) throw timedOut(`the replicas did not converge: ${behind}`, timeoutMs)
+      await pause(POLL_MS)
+    }
+  }
+
+  /** SHA-256 over the replicated state of each running node. Equal where equally much is applied. */
+  async digests(): Promise<Map<NodeId, NodeDigest>> {
+    const running = this.ids.filter((id) => this.#node(id).state === 'running')
+    const digests = await Promise.all(running.map((id) => this.#node(id).api.digest()))
+    return new Map(running.map((id, index) => [id, digests[index] as NodeDigest]))
+  }
+
+  // ---- clients
+
+  /**
+   * A client in this thread.
+   * @throws RaftError INVALID_OPTIONS, SHUTTING_DOWN
+   */
+  async client(settings: ClientSettings = {}): Promise<Client> {
+    resolveClientSettings(GROUP, settings)
+    return Client.connect(this.clientPort(), settings)
+  }
+
+  /**
+   * A port for a client in another thread: post it there (and transfer it), and call `Client.connect` with it. Fresh
+   * ports to nodes that come back arrive over it.
+   * @throws RaftError SHUTTING_DOWN
+   */
+  clientPort(): MessagePort {
+    if (this.#stopping !== undefined) throw shuttingDown()
+    const { feed, port } = clientFeed()
+    this.#feeds.add(feed)
+    feed.once('close', () => this.#feeds.delete(feed))
+    feed.unref()
+    for (const node of this.#nodes.values()) if (node.state === 'running') offer(feed, node)
+    return port
+  }
+
+  // ---- faults
+
+  /**
+   * Crashes a node: its worker ends itself without closing anything, and stays down until `restart`.
+   * @throws RaftError INVALID_OPTIONS for an unknown id; NODE_UNAVAILABLE where it does not run
+   */
+  async crash(id: NodeId): Promise<ExitInfo> {
+    return this.#node(id).crash({ restart: false })
+  }
+
+  /**
+   * Starts a node that is down from its files, after its old worker's exit.
+   * @throws RaftError INVALID_OPTIONS for an unknown id or a node that runs; what keeps it from starting
+   */
+  async restart(id: NodeId): Promise<void> {
+    if (this.#stopping !== undefined) throw shuttingDown()
+    await this.#node(id).start()
+  }
+
+  /** Stops all nodes, closes what they have open, removes a temporary directory. Idempotent. */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  async #stop(): Promise<void> {
+    for (const feed of this.#feeds) feed.close()
+    await this.#supervisor.stopAll()
+    if (this.#isTemporary && this.directory !== undefined) rmSync(this.directory, { recursive: true, force: true })
+    this.#options.logger('info', 'cluster stopped', {})
+  }
+
+  // ---- nodes
+
+  #node(id: NodeId): NodeHandle {
+    const node = this.#nodes.get(id)
+    if (node === undefined) throw invalidOption('id', id, `one of ${this.ids.join(', ')}`)
+    return node
+  }
+
+  #spawn(id: NodeId): NodeHandle {
+    return this.#supervisor.spawn<NodeControl>({
+      id,
+      url: new URL(import.meta.resolve('@troupe/cluster/node-worker')),
+      restart: this.#options.restart,
+      launch: (startCount) => {
+        const { port1: own, port2: notices } = new MessageChannel()
+        own.on('message', (notice: NodeNotice) => this.#onNotice(id, notice))
+        own.unref()
+        return { data: this.#birth(id, startCount, notices), transferList: [notices] }
+      },
+    })
+  }
+
+  #birth(id: NodeId, startCount: number, notices: MessagePort): NodeBirth {
+    const { raft, batching, durability, machine, machineOptions, seed } = this.#options
+    const { clusterId, members } = this.#manifest
+    const index = this.ids.indexOf(id)
+    const { incarnation } = members[index] as Manifest['members'][number]
+    return {
+      identity: { clusterId, group: GROUP, id, incarnation, boot: drawNumber() },
+      directory: this.directory === undefined ? '' : nodePath(this.directory, id),
+      voters: members,
+      durability,
+      machine,
+      machineOptions,
+      raft,
+      gateway: { ...batching, group: GROUP },
+      // Different on every node and at every start: equal timeouts would split votes for ever.
+      seed: seed + index * 1_000_003 + startCount * 7919,
+      notices,
+    }
+  }
+
+  /** A node runs (again): connects it to all that run, and every client to it. */
+  #wire(id: NodeId): void {
+    const node = this.#node(id)
+    this.#options.logger('info', 'node started', { node: id, start: node.startCount })
+    for (const other of this.#nodes.values()) {
+      if (other !== node && other.state === 'running') connect(node, other, { kind: 'peer' })
+    }
+    for (const feed of this.#feeds) offer(feed, node)
+  }
+
+  #onNotice(id: NodeId, notice: NodeNotice): void {
+    const { logger } = this.#options
+    if (notice.kind === 'log') return logger(notice.level, notice.event, { node: id, ...notice.detail })
+    const { role, term, leader, atMs } = notice
+    logger('info', 'role changed', { node: id, role, term, leader })
+    if (role !== 'leader' || term <= (this.#leader?.term ?? 0)) return
+    this.#leader = { id, term }
+    this.emit('leader', { id, term, atMs })
+  }
+
+  #onExit(info: ExitInfo): void {
+    const level = info.expected ? 'info' : 'error'
+    this.#options.logger(level, 'node exited', { node: info.id, code: info.code, error: info.error?.message })
+    this.emit('exit', info)
+  }
+
+  async #until(isSo: () => boolean, deadlineMs: number, timeoutMs: number, otherwise: string): Promise<void> {
+    while (!isSo()) {
+      if (performance.now() >= deadlineMs) throw timedOut(otherwise, timeoutMs)
+      await pause(POLL_MS)
+    }
+  }
+}
+
+function directoryOf({ durability, directory }: ResolvedClusterOptions): string | undefined {
+  if (durability === 'memory') return undefined
+  return directory === undefined ? mkdtempSync(join(tmpdir(), 'troupe-')) : resolve(directory)
+}
+
+/** Hands a client a fresh port to a node. */
+function offer(feed: MessagePort, node: NodeHandle): void {
+  const port = attach(node, 'client', { kind: 'client' })
+  const message: NodePortMessage = { node: node.id, port }
+  feed.postMessage(message, [port])
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resume) => setTimeout(resume, ms))
+
+function timedOut(what: string, timeoutMs: number): RaftError<'TIMEOUT'> {
+  return new RaftError('TIMEOUT', `${what} within ${timeoutMs} ms`, { timeoutMs })
+}
+
+function shuttingDown(): RaftError<'SHUTTING_DOWN'> {
+  return new RaftError('SHUTTING_DOWN', 'the cluster is stopping', { what: 'cluster' })
+}

@@ -1,0 +1,31 @@
+import { RaftError } from '@troupe/core'
+import {
+  checkMachineDefinition,
+  createMachine,
+  kvMachine,
+  logMachine,
+  type MachineContext,
+  type MachineDefinition,
+  type StateMachine,
+} from '@troupe/machines'
+
+const BUILT_IN: Readonly<Record<string, MachineDefinition>> = { kv: kvMachine, log: logMachine }
+
+/**
+ * Makes the state machine named or pointed to by `source`, in this thread.
+ * @throws RaftError INVALID_MACHINE where the module does not load or breaks the contract
+ */
+export async function loadMachine(source: string, context: MachineContext): Promise<StateMachine> {
+  return createMachine(BUILT_IN[source] ?? (await importMachine(source)), context)
+}
+
+async function importMachine(url: string): Promise<MachineDefinition> {
+  let module: { readonly machine?: unknown }
+  try {
+    module = await import(url)
+  } catch (error) {
+    const reason = `it does not load: ${error instanceof Error ? error.message : String(error)}`
+    throw new RaftError('INVALID_MACHINE', `state machine ${url}: ${reason}`, { machine: url, reason })
+  }
+  return checkMachineDefinition(url, module.machine)
+}

@@ -1,0 +1,123 @@
+/**
+ * cluster.json: who belongs to the cluster of a directory. Written before the nodes' directories are made and marked
+ * complete after, so that a start that was cut off can be taken up again, and a node's directory that vanished later is
+ * noticed: that node has lost what it promised, and must not come back under its old identity.
+ */
+import { randomUUID } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { invalidOption, type Member, RaftError } from '@troupe/core'
+import { createNodeDirectory, DIRECTORY_FORMAT, writeFileAtomic } from '@troupe/store'
+
+const MANIFEST_FILE = 'cluster.json'
+const GROUP = 0
+
+export interface Manifest {
+  readonly format: number
+  readonly clusterId: string
+  /** False while the nodes' directories are being made. */
+  readonly complete: boolean
+  readonly machine: string
+  readonly members: readonly Member[]
+}
+
+/** A number that no other directory or start will draw. */
+export function drawNumber(): number {
+  const [high, low] = crypto.getRandomValues(new Uint32Array(2)) as unknown as [number, number]
+  return 1 + (high % 0x100000) * 0x100000000 + low
+}
+
+export function nodePath(directory: string, id: string): string {
+  return join(directory, id)
+}
+
+/** The membership of a cluster that leaves nothing on a disk. */
+export function ephemeralManifest(ids: readonly string[], machine: string): Manifest {
+  const members = ids.map((id) => ({ id, incarnation: drawNumber() }))
+  return { format: DIRECTORY_FORMAT, clusterId: randomUUID(), complete: true, machine, members }
+}
+
+/**
+ * Opens the cluster in `directory`, or makes one there.
+ * @throws RaftError INVALID_DIRECTORY, INVALID_OPTIONS where nodes or machine are not those it was made with
+ */
+export function openManifest(directory: string, ids: readonly string[], machine: string): Manifest {
+  const path = resolve(directory)
+  try {
+    mkdirSync(path, { recursive: true })
+  } catch (error) {
+    throw refused(path, `it cannot be created: ${(error as Error).message}`)
+  }
+  const found = readManifest(path)
+  const manifest = found ?? { ...ephemeralManifest(ids, machine), complete: false }
+  checkSame(manifest, ids, machine)
+  if (manifest.complete) return checkNodes(path, manifest)
+  if (found === undefined) writeManifest(path, manifest)
+  createNodes(path, manifest)
+  const complete = { ...manifest, complete: true }
+  writeManifest(path, complete)
+  return complete
+}
+
+function refused(path: string, reason: string): RaftError<'INVALID_DIRECTORY'> {
+  return new RaftError('INVALID_DIRECTORY', `data directory ${path}: ${reason}`, { path, reason })
+}
+
+function readManifest(path: string): Manifest | undefined {
+  const file = join(path, MANIFEST_FILE)
+  if (!existsSync(file)) return undefined
+  let found: Manifest
+  try {
+    found = JSON.parse(readFileSync(file, 'utf8')) as Manifest
+  } catch (error) {
+    throw refused(path, `${MANIFEST_FILE} is not readable: ${(error as Error).message}`)
+  }
+  if (typeof found !== 'object' || found === null || !Array.isArray(found.members)) {
+    throw refused(path, `${MANIFEST_FILE} does not describe a cluster`)
+  }
+  if (found.format > DIRECTORY_FORMAT) {
+    throw refused(path, `it has format ${found.format}, this version reads ${DIRECTORY_FORMAT}: upgrade Troupe`)
+  }
+  return found
+}
+
+function writeManifest(path: string, manifest: Manifest): void {
+  try {
+    writeFileAtomic(join(path, MANIFEST_FILE), `${JSON.stringify(manifest, undefined, 2)}\n`)
+  } catch (error) {
+    throw refused(path, `it is not writable: ${(error as Error).message}`)
+  }
+}
+
+function checkSame(manifest: Manifest, ids: readonly string[], machine: string): void {
+  const here = manifest.members.map(({ id }) => id)
+  if (here.length !== ids.length || here.some((id, index) => id !== ids[index])) {
+    throw invalidOption('nodes', ids.join(', '), `${here.join(', ')}, as in the data directory`)
+  }
+  if (manifest.machine !== machine) {
+    throw invalidOption('machine', machine, `${manifest.machine}, as in the data directory`)
+  }
+}
+
+function checkNodes(path: string, manifest: Manifest): Manifest {
+  for (const { id } of manifest.members) {
+    if (existsSync(nodePath(path, id))) continue
+    throw refused(path, `the directory of node ${id} is gone: it has lost what it promised to its peers`)
+  }
+  return manifest
+}
+
+/** A node's directory that an earlier, cut off start has made already is kept if it is the very one. */
+function createNodes(path: string, { clusterId, members }: Manifest): void {
+  for (const { id, incarnation } of members) {
+    const node = nodePath(path, id)
+    if (existsSync(join(node, 'identity.json'))) continue
+    createNodeDirectory(node, {
+      clusterId,
+      nodeId: id,
+      incarnation,
+      group: GROUP,
+      configuration: { voters: members },
+    })
+  }
+}

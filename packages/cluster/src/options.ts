@@ -1,0 +1,189 @@
+import { pathToFileURL } from 'node:url'
+import { type Durability, invalidOption, type RaftKnobs, resolveRaftKnobs } from '@troupe/core'
+import { type ClientOptions, type GatewayOptions, resolveClientOptions } from '@troupe/machines'
+import type { RestartPolicy } from '@troupe/actor'
+import { type Logger, silentLogger } from './logger.ts'
+
+/** Batching at the leader. The names are those Kafka users know. */
+export type BatchingOptions = Omit<GatewayOptions, 'group'>
+
+export const defaultBatching: BatchingOptions = {
+  lingerMs: 0,
+  maxBatchBytes: 1 << 20,
+  maxBatchCommands: 65_536,
+  maxWaitingBytes: 64 << 20,
+  maxPendingReads: 65_536,
+}
+
+/** Options of `Cluster.start`. All optional. */
+export interface ClusterOptions {
+  /** How many nodes, 1 to 9, named n1, n2, …; or their names. @default 3 */
+  readonly nodes?: number | readonly string[]
+  /** `kv`, `log`, or the URL (or absolute path) of a module that exports `machine`. @default 'kv' */
+  readonly machine?: string | URL
+  /** Handed to the machine on every node: plain values. */
+  readonly machineOptions?: Readonly<Record<string, unknown>>
+  /** Where the nodes keep their logs. @default a temporary directory, removed by `stop` */
+  readonly directory?: string
+  /** @default 'flush-before-ack' */
+  readonly durability?: Durability
+  /** Timeouts and pipelining. */
+  readonly raft?: Partial<RaftKnobs>
+  /** How the leader makes entries of commands. */
+  readonly batching?: Partial<BatchingOptions>
+  /** What happens when a node's worker dies without being told to. */
+  readonly restart?: Partial<RestartPolicy>
+  /** Longest wait for the first leader, in ms. @default 30,000 */
+  readonly startTimeoutMs?: number
+  /** @default silent */
+  readonly logger?: Logger
+  /** Seed of all random timeouts; drawn and logged where it is not given. */
+  readonly seed?: number
+}
+
+/** Options of a client. */
+export interface ClientSettings extends Partial<Omit<ClientOptions, 'group'>> {
+  /** Deadline of each call that does not name its own, in ms. @default 10,000 */
+  readonly timeoutMs?: number
+}
+
+export interface ResolvedClusterOptions {
+  readonly ids: readonly string[]
+  readonly machine: string
+  readonly machineOptions: Readonly<Record<string, unknown>>
+  readonly directory: string | undefined
+  readonly durability: Durability
+  readonly raft: RaftKnobs
+  readonly batching: BatchingOptions
+  readonly restart: Partial<RestartPolicy>
+  readonly startTimeoutMs: number
+  readonly logger: Logger
+  readonly seed: number
+}
+
+export interface ResolvedClientSettings {
+  readonly client: ClientOptions
+  readonly timeoutMs: number
+}
+
+const FIELDS: readonly (keyof ClusterOptions)[] = [
+  'nodes',
+  'machine',
+  'machineOptions',
+  'directory',
+  'durability',
+  'raft',
+  'batching',
+  'restart',
+  'startTimeoutMs',
+  'logger',
+  'seed',
+]
+const DURABILITIES: readonly Durability[] = ['flush-before-ack', 'acked-before-flush', 'memory']
+const BUILT_IN_MACHINES = ['kv', 'log']
+const MAX_NODES = 9
+
+/**
+ * Checks every field and fills in the defaults.
+ * @throws RaftError INVALID_OPTIONS naming the field, its value and what is expected
+ */
+export function resolveClusterOptions(given: ClusterOptions = {}): ResolvedClusterOptions {
+  for (const field of Object.keys(given)) {
+    if (!(FIELDS as readonly string[]).includes(field)) {
+      throw invalidOption(field, given[field as keyof ClusterOptions], `one of the options ${FIELDS.join(', ')}`)
+    }
+  }
+  const { durability = 'flush-before-ack', directory, machineOptions = {}, logger = silentLogger } = given
+  if (!DURABILITIES.includes(durability)) throw invalidOption('durability', durability, DURABILITIES.join(' or '))
+  if (directory !== undefined && (typeof directory !== 'string' || directory === '')) {
+    throw invalidOption('directory', directory, 'a path')
+  }
+  if (typeof machineOptions !== 'object' || machineOptions === null) {
+    throw invalidOption('machineOptions', machineOptions, 'an object')
+  }
+  if (typeof logger !== 'function') throw invalidOption('logger', logger, 'a function')
+  return Object.freeze({
+    ids: resolveIds(given.nodes ?? 3),
+    machine: resolveMachine(given.machine ?? 'kv'),
+    machineOptions,
+    directory,
+    durability,
+    raft: resolveRaftKnobs(given.raft),
+    batching: resolveBatching(given.batching),
+    restart: given.restart ?? {},
+    startTimeoutMs: positive('startTimeoutMs', given.startTimeoutMs ?? 30_000),
+    logger,
+    seed: resolveSeed(given.seed),
+  })
+}
+
+function resolveIds(nodes: number | readonly string[]): readonly string[] {
+  if (typeof nodes === 'number') {
+    if (!Number.isSafeInteger(nodes) || nodes < 1 || nodes > MAX_NODES) {
+      throw invalidOption('nodes', nodes, `an integer from 1 to ${MAX_NODES}, or a list of names`)
+    }
+    return Array.from({ length: nodes }, (_, index) => `n${index + 1}`)
+  }
+  if (!Array.isArray(nodes) || nodes.length < 1 || nodes.length > MAX_NODES) {
+    throw invalidOption('nodes', nodes, `1 to ${MAX_NODES} names, or a number`)
+  }
+  nodes.forEach((name: unknown, index) => {
+    if (typeof name !== 'string' || !/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/.test(name)) {
+      throw invalidOption(`nodes[${index}]`, name, 'a name of letters, digits, - and _, at most 63 characters')
+    }
+    if (nodes.indexOf(name) !== index) throw invalidOption(`nodes[${index}]`, name, 'a name no other node has')
+  })
+  return [...nodes]
+}
+
+function resolveMachine(machine: string | URL): string {
+  if (machine instanceof URL) return machine.href
+  if (BUILT_IN_MACHINES.includes(machine)) return machine
+  if (typeof machine === 'string' && machine.startsWith('/')) return pathToFileURL(machine).href
+  if (typeof machine === 'string' && URL.canParse(machine)) return machine
+  throw invalidOption('machine', machine, `${BUILT_IN_MACHINES.join(', ')}, or the URL of a module`)
+}
+
+/** @throws RaftError INVALID_OPTIONS */
+function resolveBatching(given: Partial<BatchingOptions> = {}): BatchingOptions {
+  const present = Object.entries(given).filter(([, value]) => value !== undefined)
+  for (const [field, value] of present) {
+    if (!(field in defaultBatching)) {
+      const known = Object.keys(defaultBatching).join(', ')
+      throw invalidOption(`batching.${field}`, value, `one of the options ${known}`)
+    }
+    if (field === 'lingerMs') notNegative('batching.lingerMs', value)
+    else positiveInteger(`batching.${field}`, value)
+  }
+  return Object.freeze({ ...defaultBatching, ...Object.fromEntries(present) })
+}
+
+function resolveSeed(seed: number | undefined): number {
+  if (seed === undefined) return Math.floor(Math.random() * Number.MAX_SAFE_INTEGER)
+  if (!Number.isSafeInteger(seed) || seed < 0) throw invalidOption('seed', seed, 'an integer of at least 0')
+  return seed
+}
+
+/** @throws RaftError INVALID_OPTIONS */
+export function resolveClientSettings(group: number, given: ClientSettings = {}): ResolvedClientSettings {
+  const { timeoutMs = 10_000, ...client } = given
+  return { client: resolveClientOptions(group, client), timeoutMs: positive('timeoutMs', timeoutMs) }
+}
+
+/** @throws RaftError INVALID_OPTIONS */
+export function positive(field: string, value: unknown): number {
+  if (typeof value !== 'number' || !Number.isFinite(value) || value <= 0) {
+    throw invalidOption(field, value, 'a positive number')
+  }
+  return value
+}
+
+function notNegative(field: string, value: unknown): void {
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
+    throw invalidOption(field, value, 'a number that is not negative')
+  }
+}
+
+function positiveInteger(field: string, value: unknown): void {
+  if (!Number.isSafeInteger(value) || (value as number) < 1) throw invalidOption(field, value, 'a positive integer')
+}

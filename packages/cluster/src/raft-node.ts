@@ -1,0 +1,199 @@
+/**
+ * A Raft node as an actor: its mailbox, and everything that the driver stands on.
+ *
+ *     ports ─► links ─► mailbox ─► turn: NodeDriver.handle(events) ─► store, links
+ *                          ▲
+ *                  flush completed, timer
+ */
+import { createHash } from 'node:crypto'
+import type { PortMessage } from '@troupe/actor'
+import { hrtimeMs, Mailbox } from '@troupe/actor'
+import {
+  type Configuration,
+  type LogStore,
+  NodeDriver,
+  type NodeEvent,
+  RaftCore,
+  type RoleChange,
+  type StoreEvents,
+  seededRandom,
+} from '@troupe/core'
+import { type ClientEvent, Gateway, ReplicatedMachine } from '@troupe/machines'
+import { type NodeDirectory, openLmdbLogStore, openMemoryLogStore, openNodeDirectory } from '@troupe/store'
+import { PortTransport } from '@troupe/transport'
+import { codec, crc32 } from '@troupe/wire'
+import { ClientPorts } from './client-ports.ts'
+import { loadMachine } from './load-machine.ts'
+import type { LogLevel } from './logger.ts'
+import type { NodeBirth, NodeControl, NodeNotice, NodeStatus, PortMeta } from './node-control.ts'
+import { WakeTimer } from './wake-timer.ts'
+
+type Event = NodeEvent<ClientEvent>
+
+/** Lanes in the order they are stepped. Control is not among them: its calls come between turns. */
+interface Lanes {
+  /** Votes, heartbeats, completed flushes, peers that come and go. */
+  urgent: Event
+  replication: Event
+  clients: Event
+}
+
+export class RaftNode implements NodeControl {
+  readonly #birth: NodeBirth
+  readonly #directory: NodeDirectory | undefined
+  readonly #store: LogStore
+  readonly #machine: ReplicatedMachine
+  readonly #gateway: Gateway
+  readonly #transport: PortTransport
+  readonly #clients: ClientPorts
+  readonly #driver: NodeDriver<ClientEvent>
+  readonly #mailbox: Mailbox<Lanes>
+  readonly #timer = new WakeTimer(() => this.#mailbox.wake())
+  readonly #events: Event[] = []
+
+  /**
+   * Opens everything a node needs; it does nothing until it is handed ports.
+   * @param fail takes the actor down
+   * @throws RaftError INVALID_MACHINE, INVALID_DIRECTORY, STORAGE_FAILED, STORAGE_DAMAGED, INVALID_OPTIONS
+   */
+  static async open(birth: NodeBirth, fail: (error: unknown) => never): Promise<RaftNode> {
+    const { machineOptions } = birth
+    const machine = await loadMachine(birth.machine, { codec, checksum: crc32, options: machineOptions })
+    return new RaftNode(birth, new ReplicatedMachine(machine, codec), fail)
+  }
+
+  private constructor(birth: NodeBirth, machine: ReplicatedMachine, fail: (error: unknown) => never) {
+    this.#birth = birth
+    this.#machine = machine
+    const { identity } = birth
+    const configuration: Configuration = { voters: birth.voters }
+    this.#mailbox = new Mailbox<Lanes>({
+      lanes: ['urgent', 'replication', 'clients'],
+      onTurn: ({ urgent, replication, clients }) => this.#turn(urgent, replication, clients),
+    })
+    const isInMemory = birth.durability === 'memory'
+    this.#directory = isInMemory
+      ? undefined
+      : openNodeDirectory(birth.directory, { ...identity, nodeId: identity.id })
+    this.#store = this.#openStore({
+      onPersisted: (token) => this.#mailbox.push('urgent', { kind: 'persisted', token }),
+      onFailed: fail,
+    })
+    this.#gateway = new Gateway(machine, codec, birth.gateway)
+    this.#transport = new PortTransport(identity, configuration, {
+      message: (message) => {
+        const bulk = message.kind === 'appendRequest' || message.kind === 'appendReply'
+        this.#mailbox.push(bulk ? 'replication' : 'urgent', { kind: 'peer', message })
+      },
+      peerUp: (id) => this.#mailbox.push('urgent', { kind: 'peerUp', id }),
+      peerGone: (id) => this.#mailbox.push('urgent', { kind: 'peerGone', id }),
+      refused: (id, reason) => this.#log('warn', 'connection refused', { peer: id, reason }),
+    })
+    this.#clients = new ClientPorts((event) => this.#mailbox.push('clients', { kind: 'client', event }))
+    const random = seededRandom(birth.seed)
+    const core = new RaftCore(
+      { ...birth.raft, identity, configuration, random, checksum: crc32 },
+      this.#store,
+      hrtimeMs(),
+    )
+    this.#driver = new NodeDriver({
+      core,
+      store: this.#store,
+      transport: this.#transport,
+      application: this.#gateway,
+      clock: { nowMs: hrtimeMs },
+      onRole: (change) => this.#tellRole(change),
+    })
+    this.#timer.arm(this.#driver.deadlineMs, hrtimeMs())
+  }
+
+  #openStore(events: StoreEvents): LogStore {
+    const { durability, identity } = this.#birth
+    if (durability === 'memory') return openMemoryLogStore({ events })
+    const path = (this.#directory as NodeDirectory).logPath
+    return openLmdbLogStore({ path, group: identity.group, durability, events })
+  }
+
+  // ---- turns
+
+  #turn(urgent: readonly Event[], replication: readonly Event[], clients: readonly Event[]): void {
+    const events = this.#events
+    for (const lane of [urgent, replication, clients]) for (const event of lane) events.push(event)
+    this.#driver.handle(events)
+    events.length = 0
+    this.#transport.drained()
+    this.#clients.drained()
+    if (this.#driver.hasMore) this.#mailbox.wake()
+    this.#timer.arm(this.#driver.deadlineMs, hrtimeMs())
+  }
+
+  /** A port came from the mesh. */
+  onPort({ from, meta, port }: PortMessage): void {
+    if ((meta as PortMeta).kind === 'peer') this.#transport.add(from, port)
+    else this.#clients.add(port)
+  }
+
+  // ---- news
+
+  #tellRole({ role, term, leader }: RoleChange): void {
+    this.#tell({ kind: 'role', role, term, leader: leader ?? null, atMs: hrtimeMs() })
+  }
+
+  #log(level: LogLevel, event: string, detail: Readonly<Record<string, unknown>>): void {
+    this.#tell({ kind: 'log', level, event, detail })
+  }
+
+  #tell(notice: NodeNotice): void {
+    this.#birth.notices.postMessage(notice)
+  }
+
+  // ---- control
+
+  async status(): Promise<NodeStatus> {
+    const { core, applied } = this.#driver
+    const mailbox = this.#mailbox.metrics()
+    return {
+      id: core.id,
+      role: core.role,
+      term: core.term,
+      leader: core.leader,
+      commit: core.commitIndex,
+      applied,
+      lastIndex: core.lastIndex,
+      stable: core.stableIndex,
+      durability: this.#store.durability,
+      metrics: {
+        ...core.metrics,
+        ...this.#store.metrics,
+        ...this.#transport.metrics,
+        commandsApplied: this.#machine.commandsApplied,
+        sessions: this.#machine.sessions.count,
+        clients: this.#gateway.clientCount,
+        turns: mailbox.turns,
+        mailboxDepth: mailbox.depth,
+        mailboxGreatestDepth: mailbox.greatestDepth,
+      },
+    }
+  }
+
+  async digest(): Promise<{ readonly applied: number; readonly sha256: string }> {
+    const hash = createHash('sha256')
+    for (const chunk of this.#machine.save()) hash.update(chunk)
+    return { applied: this.#driver.applied, sha256: hash.digest('hex') }
+  }
+
+  async campaign(): Promise<void> {
+    this.#mailbox.push('urgent', { kind: 'campaign' })
+  }
+
+  /** Closes ports, then the store once its flushes are done, then gives the directory back. */
+  async stop(): Promise<void> {
+    this.#timer.clear()
+    this.#mailbox.close()
+    this.#transport.close()
+    this.#clients.close()
+    await this.#store.close()
+    this.#directory?.close()
+    this.#birth.notices.close()
+  }
+}

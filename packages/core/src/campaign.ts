@@ -1,0 +1,31 @@
+import { hasQuorum } from './quorum.ts'
+import type { Configuration, NodeId } from './types.ts'
+
+/** The votes of one election or pre-election. Each voter counts once, by its first answer (Raft §5.2). */
+export class Campaign {
+  /** The term campaigned for: in a pre-vote one above the current term. */
+  readonly term: number
+  /** The persist token after which the candidate's own vote counts; 0 for a pre-vote, which promises nothing. */
+  readonly selfVoteToken: number
+  readonly #configuration: Configuration
+  readonly #votes = new Map<NodeId, boolean>()
+
+  constructor(configuration: Configuration, term: number, selfVoteToken: number) {
+    this.#configuration = configuration
+    this.term = term
+    this.selfVoteToken = selfVoteToken
+  }
+
+  record(id: NodeId, granted: boolean): void {
+    if (!this.#votes.has(id)) this.#votes.set(id, granted)
+  }
+
+  get isWon(): boolean {
+    return hasQuorum(this.#configuration, (id) => this.#votes.get(id) === true)
+  }
+
+  /** Whether it cannot be won any more, if those that are `gone` do not answer. */
+  isLost(gone: ReadonlySet<NodeId>): boolean {
+    return !hasQuorum(this.#configuration, (id) => this.#votes.get(id) ?? !gone.has(id))
+  }
+}

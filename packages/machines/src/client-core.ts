@@ -1,0 +1,676 @@
+/**
+ * A client's side of the protocol: pure, without timers or promises, so that the simulator runs it too.
+ *
+ *     propose ─► pending ─(flush: encode once)─► frames ─► leader ... outcomes, in order ─► settle
+ *                                                  └── sent again, as they are, to the next leader
+ *
+ * Commands get dense sequence numbers when they are framed. Outcomes are taken strictly in order; everything not
+ * answered is sent again after a leader change, a refusal, a gap or a silence, and the session on the replicas sees to
+ * it that nothing is applied twice.
+ *
+ * Invariants: `answeredThrough` + commands in frames = last sequence number given; frames before `sentCount` are with
+ * the present leader; a call is settled once.
+ */
+import { type GroupId, invalidOption, type NodeId, RaftError, type Random, type RaftErrorCode } from '@troupe/core'
+import { type CommandFrame, NEW_SESSION } from './command-frame.ts'
+import type { Codec } from './machine.ts'
+import { type Outcome, resultAt, unpackOutcome } from './outcome.ts'
+import {
+  type ClientRequest,
+  type Consistency,
+  decodeReplies,
+  encodeClientFrame,
+  type NodeReply,
+  ReplyKind,
+  RequestKind,
+} from './protocol.ts'
+
+/** A connection to one node. Returns false when the node has too much unread: try again when it is writable. */
+export interface NodeLink {
+  send(frame: Uint8Array): boolean
+}
+
+export interface ClientOptions {
+  readonly group: GroupId
+  /** Commands without an answer; more get BUSY. @default 16,384 */
+  readonly maxOutstandingCommands: number
+  /** Bytes of one command, encoded. @default 1 MiB */
+  readonly maxCommandBytes: number
+  /** Commands in one frame, and in one `proposeMany`. @default 8192 */
+  readonly maxBatchCommands: number
+  /** Queries without an answer; more get BUSY. @default 16,384 */
+  readonly maxOutstandingQueries: number
+  /** Silence after which everything unanswered is sent again. Doubles each time. @default 1000 */
+  readonly retransmitMs: number
+}
+
+export const defaultClientOptions: Omit<ClientOptions, 'group'> = {
+  maxOutstandingCommands: 16_384,
+  maxCommandBytes: 1 << 20,
+  maxBatchCommands: 8192,
+  maxOutstandingQueries: 16_384,
+  retransmitMs: 1000,
+}
+
+/** Fills in defaults and checks the fields. @throws RaftError INVALID_OPTIONS */
+export function resolveClientOptions(group: GroupId, given: Partial<ClientOptions> = {}): ClientOptions {
+  const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+  for (const [field, value] of Object.entries(present)) {
+    if (!(field in defaultClientOptions)) {
+      const known = Object.keys(defaultClientOptions).join(', ')
+      throw invalidOption(`client.${field}`, value, `one of the options ${known}`)
+    }
+    if (!Number.isSafeInteger(value) || (value as number) < 1) {
+      throw invalidOption(`client.${field}`, value, 'a positive integer')
+    }
+  }
+  return { ...defaultClientOptions, ...present, group }
+}
+
+/** A caller that waits: for one command, for many at once, or for an answer. Settled exactly once. */
+export interface Call {
+  readonly command: unknown
+  /** Set for `proposeMany`: its commands go in one frame. */
+  readonly commands: readonly unknown[] | undefined
+  readonly deadlineMs: number
+  resolve(value: unknown): void
+  reject(error: RaftError): void
+  settled: boolean
+}
+
+interface Frame {
+  first: number
+  readonly count: number
+  readonly payload: Uint8Array
+  /** One call for each command, or the one call of a `proposeMany`. */
+  readonly calls: readonly Call[]
+  readonly isMany: boolean
+  /** Results gathered so far, for `proposeMany`. */
+  results: unknown[] | undefined
+  everSent: boolean
+}
+
+interface Query {
+  readonly id: number
+  readonly consistency: Consistency
+  readonly query: unknown
+  readonly node: NodeId | undefined
+  readonly call: Call
+  sent: boolean
+}
+
+const SLOT_BYTES = 5 // largest msgpack array header
+
+/** Counters since the client was made. */
+export interface ClientMetrics {
+  framesSent: number
+  commandsSent: number
+  commandsAnswered: number
+  /** Commands sent more than once. */
+  commandsResent: number
+  leaderChanges: number
+}
+
+export class ClientCore {
+  readonly metrics: ClientMetrics = {
+    framesSent: 0,
+    commandsSent: 0,
+    commandsAnswered: 0,
+    commandsResent: 0,
+    leaderChanges: 0,
+  }
+
+  readonly #options: ClientOptions
+  readonly #codec: Codec
+  readonly #random: Random
+  readonly #links = new Map<NodeId, NodeLink>()
+  #nowMs = 0
+
+  #term = 0
+  #leader: NodeId | undefined
+
+  #session = NEW_SESSION
+  #nonce = 0
+  #nonceSent = false
+
+  #pending: Call[] = []
+  #pendingCommands = 0
+  #frames: Frame[] = []
+  #sentCount = 0
+  #framedCommands = 0
+  #answeredThrough = 0
+  #holdUntilMs = 0
+  #heardMs = 0
+  #retransmitMs: number
+
+  readonly #queries = new Map<number, Query>()
+  #unsentQueries: Query[] = []
+  #lastQueryId = 0
+  #earliestDeadlineMs = Number.POSITIVE_INFINITY
+
+  constructor(options: ClientOptions, codec: Codec, random: Random) {
+    this.#options = options
+    this.#codec = codec
+    this.#random = random
+    this.#retransmitMs = options.retransmitMs
+  }
+
+  get leader(): NodeId | undefined {
+    return this.#leader
+  }
+
+  /** Commands that wait for an answer. */
+  get outstandingCommands(): number {
+    return this.#pendingCommands + this.#framedCommands
+  }
+
+  /** Queries that wait for an answer. */
+  get outstandingQueries(): number {
+    return this.#queries.size
+  }
+
+  // ---- callers
+
+  /** Takes the commands of a call, or throws BUSY or INVALID_COMMAND. They leave with the next flush. */
+  propose(call: Call): void {
+    const count = call.commands?.length ?? 1
+    const { maxOutstandingCommands, maxBatchCommands } = this.#options
+    if (count > maxBatchCommands || count === 0) {
+      throw invalidCommand('commands.length', count, `1 to maxBatchCommands (${maxBatchCommands}) commands`)
+    }
+    if (this.outstandingCommands + count > maxOutstandingCommands) {
+      throw busy(`maxOutstandingCommands (${maxOutstandingCommands}) is reached`, 'maxOutstandingCommands')
+    }
+    this.#pending.push(call)
+    this.#pendingCommands += count
+    if (call.deadlineMs < this.#earliestDeadlineMs) this.#earliestDeadlineMs = call.deadlineMs
+  }
+
+  /** Takes a query, or throws BUSY. `node` asks that replica for a stale answer. */
+  query(query: unknown, consistency: Consistency, node: NodeId | undefined, call: Call): void {
+    const { maxOutstandingQueries } = this.#options
+    if (this.#queries.size >= maxOutstandingQueries) {
+      throw busy(`maxOutstandingQueries (${maxOutstandingQueries}) is reached`, 'maxOutstandingQueries')
+    }
+    const item: Query = { id: ++this.#lastQueryId, consistency, query, node, call, sent: false }
+    this.#queries.set(item.id, item)
+    this.#unsentQueries.push(item)
+    if (call.deadlineMs < this.#earliestDeadlineMs) this.#earliestDeadlineMs = call.deadlineMs
+  }
+
+  /** The caller no longer waits. What was not sent never will be; what was sent may still happen. */
+  abandon(call: Call, reason: string): void {
+    if (call.settled) return
+    const position = this.#pending.indexOf(call)
+    if (position >= 0) {
+      this.#pending.splice(position, 1)
+      this.#pendingCommands -= call.commands?.length ?? 1
+    }
+    const query = [...this.#queries.values()].find((candidate) => candidate.call === call)
+    if (query !== undefined) this.#queries.delete(query.id)
+    const nothingHappened = position >= 0 || query !== undefined
+    fail(call, nothingHappened ? new RaftError('ABORTED', reason, { reason }) : indeterminate(reason))
+  }
+
+  /** Settles everything that is outstanding: the client is closing. */
+  close(): void {
+    const shutdown = new RaftError('SHUTTING_DOWN', 'the client was closed', { what: 'client' })
+    for (const call of this.#pending) fail(call, shutdown)
+    for (const { call } of this.#queries.values()) fail(call, shutdown)
+    for (const frame of this.#frames) failFrame(frame, 'the client was closed')
+    this.#pending = []
+    this.#frames = []
+    this.#queries.clear()
+    this.#unsentQueries = []
+    this.#pendingCommands = 0
+    this.#framedCommands = 0
+  }
+
+  // ---- connections
+
+  opened(node: NodeId, link: NodeLink): void {
+    this.#links.set(node, link)
+    if (node === this.#leader) this.#rewind()
+  }
+
+  closed(node: NodeId): void {
+    this.#links.delete(node)
+    for (const query of this.#queries.values()) if (query.node === node) this.#unsend(query)
+    if (this.#leader === node) this.#leader = undefined
+  }
+
+  /** Who leads changes hands: everything unanswered goes to the new one. */
+  #followLeader(term: number, leader: NodeId | null): void {
+    const isNews = term > this.#term || (term === this.#term && this.#leader === undefined)
+    if (!isNews) return
+    const before = this.#leader
+    this.#term = term
+    this.#leader = leader ?? undefined
+    if (this.#leader === undefined) return
+    if (before !== this.#leader) this.metrics.leaderChanges++
+    this.#rewind()
+  }
+
+  #rewind(): void {
+    this.#sentCount = 0
+    this.#nonceSent = false
+    this.#holdUntilMs = 0
+    this.#heardMs = this.#nowMs
+    for (const query of this.#queries.values()) this.#unsend(query)
+  }
+
+  #unsend(query: Query): void {
+    if (!query.sent) return
+    query.sent = false
+    this.#unsentQueries.push(query)
+  }
+
+  // ---- sending
+
+  /** Sends what can be sent now. Called at the end of a turn in which anything happened. */
+  flush(nowMs: number): void {
+    this.#nowMs = nowMs
+    const leader = this.#leader === undefined ? undefined : this.#links.get(this.#leader)
+    if (this.#unsentQueries.length > 0) this.#sendQueries(leader)
+    if (leader === undefined || nowMs < this.#holdUntilMs) return
+    if (this.#pending.length === 0 && this.#sentCount === this.#frames.length) return
+    if (this.#session === NEW_SESSION) return this.#openSession(leader)
+    this.#framePending()
+    while (this.#sentCount < this.#frames.length) if (!this.#sendFrames(leader)) return
+  }
+
+  #openSession(leader: NodeLink): void {
+    if (this.#nonceSent) return
+    if (this.#nonce === 0) this.#nonce = 1 + Math.floor(this.#random.next() * (Number.MAX_SAFE_INTEGER - 1))
+    const frame = { session: NEW_SESSION, first: this.#nonce, count: 1, confirmed: 0, payload: new Uint8Array(0) }
+    this.#heardMs = this.#nowMs
+    this.#nonceSent = leader.send(encodeClientFrame(this.#options.group, [], [frame], this.#codec))
+  }
+
+  /** Gives pending commands their sequence numbers and encodes them, many at a time. */
+  #framePending(): void {
+    const pending = this.#pending
+    if (pending.length === 0) return
+    this.#pending = []
+    this.#pendingCommands = 0
+    for (let start = 0; start < pending.length; ) {
+      const head = pending[start] as Call
+      if (head.commands !== undefined) {
+        this.#frame(head.commands, [head], true)
+        start++
+        continue
+      }
+      let end = start + 1
+      const limit = Math.min(pending.length, start + this.#options.maxBatchCommands)
+      while (end < limit && (pending[end] as Call).commands === undefined) end++
+      const calls = start === 0 && end === pending.length ? pending : pending.slice(start, end)
+      this.#frame(
+        calls.map((call) => call.command),
+        calls,
+        false,
+      )
+      start = end
+    }
+  }
+
+  #frame(commands: readonly unknown[], calls: readonly Call[], isMany: boolean): void {
+    const payload = this.#encode(commands)
+    if (payload === undefined) return this.#frameOneByOne(commands, calls, isMany)
+    const first = this.#answeredThrough + this.#framedCommands + 1
+    const count = commands.length
+    this.#frames.push({ first, count, payload, calls, isMany, results: undefined, everSent: false })
+    this.#framedCommands += count
+  }
+
+  /** The encoded commands; undefined where one of them may be at fault. */
+  #encode(commands: readonly unknown[]): Uint8Array | undefined {
+    try {
+      const payload = this.#codec.encode(commands)
+      return payload.byteLength - SLOT_BYTES > this.#options.maxCommandBytes ? undefined : payload
+    } catch {
+      return undefined
+    }
+  }
+
+  /** A batch that is too large, or holds something that cannot be encoded: find out which command it is. */
+  #frameOneByOne(commands: readonly unknown[], calls: readonly Call[], isMany: boolean): void {
+    const faults = commands.map((command) => this.#fault(command))
+    if (isMany) {
+      const fault = faults.find((candidate) => candidate !== undefined)
+      if (fault !== undefined) return fail(calls[0] as Call, fault)
+      return this.#frameSound(commands, calls, true)
+    }
+    const sound: Call[] = []
+    calls.forEach((call, index) => {
+      const fault = faults[index]
+      if (fault === undefined) sound.push(call)
+      else fail(call, fault)
+    })
+    if (sound.length === 0) return
+    const each = Math.max(1, Math.ceil(sound.length / 8))
+    for (let start = 0; start < sound.length; start += each) {
+      const some = sound.slice(start, start + each)
+      this.#frameSound(
+        some.map((call) => call.command),
+        some,
+        false,
+      )
+    }
+  }
+
+  #frameSound(commands: readonly unknown[], calls: readonly Call[], isMany: boolean): void {
+    const payload = this.#codec.encode(commands)
+    const first = this.#answeredThrough + this.#framedCommands + 1
+    const count = commands.length
+    this.#frames.push({ first, count, payload, calls, isMany, results: undefined, everSent: false })
+    this.#framedCommands += count
+  }
+
+  #fault(command: unknown): RaftError<'INVALID_COMMAND'> | undefined {
+    const { maxCommandBytes } = this.#options
+    try {
+      const bytes = this.#codec.encode(command).byteLength
+      if (bytes <= maxCommandBytes) return undefined
+      return invalidCommand('command', `${bytes} bytes`, `at most maxCommandBytes (${maxCommandBytes})`)
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error)
+      return invalidCommand('command', reason, 'a value that msgpack can encode')
+    }
+  }
+
+  /** One message with as many unsent frames as fit; false where the link takes no more. */
+  #sendFrames(leader: NodeLink): boolean {
+    const commands: CommandFrame[] = []
+    let bytes = 0
+    let resent = 0
+    let count = 0
+    for (let index = this.#sentCount; index < this.#frames.length; index++) {
+      const frame = this.#frames[index] as Frame
+      bytes += frame.payload.byteLength
+      if (commands.length > 0 && bytes > this.#options.maxCommandBytes) break
+      commands.push({
+        session: this.#session,
+        first: frame.first,
+        count: frame.count,
+        confirmed: this.#answeredThrough,
+        payload: frame.payload,
+      })
+      count += frame.count
+      if (frame.everSent) resent += frame.count
+      frame.everSent = true
+    }
+    if (!leader.send(encodeClientFrame(this.#options.group, [], commands, this.#codec))) return false
+    if (this.#sentCount === 0) this.#heardMs = this.#nowMs
+    this.#sentCount += commands.length
+    this.metrics.framesSent++
+    this.metrics.commandsSent += count
+    this.metrics.commandsResent += resent
+    return true
+  }
+
+  #sendQueries(leader: NodeLink | undefined): void {
+    const later: Query[] = []
+    const batches = new Map<NodeLink, Query[]>()
+    for (const query of this.#unsentQueries) {
+      if (!this.#queries.has(query.id)) continue
+      const link = query.consistency === 'stale' ? this.#staleLink(query.node) : leader
+      if (link === undefined) later.push(query)
+      else batches.set(link, [...(batches.get(link) ?? []), query])
+    }
+    this.#unsentQueries = later
+    for (const [link, queries] of batches) this.#sendQueryBatch(link, queries)
+  }
+
+  #sendQueryBatch(link: NodeLink, queries: readonly Query[]): void {
+    const sound: ClientRequest[] = []
+    for (const { id, consistency, query, call } of queries) {
+      const fault = this.#fault(query)
+      if (fault === undefined) sound.push([RequestKind.query, id, consistency, query])
+      else this.#settleQuery(id, () => fail(call, fault))
+    }
+    if (sound.length === 0) return
+    const taken = link.send(encodeClientFrame(this.#options.group, sound, [], this.#codec))
+    for (const query of queries) {
+      query.sent = taken
+      if (!taken) this.#unsentQueries.push(query)
+    }
+  }
+
+  #staleLink(node: NodeId | undefined): NodeLink | undefined {
+    if (node !== undefined) return this.#links.get(node)
+    const [any] = this.#links.values()
+    return any
+  }
+
+  // ---- answers
+
+  /** A frame from `node`. */
+  frame(node: NodeId, bytes: Uint8Array): void {
+    const { group, replies } = decodeReplies(bytes, this.#codec)
+    if (group !== this.#options.group) return
+    for (const reply of replies) this.#handle(node, reply)
+  }
+
+  #handle(node: NodeId, reply: NodeReply): void {
+    switch (reply[0]) {
+      case ReplyKind.leader:
+        return this.#followLeader(reply[1], reply[2])
+      case ReplyKind.opened:
+        return this.#opened(reply[1], reply[2])
+      case ReplyKind.outcomes:
+        if (reply[1] !== this.#session) return
+        for (const outcome of reply[2]) this.#outcome(unpackOutcome(outcome))
+        return
+      case ReplyKind.refused:
+        return this.#refused(node, reply[1], reply[3], reply[4])
+      case ReplyKind.gap:
+        return this.#gap(reply[1])
+      case ReplyKind.stale:
+        return this.#stale(reply[1])
+      case ReplyKind.answer: {
+        const answer = reply[2]
+        return this.#settleQuery(reply[1], (call) => succeed(call, answer))
+      }
+      case ReplyKind.failed:
+        return this.#queryFailed(reply[1], reply[2], reply[3])
+      case ReplyKind.protocol:
+        return this.#protocolError(reply[1])
+    }
+  }
+
+  #opened(nonce: number, session: number): void {
+    if (nonce !== this.#nonce || this.#session !== NEW_SESSION) return
+    this.#session = session
+  }
+
+  /** Outcomes count strictly in order. One that comes too early tells of a lost reply: it will be asked for again. */
+  #outcome(outcome: Outcome): void {
+    const end = outcome.first + outcome.count - 1
+    if (end <= this.#answeredThrough || outcome.first > this.#answeredThrough + 1) return
+    this.#heardMs = this.#nowMs
+    this.#retransmitMs = this.#options.retransmitMs
+    let done = 0
+    for (const frame of this.#frames) {
+      if (frame.first > end) break
+      const from = this.#answeredThrough + 1
+      const to = Math.min(end, frame.first + frame.count - 1)
+      settleFrame(frame, outcome, from, to)
+      this.#answeredThrough = to
+      if (to === frame.first + frame.count - 1) done++
+      this.#framedCommands -= to - from + 1
+      this.metrics.commandsAnswered += to - from + 1
+    }
+    this.#frames.splice(0, done)
+    this.#sentCount = Math.max(0, this.#sentCount - done)
+  }
+
+  #refused(node: NodeId, session: number, code: 'NOT_LEADER' | 'BUSY', retryAfterMs: number): void {
+    if (session === NEW_SESSION) this.#nonceSent = false
+    this.#sentCount = 0
+    this.#holdUntilMs = this.#nowMs + retryAfterMs
+    if (code === 'NOT_LEADER' && this.#leader === node) this.#leader = undefined
+  }
+
+  #gap(session: number): void {
+    if (session === this.#session) this.#resendSoon()
+  }
+
+  /** Sends everything unanswered again, but not at each of many complaints of one cause. */
+  #resendSoon(): void {
+    if (this.#holdUntilMs > this.#nowMs || this.#sentCount === 0) return
+    this.#sentCount = 0
+    this.#holdUntilMs = this.#nowMs + 5
+  }
+
+  /** The session is gone, and with it the means to tell whether what was sent has happened. */
+  #stale(session: number): void {
+    if (session !== this.#session) return
+    const sent = this.#frames.filter((frame) => frame.everSent)
+    this.#frames = this.#frames.filter((frame) => !frame.everSent)
+    this.#session = NEW_SESSION
+    this.#nonce = 0
+    this.#nonceSent = false
+    this.#sentCount = 0
+    this.#answeredThrough = 0
+    this.#framedCommands = 0
+    for (const frame of this.#frames) {
+      frame.first = this.#framedCommands + 1
+      this.#framedCommands += frame.count
+    }
+    for (const frame of sent) failFrame(frame, 'the session was evicted by the cluster (STALE_SESSION)')
+  }
+
+  #queryFailed(id: number, code: 'NOT_LEADER' | 'BUSY' | 'REJECTED', reason: string): void {
+    if (code === 'REJECTED') {
+      return this.#settleQuery(id, (call) => fail(call, new RaftError('REJECTED', reason, { reason })))
+    }
+    const query = this.#queries.get(id)
+    if (query !== undefined) this.#unsend(query)
+  }
+
+  #settleQuery(id: number, settle: (call: Call) => void): void {
+    const query = this.#queries.get(id)
+    if (query === undefined) return
+    this.#queries.delete(id)
+    settle(query.call)
+  }
+
+  /** The node did not understand us: sending the same again would not help. */
+  #protocolError(reason: string): void {
+    const error = new RaftError('PROTOCOL', `the node refused a frame: ${reason}`, { reason })
+    for (const { call } of this.#queries.values()) fail(call, error)
+    for (const frame of this.#frames) failFrame(frame, error.message)
+    this.#queries.clear()
+    this.#stale(this.#session)
+  }
+
+  // ---- time
+
+  /** When `tick` must be called at the latest. */
+  get deadlineMs(): number {
+    let deadline = this.#earliestDeadlineMs
+    if (this.#frames.length > 0 || this.#nonceSent) {
+      deadline = Math.min(deadline, this.#heardMs + this.#retransmitMs)
+      if (this.#holdUntilMs > this.#nowMs) deadline = Math.min(deadline, this.#holdUntilMs)
+    }
+    return deadline
+  }
+
+  /** Lets deadlines pass and sends again what met with silence. Then flushes. */
+  tick(nowMs: number): void {
+    this.#nowMs = nowMs
+    if (nowMs >= this.#earliestDeadlineMs) this.#expire(nowMs)
+    const isWaiting = this.#sentCount > 0 || this.#nonceSent
+    if (isWaiting && nowMs - this.#heardMs >= this.#retransmitMs) {
+      this.#sentCount = 0
+      this.#nonceSent = false
+      this.#heardMs = nowMs
+      this.#retransmitMs = Math.min(this.#retransmitMs * 2, 8 * this.#options.retransmitMs)
+    }
+    this.flush(nowMs)
+  }
+
+  #expire(nowMs: number): void {
+    let earliest = Number.POSITIVE_INFINITY
+    const isDue = (call: Call): boolean => {
+      if (call.settled) return false
+      if (call.deadlineMs > nowMs) earliest = Math.min(earliest, call.deadlineMs)
+      return call.deadlineMs <= nowMs
+    }
+    this.#pending = this.#pending.filter((call) => {
+      if (!isDue(call)) return true
+      this.#pendingCommands -= call.commands?.length ?? 1
+      fail(call, timeout())
+      return false
+    })
+    for (const { calls } of this.#frames) {
+      for (const call of calls) if (isDue(call)) fail(call, indeterminate('no answer before the deadline'))
+    }
+    for (const [id, { call }] of this.#queries) {
+      if (isDue(call)) this.#settleQuery(id, () => fail(call, timeout()))
+    }
+    this.#earliestDeadlineMs = earliest
+  }
+}
+
+/** Settles the commands `from` to `to` of a frame by an outcome that covers them. */
+function settleFrame(frame: Frame, outcome: Outcome, from: number, to: number): void {
+  const errors = outcome.errors === undefined ? undefined : new Map(outcome.errors)
+  const resultOf = (sequence: number): unknown => {
+    const reason = errors?.get(sequence - outcome.first)
+    if (reason !== undefined) return new RaftError('REJECTED', reason, { reason })
+    return resultAt(outcome, sequence - outcome.first)
+  }
+  if (!frame.isMany) {
+    for (let sequence = from; sequence <= to; sequence++) settle(frame.calls[sequence - frame.first] as Call, resultOf(sequence))
+    return
+  }
+  frame.results ??= new Array<unknown>(frame.count).fill(undefined)
+  for (let sequence = from; sequence <= to; sequence++) frame.results[sequence - frame.first] = resultOf(sequence)
+  if (to === frame.first + frame.count - 1) succeed(frame.calls[0] as Call, frame.results)
+}
+
+function settle(call: Call, result: unknown): void {
+  if (result instanceof RaftError) fail(call, result)
+  else succeed(call, result)
+}
+
+function succeed(call: Call, value: unknown): void {
+  if (call.settled) return
+  call.settled = true
+  call.resolve(value)
+}
+
+function fail(call: Call, error: RaftError): void {
+  if (call.settled) return
+  call.settled = true
+  call.reject(error)
+}
+
+function failFrame(frame: Frame, reason: string): void {
+  for (const call of frame.calls) fail(call, indeterminate(reason))
+}
+
+function indeterminate(reason: string): RaftError<'INDETERMINATE'> {
+  return new RaftError('INDETERMINATE', `the command may or may not have been applied: ${reason}`, { reason })
+}
+
+function timeout(): RaftError<'TIMEOUT'> {
+  const message = 'the deadline passed before the request could be sent or answered; nothing happened'
+  return new RaftError('TIMEOUT', message, { timeoutMs: 0 })
+}
+
+function busy(message: string, limit: string): RaftError<'BUSY'> {
+  return new RaftError('BUSY', message, { retryAfterMs: 5, limit })
+}
+
+function invalidCommand(field: string, value: unknown, expected: string): RaftError<'INVALID_COMMAND'> {
+  return new RaftError('INVALID_COMMAND', `${field} is ${String(value)}; expected ${expected}`, {
+    field,
+    value,
+    expected,
+  })
+}
+
+/** For callers that switch on codes: those after which nothing has happened and trying again is safe. */
+export const RETRYABLE_CODES: ReadonlySet<RaftErrorCode> = new Set(['BUSY', 'TIMEOUT', 'ABORTED', 'NOT_LEADER'])

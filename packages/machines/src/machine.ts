@@ -1,0 +1,139 @@
+/**
+ * The contract of a state machine: what a cluster replicates.
+ *
+ * A machine is a plain synchronous object. Every replica makes its own and gives it the same commands in the same
+ * order, so `apply` must depend on nothing but the state, the command and its metadata: no clock, no random
+ * numbers, no I/O. What `apply` throws by {@link reject} is the command's result, the same on every replica.
+ *
+ * A user's machine is an ES module whose export named `machine` is a {@link MachineDefinition}; it is given by
+ * its URL and loaded inside each node's worker.
+ */
+import { type Checksum, RaftError } from '@troupe/core'
+
+/** Values to bytes and back; decoding what encode gave yields an equal value. */
+export interface Codec {
+  /** The bytes are a copy of their own: they may be kept, posted or transferred. */
+  encode(value: unknown): Uint8Array
+  /** @throws where `bytes` are no encoding of a value; the views it returns may alias `bytes` */
+  decode(bytes: Uint8Array): unknown
+}
+
+/** Where a command stands. The object is reused: copy what you keep. */
+export interface CommandMeta {
+  /** Raft index of the entry that carries the command. */
+  readonly index: number
+  /**
+   * Log time in milliseconds: the only clock a machine may use. It advances with the leader's monotonic
+   * clock and never goes back; it says nothing about the time of day.
+   */
+  readonly timeMs: number
+}
+
+/** What a machine is made with. */
+export interface MachineContext {
+  readonly codec: Codec
+  /** CRC-32, for machines that keep a running checksum. */
+  readonly checksum: Checksum
+  /** `machineOptions` of the cluster: the same on every replica. */
+  readonly options: Readonly<Record<string, unknown>>
+}
+
+/** Results that count upwards: `from`, `from + 1`, … one for each command. Costs nothing per command. */
+export interface CountingResults {
+  readonly from: number
+}
+
+export interface StateMachine<Command = unknown, Result = unknown, Query = unknown, Answer = unknown> {
+  /**
+   * Applies one command. The result must be a value that msgpack can carry; undefined is the cheapest.
+   * To refuse a command, leave the state as it is and throw {@link reject}.
+   */
+  apply(command: Command, meta: CommandMeta): Result
+  /**
+   * Instead of `apply`, for machines that keep commands as they came: `payload` is the msgpack array of `count`
+   * commands, not yet decoded. The view may be kept.
+   */
+  applyPayload?(payload: Uint8Array, count: number, meta: CommandMeta): CountingResults | undefined
+  /** Reads; must not change the state. Throw {@link reject} for a query that makes no sense. */
+  query(query: Query): Answer
+  /**
+   * The whole state, as chunks, in an order that depends on nothing but the commands applied: equal states give
+   * equal bytes. Used for digests (SHA-256) and snapshots.
+   */
+  save(): Iterable<Uint8Array>
+  /** Replaces the state by what `save` gave. The chunks may be cut differently. */
+  load(chunks: Iterable<Uint8Array>): void
+}
+
+/** How a machine is named and made. */
+export interface MachineDefinition {
+  readonly name: string
+  create(context: MachineContext): StateMachine
+}
+
+/** Makes a refusal: a result that is an error, the same on every replica, raised at the caller as REJECTED. */
+export function reject(reason: string): RaftError<'REJECTED'> {
+  return new RaftError('REJECTED', reason, { reason })
+}
+
+/**
+ * The reason recorded for what a machine threw. Only the words of {@link reject} are trusted to be the same everywhere:
+ * messages of the engine differ from one version of Node.js to the next, and results are part of the state.
+ */
+export function refusalReason(error: unknown): string {
+  if (RaftError.is(error, 'REJECTED')) return error.data.reason
+  return `the machine threw ${error instanceof Error ? error.name : typeof error}`
+}
+
+/** Joins chunks into one array. For machines whose state is small enough to be decoded at once. */
+export function joinChunks(chunks: Iterable<Uint8Array>): Uint8Array {
+  const all = [...chunks]
+  const joined = new Uint8Array(all.reduce((bytes, chunk) => bytes + chunk.byteLength, 0))
+  let offset = 0
+  for (const chunk of all) {
+    joined.set(chunk, offset)
+    offset += chunk.byteLength
+  }
+  return joined
+}
+
+/**
+ * Checks that a loaded module's `machine` fulfils the shape of the contract.
+ * @throws RaftError INVALID_MACHINE
+ */
+export function checkMachineDefinition(source: string, candidate: unknown): MachineDefinition {
+  const complain = (reason: string): never => {
+    throw new RaftError('INVALID_MACHINE', `state machine ${source}: ${reason}`, { machine: source, reason })
+  }
+  if (typeof candidate !== 'object' || candidate === null) {
+    return complain('the module has no export named `machine` that is a { name, create } object')
+  }
+  const { name, create } = candidate as Partial<MachineDefinition>
+  if (typeof name !== 'string' || name === '') return complain('`machine.name` must be a non-empty string')
+  if (typeof create !== 'function') return complain('`machine.create` must be a function')
+  return candidate as MachineDefinition
+}
+
+/**
+ * Makes a machine and checks that it has every method of the contract.
+ * @throws RaftError INVALID_MACHINE
+ */
+export function createMachine(definition: MachineDefinition, context: MachineContext): StateMachine {
+  const { name } = definition
+  const complain = (reason: string, cause?: unknown): never => {
+    const options = cause === undefined ? undefined : { cause }
+    throw new RaftError('INVALID_MACHINE', `state machine ${name}: ${reason}`, { machine: name, reason }, options)
+  }
+  let machine: StateMachine
+  try {
+    machine = definition.create(context)
+  } catch (error) {
+    if (error instanceof RaftError) throw error
+    return complain(`create() threw ${error instanceof Error ? error.message : String(error)}`, error)
+  }
+  if (typeof machine !== 'object' || machine === null) return complain('create() must return an object')
+  for (const method of ['apply', 'query', 'save', 'load'] as const) {
+    if (typeof machine[method] !== 'function') return complain(`it has no method ${method}()`)
+  }
+  return machine
+}

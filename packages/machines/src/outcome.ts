@@ -1,0 +1,59 @@
+import type { CountingResults } from './machine.ts'
+
+/** A command's error among the results: its offset in the frame, and the reason. */
+export type CommandError = readonly [offset: number, reason: string]
+
+/** What became of consecutive commands of one session. Values only: goes over the wire and into snapshots. */
+export interface Outcome {
+  readonly first: number
+  readonly count: number
+  /** One result for each command; counting up; or undefined where all results are undefined. */
+  readonly results: readonly unknown[] | CountingResults | undefined
+  /** The commands that were refused, by rising offset; undefined where none was. */
+  readonly errors: readonly CommandError[] | undefined
+}
+
+/** The fixed array layout of an outcome. */
+export type PackedOutcome = readonly [
+  first: number,
+  count: number,
+  results: readonly unknown[] | number | null,
+  errors: readonly CommandError[] | null,
+]
+
+export function packOutcome({ first, count, results, errors }: Outcome): PackedOutcome {
+  const packed = results === undefined ? null : 'from' in results ? results.from : results
+  return [first, count, packed, errors ?? null]
+}
+
+export function unpackOutcome([first, count, packed, errors]: PackedOutcome): Outcome {
+  const results = packed === null ? undefined : typeof packed === 'number' ? { from: packed } : packed
+  return { first, count, results, errors: errors ?? undefined }
+}
+
+/** The result at `offset`, where it is no error. */
+export function resultAt(outcome: Outcome, offset: number): unknown {
+  const { results } = outcome
+  if (results === undefined) return undefined
+  return 'from' in results ? results.from + offset : results[offset]
+}
+
+/** The part of an outcome from command `first` on, `count` commands long. */
+export function sliceOutcome(outcome: Outcome, first: number, count: number): Outcome {
+  const skip = first - outcome.first
+  const { results } = outcome
+  const errors = outcome.errors
+    ?.filter(([offset]) => offset >= skip && offset < skip + count)
+    .map(([offset, reason]): CommandError => [offset - skip, reason])
+  return {
+    first,
+    count,
+    results:
+      results === undefined
+        ? undefined
+        : 'from' in results
+          ? { from: results.from + skip }
+          : results.slice(skip, skip + count),
+    errors: errors !== undefined && errors.length > 0 ? errors : undefined,
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * The apply loop: entries in, outcomes out. Sessions and the state machine side by side, both replicated.
+ * The same on every replica; only a node that clients wait at listens to the outcomes.
+ */
+import { type Entry, EntryKind, entryPayload } from '@troupe/core'
+import { type CommandFrame, NEW_SESSION, readCommandFrames } from './command-frame.ts'
+import { type Codec, type CommandMeta, refusalReason, type StateMachine } from './machine.ts'
+import type { CommandError, Outcome } from './outcome.ts'
+import { Sessions, type SessionLimits } from './sessions.ts'
+
+/** Who waits for what becomes of commands. */
+export interface OutcomeListener {
+  sessionOpened(nonce: number, session: number): void
+  outcome(session: number, outcome: Outcome): void
+  /** The frame was not applied: a command before it is missing. */
+  gap(session: number, expected: number): void
+  /** The frame was not applied: its session is unknown or was evicted. */
+  stale(session: number, first: number): void
+}
+
+export class ReplicatedMachine {
+  readonly machine: StateMachine
+  readonly sessions: Sessions
+  /** Commands applied since this replica was made. */
+  commandsApplied = 0
+  readonly #codec: Codec
+  #appliedIndex = 0
+  #timeMs = 0
+
+  constructor(machine: StateMachine, codec: Codec, limits?: SessionLimits) {
+    this.machine = machine
+    this.sessions = new Sessions(limits)
+    this.#codec = codec
+  }
+
+  get appliedIndex(): number {
+    return this.#appliedIndex
+  }
+
+  /** Applies one committed entry. A payload that makes no sense is skipped, alike on every replica. */
+  apply(entry: Entry, listener: OutcomeListener): void {
+    this.#appliedIndex = entry.index
+    this.#timeMs = entry.timeMs
+    if (entry.kind !== EntryKind.commands) return
+    const frames = readCommandFrames(entryPayload(entry))
+    if (typeof frames === 'string') return
+    const meta: CommandMeta = { index: entry.index, timeMs: entry.timeMs }
+    for (const frame of frames) this.#applyFrame(frame, meta, listener)
+  }
+
+  #applyFrame(frame: CommandFrame, meta: CommandMeta, listener: OutcomeListener): void {
+    if (frame.session === NEW_SESSION) {
+      listener.sessionOpened(frame.first, this.sessions.open())
+      return
+    }
+    const admission = this.sessions.admit(frame)
+    switch (admission.kind) {
+      case 'stale':
+        return listener.stale(frame.session, frame.first)
+      case 'gap':
+        return listener.gap(frame.session, admission.expected)
+      case 'full':
+        return listener.gap(frame.session, frame.first)
+      case 'duplicate':
+        for (const outcome of admission.answered) listener.outcome(frame.session, outcome)
+        return
+      case 'apply': {
+        for (const outcome of admission.answered) listener.outcome(frame.session, outcome)
+        const outcome = this.#run(frame, admission.skip, meta)
+        this.commandsApplied += outcome.count
+        this.sessions.record(frame.session, outcome)
+        listener.outcome(frame.session, outcome)
+      }
+    }
+  }
+
+  /** Runs the commands of a frame but the first `skip`. */
+  #run(frame: CommandFrame, skip: number, meta: CommandMeta): Outcome {
+    const first = frame.first + skip
+    const count = frame.count - skip
+    if (this.machine.applyPayload !== undefined && skip === 0) return this.#runPayload(frame, meta)
+    const commands = this.#decode(frame)
+    if (typeof commands === 'string') return allFailed(first, count, commands)
+    let results: unknown[] | undefined
+    let errors: CommandError[] | undefined
+    for (let offset = 0; offset < count; offset++) {
+      try {
+        const result = this.machine.apply(commands[skip + offset], meta)
+        if (result === undefined) continue
+        results ??= new Array<unknown>(count).fill(undefined)
+        results[offset] = result
+      } catch (error) {
+        errors ??= []
+        errors.push([offset, refusalReason(error)])
+      }
+    }
+    return { first, count, results, errors }
+  }
+
+  #runPayload({ first, count, payload }: CommandFrame, meta: CommandMeta): Outcome {
+    try {
+      const results = this.machine.applyPayload?.(payload, count, meta)
+      return { first, count, results, errors: undefined }
+    } catch (error) {
+      return allFailed(first, count, refusalReason(error))
+    }
+  }
+
+  /** The commands of a frame, or why there are none: the same words on every replica. */
+  #decode(frame: CommandFrame): readonly unknown[] | string {
+    let commands: unknown
+    try {
+      commands = this.#codec.decode(frame.payload)
+    } catch {
+      return 'the command does not decode'
+    }
+    if (!Array.isArray(commands) || commands.length !== frame.count) return 'the frame does not hold its commands'
+    return commands
+  }
+
+  /** The replicated state: applied index, log time, sessions, machine. Equal states give equal bytes. */
+  *save(): Iterable<Uint8Array> {
+    const sessions = this.sessions.save(this.#codec)
+    yield this.#codec.encode([this.#appliedIndex, this.#timeMs, sessions])
+    yield* this.machine.save()
+  }
+}
+
+function allFailed(first: number, count: number, reason: string): Outcome {
+  const errors = Array.from({ length: count }, (_, offset): CommandError => [offset, reason])
+  return { first, count, results: undefined, errors }
+}

@@ -1,0 +1,13 @@
+export { describeFileSystem, type FileSystem } from './file-system.ts'
+export { type LmdbLogStoreOptions, openLmdbLogStore } from './lmdb-log-store.ts'
+export { type MemoryLogStoreOptions, openMemoryLogStore, type Scheduler } from './memory-log-store.ts'
+export {
+  createNodeDirectory,
+  DIRECTORY_FORMAT,
+  type DirectoryIdentity,
+  type ExpectedIdentity,
+  type NewDirectoryIdentity,
+  type NodeDirectory,
+  openNodeDirectory,
+} from './node-directory.ts'
+export { writeFileAtomic } from './sync-files.ts'

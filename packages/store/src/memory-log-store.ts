@@ -1,0 +1,123 @@
+import {
+  type Entry,
+  type HardState,
+  invariant,
+  type LogStore,
+  type PersistRequest,
+  type StoreEvents,
+  type StoreMetrics,
+} from '@troupe/core'
+import { WriteQueue } from './write-queue.ts'
+
+/** Runs `task` later, never at once, and tasks in their order. */
+export type Scheduler = (task: () => void) => void
+
+export interface MemoryLogStoreOptions {
+  readonly events: StoreEvents
+  /** When a "flush" ends. @default queueMicrotask */
+  readonly schedule?: Scheduler | undefined
+  /** Index of the first entry. @default 1 */
+  readonly startIndex?: number | undefined
+  /** What is found at open. @default { term: 0, vote: '' } */
+  readonly hardState?: HardState | undefined
+}
+
+/**
+ * Opens a LogStore that keeps everything in memory and nothing beyond it: durability `memory`.
+ * Requests that come before the scheduler runs are merged, as they are on a disk. Like there, `lastIndex`
+ * follows when a request completes, not when it is handed over. Never fails.
+ */
+export function openMemoryLogStore(options: MemoryLogStoreOptions): LogStore {
+  return new MemoryLogStore(options)
+}
+
+class MemoryLogStore implements LogStore {
+  readonly durability = 'memory'
+  readonly metrics: StoreMetrics = { flushes: 0, entriesFlushed: 0, bytesFlushed: 0 }
+  readonly firstIndex: number
+  hardState: HardState
+  readonly #entries: Entry[] = []
+  readonly #events: StoreEvents
+  readonly #schedule: Scheduler
+  readonly #queue: WriteQueue
+  #scheduledTasks = 0
+  #closing: PromiseWithResolvers<void> | undefined
+
+  constructor(options: MemoryLogStoreOptions) {
+    this.firstIndex = options.startIndex ?? 1
+    this.hardState = options.hardState ?? { term: 0, vote: '' }
+    this.#events = options.events
+    this.#schedule = options.schedule ?? queueMicrotask
+    this.#queue = new WriteQueue(this.firstIndex, this.firstIndex)
+  }
+
+  get lastIndex(): number {
+    return this.firstIndex + this.#entries.length - 1
+  }
+
+  termAt(index: number): number | undefined {
+    return this.#entries[index - this.firstIndex]?.term
+  }
+
+  read(from: number, to: number, maxBytes: number): Entry[] {
+    invariant(from >= this.firstIndex && from <= to && to <= this.lastIndex, `read of ${from}..${to}`)
+    const found: Entry[] = []
+    let bytes = 0
+    for (let index = from; index <= to; index++) {
+      const entry = this.#entries[index - this.firstIndex] as Entry
+      bytes += entry.record.byteLength
+      if (found.length > 0 && bytes > maxBytes) break
+      found.push(entry)
+    }
+    return found
+  }
+
+  persist(request: PersistRequest): void {
+    invariant(this.#closing === undefined, 'persist after close')
+    const { token } = request
+    const atOnce = this.#queue.add(request)
+    if (request.hardState !== undefined) this.hardState = request.hardState
+    if (atOnce) this.#later(() => this.#events.onPersisted(token))
+    else if (this.#queue.inFlight === undefined) this.#flush()
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= Promise.withResolvers()
+    this.#endOfClose()
+    return this.#closing.promise
+  }
+
+  #later(task: () => void): void {
+    this.#scheduledTasks += 1
+    this.#schedule(() => {
+      this.#scheduledTasks -= 1
+      task()
+      this.#endOfClose()
+    })
+  }
+
+  #flush(): void {
+    this.#queue.take()
+    this.#later(() => this.#complete())
+  }
+
+  #complete(): void {
+    const batch = this.#queue.inFlight
+    invariant(batch !== undefined, 'nothing in flight')
+    if (batch.truncateFrom !== undefined) this.#entries.length = batch.truncateFrom - this.firstIndex
+    for (const entry of batch.entries) {
+      this.#entries.push(entry)
+      this.metrics.bytesFlushed += entry.record.byteLength
+    }
+    this.metrics.flushes += 1
+    this.metrics.entriesFlushed += batch.entries.length
+    const { token } = batch
+    this.#queue.release()
+    if (this.#queue.hasContent) this.#flush()
+    this.#events.onPersisted(token)
+  }
+
+  #endOfClose(): void {
+    if (this.#scheduledTasks === 0) this.#closing?.resolve()
+  }
+}

@@ -1,0 +1,43 @@
+/**
+ * A process that appends to an LMDB log until it is killed, fails, or has `limit` entries acknowledged.
+ * Prints a line `ACK index` the moment `index` is acknowledged, and `FAILED code` where the store fails.
+ *
+ *     node appending-process.ts <path> <durability> <limit> <outstanding>
+ */
+import { writeSync } from 'node:fs'
+import { sampleEntry } from '../src/conformance.ts'
+import { openLmdbLogStore } from '../src/index.ts'
+
+const [path = '', durability, limit, outstanding] = process.argv.slice(2)
+let handed = 0
+let failed = false
+
+const store = openLmdbLogStore({
+  path,
+  durability: durability === 'acked-before-flush' ? durability : 'flush-before-ack',
+  events: {
+    onPersisted: (token) => {
+      writeSync(1, failed ? 'ACK after failure\n' : `ACK ${token}\n`)
+      if (token < Number(limit)) handOver(token)
+      else void store.close()
+    },
+    onFailed: (error) => {
+      failed = true
+      writeSync(1, `FAILED ${error.code} ${error.data.reason}\n`)
+      handOver(handed)
+      void store.close().then(() => writeSync(1, 'CLOSED\n'))
+    },
+  },
+})
+
+/** Token, index and term are the same number here. */
+function handOver(acknowledged: number): void {
+  while (handed < Math.min(Number(limit), acknowledged + Number(outstanding))) {
+    handed += 1
+    const entry = sampleEntry(handed, handed, (handed * 37) % 3000)
+    const hardState = { term: handed, vote: '' }
+    store.persist({ token: handed, hardState, truncateFrom: undefined, entries: [entry], messages: [] })
+  }
+}
+
+handOver(0)

@@ -1,0 +1,1 @@
+export { defaultPeerWindow, PortTransport, type PortTransportEvents, type TransportMetrics } from './port-transport.ts'

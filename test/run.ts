@@ -1,0 +1,182 @@
+/**
+ * `pnpm test`: finds and runs all tests, and ends with one line: `N passed, N failed`.
+ *
+ *     pnpm test                      everything
+ *     pnpm test raft-core store/     files whose path contains one of these
+ *     pnpm test 'steps down'         an argument that is in no path selects tests by name
+ *     pnpm test --full               with the full-size tests (TROUPE_FULL=1)
+ *
+ * Tests of packages run in parallel, whole-system tests (under test/) one file at a time: they measure time and
+ * start threads of their own. Counted are tests, not suites or files; a file that crashes counts as a failed test.
+ */
+import { once } from 'node:events'
+import { glob } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { relative, resolve, sep } from 'node:path'
+import { type EventData, run } from 'node:test'
+import { spec, type TestEvent } from 'node:test/reporters'
+import { fileURLToPath } from 'node:url'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const patterns = [
+  'packages/*/src/**/*.test.ts',
+  'packages/*/test/**/*.test.ts',
+  'benchmarks/src/**/*.test.ts',
+  'test/**/*.test.ts',
+]
+const minuteMs = 60_000
+
+/** What is counted, and what the last lines say of it. */
+const totals = { passed: 0, failed: 0, skipped: 0, failures: [] as string[] }
+
+type SpecReporter = InstanceType<typeof spec>
+type Result = EventData.TestPass | EventData.TestFail
+
+async function main(): Promise<void> {
+  const args = process.argv.slice(2)
+  const unknown = args.find((arg) => arg.startsWith('-') && arg !== '--full' && arg !== '--')
+  if (unknown !== undefined) {
+    process.stderr.write(`test: unknown flag ${unknown}; expected --full, or parts of file or test names\n`)
+    process.exitCode = 64
+    return
+  }
+  if (args.includes('--full')) process.env.TROUPE_FULL = '1'
+  // Inherited by the test processes: LMDB flushes on this pool.
+  process.env.UV_THREADPOOL_SIZE ??= '16'
+
+  const { files, names } = await select(args.filter((arg) => !arg.startsWith('-')))
+  const isWhole = (file: string): boolean => file.startsWith('test/')
+  const reporter = new spec()
+  reporter.pipe(process.stdout, { end: false })
+  await runUnits(
+    files.filter((file) => !isWhole(file)),
+    names,
+    reporter,
+  )
+  for (const file of files.filter(isWhole)) {
+    for await (const event of eventsOf(file, names)) await write(reporter, event)
+  }
+  reporter.end()
+  await once(reporter, 'end')
+  report()
+}
+
+/** Several files at a time, each shown as a whole when it is done. */
+async function runUnits(files: readonly string[], names: RegExp[], reporter: SpecReporter): Promise<void> {
+  const queue = files.values()
+  const work = async (): Promise<void> => {
+    for (const file of queue) {
+      const events = await Array.fromAsync(eventsOf(file, names))
+      for (const event of events) await write(reporter, event)
+    }
+  }
+  await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, work))
+}
+
+async function write(reporter: SpecReporter, event: TestEvent): Promise<void> {
+  if (!reporter.write(event)) await once(reporter, 'drain')
+}
+
+/** Splits the arguments into test files and test names. */
+async function select(args: readonly string[]): Promise<{ files: string[]; names: RegExp[] }> {
+  const files: string[] = []
+  for await (const file of glob(patterns, { cwd: root, exclude: (path) => path.endsWith('node_modules') })) {
+    files.push(file.split(sep).join('/'))
+  }
+  files.sort()
+  const inPath = args.filter((arg) => files.some((file) => file.includes(arg)))
+  const names = args.filter((arg) => !inPath.includes(arg)).map((arg) => new RegExp(escapeRegExp(arg), 'i'))
+  const chosen = files.filter((file) => inPath.length === 0 || inPath.some((part) => file.includes(part)))
+  return { files: chosen, names }
+}
+
+function escapeRegExp(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
+}
+
+/** Runs one file in a process of its own and counts its tests. Yields what the reporter shows. */
+async function* eventsOf(file: string, names: RegExp[]): AsyncGenerator<TestEvent> {
+  const testTimeoutMs = (process.env.TROUPE_FULL ? 60 : 3) * minuteMs
+  // Beyond the test's own timeout, for a test that blocks its thread and a file that leaves something open.
+  const stall = new AbortController()
+  const stallTimer = setTimeout(() => stall.abort(), testTimeoutMs + minuteMs / 2)
+  const filter = names.length > 0 ? { testNamePatterns: names } : {}
+  let hasEnded = false
+  const stream = run({ files: [file], cwd: root, timeout: testTimeoutMs, signal: stall.signal, ...filter })
+  for await (const event of stream as AsyncIterable<TestEvent>) {
+    stallTimer.refresh()
+    if (event.type === 'test:pass' || event.type === 'test:fail') {
+      const isFile = event.data.nesting === 0 && resolve(root, event.data.name) === event.data.file
+      if (isFile) hasEnded = true
+      if (isFile) countFile(file, event.data, names.length > 0)
+      else count(event.data)
+      if (isFile && event.type === 'test:pass') continue
+    }
+    if (event.type === 'test:summary' && event.data.file !== undefined) hasEnded = true
+    // Node's own totals would stand after each file; ours stand at the end.
+    if (event.type !== 'test:diagnostic' && event.type !== 'test:summary') yield event
+  }
+  clearTimeout(stallTimer)
+  // A file reports a summary when it is done: without one it left in the middle, whatever its exit code.
+  if (!hasEnded) fail(file, undefined, 'the test process ended before its tests did')
+}
+
+/** With process isolation a file is a test itself, reported where it holds no test or dies. */
+function countFile(file: string, data: Result, isFiltered: boolean): void {
+  const error = errorOf(data)
+  if (error !== undefined) fail(file, undefined, endOf(error))
+  else if (!isFiltered) fail(file, undefined, 'no test in this file')
+}
+
+function count(data: Result): void {
+  const isSuite = data.details.type === 'suite'
+  const error = errorOf(data)
+  if (data.skip !== undefined || data.todo !== undefined) totals.skipped++
+  else if (error === undefined) totals.passed += isSuite ? 0 : 1
+  // A suite fails with its tests, which are counted; on its own it fails only in a hook or in its body.
+  else if (!isSuite || error.failureType !== 'subtestsFailed') {
+    fail(`${data.file}:${data.line}`, data.name, reasonOf(error))
+  }
+}
+
+/** What node:test puts into its errors beside the cause. */
+interface TestError extends Error {
+  readonly failureType?: string
+  readonly exitCode?: number | null
+  readonly signal?: string | null
+}
+
+function errorOf(data: Result): TestError | undefined {
+  return 'error' in data.details ? data.details.error : undefined
+}
+
+function reasonOf({ cause, message }: TestError): string {
+  return cause instanceof Error ? cause.message : String(cause ?? message)
+}
+
+function endOf(error: TestError): string {
+  if (error.failureType === 'testAborted')
+    return 'the test process hung: a test blocks, or left something open'
+  if (error.signal) return `the test process died of ${error.signal}`
+  if (error.exitCode) return `the test process ended with exit code ${error.exitCode}`
+  return reasonOf(error)
+}
+
+function fail(place: string, name: string | undefined, message: string): void {
+  totals.failed++
+  const where = relative(root, resolve(root, place))
+  const reason = message.split('\n', 1)[0] ?? ''
+  totals.failures.push([where, name, reason].filter((part) => part).join('  '))
+}
+
+function report(): void {
+  const { passed, failed, skipped, failures } = totals
+  if (failures.length > 0)
+    process.stdout.write(`\nfailed:\n${failures.map((line) => `  ${line}\n`).join('')}`)
+  if (passed + failed === 0) process.stdout.write('\nno test matches\n')
+  if (skipped > 0) process.stdout.write(`\n${skipped} skipped\n`)
+  process.stdout.write(`\n${passed} passed, ${failed} failed\n`)
+  process.exitCode = failed > 0 || passed === 0 ? 1 : 0
+}
+
+await main()

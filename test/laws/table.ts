@@ -42,7 +42,8 @@ export const packageLaws: Readonly<Record<string, PackageLaw>> = {
   'packages/cli': { ...onNode, packages: ['core', 'machines', 'cluster', 'benchmarks'] },
   benchmarks: {
     ...onNode,
-    packages: ['core', 'machines', 'cluster'],
+    // The bare rig measures the parts below the cluster.
+    packages: ['core', 'machines', 'actor', 'store', 'cluster'],
     npm: ['lmdb', 'tinybench'],
   },
   test: {

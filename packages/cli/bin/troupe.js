@@ -3,12 +3,14 @@
 const [major, minor] = process.versions.node.split('.').map(Number)
 
 if (major < 22 || (major === 22 && minor < 18)) {
-  process.stderr.write(`troupe needs Node.js 22.18 or newer; this is ${process.version} (${process.execPath})\n`)
+  process.stderr.write(
+    `troupe needs Node.js 22.18 or newer; this is ${process.version} (${process.execPath})\n`,
+  )
   process.exitCode = 64
 } else {
   // LMDB flushes on this pool: Node's default of four would let the nodes of one process wait for each other.
   if (!process.env.UV_THREADPOOL_SIZE) process.env.UV_THREADPOOL_SIZE = '16'
   // Node refuses TypeScript under node_modules: installed, the built main runs; in the repository, the source.
   const main = import.meta.url.includes('/node_modules/') ? '../dist/main.js' : '../src/main.ts'
-  import(main)
+  void import(main)
 }

@@ -2,13 +2,27 @@
  * The key-value machine: get, set, delete, compare-and-set. Counts the writes of each key since it was created
  * (its *version*, as etcd has it), which lets a test tell lost writes from writes applied twice.
  */
+import { type KvCell, KvTable } from './kv-table.ts'
 import { type Codec, joinChunks, type MachineDefinition, reject, type StateMachine } from './machine.ts'
+import {
+  arrayBody,
+  arrayLength,
+  NOT_MSGPACK,
+  skipValue,
+  stringBody,
+  stringLength,
+  valueClass,
+} from './msgpack-cursor.ts'
+import type { CommandError } from './outcome.ts'
 
 export type KvValue = string | number | boolean | null | Uint8Array
 
 const SET = 1
 const DELETE = 2
 const COMPARE_AND_SET = 3
+
+const UNDECODABLE = 'the command does not decode'
+const NO_VALUE = 'a kv value is a string, a number, a boolean, null or bytes'
 
 export type KvCommand =
   | readonly [op: typeof SET, key: string, value: KvValue]
@@ -51,54 +65,87 @@ export const kv = {
   count: (): KvQuery => ['count'],
 }
 
-interface Cell {
-  value: KvValue
-  version: number
-}
-
-const SAVE_CHUNK_KEYS = 4096
+const SAVE_CHUNK_BYTES = 256 << 10
 
 class KvMachine implements StateMachine {
   readonly #codec: Codec
-  /** In the order of creation, which the log decides: the same on every replica. */
-  readonly #cells = new Map<string, Cell>()
+  readonly #table = new KvTable()
 
   constructor(codec: Codec) {
     this.#codec = codec
   }
 
+  /** One command by the same path as many, so that there is only one. */
   apply(command: unknown): unknown {
-    if (!Array.isArray(command)) throw reject('a kv command is an array: [operation, key, ...]')
-    const [op, key] = command as readonly unknown[]
-    if (typeof key !== 'string') throw reject('the key of a kv command is a string')
-    switch (op) {
+    const { results, errors } = this.applyPayload(this.#codec.encode([command]), 1) ?? {}
+    const error = errors?.[0]
+    if (error !== undefined) throw reject(error[1])
+    return results?.[0]
+  }
+
+  applyPayload(payload: Uint8Array, count: number): { results?: unknown[]; errors?: CommandError[] } | undefined {
+    if (arrayLength(payload, 0) !== count) throw reject('the frame does not hold its commands')
+    let results: unknown[] | undefined
+    let errors: CommandError[] | undefined
+    let offset = arrayBody(payload, 0)
+    for (let index = 0; index < count; index++) {
+      const end = skipValue(payload, offset)
+      const outcome = end === NOT_MSGPACK ? UNDECODABLE : this.#run(payload, offset)
+      if (typeof outcome === 'string') {
+        errors ??= []
+        errors.push([index, outcome])
+      } else if (outcome !== undefined) {
+        results ??= new Array<unknown>(count).fill(undefined)
+        results[index] = outcome
+      }
+      // What follows damage cannot be found.
+      offset = end === NOT_MSGPACK ? payload.byteLength : end
+    }
+    if (results === undefined && errors === undefined) return undefined
+    return { ...(results === undefined ? {} : { results }), ...(errors === undefined ? {} : { errors }) }
+  }
+
+  /** Runs the command at `offset`. A string is the reason for a refusal. */
+  #run(payload: Uint8Array, offset: number): boolean | undefined | string {
+    const length = arrayLength(payload, offset)
+    const op = arrayBody(payload, offset)
+    if (length < 2) return 'a kv command is an array: [operation, key, ...]'
+    const key = op + 1
+    const keyStart = stringBody(payload, key)
+    const keyEnd = keyStart + stringLength(payload, key)
+    if (keyEnd < keyStart) return 'the key of a kv command is a string'
+    switch (payload[op]) {
       case SET:
-        return this.#set(key, command[2])
+        if (length !== 3) return 'set takes a key and a value'
+        return this.#set(payload, keyStart, keyEnd, keyEnd)
       case DELETE:
-        return this.#cells.delete(key)
+        return this.#table.delete(payload, keyStart, keyEnd)
       case COMPARE_AND_SET:
-        return this.#compareAndSet(key, command[2], command[3])
+        if (length !== 4) return 'compareAndSet takes a key, the expected and the new value'
+        return this.#compareAndSet(payload, keyStart, keyEnd)
       default:
-        throw reject('unknown kv operation')
+        return 'unknown kv operation'
     }
   }
 
-  #set(key: string, value: unknown): undefined {
-    const own = ownValue(value)
-    const cell = this.#cells.get(key)
-    if (cell === undefined) {
-      this.#cells.set(key, { value: own, version: 1 })
-    } else {
-      cell.value = own
-      cell.version++
-    }
+  #set(payload: Uint8Array, keyStart: number, keyEnd: number, value: number): undefined | string {
+    if (valueClass(payload, value) !== 'scalar') return NO_VALUE
+    this.#table.set(payload, keyStart, keyEnd, value, skipValue(payload, value))
+    return undefined
   }
 
-  #compareAndSet(key: string, expected: unknown, value: unknown): boolean {
-    const own = ownValue(value)
-    const current = this.#cells.get(key)?.value
-    if (!sameValue(current, expected === undefined ? undefined : ownValue(expected))) return false
-    this.#set(key, own)
+  /** Values are the same when their encodings are. */
+  #compareAndSet(payload: Uint8Array, keyStart: number, keyEnd: number): boolean | string {
+    const expected = keyEnd
+    const expectedEnd = skipValue(payload, expected)
+    const current = this.#table.get(payload, keyStart, keyEnd)?.value
+    if (valueClass(payload, expectedEnd) !== 'scalar') return NO_VALUE
+    const fits =
+      current === undefined
+        ? valueClass(payload, expected) === 'undefined'
+        : sameBytes(current, payload.subarray(expected, expectedEnd))
+    if (!fits) return false
+    this.#set(payload, keyStart, keyEnd, expectedEnd)
     return true
   }
 
@@ -112,23 +159,33 @@ class KvMachine implements StateMachine {
         return this.#list(String(argument), String(after), Number(limit))
       case 'versions':
         if (!Array.isArray(argument)) throw reject('versions takes an array of keys')
-        return argument.map((key) => this.#cells.get(key)?.version ?? 0)
+        return argument.map((key) => this.#find(String(key))?.version ?? 0)
       case 'count':
-        return this.#cells.size
+        return this.#table.count
       default:
         throw reject('unknown kv query')
     }
   }
 
+  #find(key: string): KvCell | undefined {
+    const encoded = this.#codec.encode(key)
+    return this.#table.get(encoded, stringBody(encoded, 0), encoded.byteLength)
+  }
+
   #entry(key: string): KvEntry | undefined {
-    const cell = this.#cells.get(key)
-    return cell === undefined ? undefined : { key, value: cell.value, version: cell.version }
+    const cell = this.#find(key)
+    if (cell === undefined) return undefined
+    return { key, value: this.#codec.decode(cell.value.slice()) as KvValue, version: cell.version }
   }
 
   #list(prefix: string, after: string, limit: number): KvEntry[] {
     if (!Number.isSafeInteger(limit) || limit < 1) throw reject('the limit of a list is a positive integer')
+    const decoder = new TextDecoder()
     const keys: string[] = []
-    for (const key of this.#cells.keys()) if (key > after && key.startsWith(prefix)) keys.push(key)
+    for (const cell of this.#table.entries()) {
+      const key = decoder.decode(cell.key)
+      if (key > after && key.startsWith(prefix)) keys.push(key)
+    }
     return keys
       .sort()
       .slice(0, limit)
@@ -137,24 +194,27 @@ class KvMachine implements StateMachine {
 
   *save(): Iterable<Uint8Array> {
     let chunk: unknown[] = []
-    for (const [key, cell] of this.#cells) {
-      chunk.push([key, cell.value, cell.version])
-      if (chunk.length < SAVE_CHUNK_KEYS) continue
+    let bytes = 0
+    for (const { key, value, version } of this.#table.entries()) {
+      chunk.push([key, value, version])
+      bytes += key.byteLength + value.byteLength
+      if (bytes < SAVE_CHUNK_BYTES) continue
       yield sized(this.#codec.encode(chunk))
       chunk = []
+      bytes = 0
     }
     if (chunk.length > 0) yield sized(this.#codec.encode(chunk))
   }
 
   load(chunks: Iterable<Uint8Array>): void {
-    this.#cells.clear()
+    this.#table.clear()
     const bytes = joinChunks(chunks)
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     for (let offset = 0; offset < bytes.byteLength; ) {
       const length = view.getUint32(offset, true)
       const cells = this.#codec.decode(bytes.subarray(offset + 4, offset + 4 + length))
-      for (const [key, value, version] of cells as [string, KvValue, number][]) {
-        this.#cells.set(key, { value: ownValue(value), version })
+      for (const [key, value, version] of cells as [Uint8Array, Uint8Array, number][]) {
+        this.#table.restore({ key, value, version })
       }
       offset += 4 + length
     }
@@ -169,17 +229,7 @@ function sized(bytes: Uint8Array): Uint8Array {
   return framed
 }
 
-/** A value that does not hang on to the entry it came in: bytes are copied. */
-function ownValue(value: unknown): KvValue {
-  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' || value === null) {
-    return value
-  }
-  if (value instanceof Uint8Array) return new Uint8Array(value)
-  throw reject('a kv value is a string, a number, a boolean, null or bytes')
-}
-
-function sameValue(left: KvValue | undefined, right: KvValue | undefined): boolean {
-  if (!(left instanceof Uint8Array) || !(right instanceof Uint8Array)) return Object.is(left, right)
+function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
   return left.byteLength === right.byteLength && left.every((byte, index) => byte === right[index])
 }
 

@@ -71,17 +71,17 @@ class LogMachine implements StateMachine {
   }
 
   apply(command: unknown, meta: CommandMeta): number {
-    return this.applyPayload(this.#codec.encode([command]), 1, meta).from
+    return this.applyPayload(this.#codec.encode([command]), 1, meta).results.from
   }
 
-  applyPayload(payload: Uint8Array, count: number, _meta: CommandMeta): CountingResults {
+  applyPayload(payload: Uint8Array, count: number, _meta: CommandMeta): { results: CountingResults } {
     const from = this.#next
     this.#blocks.push({ first: from, count, payload })
     this.#next += count
     this.#retainedBytes += payload.byteLength
     this.#checksum = (Math.imul(this.#checksum, 31) + this.#context.checksum(payload)) >>> 0
     this.#dropOldest()
-    return { from }
+    return { results: { from } }
   }
 
   #dropOldest(): void {

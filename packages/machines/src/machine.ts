@@ -9,6 +9,7 @@
  * its URL and loaded inside each node's worker.
  */
 import { type Checksum, RaftError } from '@troupe/core'
+import type { CommandError } from './outcome.ts'
 
 /** Values to bytes and back; decoding what encode gave yields an equal value. */
 export interface Codec {
@@ -43,6 +44,12 @@ export interface CountingResults {
   readonly from: number
 }
 
+/** What became of the commands of a payload. What is absent is undefined, or fine. */
+export interface BatchResults {
+  readonly results?: readonly unknown[] | CountingResults
+  readonly errors?: readonly CommandError[]
+}
+
 export interface StateMachine<Command = unknown, Result = unknown, Query = unknown, Answer = unknown> {
   /**
    * Applies one command. The result must be a value that msgpack can carry; undefined is the cheapest.
@@ -50,10 +57,11 @@ export interface StateMachine<Command = unknown, Result = unknown, Query = unkno
    */
   apply(command: Command, meta: CommandMeta): Result
   /**
-   * Instead of `apply`, for machines that keep commands as they came: `payload` is the msgpack array of `count`
-   * commands, not yet decoded. The view may be kept.
+   * Instead of many calls of `apply`, for machines that can do with the bytes: `payload` is the msgpack array of
+   * `count` commands, not yet decoded. The view may be kept. Must do what `apply` would for each of them.
+   * Returns undefined where all results are. What it throws is the result of all its commands.
    */
-  applyPayload?(payload: Uint8Array, count: number, meta: CommandMeta): CountingResults | undefined
+  applyPayload?(payload: Uint8Array, count: number, meta: CommandMeta): BatchResults | undefined
   /** Reads; must not change the state. Throw {@link reject} for a query that makes no sense. */
   query(query: Query): Answer
   /**

@@ -99,8 +99,8 @@ export class ReplicatedMachine {
 
   #runPayload({ first, count, payload }: CommandFrame, meta: CommandMeta): Outcome {
     try {
-      const results = this.machine.applyPayload?.(payload, count, meta)
-      return { first, count, results, errors: undefined }
+      const batch = this.machine.applyPayload?.(payload, count, meta)
+      return { first, count, results: batch?.results, errors: batch?.errors }
     } catch (error) {
       return allFailed(first, count, refusalReason(error))
     }

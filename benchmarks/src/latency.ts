@@ -1,0 +1,62 @@
+/** Percentiles, by nearest rank, with the number of samples beside them. */
+import type { Histogram } from 'node:perf_hooks'
+import { rounded } from './terminal/format.ts'
+
+/** Fewer samples have no 99th percentile worth the name: it would be the maximum. */
+const MIN_SAMPLES_FOR_P99 = 100
+const NS_PER_MS = 1e6
+
+export interface LatencySummary {
+  readonly p50: number | null
+  /** Null for fewer than 100 samples. */
+  readonly p99: number | null
+  readonly max: number | null
+  readonly mean: number | null
+  readonly samples: number
+}
+
+const EMPTY: LatencySummary = { p50: null, p99: null, max: null, mean: null, samples: 0 }
+
+/** The smallest value that at least `percent` % of the values do not exceed. `sorted` rises and is not empty. */
+export function percentile(sorted: readonly number[], percent: number): number {
+  const rank = Math.max(1, Math.ceil((percent / 100) * sorted.length))
+  return sorted[rank - 1] as number
+}
+
+export function median(values: readonly number[]): number {
+  return percentile(
+    [...values].sort((left, right) => left - right),
+    50,
+  )
+}
+
+/**
+ * Sums up a few measurements. `p99` is given by nearest rank where `alwaysP99` asks for it, which of fewer than 100
+ * is their maximum: say how many there are.
+ */
+export function summarize(values: readonly number[], { alwaysP99 = false } = {}): LatencySummary {
+  if (values.length === 0) return EMPTY
+  const sorted = [...values].sort((left, right) => left - right)
+  const hasP99 = alwaysP99 || sorted.length >= MIN_SAMPLES_FOR_P99
+  return {
+    p50: rounded(percentile(sorted, 50)),
+    p99: hasP99 ? rounded(percentile(sorted, 99)) : null,
+    max: rounded(sorted.at(-1) as number),
+    mean: rounded(sorted.reduce((sum, value) => sum + value, 0) / sorted.length),
+    samples: sorted.length,
+  }
+}
+
+/** Sums up a histogram of nanoseconds, in milliseconds. */
+export function summarizeHistogram(histogram: Histogram): LatencySummary {
+  const samples = histogram.count
+  if (samples === 0) return EMPTY
+  const inMs = (ns: number): number => rounded(ns / NS_PER_MS)
+  return {
+    p50: inMs(histogram.percentile(50)),
+    p99: samples >= MIN_SAMPLES_FOR_P99 ? inMs(histogram.percentile(99)) : null,
+    max: inMs(histogram.max),
+    mean: inMs(histogram.mean),
+    samples,
+  }
+}

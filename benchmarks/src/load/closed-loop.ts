@@ -1,0 +1,150 @@
+/**
+ * Closed loop: a fixed number of callers, each of which awaits its command before it makes the next. Every caller
+ * is an async function that awaits `propose` (or `proposeMany`), as a user's would be.
+ *
+ * Latency is measured on at most 64 callers, evenly spread over all of them: a clock read per command would cost a
+ * noticeable part of the throughput. Callers are served in turn, so those are as good as any.
+ */
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
+import type { Workload } from '../workload.ts'
+import { classifyFailure, delay } from './failure.ts'
+import type { Ledger } from './ledger.ts'
+
+const MAX_SAMPLED_SLOTS = 64
+const NS_PER_MS = 1e6
+
+/** What takes commands: a client, or something that measures the generator itself. */
+export interface Proposer {
+  propose(command: unknown): Promise<unknown>
+  proposeMany(commands: readonly unknown[]): Promise<unknown[]>
+}
+
+export interface ClosedLoopSpec {
+  /** Callers; commands outstanding are `window` × `batch`. */
+  readonly window: number
+  /** Commands of one call: 1 is `propose`, more are `proposeMany`. */
+  readonly batch: number
+  /** Load that is not measured, before. */
+  readonly warmupMs: number
+  readonly durationMs: number
+}
+
+export interface ClosedLoopResult {
+  /** Commands acknowledged while it was measured. */
+  readonly commands: number
+  readonly elapsedMs: number
+  /** Of one call each, in nanoseconds. */
+  readonly latency: RecordableHistogram
+}
+
+export class ClosedLoop {
+  readonly #proposer: Proposer
+  readonly #workload: Workload
+  readonly #ledger: Ledger
+  #next: number
+  #isRunning = false
+  #isMeasuring = false
+  #batch = 1
+  #latency = createHistogram()
+  #wake: () => void = () => {}
+
+  /** @param firstSequence where to go on counting commands */
+  constructor(proposer: Proposer, workload: Workload, ledger: Ledger, firstSequence = 0) {
+    this.#proposer = proposer
+    this.#workload = workload
+    this.#ledger = ledger
+    this.#next = firstSequence
+  }
+
+  /** Sequence number of the next command. */
+  get nextSequence(): number {
+    return this.#next
+  }
+
+  async run({ window, batch, warmupMs, durationMs }: ClosedLoopSpec): Promise<ClosedLoopResult> {
+    this.#isRunning = true
+    this.#batch = batch
+    this.#latency = createHistogram()
+    const every = Math.max(1, Math.floor(window / MAX_SAMPLED_SLOTS))
+    const slots = Array.from({ length: window }, (_, slot) => this.#slot(slot % every === 0))
+    const ended = Promise.all(slots)
+    const result = await Promise.race([this.#measure(warmupMs, durationMs), ended])
+    await ended
+    if (!('commands' in result)) throw new Error('the load ended before it was told to')
+    return result
+  }
+
+  /** Ends the run before its time. */
+  stop(): void {
+    this.#isRunning = false
+    this.#wake()
+  }
+
+  async #measure(warmupMs: number, durationMs: number): Promise<ClosedLoopResult> {
+    await this.#sleep(warmupMs)
+    this.#isMeasuring = true
+    const startMs = performance.now()
+    const before = this.#ledger.acknowledged
+    await this.#sleep(durationMs)
+    const commands = this.#ledger.acknowledged - before
+    const elapsedMs = performance.now() - startMs
+    this.#isMeasuring = false
+    this.#isRunning = false
+    return { commands, elapsedMs, latency: this.#latency }
+  }
+
+  #sleep(ms: number): Promise<void> {
+    if (!this.#isRunning || ms <= 0) return Promise.resolve()
+    return new Promise((resume) => {
+      const timer = setTimeout(resume, ms)
+      this.#wake = () => {
+        clearTimeout(timer)
+        resume()
+      }
+    })
+  }
+
+  async #slot(isSampled: boolean): Promise<void> {
+    const batch = this.#batch
+    while (this.#isRunning) {
+      const first = this.#next
+      this.#next += batch
+      const startMs = isSampled ? performance.now() : 0
+      try {
+        // Written out, where a function would do: another promise for each command would show in the figures.
+        if (batch === 1) this.#ledger.acknowledge(first, await this.#proposer.propose(this.#workload.commandAt(first)))
+        else await this.#proposeMany(first, batch)
+      } catch (error) {
+        await this.#recover(error, first, batch)
+      }
+      if (isSampled && this.#isMeasuring) {
+        this.#latency.record(Math.max(1, Math.round((performance.now() - startMs) * NS_PER_MS)))
+      }
+    }
+  }
+
+  async #proposeMany(first: number, batch: number): Promise<void> {
+    const results = await this.#proposer.proposeMany(this.#workload.commandsAt(first, batch))
+    this.#ledger.acknowledgeMany(first, results)
+  }
+
+  /** After a failure: counts what cannot be told, and proposes again what has not happened. */
+  async #recover(failed: unknown, first: number, batch: number): Promise<void> {
+    for (let error = failed; ; ) {
+      const failure = classifyFailure(error)
+      if (failure.kind === 'unknown') return this.#ledger.lose(first, batch)
+      if (failure.kind === 'fatal') {
+        if (!this.#isRunning) return
+        this.stop()
+        throw error
+      }
+      await delay(failure.afterMs)
+      if (!this.#isRunning) return
+      try {
+        return await this.#proposeMany(first, batch)
+      } catch (again) {
+        error = again
+      }
+    }
+  }
+}

@@ -1,0 +1,112 @@
+import { Worker } from 'node:worker_threads'
+import type { ClientSettings, Cluster } from '@troupe/cluster'
+import { type NodeId, RaftError } from '@troupe/core'
+import type { WorkloadSpec } from '../workload.ts'
+import type { ClosedLoopResult, ClosedLoopSpec } from './closed-loop.ts'
+import { type KeyCounts, keyCounts, keyCountsBuffer, type PositionFindings } from './ledger.ts'
+import type { OpenLoopResult } from './open-loop.ts'
+import type { LoadBirth, LoadCallName, LoadCalls, LoadMessage, LoadTotals } from './protocol.ts'
+
+interface Pending {
+  readonly resolve: (answer: never) => void
+  readonly reject: (error: unknown) => void
+}
+
+/** A client under load in a thread of its own. The main thread stays out of the way, and keeps the books. */
+export class LoadGenerator {
+  readonly workload: WorkloadSpec
+  /** Acknowledged and unknown writes of each key. Complete while no loop runs. */
+  readonly counts: KeyCounts
+  readonly #worker: Worker
+  readonly #exited: Promise<void>
+  readonly #pending = new Map<number, Pending>()
+  #lastId = 0
+  #ended: unknown
+  #onTotals: ((totals: LoadTotals) => void) | undefined
+
+  constructor(cluster: Cluster, workload: WorkloadSpec, settings: ClientSettings = {}) {
+    this.workload = workload
+    const counts = keyCountsBuffer(workload.keys)
+    this.counts = keyCounts(counts)
+    const clientPort = cluster.clientPort()
+    const birth: LoadBirth = { clientPort, settings, workload, counts }
+    this.#worker = new Worker(new URL(import.meta.resolve('@troupe/benchmarks/load-worker')), {
+      name: 'load',
+      workerData: birth,
+      transferList: [clientPort],
+    })
+    this.#worker.on('message', (message: LoadMessage) => this.#take(message))
+    this.#worker.on('error', (error) => this.#fail(error))
+    this.#exited = new Promise((resolve) => {
+      this.#worker.once('exit', (code) => {
+        this.#fail(new Error(`the load generator's thread ended with exit code ${code}`))
+        resolve()
+      })
+    })
+  }
+
+  /** Told a few times a second how far the load is. One listener; undefined removes it. */
+  set onTotals(listener: ((totals: LoadTotals) => void) | undefined) {
+    this.#onTotals = listener
+  }
+
+  closedLoop(spec: ClosedLoopSpec): Promise<ClosedLoopResult> {
+    return this.#call('closedLoop', spec)
+  }
+
+  /** Starts commands at this rate until `stopOpenLoop`. */
+  async startOpenLoop(ratePerSecond: number): Promise<void> {
+    await this.#call('startOpenLoop', { ratePerSecond })
+  }
+
+  stopOpenLoop(): Promise<OpenLoopResult> {
+    return this.#call('stopOpenLoop', undefined)
+  }
+
+  /**
+   * When (by the clock of all threads) the first acknowledgement at or after `afterMs` came that was not given by
+   * `notLeader`. Waits for it. Only an open loop keeps these times.
+   */
+  firstAck(afterMs: number, notLeader?: NodeId): Promise<number> {
+    return this.#call('firstAck', { afterMs, notLeader })
+  }
+
+  totals(): Promise<LoadTotals> {
+    return this.#call('totals', undefined)
+  }
+
+  /** What the acknowledged positions of a `log` say, given where the log ends. */
+  positions(next: number): Promise<PositionFindings> {
+    return this.#call('positions', { next })
+  }
+
+  /** Closes the client and ends the thread. A loop that runs ends. Idempotent. */
+  async close(): Promise<void> {
+    await this.#call('close', undefined).catch(() => {})
+    await this.#exited
+  }
+
+  #call<Name extends LoadCallName>(name: Name, ask: LoadCalls[Name]['ask']): Promise<LoadCalls[Name]['answer']> {
+    const id = ++this.#lastId
+    return new Promise((resolve, reject) => {
+      if (this.#ended !== undefined) throw this.#ended
+      this.#pending.set(id, { resolve, reject })
+      this.#worker.postMessage({ id, name, ask })
+    })
+  }
+
+  #take(message: LoadMessage): void {
+    if (message.kind === 'totals') return this.#onTotals?.(message.totals)
+    const pending = this.#pending.get(message.id)
+    this.#pending.delete(message.id)
+    if (message.kind === 'answer') return pending?.resolve(message.answer as never)
+    const { error } = message
+    pending?.reject(error === undefined ? new Error(message.message) : RaftError.fromWire(error))
+  }
+
+  #fail(error: unknown): void {
+    this.#ended ??= error
+    for (const { reject } of this.#pending.values()) reject(error)
+    this.#pending.clear()
+  }
+}

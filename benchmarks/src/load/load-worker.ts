@@ -1,0 +1,122 @@
+/** The load generator's thread: a client, and loops that use it. Spawned by {@link LoadGenerator}. */
+import { parentPort, workerData } from 'node:worker_threads'
+import { hrtimeMs } from '@troupe/actor'
+import { Client } from '@troupe/cluster'
+import { invariant, RaftError } from '@troupe/core'
+import { Workload } from '../workload.ts'
+import { AckTimes } from './ack-times.ts'
+import { ClosedLoop, type ClosedLoopSpec } from './closed-loop.ts'
+import { keyCounts, Ledger } from './ledger.ts'
+import { type BoundedProposer, OpenLoop } from './open-loop.ts'
+import type { LoadBirth, LoadCallName, LoadCalls, LoadMessage, LoadRequest, LoadTotals } from './protocol.ts'
+
+const REPORT_MS = 250
+const DEFAULT_OUTSTANDING = 16_384
+
+type Handlers = {
+  readonly [Name in LoadCallName]: (ask: LoadCalls[Name]['ask']) => Promise<LoadCalls[Name]['answer']>
+}
+
+class LoadThread {
+  readonly #client: Client
+  readonly #workload: Workload
+  readonly #ledger: Ledger
+  readonly #ackTimes: AckTimes
+  readonly #proposer: BoundedProposer
+  /** From `performance.now()`, whose origin is this thread's, to the clock of all threads. */
+  readonly #clockOffsetMs = hrtimeMs() - performance.now()
+  #nextSequence = 0
+  #closedLoop: ClosedLoop | undefined
+  #openLoop: OpenLoop | undefined
+
+  constructor(client: Client, { workload, counts, settings }: LoadBirth) {
+    this.#client = client
+    this.#workload = new Workload(workload)
+    this.#ledger = new Ledger(this.#workload, keyCounts(counts))
+    this.#ackTimes = new AckTimes(() => client.leader)
+    const limit = settings.maxOutstandingCommands ?? DEFAULT_OUTSTANDING
+    this.#proposer = {
+      propose: (command) => client.propose(command),
+      proposeMany: (commands) => client.proposeMany(commands),
+      room: () => limit - client.outstandingCommands,
+    }
+  }
+
+  readonly handlers: Handlers = {
+    closedLoop: (spec) => this.#runClosedLoop(spec),
+    startOpenLoop: async ({ ratePerSecond }) => {
+      invariant(this.#openLoop === undefined, 'one open loop at a time')
+      const first = this.#nextSequence
+      this.#openLoop = new OpenLoop(
+        this.#proposer,
+        this.#workload,
+        this.#ledger,
+        this.#ackTimes,
+        ratePerSecond,
+        first,
+      )
+      return undefined
+    },
+    stopOpenLoop: async () => {
+      const loop = this.#openLoop
+      invariant(loop !== undefined, 'an open loop runs')
+      const result = await loop.stop()
+      this.#nextSequence = loop.nextSequence
+      this.#openLoop = undefined
+      return result
+    },
+    firstAck: async ({ afterMs, notLeader }) =>
+      (await this.#ackTimes.first(afterMs - this.#clockOffsetMs, notLeader)) + this.#clockOffsetMs,
+    totals: async () => this.totals(),
+    positions: async ({ next }) => this.#ledger.positions.findings(next),
+    close: async () => {
+      this.#closedLoop?.stop()
+      await this.#client.close()
+      return undefined
+    },
+  }
+
+  totals(): LoadTotals {
+    const { acknowledged, unknown } = this.#ledger
+    return { acknowledged, unknown, outstanding: this.#client.outstandingCommands }
+  }
+
+  async #runClosedLoop(spec: ClosedLoopSpec): Promise<LoadCalls['closedLoop']['answer']> {
+    const loop = new ClosedLoop(this.#proposer, this.#workload, this.#ledger, this.#nextSequence)
+    this.#closedLoop = loop
+    try {
+      return await loop.run(spec)
+    } finally {
+      this.#nextSequence = loop.nextSequence
+    }
+  }
+}
+
+async function main(): Promise<void> {
+  const port = parentPort
+  invariant(port !== null, 'the load generator runs in a worker thread')
+  const birth = workerData as LoadBirth
+  const thread = new LoadThread(await Client.connect(birth.clientPort, birth.settings), birth)
+  const tell = (message: LoadMessage): void => port.postMessage(message)
+  const reports = setInterval(() => tell({ kind: 'totals', totals: thread.totals() }), REPORT_MS)
+  port.on('message', async ({ id, name, ask }: LoadRequest) => {
+    try {
+      const handler = thread.handlers[name] as (ask: unknown) => Promise<unknown>
+      tell({ kind: 'answer', id, answer: await handler(ask) })
+    } catch (error) {
+      tell(failed(id, error))
+    }
+    if (name !== 'close') return
+    clearInterval(reports)
+    port.close()
+  })
+}
+
+function failed(id: number, error: unknown): LoadMessage {
+  const message = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  return error instanceof RaftError
+    ? { kind: 'failed', id, message, error: error.toWire() }
+    : { kind: 'failed', id, message }
+}
+
+await main()

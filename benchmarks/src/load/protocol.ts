@@ -1,0 +1,52 @@
+/** What the main thread and a load generator's thread say to each other. */
+import type { MessagePort } from 'node:worker_threads'
+import type { ClientSettings } from '@troupe/cluster'
+import type { NodeId, WireError } from '@troupe/core'
+import type { WorkloadSpec } from '../workload.ts'
+import type { ClosedLoopResult, ClosedLoopSpec } from './closed-loop.ts'
+import type { PositionFindings } from './ledger.ts'
+import type { OpenLoopResult } from './open-loop.ts'
+
+/** `workerData` of the thread. */
+export interface LoadBirth {
+  readonly clientPort: MessagePort
+  readonly settings: ClientSettings
+  readonly workload: WorkloadSpec
+  /** For `keyCounts`. */
+  readonly counts: SharedArrayBuffer
+}
+
+/** Requests by name: what is asked and what is answered. */
+export interface LoadCalls {
+  closedLoop: { readonly ask: ClosedLoopSpec; readonly answer: ClosedLoopResult }
+  startOpenLoop: { readonly ask: { readonly ratePerSecond: number }; readonly answer: undefined }
+  stopOpenLoop: { readonly ask: undefined; readonly answer: OpenLoopResult }
+  /** When the first acknowledgement at or after an instant came that a leader did not give. */
+  firstAck: {
+    readonly ask: { readonly afterMs: number; readonly notLeader: NodeId | undefined }
+    readonly answer: number
+  }
+  totals: { readonly ask: undefined; readonly answer: LoadTotals }
+  positions: { readonly ask: { readonly next: number }; readonly answer: PositionFindings }
+  close: { readonly ask: undefined; readonly answer: undefined }
+}
+
+export type LoadCallName = keyof LoadCalls
+
+export interface LoadRequest<Name extends LoadCallName = LoadCallName> {
+  readonly id: number
+  readonly name: Name
+  readonly ask: LoadCalls[Name]['ask']
+}
+
+/** Commands since the thread started. */
+export interface LoadTotals {
+  readonly acknowledged: number
+  readonly unknown: number
+  readonly outstanding: number
+}
+
+export type LoadMessage =
+  | { readonly kind: 'totals'; readonly totals: LoadTotals }
+  | { readonly kind: 'answer'; readonly id: number; readonly answer: unknown }
+  | { readonly kind: 'failed'; readonly id: number; readonly message: string; readonly error?: WireError }

@@ -1,0 +1,93 @@
+/**
+ * What the load consists of: commands of a given size over a given number of keys, a function of their sequence
+ * number, so that whoever knows the number knows the command.
+ *
+ * The size of a command is that of its msgpack encoding. `kv`: the array [1, key, value], of which the array's
+ * header and the operation are 1 byte each, the key is one byte and its characters, and the value is a string that
+ * fills up the rest. `log`: the record is one string. Not counted is what the engine adds: 32 bytes for each frame
+ * of a client, a few for each entry.
+ */
+import { invalidOption } from '@troupe/core'
+import { kv, log } from '@troupe/machines'
+
+export interface WorkloadSpec {
+  readonly machine: 'kv' | 'log'
+  readonly keys: number
+  readonly sizeBytes: number
+  readonly seed: number
+}
+
+/** Values differ from one write to the next: replicas that apply them in different orders end different. */
+const VALUE_VARIANTS = 16
+const VARIANT_MASK = VALUE_VARIANTS - 1
+
+export class Workload {
+  readonly spec: WorkloadSpec
+  readonly #names: readonly string[]
+  readonly #values: readonly string[]
+  readonly #stride: number
+  readonly #isKv: boolean
+
+  /** @throws RaftError INVALID_OPTIONS where the size is too small for the key */
+  constructor(spec: WorkloadSpec) {
+    this.spec = spec
+    this.#isKv = spec.machine === 'kv'
+    this.#names = this.#isKv ? Array.from({ length: spec.keys }, (_, key) => keyName(key, spec.keys)) : []
+    const length = valueLength(spec)
+    this.#values = Array.from({ length: VALUE_VARIANTS }, (_, variant) =>
+      String.fromCharCode(97 + variant).repeat(length),
+    )
+    this.#stride = strideOf(spec.keys, spec.seed)
+  }
+
+  /** The key that command `sequence` writes: all keys equally often, in a scattered order. */
+  keyAt(sequence: number): number {
+    return (sequence * this.#stride) % this.spec.keys
+  }
+
+  commandAt(sequence: number): unknown {
+    const value = this.#values[sequence & VARIANT_MASK] as string
+    return this.#isKv ? kv.set(this.#names[this.keyAt(sequence)] as string, value) : log.append(value)
+  }
+
+  commandsAt(first: number, count: number): unknown[] {
+    const commands = new Array<unknown>(count)
+    for (let offset = 0; offset < count; offset++) commands[offset] = this.commandAt(first + offset)
+    return commands
+  }
+}
+
+/** Names of equal length, so that all commands have the same size. */
+export function keyName(key: number, keys: number): string {
+  return `k${String(key).padStart(String(keys - 1).length, '0')}`
+}
+
+/**
+ * Characters of the value. A string has no encoding of 33, 258 or 65,539 bytes: one byte less is taken there.
+ */
+function valueLength({ machine, keys, sizeBytes }: WorkloadSpec): number {
+  const keyBytes = machine === 'kv' ? 3 + keyName(0, keys).length : 0
+  const left = sizeBytes - keyBytes
+  if (left < 1) {
+    throw invalidOption('--size', sizeBytes, `at least ${keyBytes + 1} bytes for ${machine} with ${keys} keys`)
+  }
+  return left - stringHeaderBytes(left)
+}
+
+/** Header of a msgpack string whose encoding has `bytes` bytes. */
+function stringHeaderBytes(bytes: number): number {
+  if (bytes <= 33) return bytes === 33 ? 2 : 1
+  if (bytes <= 258) return bytes === 258 ? 3 : 2
+  return bytes <= 65_539 ? (bytes === 65_539 ? 4 : 3) : 5
+}
+
+/** Near the golden section and without a common divisor: consecutive commands meet keys far apart. */
+function strideOf(keys: number, seed: number): number {
+  let stride = Math.floor(keys * 0.618) + (seed % keys)
+  while (greatestCommonDivisor(stride, keys) !== 1) stride++
+  return stride
+}
+
+function greatestCommonDivisor(left: number, right: number): number {
+  return right === 0 ? left : greatestCommonDivisor(right, left % right)
+}

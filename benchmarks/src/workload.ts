@@ -69,7 +69,11 @@ function valueLength({ machine, keys, sizeBytes }: WorkloadSpec): number {
   const keyBytes = machine === 'kv' ? 3 + keyName(0, keys).length : 0
   const left = sizeBytes - keyBytes
   if (left < 1) {
-    throw invalidOption('--size', sizeBytes, `at least ${keyBytes + 1} bytes for ${machine} with ${keys} keys`)
+    throw invalidOption(
+      '--size',
+      sizeBytes,
+      `at least ${keyBytes + 1} bytes for ${machine} with ${keys} keys`,
+    )
   }
   return left - stringHeaderBytes(left)
 }

@@ -112,7 +112,8 @@ export class ClosedLoop {
       const startMs = isSampled ? performance.now() : 0
       try {
         // Written out, where a function would do: another promise for each command would show in the figures.
-        if (batch === 1) this.#ledger.acknowledge(first, await this.#proposer.propose(this.#workload.commandAt(first)))
+        if (batch === 1)
+          this.#ledger.acknowledge(first, await this.#proposer.propose(this.#workload.commandAt(first)))
         else await this.#proposeMany(first, batch)
       } catch (error) {
         await this.#recover(error, first, batch)

@@ -86,7 +86,10 @@ export class LoadGenerator {
     await this.#exited
   }
 
-  #call<Name extends LoadCallName>(name: Name, ask: LoadCalls[Name]['ask']): Promise<LoadCalls[Name]['answer']> {
+  #call<Name extends LoadCallName>(
+    name: Name,
+    ask: LoadCalls[Name]['ask'],
+  ): Promise<LoadCalls[Name]['answer']> {
     const id = ++this.#lastId
     return new Promise((resolve, reject) => {
       if (this.#ended !== undefined) throw this.#ended

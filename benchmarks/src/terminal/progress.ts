@@ -22,7 +22,7 @@ export class Progress {
   readonly #stream: OutputStream
   readonly #nowMs: () => number
   /** What all phases together are expected to take; grows when they turn out to be more. */
-  #expectedMs: number
+  readonly #expectedMs: number
   #finishedMs = 0
   #phase: Phase | undefined
   #timer: NodeJS.Timeout | undefined

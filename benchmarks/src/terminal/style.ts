@@ -14,10 +14,7 @@ const sgr =
 const plain = (text: string): string => text
 
 /** Colours on a terminal, unless NO_COLOR (https://no-color.org) is set to anything. */
-export function styleFor(
-  stream: OutputStream,
-  env: Readonly<Record<string, string | undefined>>,
-): Style {
+export function styleFor(stream: OutputStream, env: Readonly<Record<string, string | undefined>>): Style {
   const hasColours = stream.isTTY === true && !env['NO_COLOR'] && env['TERM'] !== 'dumb'
   if (!hasColours) return { bold: plain, dim: plain, good: plain, bad: plain }
   return { bold: sgr(1, 22), dim: sgr(2, 22), good: sgr(32, 39), bad: sgr(31, 39) }

@@ -4,7 +4,7 @@
  *     propose() ─► core ─(setImmediate: one frame for all calls of a turn)─► leader's port
  *     port ─► outcomes ─► promises
  */
-import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import { MessageChannel, MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { hrtimeMs, Link } from '@troupe/actor'
 import { invalidOption, type NodeId, RaftError, seededRandom } from '@troupe/core'
 import { type Call, ClientCore, type ClientMetrics, type Consistency } from '@troupe/machines'
@@ -34,7 +34,12 @@ export interface QueryOptions extends CallOptions {
   readonly node?: NodeId
 }
 
-/** What the cluster sends over the port that `Client.connect` takes: a fresh port to a node. */
+/** What the cluster sends first over the port that `Client.connect` takes: the names of its nodes. */
+interface FeedGreeting {
+  readonly nodes: readonly NodeId[]
+}
+
+/** What it sends then, again and again: a fresh port to a node. */
 export interface NodePortMessage {
   readonly node: NodeId
   readonly port: MessagePort
@@ -48,14 +53,17 @@ export class Client {
   readonly #core: ClientCore
   readonly #timeoutMs: number
   readonly #feed: MessagePort
-  readonly #links = new Set<Link>()
+  readonly #nodes: readonly NodeId[]
+  readonly #links = new Map<NodeId, Link>()
   readonly #timer = new WakeTimer(() => this.#tick())
   readonly #flush = () => this.#runFlush()
   #scheduled = false
+  #nowMs = 0
   #closed = false
 
   private constructor(feed: MessagePort, settings: ClientSettings) {
     const { client, timeoutMs } = resolveClientSettings(GROUP, settings)
+    this.#nodes = greeted(feed).nodes
     this.#timeoutMs = timeoutMs
     this.#core = new ClientCore(client, codec, seededRandom(drawNumber()))
     this.#feed = feed
@@ -92,7 +100,24 @@ export class Client {
    *   SHUTTING_DOWN
    */
   propose<Result = unknown>(command: unknown, options?: CallOptions): Promise<Result> {
-    return this.#call<Result>(command, undefined, options, (call) => this.#core.propose(call))
+    if (options !== undefined || this.#closed) {
+      return this.#call<Result>(command, undefined, options, (call) => this.#core.propose(call))
+    }
+    // The way of nearly all calls: nothing but the promise and the call itself is allocated.
+    return new Promise<Result>((resolve, reject) => {
+      const deadlineMs = this.#turnMs() + this.#timeoutMs
+      const resolveAny = resolve as Call['resolve']
+      this.#core.propose({
+        command,
+        commands: undefined,
+        deadlineMs,
+        resolve: resolveAny,
+        reject,
+        settled: false,
+      })
+      this.#scheduleFlush()
+      if (this.#core.hasFullFrame) this.#core.flush(this.#nowMs)
+    })
   }
 
   /**
@@ -101,18 +126,27 @@ export class Client {
    * @throws as `propose`, and INVALID_COMMAND for more than `maxBatchCommands`
    */
   proposeMany<Result = unknown>(commands: readonly unknown[], options?: CallOptions): Promise<Result[]> {
-    return this.#call<Result[]>(undefined, commands, options, (call) => this.#core.propose(call))
+    // A copy: an array that its owner empties or fills before the end of the turn would not fit its count any more.
+    const copy = Array.isArray(commands) ? commands.slice() : undefined
+    return this.#call<Result[]>(undefined, copy, options, (call) => {
+      // What else has a length (a string!) would be encoded, sent, and break off the connection.
+      if (copy === undefined) throw noCommands(commands)
+      this.#core.propose(call)
+    })
   }
 
   /**
    * Asks the state machine.
    * @throws RaftError REJECTED (by the machine), BUSY, TIMEOUT, ABORTED, SHUTTING_DOWN
    */
-  query<Answer = unknown>(query: unknown, options: QueryOptions = {}): Promise<Answer> {
-    const { consistency = 'linearizable', node } = options
+  query<Answer = unknown>(query: unknown, options?: QueryOptions): Promise<Answer> {
+    const { consistency = 'linearizable', node } = options ?? {}
     return this.#call<Answer>(undefined, undefined, options, (call) => {
       if (consistency !== 'linearizable' && consistency !== 'stale') {
         throw invalidOption('consistency', consistency, "'linearizable' or 'stale'")
+      }
+      if (node !== undefined && !this.#nodes.includes(node)) {
+        throw invalidOption('node', node, `one of ${this.#nodes.join(', ')}`)
       }
       this.#core.query(query, consistency, node, call)
     })
@@ -126,10 +160,21 @@ export class Client {
   ): Promise<Value> {
     return new Promise<Value>((resolve, reject) => {
       if (this.#closed) throw new RaftError('SHUTTING_DOWN', 'the client is closed', { what: 'client' })
-      const timeoutMs = options?.timeoutMs === undefined ? this.#timeoutMs : positive('timeoutMs', options.timeoutMs)
+      const timeoutMs =
+        options?.timeoutMs === undefined ? this.#timeoutMs : positive('timeoutMs', options.timeoutMs)
       const deadlineMs = hrtimeMs() + timeoutMs
-      const call: Call = { command, commands, deadlineMs, resolve: resolve as Call['resolve'], reject, settled: false }
+      const call: Call = {
+        command,
+        commands,
+        deadlineMs,
+        resolve: resolve as Call['resolve'],
+        reject,
+        settled: false,
+      }
       const signal = options?.signal
+      if (signal !== undefined && !(signal instanceof AbortSignal)) {
+        throw invalidOption('signal', signal, 'an AbortSignal')
+      }
       if (signal?.aborted) throw aborted(signal)
       take(call)
       if (signal !== undefined) this.#followSignal(signal, call)
@@ -158,16 +203,18 @@ export class Client {
     const link = new Link(port, clientWindow, {
       onFrame: (frame) => this.#frame(node, link, frame),
       onWritable: () => this.#scheduleFlush(),
-      onClose: () => {
-        if (this.#links.delete(link)) this.#disconnected(node)
-      },
+      onClose: () => this.#disconnected(node, link),
     })
-    this.#links.add(link)
+    this.#links.get(node)?.close()
+    this.#links.set(node, link)
     this.#core.opened(node, { send: (frame) => link.send(frame, true) })
     this.#scheduleFlush()
   }
 
-  #disconnected(node: NodeId): void {
+  /** The end of a link that another one has replaced is no news. */
+  #disconnected(node: NodeId, link: Link): void {
+    if (this.#links.get(node) !== link) return
+    this.#links.delete(node)
     this.#core.closed(node)
     this.#scheduleFlush()
   }
@@ -180,9 +227,16 @@ export class Client {
 
   // ---- turns
 
+  /** The time at which this turn began to be busy: read once a turn. */
+  #turnMs(): number {
+    if (!this.#scheduled) this.#nowMs = hrtimeMs()
+    return this.#nowMs
+  }
+
   /** Everything that the calls of one turn of the event loop ask for leaves in one frame. */
   #scheduleFlush(): void {
     if (this.#scheduled) return
+    this.#nowMs = this.#turnMs()
     this.#scheduled = true
     setImmediate(this.#flush)
   }
@@ -209,7 +263,7 @@ export class Client {
     this.#timer.clear()
     this.#core.close()
     this.#feed.close()
-    for (const link of this.#links) link.close()
+    for (const link of this.#links.values()) link.close()
     this.#links.clear()
   }
 
@@ -224,8 +278,26 @@ function aborted(signal: AbortSignal): RaftError<'ABORTED'> {
   return new RaftError('ABORTED', text, { reason: text }, { cause: reason })
 }
 
+function noCommands(commands: unknown): RaftError<'INVALID_COMMAND'> {
+  const { message, data } = invalidOption('commands', commands, 'an array of commands')
+  return new RaftError('INVALID_COMMAND', message, data)
+}
+
+/** @throws RaftError INVALID_OPTIONS where the port is none that {@link clientFeed} made */
+function greeted(port: MessagePort): FeedGreeting {
+  const greeting = port instanceof MessagePort ? receiveMessageOnPort(port)?.message : undefined
+  if (!Array.isArray(greeting?.nodes))
+    throw invalidOption('port', port, 'a fresh port of cluster.clientPort()')
+  return greeting
+}
+
 /** A fresh pair of ports: one end feeds a client with ports to nodes, the other is the client's. */
-export function clientFeed(): { readonly feed: MessagePort; readonly port: MessagePort } {
+export function clientFeed(nodes: readonly NodeId[]): {
+  readonly feed: MessagePort
+  readonly port: MessagePort
+} {
   const { port1, port2 } = new MessageChannel()
+  const greeting: FeedGreeting = { nodes }
+  port1.postMessage(greeting)
   return { feed: port1, port: port2 }
 }

@@ -24,6 +24,8 @@ import {
 
 const GROUP = 0
 const POLL_MS = 5
+/** The longest that Node's timers can wait. */
+const MAX_TIMER_MS = 2 ** 31 - 1
 
 /** What a cluster tells of itself. Instants are milliseconds of the process-wide monotonic clock. */
 export interface ClusterEvents {
@@ -88,7 +90,8 @@ export class Cluster extends EventEmitter<ClusterEvents> {
 
   /**
    * Starts all nodes and waits for a leader.
-   * @throws RaftError INVALID_OPTIONS, INVALID_DIRECTORY, INVALID_MACHINE, STORAGE_DAMAGED, STORAGE_FAILED, TIMEOUT;
+   * @throws RaftError INVALID_OPTIONS, INVALID_DIRECTORY, INVALID_MACHINE, STORAGE_DAMAGED, STORAGE_FAILED, TIMEOUT,
+   *   NODE_UNAVAILABLE for a node that dies or hangs while it starts;
    *   then nothing is left running, and a temporary directory is removed
    */
   static async start(options: ClusterOptions = {}): Promise<Cluster> {
@@ -148,7 +151,8 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       const late = led && running.filter((node) => node.applied !== led.lastIndex)
       if (late !== undefined && late.length === 0) return
       if (late !== undefined) behind = `${late.map(({ id }) => id).join(', ')} behind`
-      if (performance.now() >= deadlineMs) throw timedOut(`the replicas did not converge: ${behind}`, timeoutMs)
+      if (performance.now() >= deadlineMs)
+        throw timedOut(`the replicas did not converge: ${behind}`, timeoutMs)
       await pause(POLL_MS)
     }
   }
@@ -178,7 +182,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
    */
   clientPort(): MessagePort {
     if (this.#stopping !== undefined) throw shuttingDown()
-    const { feed, port } = clientFeed()
+    const { feed, port } = clientFeed(this.ids)
     this.#feeds.add(feed)
     feed.once('close', () => this.#feeds.delete(feed))
     feed.unref()
@@ -202,7 +206,12 @@ export class Cluster extends EventEmitter<ClusterEvents> {
    */
   async restart(id: NodeId): Promise<void> {
     if (this.#stopping !== undefined) throw shuttingDown()
-    await this.#node(id).start()
+    try {
+      await this.#node(id).start()
+    } catch (error) {
+      const isUp = RaftError.is(error, 'INVALID_OPTIONS') && error.data.field === 'start'
+      throw isUp ? invalidOption('id', id, 'a node that is down') : error
+    }
   }
 
   /** Stops all nodes, closes what they have open, removes a temporary directory. Idempotent. */
@@ -218,7 +227,8 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   async #stop(): Promise<void> {
     for (const feed of this.#feeds) feed.close()
     await this.#supervisor.stopAll()
-    if (this.#isTemporary && this.directory !== undefined) rmSync(this.directory, { recursive: true, force: true })
+    if (this.#isTemporary && this.directory !== undefined)
+      rmSync(this.directory, { recursive: true, force: true })
     this.#options.logger('info', 'cluster stopped', {})
   }
 
@@ -235,7 +245,10 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       id,
       url: new URL(import.meta.resolve('@troupe/cluster/node-worker')),
       restart: this.#options.restart,
+      startTimeoutMs: Math.min(this.#options.startTimeoutMs, MAX_TIMER_MS),
       launch: (startCount) => {
+        // A restart that waited for the old worker's exit may come here after `stop`: nobody would end that worker.
+        if (this.#stopping !== undefined) throw shuttingDown()
         const { port1: own, port2: notices } = new MessageChannel()
         own.on('message', (notice: NodeNotice) => this.#onNotice(id, notice))
         own.unref()

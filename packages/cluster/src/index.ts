@@ -1,7 +1,13 @@
 /** Replicated state machines in worker threads: `Cluster` starts and supervises the nodes, `Client` uses them. */
 export { RaftError, type RaftErrorCode, type RaftErrorData } from '@troupe/core'
 export { type CallOptions, Client, type QueryOptions } from './client.ts'
-export { Cluster, type ClusterEvents, type ClusterStatus, type NodeDigest, type NodeReport } from './cluster.ts'
+export {
+  Cluster,
+  type ClusterEvents,
+  type ClusterStatus,
+  type NodeDigest,
+  type NodeReport,
+} from './cluster.ts'
 export type { Logger, LogLevel } from './logger.ts'
 export type { NodeStatus } from './node-control.ts'
 export type { ClientSettings, ClusterOptions } from './options.ts'

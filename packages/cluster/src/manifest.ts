@@ -49,7 +49,7 @@ export function openManifest(directory: string, ids: readonly string[], machine:
     throw refused(path, `it cannot be created: ${(error as Error).message}`)
   }
   const found = readManifest(path)
-  const manifest = found ?? { ...ephemeralManifest(ids, machine), complete: false }
+  const manifest = renamed(path, found, machine) ?? { ...ephemeralManifest(ids, machine), complete: false }
   checkSame(manifest, ids, machine)
   if (manifest.complete) return checkNodes(path, manifest)
   if (found === undefined) writeManifest(path, manifest)
@@ -72,13 +72,30 @@ function readManifest(path: string): Manifest | undefined {
   } catch (error) {
     throw refused(path, `${MANIFEST_FILE} is not readable: ${(error as Error).message}`)
   }
-  if (typeof found !== 'object' || found === null || !Array.isArray(found.members)) {
+  if (typeof found !== 'object' || found === null || typeof found.format !== 'number') {
     throw refused(path, `${MANIFEST_FILE} does not describe a cluster`)
   }
   if (found.format > DIRECTORY_FORMAT) {
-    throw refused(path, `it has format ${found.format}, this version reads ${DIRECTORY_FORMAT}: upgrade Troupe`)
+    throw refused(
+      path,
+      `it has format ${found.format}, this version reads ${DIRECTORY_FORMAT}: upgrade Troupe`,
+    )
   }
+  const isWhole =
+    typeof found.clusterId === 'string' && Array.isArray(found.members) && found.members.every(isMember)
+  if (!isWhole) throw refused(path, `${MANIFEST_FILE} does not describe a cluster`)
   return found
+}
+
+function isMember(member: Member | null): boolean {
+  return typeof member?.id === 'string' && Number.isSafeInteger(member.incarnation)
+}
+
+/** A machine that no node ever could load (a slip in its URL) does not bind the directory: nothing is in any log. */
+function renamed(path: string, found: Manifest | undefined, machine: string): Manifest | undefined {
+  if (found === undefined || found.machine === machine) return found
+  const hasLog = ({ id }: Member): boolean => existsSync(join(nodePath(path, id), 'log'))
+  return found.members.some(hasLog) ? found : { ...found, machine, complete: false }
 }
 
 function writeManifest(path: string, manifest: Manifest): void {

@@ -1,8 +1,9 @@
 /** What the main thread and the inside of a node's worker say to each other beside the data path. */
+
+import type { MessagePort } from 'node:worker_threads'
 import type { Durability, Identity, NodeId, RaftKnobs, RaftMetrics, Role, StoreMetrics } from '@troupe/core'
 import type { GatewayOptions } from '@troupe/machines'
 import type { TransportMetrics } from '@troupe/transport'
-import type { MessagePort } from 'node:worker_threads'
 import type { LogLevel } from './logger.ts'
 
 /** Everything a node's worker is started with. Plain values only: it crosses threads. */

@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url'
+import { defaultRestartPolicy, type RestartPolicy, resolveRestartPolicy } from '@troupe/actor'
 import { type Durability, invalidOption, type RaftKnobs, resolveRaftKnobs } from '@troupe/core'
 import { type ClientOptions, type GatewayOptions, resolveClientOptions } from '@troupe/machines'
-import type { RestartPolicy } from '@troupe/actor'
 import { type Logger, silentLogger } from './logger.ts'
 
 /** Batching at the leader. The names are those Kafka users know. */
@@ -55,7 +55,7 @@ export interface ResolvedClusterOptions {
   readonly durability: Durability
   readonly raft: RaftKnobs
   readonly batching: BatchingOptions
-  readonly restart: Partial<RestartPolicy>
+  readonly restart: RestartPolicy
   readonly startTimeoutMs: number
   readonly logger: Logger
   readonly seed: number
@@ -88,19 +88,24 @@ const MAX_NODES = 9
  * @throws RaftError INVALID_OPTIONS naming the field, its value and what is expected
  */
 export function resolveClusterOptions(given: ClusterOptions = {}): ResolvedClusterOptions {
+  plainObject('options', given)
   for (const field of Object.keys(given)) {
     if (!(FIELDS as readonly string[]).includes(field)) {
-      throw invalidOption(field, given[field as keyof ClusterOptions], `one of the options ${FIELDS.join(', ')}`)
+      throw invalidOption(
+        field,
+        given[field as keyof ClusterOptions],
+        `one of the options ${FIELDS.join(', ')}`,
+      )
     }
   }
   const { durability = 'flush-before-ack', directory, machineOptions = {}, logger = silentLogger } = given
-  if (!DURABILITIES.includes(durability)) throw invalidOption('durability', durability, DURABILITIES.join(' or '))
+  if (!DURABILITIES.includes(durability))
+    throw invalidOption('durability', durability, DURABILITIES.join(' or '))
   if (directory !== undefined && (typeof directory !== 'string' || directory === '')) {
     throw invalidOption('directory', directory, 'a path')
   }
-  if (typeof machineOptions !== 'object' || machineOptions === null) {
-    throw invalidOption('machineOptions', machineOptions, 'an object')
-  }
+  plainObject('machineOptions', machineOptions)
+  checkCrossesThreads(machineOptions)
   if (typeof logger !== 'function') throw invalidOption('logger', logger, 'a function')
   return Object.freeze({
     ids: resolveIds(given.nodes ?? 3),
@@ -108,9 +113,9 @@ export function resolveClusterOptions(given: ClusterOptions = {}): ResolvedClust
     machineOptions,
     directory,
     durability,
-    raft: resolveRaftKnobs(given.raft),
+    raft: resolveRaft(given.raft),
     batching: resolveBatching(given.batching),
-    restart: given.restart ?? {},
+    restart: resolveRestart(given.restart),
     startTimeoutMs: positive('startTimeoutMs', given.startTimeoutMs ?? 30_000),
     logger,
     seed: resolveSeed(given.seed),
@@ -129,9 +134,14 @@ function resolveIds(nodes: number | readonly string[]): readonly string[] {
   }
   nodes.forEach((name: unknown, index) => {
     if (typeof name !== 'string' || !/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/.test(name)) {
-      throw invalidOption(`nodes[${index}]`, name, 'a name of letters, digits, - and _, at most 63 characters')
+      throw invalidOption(
+        `nodes[${index}]`,
+        name,
+        'a name of letters, digits, - and _, at most 63 characters',
+      )
     }
-    if (nodes.indexOf(name) !== index) throw invalidOption(`nodes[${index}]`, name, 'a name no other node has')
+    if (nodes.indexOf(name) !== index)
+      throw invalidOption(`nodes[${index}]`, name, 'a name no other node has')
   })
   return [...nodes]
 }
@@ -145,7 +155,27 @@ function resolveMachine(machine: string | URL): string {
 }
 
 /** @throws RaftError INVALID_OPTIONS */
+function resolveRaft(given: Partial<RaftKnobs> = {}): RaftKnobs {
+  plainObject('raft', given)
+  return resolveRaftKnobs(given)
+}
+
+/** @throws RaftError INVALID_OPTIONS */
+function resolveRestart(given: Partial<RestartPolicy> = {}): RestartPolicy {
+  plainObject('restart', given)
+  const present = Object.entries(given).filter(([, value]) => value !== undefined)
+  for (const [field, value] of present) {
+    if (!(field in defaultRestartPolicy)) {
+      const known = Object.keys(defaultRestartPolicy).join(', ')
+      throw invalidOption(`restart.${field}`, value, `one of the options ${known}`)
+    }
+  }
+  return resolveRestartPolicy(Object.fromEntries(present))
+}
+
+/** @throws RaftError INVALID_OPTIONS */
 function resolveBatching(given: Partial<BatchingOptions> = {}): BatchingOptions {
+  plainObject('batching', given)
   const present = Object.entries(given).filter(([, value]) => value !== undefined)
   for (const [field, value] of present) {
     if (!(field in defaultBatching)) {
@@ -166,6 +196,7 @@ function resolveSeed(seed: number | undefined): number {
 
 /** @throws RaftError INVALID_OPTIONS */
 export function resolveClientSettings(group: number, given: ClientSettings = {}): ResolvedClientSettings {
+  plainObject('settings', given)
   const { timeoutMs = 10_000, ...client } = given
   return { client: resolveClientOptions(group, client), timeoutMs: positive('timeoutMs', timeoutMs) }
 }
@@ -178,6 +209,24 @@ export function positive(field: string, value: unknown): number {
   return value
 }
 
+/** Not for checking types, but for telling a slip from an object that has just nothing in it. */
+function plainObject(field: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalidOption(field, value, 'an object')
+  }
+}
+
+/** The options of the machine go to each node's worker: what cannot go there is found out before anything starts. */
+function checkCrossesThreads(machineOptions: Readonly<Record<string, unknown>>): void {
+  for (const [field, value] of Object.entries(machineOptions)) {
+    try {
+      structuredClone(value)
+    } catch {
+      throw invalidOption(`machineOptions.${field}`, value, 'a value that can be cloned into another thread')
+    }
+  }
+}
+
 function notNegative(field: string, value: unknown): void {
   if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
     throw invalidOption(field, value, 'a number that is not negative')
@@ -185,5 +234,6 @@ function notNegative(field: string, value: unknown): void {
 }
 
 function positiveInteger(field: string, value: unknown): void {
-  if (!Number.isSafeInteger(value) || (value as number) < 1) throw invalidOption(field, value, 'a positive integer')
+  if (!Number.isSafeInteger(value) || (value as number) < 1)
+    throw invalidOption(field, value, 'a positive integer')
 }

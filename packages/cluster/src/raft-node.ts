@@ -111,7 +111,9 @@ export class RaftNode implements NodeControl {
     const { durability, identity } = this.#birth
     if (durability === 'memory') return openMemoryLogStore({ events })
     const path = (this.#directory as NodeDirectory).logPath
-    return openLmdbLogStore({ path, group: identity.group, durability, events })
+    const store = openLmdbLogStore({ path, group: identity.group, durability, events })
+    this.#directory?.logMade()
+    return store
   }
 
   // ---- turns

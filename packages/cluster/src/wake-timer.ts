@@ -1,3 +1,6 @@
+/** Longer delays make Node fire at once, with a warning. */
+const MAX_DELAY_MS = 2 ** 31 - 1
+
 /**
  * One timer for an ever-moving deadline. It is set again only when the deadline comes nearer; when it moves away,
  * as with every heartbeat, the timer fires early once and is set anew: cheaper than a timer for each turn.
@@ -18,7 +21,8 @@ export class WakeTimer {
     this.#timer = undefined
     this.#dueMs = deadlineMs
     if (deadlineMs === Number.POSITIVE_INFINITY) return
-    this.#timer = setTimeout(() => this.#fire(), Math.max(0, Math.ceil(deadlineMs - nowMs)))
+    const delayMs = Math.min(MAX_DELAY_MS, Math.max(0, Math.ceil(deadlineMs - nowMs)))
+    this.#timer = setTimeout(() => this.#fire(), delayMs)
   }
 
   clear(): void {

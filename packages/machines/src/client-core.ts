@@ -36,8 +36,10 @@ export interface ClientOptions {
   readonly maxOutstandingCommands: number
   /** Bytes of one command, encoded. @default 1 MiB */
   readonly maxCommandBytes: number
-  /** Commands in one frame, and in one `proposeMany`. @default 8192 */
+  /** Commands in one `proposeMany`, which go as one frame. @default 8192 */
   readonly maxBatchCommands: number
+  /** Single commands that make a frame of their own, without waiting for the end of the turn. @default 512 */
+  readonly maxFrameCommands: number
   /** Queries without an answer; more get BUSY. @default 16,384 */
   readonly maxOutstandingQueries: number
   /** Silence after which everything unanswered is sent again. Doubles each time. @default 1000 */
@@ -48,6 +50,7 @@ export const defaultClientOptions: Omit<ClientOptions, 'group'> = {
   maxOutstandingCommands: 16_384,
   maxCommandBytes: 1 << 20,
   maxBatchCommands: 8192,
+  maxFrameCommands: 512,
   maxOutstandingQueries: 16_384,
   retransmitMs: 1000,
 }
@@ -98,6 +101,9 @@ interface Query {
   readonly call: Call
   sent: boolean
 }
+
+/** Frames that go to the leader as one message. */
+const MAX_MESSAGE_BYTES = 64 << 10
 
 const SLOT_BYTES = 5 // largest msgpack array header
 
@@ -184,6 +190,11 @@ export class ClientCore {
     this.#pending.push(call)
     this.#pendingCommands += count
     if (call.deadlineMs < this.#earliestDeadlineMs) this.#earliestDeadlineMs = call.deadlineMs
+  }
+
+  /** Whether enough is pending to be sent before the turn ends: the leader can begin while the callers go on. */
+  get hasFullFrame(): boolean {
+    return this.#pendingCommands >= this.#options.maxFrameCommands
   }
 
   /** Takes a query, or throws BUSY. `node` asks that replica for a stale answer. */
@@ -301,7 +312,7 @@ export class ClientCore {
         continue
       }
       let end = start + 1
-      const limit = Math.min(pending.length, start + this.#options.maxBatchCommands)
+      const limit = Math.min(pending.length, start + this.#options.maxFrameCommands)
       while (end < limit && (pending[end] as Call).commands === undefined) end++
       const calls = start === 0 && end === pending.length ? pending : pending.slice(start, end)
       this.#frame(
@@ -387,7 +398,7 @@ export class ClientCore {
     for (let index = this.#sentCount; index < this.#frames.length; index++) {
       const frame = this.#frames[index] as Frame
       bytes += frame.payload.byteLength
-      if (commands.length > 0 && bytes > this.#options.maxCommandBytes) break
+      if (commands.length > 0 && bytes > MAX_MESSAGE_BYTES) break
       commands.push({
         session: this.#session,
         first: frame.first,

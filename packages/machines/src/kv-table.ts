@@ -41,8 +41,18 @@ export interface KvCell {
   readonly version: number
 }
 
-interface Page {
+/** Bytes with a view of them: four at a time are read and written where they do not lie even. */
+export interface ViewedBytes {
   readonly bytes: Uint8Array
+  readonly view: DataView
+}
+
+/** Makes a view of bytes for {@link KvTable}. */
+export function viewed(bytes: Uint8Array): ViewedBytes {
+  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) }
+}
+
+interface Page extends ViewedBytes {
   readonly words: Uint32Array
 }
 
@@ -65,8 +75,8 @@ export class KvTable {
   }
 
   /** Writes a value (bytes `valueStart` to `valueEnd` of `source`) under a key (likewise). Copies both. */
-  set(source: Uint8Array, keyStart: number, keyEnd: number, valueStart: number, valueEnd: number): void {
-    const hash = hashOf(source, keyStart, keyEnd)
+  set(source: ViewedBytes, keyStart: number, keyEnd: number, valueStart: number, valueEnd: number): void {
+    const hash = hashOf(source.bytes, keyStart, keyEnd)
     const slot = this.#find(hash, source, keyStart, keyEnd)
     if (slot < 0) {
       this.#insert(hash, source, keyStart, keyEnd, valueStart, valueEnd)
@@ -81,20 +91,20 @@ export class KvTable {
     if (valueBytes > room || page.words[word + VALUE_BYTES] === VALUE_OUTSIDE) {
       return this.#move(slot, source, valueStart, valueEnd)
     }
-    copy(source, valueStart, valueEnd, page.bytes, (word << 2) + HEADER_BYTES + keyBytes)
+    copy(source, valueStart, valueEnd, page, (word << 2) + HEADER_BYTES + keyBytes)
     page.words[word + VALUE_BYTES] = valueBytes
     bumpVersion(page.words, word)
   }
 
   /** The cell of a key, or undefined. */
-  get(source: Uint8Array, keyStart: number, keyEnd: number): KvCell | undefined {
-    const slot = this.#find(hashOf(source, keyStart, keyEnd), source, keyStart, keyEnd)
+  get(source: ViewedBytes, keyStart: number, keyEnd: number): KvCell | undefined {
+    const slot = this.#find(hashOf(source.bytes, keyStart, keyEnd), source, keyStart, keyEnd)
     return slot < 0 ? undefined : this.#cell(this.#slots[slot] as number)
   }
 
   /** Removes a key; whether it was there. */
-  delete(source: Uint8Array, keyStart: number, keyEnd: number): boolean {
-    const slot = this.#find(hashOf(source, keyStart, keyEnd), source, keyStart, keyEnd)
+  delete(source: ViewedBytes, keyStart: number, keyEnd: number): boolean {
+    const slot = this.#find(hashOf(source.bytes, keyStart, keyEnd), source, keyStart, keyEnd)
     if (slot < 0) return false
     const address = this.#slots[slot] as number
     this.#slots[slot] = TOMBSTONE
@@ -106,7 +116,8 @@ export class KvTable {
 
   /** All cells in the order of their keys' creation. Not to be changed meanwhile. */
   *entries(): Iterable<KvCell> {
-    for (let address = this.#first; address !== 0; address = this.#word(address, NEXT)) yield this.#cell(address)
+    for (let address = this.#first; address !== 0; address = this.#word(address, NEXT))
+      yield this.#cell(address)
   }
 
   clear(): void {
@@ -127,8 +138,9 @@ export class KvTable {
     joined.set(key)
     joined.set(value, key.byteLength)
     const keyEnd = key.byteLength
+    const source = viewed(joined)
     const hash = hashOf(joined, 0, keyEnd)
-    const address = this.#insert(hash, joined, 0, keyEnd, keyEnd, joined.byteLength)
+    const address = this.#insert(hash, source, 0, keyEnd, keyEnd, joined.byteLength)
     this.#setWord(address, VERSION, version >>> 0)
     this.#setWord(address, VERSION_HIGH, Math.floor(version / 0x100000000))
   }
@@ -164,7 +176,7 @@ export class KvTable {
 
   #insert(
     hash: number,
-    source: Uint8Array,
+    source: ViewedBytes,
     keyStart: number,
     keyEnd: number,
     valueStart: number,
@@ -186,10 +198,11 @@ export class KvTable {
   }
 
   /** Gives a cell whose value no longer fits a larger one. */
-  #move(slot: number, source: Uint8Array, valueStart: number, valueEnd: number): void {
+  #move(slot: number, source: ViewedBytes, valueStart: number, valueEnd: number): void {
     const old = this.#slots[slot] as number
-    const { key } = this.#cell(old)
-    const address = this.#store(key, 0, key.byteLength, source, valueStart, valueEnd)
+    const keyStart = ((old % PAGE_UNITS) << 4) + HEADER_BYTES
+    const keyEnd = keyStart + this.#word(old, KEY_BYTES)
+    const address = this.#store(this.#page(old), keyStart, keyEnd, source, valueStart, valueEnd)
     for (const field of [NEXT, PREVIOUS, HASH, VERSION, VERSION_HIGH]) {
       this.#setWord(address, field, this.#word(old, field))
     }
@@ -206,10 +219,10 @@ export class KvTable {
 
   /** Allocates a cell with a key and a value; links, hash and version are the caller's. */
   #store(
-    keySource: Uint8Array,
+    keySource: ViewedBytes,
     keyStart: number,
     keyEnd: number,
-    source: Uint8Array,
+    source: ViewedBytes,
     valueStart: number,
     valueEnd: number,
   ): number {
@@ -217,13 +230,14 @@ export class KvTable {
     const valueBytes = valueEnd - valueStart
     const isInside = HEADER_BYTES + keyBytes + valueBytes <= MAX_CELL_BYTES
     const address = this.#allocate(HEADER_BYTES + keyBytes + (isInside ? valueBytes : 0))
-    const { bytes } = this.#page(address)
+    const page = this.#page(address)
     const start = ((address % PAGE_UNITS) << 4) + HEADER_BYTES
-    copy(keySource, keyStart, keyEnd, bytes, start)
+    copy(keySource, keyStart, keyEnd, page, start)
     this.#setWord(address, KEY_BYTES, keyBytes)
     this.#setWord(address, VALUE_BYTES, isInside ? valueBytes : VALUE_OUTSIDE)
-    if (isInside) copy(source, valueStart, valueEnd, bytes, start + keyBytes)
-    else this.#outside.set(address, source.slice(valueStart, valueEnd))
+    if (isInside) copy(source, valueStart, valueEnd, page, start + keyBytes)
+    // Not slice(): that of a Buffer is a view.
+    else this.#outside.set(address, new Uint8Array(source.bytes.subarray(valueStart, valueEnd)))
     return address
   }
 
@@ -244,7 +258,7 @@ export class KvTable {
   /** A page for at least one cell of `units`; keys of up to a page's size have one of their own. */
   #addPage(units: number): void {
     const bytes = new Uint8Array(Math.max(PAGE_BYTES, (units + 1) << 4))
-    this.#pages.push({ bytes, words: new Uint32Array(bytes.buffer) })
+    this.#pages.push({ ...viewed(bytes), words: new Uint32Array(bytes.buffer) })
     this.#nextUnit = this.#pages.length === 1 ? 1 : 0
   }
 
@@ -267,7 +281,7 @@ export class KvTable {
   // ---- index
 
   /** The slot of a key, or -1. */
-  #find(hash: number, source: Uint8Array, keyStart: number, keyEnd: number): number {
+  #find(hash: number, source: ViewedBytes, keyStart: number, keyEnd: number): number {
     const mask = this.#slots.length - 1
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const address = this.#slots[slot] as number
@@ -276,14 +290,16 @@ export class KvTable {
     }
   }
 
-  #isKey(address: number, hash: number, source: Uint8Array, keyStart: number, keyEnd: number): boolean {
-    const { bytes, words } = this.#pages[(address / PAGE_UNITS) | 0] as Page
+  #isKey(address: number, hash: number, source: ViewedBytes, keyStart: number, keyEnd: number): boolean {
+    const { bytes, view, words } = this.#pages[(address / PAGE_UNITS) | 0] as Page
     const word = (address % PAGE_UNITS) << 2
     if (words[word + HASH] !== hash || words[word + KEY_BYTES] !== keyEnd - keyStart) return false
     let at = (word << 2) + HEADER_BYTES
-    for (let position = keyStart; position < keyEnd; position++, at++) {
-      if (source[position] !== bytes[at]) return false
+    let position = keyStart
+    for (; position + 4 <= keyEnd; position += 4, at += 4) {
+      if (source.view.getInt32(position, true) !== view.getInt32(at, true)) return false
     }
+    for (; position < keyEnd; position++, at++) if (source.bytes[position] !== bytes[at]) return false
     return true
   }
 
@@ -316,14 +332,18 @@ function hashOf(bytes: Uint8Array, start: number, end: number): number {
   return (hash ^ (hash >>> 15)) >>> 0
 }
 
-/** A loop beats `set(subarray)` for short runs: no view is allocated. */
-function copy(source: Uint8Array, start: number, end: number, target: Uint8Array, offset: number): void {
-  if (end - start > 96) {
-    target.set(source.subarray(start, end), offset)
+/** For short runs a loop beats `set(subarray)`, which allocates a view. */
+function copy(source: ViewedBytes, start: number, end: number, target: ViewedBytes, offset: number): void {
+  if (end - start > 256) {
+    target.bytes.set(source.bytes.subarray(start, end), offset)
     return
   }
   let at = offset
-  for (let position = start; position < end; position++, at++) target[at] = source[position] as number
+  let position = start
+  for (; position + 4 <= end; position += 4, at += 4) {
+    target.view.setInt32(at, source.view.getInt32(position, true), true)
+  }
+  for (; position < end; position++, at++) target.bytes[at] = source.bytes[position] as number
 }
 
 function bumpVersion(words: Uint32Array, word: number): void {

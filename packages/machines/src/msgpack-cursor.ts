@@ -66,6 +66,8 @@ export function skipValue(bytes: Uint8Array, offset: number): number {
     const head = bytes[position]
     if (head === undefined) return NOT_MSGPACK
     if (head <= 0x7f || head >= 0xe0) position += 1
+    // Strings and bytes of 32 to 255 bytes: most values.
+    else if (head === 0xd9 || head === 0xc4) position += 2 + (bytes[position + 1] ?? bytes.byteLength)
     else if (head <= 0x8f) {
       open += 2 * (head & 0x0f)
       position += 1

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -100,6 +100,23 @@ test('a directory that cannot be written is refused', (t) => {
     chmodSync(path, 0o700)
   })()
 })
+
+test(
+  'a directory whose log was made once and is gone is refused',
+  inNodeDirectory((path) => {
+    const directory = openNodeDirectory(path, expected)
+    mkdirSync(directory.logPath)
+    writeFileSync(join(directory.logPath, 'data.mdb'), '')
+    directory.logMade()
+    directory.close()
+    openNodeDirectory(path, expected).close()
+    rmSync(directory.logPath, { recursive: true })
+    assert.throws(() => openNodeDirectory(path, expected), refusal(/its log is gone/))
+    mkdirSync(directory.logPath)
+    writeFileSync(join(directory.logPath, 'data.mdb'), '')
+    openNodeDirectory(path, expected).close()
+  }),
+)
 
 test('an identity that makes no sense is not written', () =>
   withTemporaryDirectory((path) => {

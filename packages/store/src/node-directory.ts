@@ -3,6 +3,7 @@
  *
  *     identity.json   who the node is; written once, when the directory is created
  *     log/            the LMDB environment of log and hard state
+ *     log.made        written once, when log/ has been made: without it a log may be missing, with it it is lost
  *     lock.db         locked while the directory is open
  *     lock.pid        who has it open, for error messages
  */
@@ -16,6 +17,7 @@ import { syncPath, writeFileAtomic } from './sync-files.ts'
 export const DIRECTORY_FORMAT = 1
 
 const IDENTITY_FILE = 'identity.json'
+const LOG_MADE_FILE = 'log.made'
 
 /** What a new directory is created with. */
 export interface NewDirectoryIdentity {
@@ -50,6 +52,8 @@ export interface NodeDirectory {
   readonly identity: DirectoryIdentity
   /** Where the node's LMDB environment belongs. */
   readonly logPath: string
+  /** The LMDB environment has been made at `logPath`: from now on the directory is refused without it. */
+  logMade(): void
   /**
    * Releases the lock. Close the stores inside first. Idempotent; the death of the thread or process does it
    * too.
@@ -91,7 +95,7 @@ export function createNodeDirectory(path: string, identity: NewDirectoryIdentity
 /**
  * Opens and locks a node's data directory.
  * @throws RaftError INVALID_DIRECTORY where it is missing, not a directory, not writable, without a readable
- *   identity, of a newer format, of another cluster, node, group or incarnation, or in use
+ *   identity, of a newer format, of another cluster, node, group or incarnation, in use, or robbed of its log
  */
 export function openNodeDirectory(path: string, expected: ExpectedIdentity): NodeDirectory {
   const directory = resolve(path)
@@ -99,7 +103,17 @@ export function openNodeDirectory(path: string, expected: ExpectedIdentity): Nod
   const identity = readIdentity(directory)
   checkExpected(directory, identity, expected)
   const lock = lockDirectory(directory)
-  return { path: directory, identity, logPath: join(directory, 'log'), close: lock.release }
+  const logPath = join(directory, 'log')
+  const mark = join(directory, LOG_MADE_FILE)
+  const isMade = existsSync(mark)
+  if (isMade && !existsSync(join(logPath, 'data.mdb'))) {
+    lock.release()
+    throw refused(directory, 'its log is gone: the node has lost what it promised to its peers')
+  }
+  const logMade = (): void => {
+    if (!isMade) writeFileAtomic(mark, '')
+  }
+  return { path: directory, identity, logPath, logMade, close: lock.release }
 }
 
 function makeDirectory(path: string): void {

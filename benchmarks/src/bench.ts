@@ -1,0 +1,131 @@
+/**
+ * What every benchmark stands on: it starts clusters, rigs and load, and whatever becomes of it, it ends them again and
+ * removes temporary data.
+ */
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { type ClientSettings, Cluster, type ClusterOptions } from '@troupe/cluster'
+import { invalidOption } from '@troupe/core'
+import { describeFileSystem } from '@troupe/store'
+import type { CommandContext } from './command.ts'
+import { LoadGenerator } from './load/load-generator.ts'
+import { makeDirectory } from './make-directory.ts'
+import { Rig } from './rig/rig.ts'
+import { Progress } from './terminal/progress.ts'
+import type { WorkloadSpec } from './workload.ts'
+
+/** Ctrl-C. */
+export class Interrupted extends Error {
+  override readonly name = 'Interrupted'
+}
+
+export interface BenchOptions {
+  /** `--data` */
+  readonly data: string | undefined
+  /** Whether anything is written to it at all. */
+  readonly usesDisk: boolean
+  /** For the time left in the progress bar. */
+  readonly expectedMs: number
+}
+
+export class Bench {
+  readonly progress: Progress
+  readonly directory: string
+  readonly #context: CommandContext
+  readonly #isTemporary: boolean
+  readonly #interrupted: Promise<never>
+  readonly #removeOnExit = () => this.#remove()
+  #closers: (() => Promise<unknown>)[] = []
+
+  /** @throws RaftError INVALID_OPTIONS where the data directory cannot be used */
+  constructor(context: CommandContext, { data, usesDisk, expectedMs }: BenchOptions) {
+    this.#context = context
+    this.progress = new Progress(context.stderr, expectedMs)
+    this.#isTemporary = data === undefined
+    this.directory = data === undefined ? mkdtempSync(join(tmpdir(), 'troupe-bench-')) : emptyDirectory(data)
+    // Nothing is left behind by a process that ends in the middle.
+    if (this.#isTemporary) process.on('exit', this.#removeOnExit)
+    this.#interrupted = new Promise((_, reject) => {
+      const interrupt = (): void => reject(new Interrupted('interrupted'))
+      if (context.signal.aborted) interrupt()
+      context.signal.addEventListener('abort', interrupt, { once: true })
+    })
+    this.#interrupted.catch(() => {})
+    if (usesDisk && !describeFileSystem(this.directory).durable) {
+      context.stderr.write(
+        `troupe: ${this.directory} is on ${describeFileSystem(this.directory).type}: flushes cost and mean nothing there\n`,
+      )
+    }
+  }
+
+  /** `work`, unless Ctrl-C comes first. @throws Interrupted */
+  async or<Value>(work: Promise<Value>): Promise<Value> {
+    return Promise.race([work, this.#interrupted])
+  }
+
+  /** @param name of its folder in the data directory */
+  async startCluster(name: string, options: ClusterOptions): Promise<Cluster> {
+    const directory = join(this.directory, name)
+    const starting = Cluster.start(options.durability === 'memory' ? options : { ...options, directory })
+    // Interrupted in the middle of its start it must be stopped all the same.
+    this.#closers.push(() => starting.then((cluster) => cluster.stop()).catch(() => {}))
+    return this.or(starting)
+  }
+
+  startLoad(cluster: Cluster, workload: WorkloadSpec, settings?: ClientSettings): LoadGenerator {
+    const load = new LoadGenerator(cluster, workload, settings)
+    this.#closers.push(() => load.close())
+    return load
+  }
+
+  startRig(name: string, nodes: number): Rig {
+    const directory = join(this.directory, name)
+    makeDirectory(directory)
+    const rig = new Rig(directory, nodes)
+    this.#closers.push(() => rig.stop())
+    return rig
+  }
+
+  /** Ends what was started, the last first. The data of a temporary directory goes too. */
+  async closeAll(): Promise<void> {
+    const closers = this.#closers.reverse()
+    this.#closers = []
+    for (const close of closers) await close()
+    if (this.#isTemporary) for (const name of readdirSync(this.directory)) this.#remove(name)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.progress.end()
+    try {
+      await this.closeAll()
+    } finally {
+      if (this.#isTemporary) this.#remove()
+      process.off('exit', this.#removeOnExit)
+    }
+  }
+
+  /** Whether Ctrl-C was pressed. */
+  get isInterrupted(): boolean {
+    return this.#context.signal.aborted
+  }
+
+  #remove(name = ''): void {
+    rmSync(join(this.directory, name), { recursive: true, force: true })
+  }
+}
+
+/** Old data in it would be counted as writes applied twice. */
+function emptyDirectory(data: string): string {
+  const directory = resolve(data)
+  let names: string[]
+  try {
+    makeDirectory(directory)
+    names = readdirSync(directory)
+  } catch (error) {
+    const { code = 'unknown' } = error as NodeJS.ErrnoException
+    throw invalidOption('--data', data, `a directory that can be written to (${code})`)
+  }
+  if (names.length > 0) throw invalidOption('--data', data, 'a directory that is empty or not there yet')
+  return directory
+}

@@ -1,0 +1,33 @@
+/** The macro benchmarks as commands: `troupe bench NAME` runs them. */
+import { churnCommand } from './churn.ts'
+import type { Command } from './command.ts'
+import { electionCommand } from './election.ts'
+import { mainCommand } from './main-job.ts'
+import { memoryCommand } from './memory.ts'
+import { rigCommand } from './rig-bench.ts'
+import { throughputCommand } from './throughput.ts'
+
+export type {
+  ChoiceOption,
+  Command,
+  CommandContext,
+  FlagOption,
+  IntegersOption,
+  NumberOption,
+  OptionSpec,
+  OptionTable,
+  OptionValues,
+  OutputStream,
+  TextOption,
+} from './command.ts'
+export { exitCodes } from './command.ts'
+
+/** In the order of `troupe bench --help`. The first is what `troupe bench` alone runs. */
+export const commands: readonly Command[] = [
+  mainCommand,
+  throughputCommand,
+  electionCommand,
+  churnCommand,
+  memoryCommand,
+  rigCommand,
+]

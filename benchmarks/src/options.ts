@@ -1,0 +1,150 @@
+/** Options that several benchmarks share, and what a cluster makes of them. */
+import type { ClientSettings, ClusterOptions } from '@troupe/cluster'
+import { type Durability, invalidOption } from '@troupe/core'
+import type { IntegersOption, NumberOption, OptionTable, OptionValues, TextOption } from './command.ts'
+import { Workload, type WorkloadSpec } from './workload.ts'
+
+const knob = (help: string, otherwise: string): NumberOption => ({
+  kind: 'integer',
+  min: 1,
+  help: `${help} (default: the engine's, ${otherwise})`,
+})
+
+/** The cluster and its data. */
+export const clusterOptionTable = {
+  nodes: { kind: 'integer', min: 1, max: 9, default: 3, help: 'nodes, each in a worker thread of its own' },
+  durability: {
+    kind: 'choice',
+    choices: ['flush-before-ack', 'acked-before-flush', 'memory'],
+    default: 'flush-before-ack',
+    help: 'when a write counts as stored',
+  },
+  data: {
+    kind: 'text',
+    placeholder: 'DIR',
+    otherwise: 'a temporary directory, removed at the end',
+    help: 'keep the data here; an empty directory, or one that is not there yet',
+  },
+  seed: { kind: 'integer', min: 0, default: 1, help: 'of everything random' },
+  'linger-ms': {
+    kind: 'number',
+    min: 0,
+    unit: 'ms',
+    help: "wait at the leader for more commands before an entry is made (default: the engine's, 0)",
+  },
+  'max-batch-bytes': knob('bytes of commands in one entry', '1 MiB'),
+  'max-batch-commands': knob('commands in one entry', '65,536'),
+  'max-inflight-messages': knob('append messages on their way to one follower', '64'),
+  'max-uncommitted-entries': knob('entries of the leader that are not committed yet', '64'),
+} as const satisfies OptionTable
+
+/** The commands. */
+export const workloadOptionTable = {
+  machine: {
+    kind: 'choice',
+    choices: ['kv', 'log'],
+    default: 'kv',
+    help: 'state machine: kv writes keys, log appends records',
+  },
+  size: {
+    kind: 'integer',
+    min: 1,
+    max: 1 << 20,
+    unit: 'bytes',
+    default: 64,
+    help: 'of one command, encoded: for kv the operation, the key and the value together',
+  },
+  keys: { kind: 'integer', min: 1, max: 10_000_000, default: 100_000, help: 'keys that kv writes to' },
+} as const satisfies OptionTable
+
+export const jsonOption = {
+  kind: 'text',
+  placeholder: 'FILE',
+  otherwise: 'none',
+  help: "write the results as JSON; '-' for stdout, tables then go to stderr",
+} as const satisfies TextOption
+
+export const windowOption = {
+  kind: 'integers',
+  min: 1,
+  max: 1 << 17,
+  default: [1024],
+  help: 'callers that each await their command before the next; a list makes a run of each',
+} as const satisfies IntegersOption
+
+export const rateOption = {
+  kind: 'integer',
+  min: 1,
+  max: 1_000_000,
+  unit: 'commands/s',
+  default: 20_000,
+  help: 'open loop: commands start at this rate, however slow the answers are',
+} as const satisfies NumberOption
+
+export type ClusterValues = OptionValues<typeof clusterOptionTable>
+export type WorkloadValues = OptionValues<typeof workloadOptionTable>
+
+/** What `Cluster.start` is given, without the directory. */
+export function clusterOptions(
+  values: ClusterValues,
+  machine: string,
+): ClusterOptions & { readonly durability: Durability } {
+  const given = <Value>(name: string, value: Value | undefined): Record<string, Value> =>
+    value === undefined ? {} : { [name]: value }
+  return {
+    nodes: values.nodes,
+    machine,
+    durability: values.durability,
+    seed: values.seed,
+    raft: {
+      ...given('maxInflightMessages', values['max-inflight-messages']),
+      ...given('maxUncommittedEntries', values['max-uncommitted-entries']),
+    },
+    batching: {
+      ...given('lingerMs', values['linger-ms']),
+      ...given('maxBatchBytes', values['max-batch-bytes']),
+      ...given('maxBatchCommands', values['max-batch-commands']),
+    },
+  }
+}
+
+/** @throws RaftError INVALID_OPTIONS where the size is too small for the keys */
+export function workloadSpec(values: WorkloadValues & { readonly seed: number }): WorkloadSpec {
+  const { machine, keys, size, seed } = values
+  return new Workload({ machine, keys, sizeBytes: size, seed }).spec
+}
+
+const MAX_OUTSTANDING = 1 << 20
+
+/**
+ * Client settings with room for what the benchmark wants outstanding.
+ * @throws RaftError INVALID_OPTIONS
+ */
+export function clientSettings(windows: readonly number[], batch: number): ClientSettings {
+  const outstanding = Math.max(...windows) * batch
+  if (outstanding > MAX_OUTSTANDING) {
+    throw invalidOption('--window × --batch', outstanding, `at most ${MAX_OUTSTANDING} commands outstanding`)
+  }
+  return {
+    maxOutstandingCommands: Math.max(16_384, 2 * outstanding),
+    maxBatchCommands: Math.max(8192, batch),
+  }
+}
+
+const CONFIGURATION_NAMES: Readonly<Record<string, string>> = {
+  size: 'sizeBytes',
+  batch: 'batchCommands',
+  window: 'outstandingCalls',
+  rate: 'commandsPerSecond',
+}
+
+/** Option values as they stand in the JSON document: camel case, with units. */
+export function configurationOf(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(values)
+      .filter(([name]) => name !== 'json')
+      .map(([name, value]) => [CONFIGURATION_NAMES[name] ?? camelCase(name), value ?? null]),
+  )
+}
+
+const camelCase = (name: string): string => name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase())

@@ -1,0 +1,154 @@
+/** `bench throughput`: closed-loop load on a cluster, and afterwards the check that nothing was lost. */
+import type { Bench } from './bench.ts'
+import type { Command, CommandContext, OptionValues } from './command.ts'
+import { describeEnvironment, type Environment } from './environment.ts'
+import {
+  clientSettings,
+  clusterOptions,
+  clusterOptionTable,
+  configurationOf,
+  jsonOption,
+  windowOption,
+  workloadOptionTable,
+  workloadSpec,
+} from './options.ts'
+import { type Output, type Report, type ReportDocument, runAndReport } from './report.ts'
+import {
+  headlineRun,
+  type LoadSettings,
+  measureCluster,
+  measureRig,
+  runMs,
+  type ThroughputRun,
+  throughputColumns,
+} from './throughput-run.ts'
+import { type Verdict, type Verification, verify } from './verify.ts'
+
+const optionTable = {
+  window: windowOption,
+  batch: {
+    kind: 'integer',
+    min: 1,
+    max: 1 << 16,
+    default: 1,
+    help: 'commands of one call; above 1 proposeMany',
+  },
+  seconds: { kind: 'number', min: 0.1, unit: 's', default: 5, help: 'measured load of each run' },
+  'warmup-seconds': { kind: 'number', min: 0, unit: 's', default: 0.5, help: 'load before it, not measured' },
+  repeat: { kind: 'integer', min: 1, max: 1000, default: 1, help: 'do all runs so often; the median counts' },
+  rig: { kind: 'flag', help: 'run the bare path beside it, in turns, and print the ratio' },
+  ...workloadOptionTable,
+  ...clusterOptionTable,
+  json: jsonOption,
+} as const
+
+export type ThroughputValues = OptionValues<typeof optionTable>
+
+/** Also part of the main job. */
+export class ThroughputReport implements Report {
+  readonly runs: ThroughputRun[] = []
+  environment: Environment | undefined
+  verification: Verification | undefined
+  readonly #values: ThroughputValues
+
+  constructor(values: ThroughputValues) {
+    this.#values = values
+  }
+
+  get verdict(): Verdict {
+    return this.verification?.verdict ?? 'unknown'
+  }
+
+  /** The figures that matter, of the fastest load. */
+  headline(): Readonly<Record<string, unknown>> | null {
+    const best = headlineRun(this.runs)
+    if (best === undefined) return null
+    const { lost = null, duplicated = null, unknown = null } = this.verification ?? {}
+    return { ...best, lost, duplicated, unknown }
+  }
+
+  print(output: Output): void {
+    const { machine, size, nodes } = this.#values
+    output.title(`Throughput: ${machine}, ${size}-byte commands, ${nodes} nodes`)
+    if (this.environment !== undefined) output.environment(this.environment)
+    if (this.runs.length > 0) output.table(throughputColumns(this.runs), this.runs)
+    if (this.verification !== undefined) output.verification(this.verification)
+  }
+
+  document(): ReportDocument {
+    return {
+      benchmark: 'throughput',
+      headline: this.headline(),
+      verification: this.verification ?? null,
+      configuration: configurationOf(this.#values),
+      environment: this.environment ?? null,
+      runs: this.runs,
+    }
+  }
+}
+
+/** Milliseconds that it takes, about. */
+export function expectedThroughputMs(values: ThroughputValues): number {
+  const runs = values.window.length * values.repeat * (values.rig ? 2 : 1)
+  return runs * runMs({ seconds: values.seconds, warmupSeconds: values['warmup-seconds'] }) + VERIFY_MS
+}
+
+const VERIFY_MS = 2000
+
+/** Fills `report` as it goes. */
+export async function measureThroughput(
+  bench: Bench,
+  values: ThroughputValues,
+  report: ThroughputReport,
+): Promise<void> {
+  report.environment = describeEnvironment(
+    values.durability === 'memory' ? undefined : bench.directory,
+    values.durability,
+  )
+  const workload = workloadSpec(values)
+  const cluster = await bench.startCluster('throughput', clusterOptions(values, values.machine))
+  const load = bench.startLoad(cluster, workload, clientSettings(values.window, values.batch))
+  const rig = values.rig ? bench.startRig('rig', values.nodes) : undefined
+  for (let repeat = 1; repeat <= values.repeat; repeat++) {
+    for (const window of values.window) {
+      const settings: LoadSettings = {
+        window,
+        batch: values.batch,
+        sizeBytes: values.size,
+        seconds: values.seconds,
+        warmupSeconds: values['warmup-seconds'],
+        repeat,
+      }
+      const speed = rig === undefined ? undefined : await measureRig(bench, rig, settings)
+      report.runs.push(await measureCluster(bench, cluster, load, settings, speed))
+    }
+  }
+  bench.progress.begin('checking that nothing was lost', VERIFY_MS)
+  report.verification = await bench.or(verify(cluster, load))
+}
+
+async function run(values: ThroughputValues, context: CommandContext): Promise<number> {
+  clientSettings(values.window, values.batch)
+  workloadSpec(values)
+  const report = new ThroughputReport(values)
+  const options = {
+    data: values.data,
+    json: values.json,
+    usesDisk: values.durability !== 'memory' || values.rig,
+    expectedMs: expectedThroughputMs(values),
+  }
+  return runAndReport(context, options, report, (bench) => measureThroughput(bench, values, report))
+}
+
+export const throughputCommand: Command<typeof optionTable> = {
+  name: 'throughput',
+  summary: 'commands per second and their latency, at a given number of outstanding commands',
+  details: [
+    'Closed loop: --window callers in a thread of their own each await their command before they make the next.',
+    'Latency is sampled on up to 64 callers. With --batch B each call is a proposeMany of B commands, and its',
+    'latency is that of the call.',
+    'Afterwards all replicas are compared by SHA-256, and every acknowledged command must be there, once.',
+  ],
+  options: optionTable,
+  run,
+}

@@ -1,0 +1,115 @@
+/**
+ * The check after the load: every acknowledged command is there, once, and all replicas are equal.
+ *
+ * `kv` counts the writes of each key, so for every key: acknowledged ≤ version ≤ acknowledged + unknown. Less is a lost
+ * write, more is one applied twice. `log` gives each record a position: acknowledged positions are all different and
+ * before the log's end, and the log has at least as many records as were acknowledged, and at most the unknown ones
+ * more.
+ */
+import type { Cluster } from '@troupe/cluster'
+import { kv, type LogAnswer, log } from '@troupe/machines'
+import type { KeyCounts, PositionFindings } from './load/ledger.ts'
+import type { LoadGenerator } from './load/load-generator.ts'
+import { keyName } from './workload.ts'
+
+export type Verdict = 'pass' | 'fail' | 'unknown'
+
+export interface Losses {
+  /** Acknowledged, and not there. */
+  readonly lost: number
+  /** Applied more often than proposed. */
+  readonly duplicated: number
+}
+
+export interface Verification extends Losses {
+  readonly verdict: Verdict
+  /** Why it could not be decided. */
+  readonly reason?: string
+  readonly acknowledged: number
+  /** Commands whose outcome the client could not tell (INDETERMINATE). */
+  readonly unknown: number
+  readonly digestsEqual: boolean
+  /** SHA-256 of each replica's state. */
+  readonly digests: Readonly<Record<string, string>>
+}
+
+const KEYS_PER_QUERY = 2000
+const CONVERGE_TIMEOUT_MS = 60_000
+const QUERY_TIMEOUT_MS = 30_000
+
+/** Compares the versions of keys `from` on with what was acknowledged. */
+export function checkVersions(counts: KeyCounts, versions: readonly number[], from = 0): Losses {
+  let lost = 0
+  let duplicated = 0
+  for (const [offset, version] of versions.entries()) {
+    const acknowledged = counts.acknowledged[from + offset] as number
+    const unknown = counts.unknown[from + offset] as number
+    if (version < acknowledged) lost += acknowledged - version
+    if (version > acknowledged + unknown) duplicated += version - acknowledged - unknown
+  }
+  return { lost, duplicated }
+}
+
+/** @param next the position behind the log's last record, which is how many records there are */
+export function checkPositions(
+  totals: { readonly acknowledged: number; readonly unknown: number },
+  next: number,
+  { repeated, beyond }: PositionFindings,
+): Losses {
+  const missing = Math.max(0, totals.acknowledged - next)
+  return {
+    lost: Math.max(missing, repeated + beyond),
+    duplicated: Math.max(0, next - totals.acknowledged - totals.unknown),
+  }
+}
+
+/** Pass needs proof, so does fail: without an answer from everyone the verdict is `unknown`. */
+export function verdictOf(losses: Losses, digestsEqual: boolean): Verdict {
+  return losses.lost === 0 && losses.duplicated === 0 && digestsEqual ? 'pass' : 'fail'
+}
+
+/** Waits for all replicas, compares them, and counts. No load may run. Does not throw for a cluster that fails. */
+export async function verify(cluster: Cluster, load: LoadGenerator): Promise<Verification> {
+  const { acknowledged, unknown } = await load.totals()
+  let digests: Record<string, string> = {}
+  try {
+    const losses = await countLosses(cluster, load)
+    await cluster.converged({ timeoutMs: CONVERGE_TIMEOUT_MS })
+    digests = Object.fromEntries([...(await cluster.digests())].map(([id, { sha256 }]) => [id, sha256]))
+    const missing = cluster.ids.filter((id) => digests[id] === undefined)
+    const digestsEqual = missing.length === 0 && new Set(Object.values(digests)).size === 1
+    const verdict = verdictOf(losses, digestsEqual || missing.length > 0)
+    const common = { acknowledged, unknown, ...losses, digestsEqual, digests }
+    if (verdict === 'fail' || missing.length === 0) return { verdict, ...common }
+    return { verdict: 'unknown', reason: `${missing.join(', ')} did not run at the end`, ...common }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    const nothing = { lost: 0, duplicated: 0, digestsEqual: false, digests }
+    return { verdict: 'unknown', reason, acknowledged, unknown, ...nothing }
+  }
+}
+
+async function countLosses(cluster: Cluster, load: LoadGenerator): Promise<Losses> {
+  await using client = await cluster.client({ timeoutMs: QUERY_TIMEOUT_MS })
+  if (load.workload.machine === 'log') {
+    const { next } = await client.query<LogAnswer>(log.range())
+    return checkPositions(await load.totals(), next, await load.positions(next))
+  }
+  const { keys } = load.workload
+  let lost = 0
+  let duplicated = 0
+  for (let from = 0; from < keys; from += KEYS_PER_QUERY) {
+    const count = Math.min(KEYS_PER_QUERY, keys - from)
+    const names = Array.from({ length: count }, (_, offset) => keyName(from + offset, keys))
+    const losses = checkVersions(load.counts, await client.query<number[]>(kv.versions(names)), from)
+    lost += losses.lost
+    duplicated += losses.duplicated
+  }
+  return { lost, duplicated }
+}
+
+/** Several verifications as one: the worst verdict, the sums. */
+export function worstOf(verifications: readonly { readonly verdict: Verdict }[]): Verdict {
+  if (verifications.some(({ verdict }) => verdict === 'fail')) return 'fail'
+  return verifications.some(({ verdict }) => verdict === 'unknown') ? 'unknown' : 'pass'
+}

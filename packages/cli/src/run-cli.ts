@@ -1,0 +1,80 @@
+/** The `troupe` command: finds the command, and turns whatever goes wrong into one line and an exit code. */
+import { readFileSync } from 'node:fs'
+import type { CommandContext } from '@troupe/benchmarks'
+import { RaftError, type RaftErrorCode } from '@troupe/core'
+import { bench } from './bench.ts'
+import { groupHelp } from './help.ts'
+import { unknownWord } from './usage-error.ts'
+
+interface TopCommand {
+  readonly name: string
+  readonly summary: string
+  run(args: readonly string[], context: CommandContext): Promise<number>
+}
+
+const commands: readonly TopCommand[] = [
+  { name: 'bench', summary: 'measures a real cluster: throughput, elections, churn, memory', run: bench },
+]
+
+const UNKNOWN = 2
+const WRONG_USAGE = 64
+const INTERRUPTED = 130
+
+/** Errors that the user's own input causes. */
+const USAGE_CODES: ReadonlySet<RaftErrorCode> = new Set([
+  'INVALID_OPTIONS',
+  'INVALID_DIRECTORY',
+  'INVALID_MACHINE',
+])
+
+/**
+ * Runs the command line `args` (without node and script) and resolves with the exit code: 0 pass, 1 fail, 2 could not be
+ * decided, 64 wrong usage, 130 interrupted. Never rejects: what went wrong is one line on stderr; with TROUPE_DEBUG=1
+ * its stack follows.
+ */
+export async function runCli(args: readonly string[], context: CommandContext): Promise<number> {
+  try {
+    return await dispatch(args, context)
+  } catch (error) {
+    if (context.signal.aborted) return INTERRUPTED
+    context.stderr.write(`troupe: ${firstLine(error)}\n`)
+    if (context.env['TROUPE_DEBUG'] === '1' && error instanceof Error)
+      context.stderr.write(`${error.stack}\n`)
+    return error instanceof RaftError && USAGE_CODES.has(error.code) ? WRONG_USAGE : UNKNOWN
+  }
+}
+
+async function dispatch(args: readonly string[], context: CommandContext): Promise<number> {
+  const [word, ...rest] = args
+  if (word === undefined || word === '--help' || word === '-h' || word === 'help') {
+    const stream = word === undefined ? context.stderr : context.stdout
+    stream.write(help())
+    return word === undefined ? WRONG_USAGE : 0
+  }
+  if (word === '--version' || word === '-v') {
+    context.stdout.write(`${version()}\n`)
+    return 0
+  }
+  if (word.startsWith('-')) throw unknownWord('flag', word, 'troupe')
+  const command = commands.find(({ name }) => name === word)
+  if (command === undefined) throw unknownWord('command', word, 'troupe')
+  return command.run(rest, context)
+}
+
+function help(): string {
+  const notes = [
+    "'troupe COMMAND --help' tells more; 'troupe --version' prints the version.",
+    'TROUPE_DEBUG=1 in the environment shows stacks, NO_COLOR switches colours off.',
+  ]
+  return groupHelp('troupe', 'troupe: replicated state machines in worker threads', commands, notes)
+}
+
+function version(): string {
+  const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(manifest) as { readonly version: string }).version
+}
+
+function firstLine(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error)
+  return message.split('\n', 1)[0] || 'failed without a word'
+}

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { crc32 } from 'node:zlib'
+import fc from 'fast-check'
+import {
+  decodeEntry,
+  ENTRY_HEADER_BYTES,
+  type Entry,
+  EntryKind,
+  encodeEntry,
+  entryIsIntact,
+  entryPayload,
+} from './entry.ts'
+
+const header = fc.record({
+  index: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
+  term: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
+  kind: fc.constantFrom(...Object.values(EntryKind)),
+  timeMs: fc.double({ min: 0, max: 1e15, noNaN: true }),
+  commandCount: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+})
+const parts = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 5 })
+const sample = (): Entry =>
+  encodeEntry({ index: 3, term: 2, kind: 1, timeMs: 1.5, commandCount: 4 }, [Uint8Array.of(1, 2, 3)], crc32)
+
+test('what is encoded is decoded, the payload is the parts in a row', () => {
+  fc.assert(
+    fc.property(header, parts, (given, pieces) => {
+      const entry = encodeEntry(given, pieces, crc32)
+      assert.deepEqual(decodeEntry(entry.record), entry)
+      assert.deepEqual([...entryPayload(entry)], pieces.flatMap((piece) => [...piece]))
+      assert.ok(entryIsIntact(entry.record, crc32))
+    }),
+  )
+})
+
+test('the layout on the disk is the one that is written down', () => {
+  const { record } = sample()
+  const view = new DataView(record.buffer)
+  assert.equal(record.byteLength, ENTRY_HEADER_BYTES + 3)
+  assert.equal(view.getUint32(0, true), crc32(record.subarray(4)))
+  assert.equal(view.getUint32(4, true), 3)
+  assert.deepEqual([8, 16, 24].map((offset) => view.getFloat64(offset, true)), [3, 2, 1.5])
+  assert.deepEqual([view.getUint32(32, true), record[36]], [4, 1])
+  assert.deepEqual([...record.subarray(37)], [0, 0, 0, 1, 2, 3])
+})
+
+test('a record owns its memory', () => {
+  const { record } = sample()
+  assert.equal(record.byteOffset, 0)
+  assert.equal(record.buffer.byteLength, record.byteLength)
+})
+
+test('a record is read from wherever it lies', () => {
+  const { record } = sample()
+  const frame = new Uint8Array(record.byteLength + 14)
+  frame.set(record, 7)
+  const found = decodeEntry(frame.subarray(7, 7 + record.byteLength))
+  assert.deepEqual([found?.index, found?.term, found?.commandCount], [3, 2, 4])
+})
+
+test('every single flipped bit is noticed', () => {
+  const { record } = sample()
+  for (let bit = 0; bit < record.byteLength * 8; bit++) {
+    const damaged = record.slice()
+    damaged[bit >> 3] = (damaged[bit >> 3] as number) ^ (1 << (bit & 7))
+    assert.equal(entryIsIntact(damaged, crc32), false, `bit ${bit}`)
+  }
+})
+
+test('what cannot be a record is none', () => {
+  const { record } = sample()
+  assert.equal(decodeEntry(new Uint8Array(0)), undefined)
+  assert.equal(decodeEntry(record.subarray(0, ENTRY_HEADER_BYTES - 1)), undefined)
+  assert.equal(decodeEntry(record.subarray(0, record.byteLength - 1)), undefined, 'cut off')
+  assert.equal(decodeEntry(Uint8Array.of(...record, 0)), undefined, 'too long')
+  const otherKind = record.slice()
+  otherKind[36] = 3
+  assert.equal(decodeEntry(otherKind), undefined, 'a kind from the future')
+})

@@ -1,0 +1,179 @@
+import {
+  type Configuration,
+  type Entry,
+  EntryKind,
+  encodeEntry,
+  type HardState,
+  type Message,
+  type NodeId,
+  type Random,
+  RaftCore,
+  type RaftKnobs,
+  type Ready,
+  resolveRaftKnobs,
+  seededRandom,
+} from '../src/index.ts'
+import { MemoryDisk } from './memory-disk.ts'
+
+type FilledIn = 'from' | 'fromIncarnation' | 'fromBoot' | 'to' | 'toIncarnation' | 'toBoot'
+type BodyOf<M> = M extends Message ? Omit<M, FilledIn> & Partial<Pick<M, FilledIn>> : never
+/** A message without its envelope. */
+export type Body = BodyOf<Message>
+
+/** Incarnation of a node: different for each, so that mixing them up shows. */
+export const incarnationOf = (id: NodeId): number => 100 + id.charCodeAt(0)
+
+/** Voters `a`, `b`, `c` ... */
+export function configurationOf(count: number): Configuration {
+  const ids = 'abcdefg'.slice(0, count).split('')
+  return { voters: ids.map((id) => ({ id, incarnation: incarnationOf(id) })) }
+}
+
+/** Sums the bytes: cheap, and deterministic like any checksum. */
+export const checksum = (bytes: Uint8Array): number => bytes.reduce((sum, byte) => sum + byte, 0)
+
+export function entryOf(index: number, term: number, payload = `${index}/${term}`): Entry {
+  const header = { index, term, kind: EntryKind.commands, timeMs: 0, commandCount: 1 }
+  return encodeEntry(header, [new TextEncoder().encode(payload)], checksum)
+}
+
+/** A log by its terms: `[1, 1, 4]` has index 1 and 2 in term 1 and index 3 in term 4. */
+export const entriesOf = (terms: readonly number[], first = 1): Entry[] =>
+  terms.map((term, i) => entryOf(first + i, term))
+
+export interface SubjectOptions {
+  readonly voters?: number
+  readonly knobs?: Partial<RaftKnobs>
+  /** Terms of the log that is found on the disk. */
+  readonly log?: readonly number[]
+  readonly hardState?: HardState
+  readonly boot?: number
+  readonly disk?: MemoryDisk
+  readonly random?: Random
+}
+
+/** One core, node `a`, with its disk: the test plays the others, the clock and the flush. */
+export class Subject {
+  readonly core: RaftCore
+  readonly disk: MemoryDisk
+  readonly boot: number
+  nowMs = 1000
+
+  constructor({ voters = 3, knobs = {}, log = [], hardState, boot = 7, ...given }: SubjectOptions = {}) {
+    const found = hardState ?? { term: log.at(-1) ?? 0, vote: '' }
+    this.disk = given.disk ?? new MemoryDisk({ hardState: found, entries: entriesOf(log) })
+    this.boot = boot
+    const identity = { clusterId: 'test', group: 1, id: 'a', incarnation: incarnationOf('a'), boot }
+    const random = given.random ?? seededRandom(1)
+    const options = { ...resolveRaftKnobs(knobs), identity, configuration: configurationOf(voters), random, checksum }
+    this.core = new RaftCore(options, this.disk, this.nowMs)
+  }
+
+  /** Terms of the log as the node sees it, what is not flushed included. After a {@link turn}. */
+  get log(): number[] {
+    return this.disk.seen.entries.map(({ term }) => term)
+  }
+
+  /** `from` sends a message. Replies are addressed to this very boot, unless `body` says otherwise. */
+  receive(from: NodeId, body: Body): this {
+    const isReply = body.kind.endsWith('Reply')
+    const envelope = {
+      from,
+      fromIncarnation: incarnationOf(from),
+      fromBoot: 1,
+      to: 'a',
+      toIncarnation: isReply ? incarnationOf('a') : 0,
+      toBoot: isReply ? this.boot : 0,
+    }
+    this.core.step({ ...envelope, ...body } as Message)
+    return this
+  }
+
+  /** Ends the drain: what the node wants now. Its persist request waits at the disk. */
+  turn(): Ready {
+    const ready = this.core.ready()
+    if (ready.persist !== undefined) this.disk.persist(ready.persist)
+    return ready
+  }
+
+  /** Ends the drain and gives only what is sent at once. */
+  sent(): readonly Message[] {
+    return this.turn().messages
+  }
+
+  /** Flushes what waits (or the first `count` requests) and gives what may be sent because of it. */
+  flush(count = this.disk.waiting.length): Message[] {
+    const messages = this.disk.waiting.slice(0, count).flatMap((request) => request.messages)
+    const token = this.disk.write(count)
+    if (token > 0) this.core.persisted(token)
+    return messages
+  }
+
+  /** Lets time pass, then what is due happen. */
+  wait(ms: number): this {
+    this.nowMs += ms
+    this.core.tick(this.nowMs)
+    return this
+  }
+
+  /** Lets time pass until something is due. */
+  waitUntilDue(): this {
+    return this.wait(Math.max(0, this.core.deadlineMs - this.nowMs))
+  }
+
+  /** Through the election timeout and granted pre-votes; its vote and term are not flushed yet. */
+  becomeCandidate(): this {
+    this.waitUntilDue()
+    this.#grant('preVoteReply', this.core.term + 1)
+    return this
+  }
+
+  /** Elected by all, its no-op sent. The disk is idle, save for the no-op. */
+  becomeLeader(): this {
+    this.becomeCandidate().turn()
+    this.flush()
+    this.#grant('voteReply', this.core.term)
+    this.turn()
+    return this
+  }
+
+  /** Acknowledges everything, in the name of all peers and of the own disk. */
+  commitAll(): this {
+    this.turn()
+    this.flush()
+    for (const id of this.core.matchIndexes.keys()) this.accept(id, this.core.lastIndex)
+    this.turn()
+    return this
+  }
+
+  accept(from: NodeId, matchIndex: number): this {
+    const { term } = this.core
+    const body = { kind: 'appendReply', term, accepted: true, matchIndex, rejected: 0 } as const
+    return this.receive(from, { ...body, hintIndex: 0, hintTerm: 0 })
+  }
+
+  refuse(from: NodeId, rejected: number, hintIndex: number, hintTerm: number): this {
+    const { term } = this.core
+    const body = { kind: 'appendReply', term, accepted: false, matchIndex: 0, rejected } as const
+    return this.receive(from, { ...body, hintIndex, hintTerm })
+  }
+
+  propose(payload = 'x'): number {
+    return this.core.propose([new TextEncoder().encode(payload)], 1)
+  }
+
+  #grant(kind: 'preVoteReply' | 'voteReply', term: number): void {
+    for (const id of 'bcdefg') {
+      const isPending = this.core.role === (kind === 'voteReply' ? 'candidate' : 'preCandidate')
+      if (isPending) this.receive(id, { kind, term, granted: true })
+    }
+  }
+}
+
+/** Messages of one kind, narrowed. */
+export function ofKind<K extends Message['kind']>(
+  messages: readonly Message[],
+  kind: K,
+): Extract<Message, { kind: K }>[] {
+  return messages.filter((message) => message.kind === kind) as Extract<Message, { kind: K }>[]
+}

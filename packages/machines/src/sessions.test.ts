@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import fc from 'fast-check'
+import { codec, frameOf, runs } from '../test/support.ts'
+import { type Outcome, resultAt } from './outcome.ts'
+import { type Admission, Sessions } from './sessions.ts'
+
+const commandsOf = (count: number): unknown[] => new Array(count).fill(0)
+const plain = (first: number, count: number): Outcome => ({
+  first,
+  count,
+  results: undefined,
+  errors: undefined,
+})
+const told = (first: number, count: number): Outcome => ({
+  first,
+  count,
+  results: Array.from({ length: count }, (_, offset) => `r${first + offset}`),
+  errors: undefined,
+})
+const kindOf = (admission: Admission): string => admission.kind
+
+/** Sessions with session 1, in which the frames of these counts were applied. */
+function withApplied(...counts: number[]): Sessions {
+  const sessions = new Sessions()
+  sessions.open()
+  let first = 1
+  for (const count of counts) {
+    assert.deepEqual(sessions.admit(frameOf(1, first, commandsOf(count))), {
+      kind: 'apply',
+      skip: 0,
+      answered: [],
+    })
+    sessions.record(1, told(first, count))
+    first += count
+  }
+  return sessions
+}
+
+/** The results of an admission, as `sequence: result`. */
+function answers(admission: Admission): Record<number, unknown> {
+  const found: Record<number, unknown> = {}
+  for (const outcome of 'answered' in admission ? admission.answered : []) {
+    for (let offset = 0; offset < outcome.count; offset++) {
+      assert.ok(!(outcome.first + offset in found), 'answered twice')
+      found[outcome.first + offset] = resultAt(outcome, offset)
+    }
+  }
+  return found
+}
+
+describe('client sessions', () => {
+  it('refuse a gap and say what they expect', () => {
+    const sessions = withApplied(3)
+    assert.deepEqual(sessions.admit(frameOf(1, 5, [1])), { kind: 'gap', expected: 4 })
+    assert.equal(kindOf(sessions.admit(frameOf(1, 4, [1]))), 'apply')
+  })
+
+  it('answer a duplicate with the first results', () => {
+    const sessions = withApplied(2, 3)
+    const whole = sessions.admit(frameOf(1, 1, commandsOf(5)))
+    assert.equal(whole.kind, 'duplicate')
+    assert.deepEqual(answers(whole), { 1: 'r1', 2: 'r2', 3: 'r3', 4: 'r4', 5: 'r5' })
+    assert.deepEqual(answers(sessions.admit(frameOf(1, 2, commandsOf(2)))), { 2: 'r2', 3: 'r3' })
+  })
+
+  it('answer the known part of a frame and let the rest be applied', () => {
+    const sessions = withApplied(2, 3)
+    const admission = sessions.admit(frameOf(1, 4, commandsOf(4)))
+    assert.equal(admission.kind === 'apply' && admission.skip, 2)
+    assert.deepEqual(answers(admission), { 4: 'r4', 5: 'r5' })
+  })
+
+  it('let go of what is confirmed, in the middle of a frame too', () => {
+    const sessions = withApplied(2, 3)
+    sessions.admit(frameOf(1, 6, [0], 3))
+    assert.deepEqual(answers(sessions.admit(frameOf(1, 1, commandsOf(5)))), { 4: 'r4', 5: 'r5' })
+    const before = sessions.save(codec).byteLength
+    sessions.admit(frameOf(1, 6, [0], 5))
+    assert.ok(sessions.save(codec).byteLength < before)
+    assert.deepEqual(answers(sessions.admit(frameOf(1, 1, commandsOf(5)))), {})
+  })
+
+  it('keep results that say nothing as one, however many frames they came in', () => {
+    const sizes = [1, 1000].map((frames) => {
+      const sessions = new Sessions()
+      sessions.open()
+      for (let index = 0; index < 1000; index += 1000 / frames) {
+        sessions.admit(frameOf(1, index + 1, commandsOf(1000 / frames)))
+        sessions.record(1, plain(index + 1, 1000 / frames))
+      }
+      const admission = sessions.admit(frameOf(1, 500, commandsOf(10)))
+      assert.deepEqual('answered' in admission && admission.answered, [plain(500, 10)])
+      return sessions.save(codec).byteLength
+    })
+    assert.equal(sizes[0], sizes[1])
+  })
+
+  it('call a session that never was, or is no more, stale', () => {
+    const sessions = new Sessions()
+    assert.equal(kindOf(sessions.admit(frameOf(1, 1, [0]))), 'stale')
+    sessions.open()
+    assert.equal(kindOf(sessions.admit(frameOf(1, 1, [0]))), 'apply')
+    assert.equal(kindOf(sessions.admit(frameOf(2, 1, [0]))), 'stale')
+  })
+
+  it('push out the one that was least recently used, and never give its number again', () => {
+    const sessions = new Sessions({ maxSessions: 3, maxUnconfirmedCommands: 100 })
+    assert.deepEqual([sessions.open(), sessions.open(), sessions.open()], [1, 2, 3])
+    sessions.admit(frameOf(1, 1, [0]))
+    sessions.admit(frameOf(2, 7, [0])) // A gap is a use as well.
+    assert.equal(sessions.open(), 4)
+    assert.equal(sessions.count, 3)
+    assert.equal(kindOf(sessions.admit(frameOf(3, 1, [0]))), 'stale')
+    assert.equal(kindOf(sessions.admit(frameOf(1, 1, [0]))), 'apply')
+    assert.equal(sessions.open(), 5)
+    assert.deepEqual(
+      [1, 2, 3, 4, 5].map((id) => kindOf(sessions.admit(frameOf(id, 1, [0])))),
+      ['apply', 'stale', 'stale', 'apply', 'apply'],
+    )
+    const loaded = new Sessions({ maxSessions: 3, maxUnconfirmedCommands: 100 })
+    loaded.load(sessions.save(codec), codec)
+    assert.equal(loaded.open(), 6)
+  })
+
+  it('bound what is not confirmed', () => {
+    const sessions = new Sessions({ maxSessions: 3, maxUnconfirmedCommands: 10 })
+    sessions.open()
+    sessions.admit(frameOf(1, 1, commandsOf(10)))
+    sessions.record(1, told(1, 10))
+    assert.equal(kindOf(sessions.admit(frameOf(1, 11, [0]))), 'full')
+    assert.equal(kindOf(sessions.admit(frameOf(1, 11, [0], 1))), 'apply')
+  })
+
+  it('do what a simple model does, and the same after save and load', () => {
+    const step = fc.oneof(
+      { weight: 1, arbitrary: fc.constant('open' as const) },
+      { weight: 1, arbitrary: fc.constant('reload' as const) },
+      {
+        weight: 8,
+        arbitrary: fc.record({
+          session: fc.integer({ min: 1, max: 5 }),
+          back: fc.integer({ min: -2, max: 8 }),
+          count: fc.integer({ min: 1, max: 6 }),
+          unconfirmed: fc.nat(12),
+          isPlain: fc.boolean(),
+        }),
+      },
+    )
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const limits = { maxSessions: 3, maxUnconfirmedCommands: 1000 }
+        let sessions = new Sessions(limits)
+        /** Least recently used first; results by sequence number. */
+        const model = new Map<number, { last: number; kept: Map<number, unknown> }>()
+        let lastId = 0
+        for (const each of steps) {
+          if (each === 'reload') {
+            const saved = sessions.save(codec)
+            sessions = new Sessions(limits)
+            sessions.load(saved, codec)
+            assert.deepEqual(sessions.save(codec), saved)
+            continue
+          }
+          if (each === 'open') {
+            assert.equal(sessions.open(), ++lastId)
+            model.set(lastId, { last: 0, kept: new Map() })
+            if (model.size > 3) model.delete(model.keys().next().value as number)
+            continue
+          }
+          const known = model.get(each.session)
+          const first = Math.max(1, (known?.last ?? 0) + 1 - each.back)
+          const confirmed = Math.max(0, first - 1 - each.unconfirmed)
+          const admission = sessions.admit(frameOf(each.session, first, commandsOf(each.count), confirmed))
+          if (known === undefined) {
+            assert.equal(admission.kind, 'stale')
+            continue
+          }
+          model.delete(each.session)
+          model.set(each.session, known)
+          for (const sequence of known.kept.keys()) if (sequence <= confirmed) known.kept.delete(sequence)
+          const end = first + each.count - 1
+          const expected = [...known.kept].filter(([sequence]) => sequence >= first && sequence <= end)
+          assert.deepEqual(answers(admission), first > known.last + 1 ? {} : Object.fromEntries(expected))
+          if (first > known.last + 1) assert.deepEqual(admission, { kind: 'gap', expected: known.last + 1 })
+          else if (end <= known.last) assert.equal(admission.kind, 'duplicate')
+          else {
+            const skip = known.last + 1 - first
+            assert.equal(admission.kind === 'apply' && admission.skip, skip)
+            const make = each.isPlain ? plain : told
+            const outcome = make(known.last + 1, each.count - skip)
+            sessions.record(each.session, outcome)
+            for (let offset = 0; offset < outcome.count; offset++) {
+              known.kept.set(outcome.first + offset, resultAt(outcome, offset))
+            }
+            known.last = end
+          }
+        }
+      }),
+      runs(300),
+    )
+  })
+})

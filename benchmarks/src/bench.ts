@@ -11,7 +11,7 @@ import { describeFileSystem } from '@troupe/store'
 import type { CommandContext } from './command.ts'
 import { LoadGenerator } from './load/load-generator.ts'
 import { makeDirectory } from './make-directory.ts'
-import { Rig } from './rig/rig.ts'
+import type { Rig } from './rig/rig.ts'
 import { Progress } from './terminal/progress.ts'
 import type { WorkloadSpec } from './workload.ts'
 
@@ -81,8 +81,7 @@ export class Bench {
 
   startRig(name: string, nodes: number): Rig {
     const directory = join(this.directory, name)
-    makeDirectory(directory)
-    const rig = new Rig(directory, nodes)
+    makeDirectory(directory)(directory, nodes)
     this.#closers.push(() => rig.stop())
     return rig
   }

@@ -52,9 +52,10 @@ class RigReport implements Report {
   }
 
   document(): ReportDocument {
+    const best = headlineRun(this.runs)
     return {
       benchmark: 'rig',
-      headline: headlineRun(this.runs) ?? null,
+      headline: best === undefined ? null : { ...best },
       configuration: configurationOf(this.#values),
       environment: this.environment ?? null,
       runs: this.runs,
@@ -69,7 +70,7 @@ async function run(values: RigValues, context: CommandContext): Promise<number> 
   const expectedMs = windows.length * values.repeat * runMs({ seconds, warmupSeconds })
   return runAndReport(context, { data, json, usesDisk: true, expectedMs }, report, async (bench) => {
     report.environment = describeEnvironment(bench.directory, 'flush-before-ack')
-    const rig = bench.startRig('rig', values.nodes)
+    const rig = await bench.startRig('rig', values.nodes)
     for (let repeat = 1; repeat <= values.repeat; repeat++) {
       for (const window of windows) {
         const settings = { window, batch, sizeBytes, seconds, warmupSeconds, repeat }

@@ -108,7 +108,7 @@ export async function measureThroughput(
   const workload = workloadSpec(values)
   const cluster = await bench.startCluster('throughput', clusterOptions(values, values.machine))
   const load = bench.startLoad(cluster, workload, clientSettings(values.window, values.batch))
-  const rig = values.rig ? bench.startRig('rig', values.nodes) : undefined
+  const rig = values.rig ? await bench.startRig('rig', values.nodes) : undefined
   for (let repeat = 1; repeat <= values.repeat; repeat++) {
     for (const window of values.window) {
       const settings: LoadSettings = {

@@ -63,30 +63,40 @@ export function checkPositions(
   }
 }
 
-/** Pass needs proof, so does fail: without an answer from everyone the verdict is `unknown`. */
+/** The verdict over what was found. */
 export function verdictOf(losses: Losses, digestsEqual: boolean): Verdict {
   return losses.lost === 0 && losses.duplicated === 0 && digestsEqual ? 'pass' : 'fail'
 }
 
-/** Waits for all replicas, compares them, and counts. No load may run. Does not throw for a cluster that fails. */
+/**
+ * Counts, waits for all replicas and compares them. No load may run. Does not throw for a cluster that fails: a loss
+ * that was found stays one, and what could not be found out is `unknown`.
+ */
 export async function verify(cluster: Cluster, load: LoadGenerator): Promise<Verification> {
   const { acknowledged, unknown } = await load.totals()
+  let losses: Losses = { lost: 0, duplicated: 0 }
   let digests: Record<string, string> = {}
+  let reason: string | undefined
   try {
-    const losses = await countLosses(cluster, load)
+    losses = await countLosses(cluster, load)
     await cluster.converged({ timeoutMs: CONVERGE_TIMEOUT_MS })
     digests = Object.fromEntries([...(await cluster.digests())].map(([id, { sha256 }]) => [id, sha256]))
     const missing = cluster.ids.filter((id) => digests[id] === undefined)
-    const digestsEqual = missing.length === 0 && new Set(Object.values(digests)).size === 1
-    const verdict = verdictOf(losses, digestsEqual || missing.length > 0)
-    const common = { acknowledged, unknown, ...losses, digestsEqual, digests }
-    if (verdict === 'fail' || missing.length === 0) return { verdict, ...common }
-    return { verdict: 'unknown', reason: `${missing.join(', ')} did not run at the end`, ...common }
+    if (missing.length > 0) reason = `${missing.join(', ')} did not run at the end`
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    const nothing = { lost: 0, duplicated: 0, digestsEqual: false, digests }
-    return { verdict: 'unknown', reason, acknowledged, unknown, ...nothing }
+    reason = error instanceof Error ? error.message : String(error)
   }
+  const different = new Set(Object.values(digests)).size
+  const findings = {
+    acknowledged,
+    unknown,
+    ...losses,
+    digestsEqual: different === 1 && reason === undefined,
+    digests,
+  }
+  const verdict = verdictOf(losses, different <= 1)
+  if (verdict === 'pass' && reason !== undefined) return { verdict: 'unknown', reason, ...findings }
+  return { verdict, ...findings }
 }
 
 async function countLosses(cluster: Cluster, load: LoadGenerator): Promise<Losses> {

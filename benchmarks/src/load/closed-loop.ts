@@ -112,9 +112,11 @@ export class ClosedLoop {
       const startMs = isSampled ? performance.now() : 0
       try {
         // Written out, where a function would do: another promise for each command would show in the figures.
-        if (batch === 1)
+        if (batch === 1) {
           this.#ledger.acknowledge(first, await this.#proposer.propose(this.#workload.commandAt(first)))
-        else await this.#proposeMany(first, batch)
+        } else {
+          await this.#propose(first, batch)
+        }
       } catch (error) {
         await this.#recover(error, first, batch)
       }
@@ -124,7 +126,11 @@ export class ClosedLoop {
     }
   }
 
-  async #proposeMany(first: number, batch: number): Promise<void> {
+  async #propose(first: number, batch: number): Promise<void> {
+    if (batch === 1) {
+      this.#ledger.acknowledge(first, await this.#proposer.propose(this.#workload.commandAt(first)))
+      return
+    }
     const results = await this.#proposer.proposeMany(this.#workload.commandsAt(first, batch))
     this.#ledger.acknowledgeMany(first, results)
   }
@@ -142,7 +148,7 @@ export class ClosedLoop {
       await delay(failure.afterMs)
       if (!this.#isRunning) return
       try {
-        return await this.#proposeMany(first, batch)
+        return await this.#propose(first, batch)
       } catch (again) {
         error = again
       }

@@ -71,6 +71,7 @@ class LoadThread {
     positions: async ({ next }) => this.#ledger.positions.findings(next),
     close: async () => {
       this.#closedLoop?.stop()
+      this.#openLoop?.halt()
       await this.#client.close()
       return undefined
     },
@@ -98,7 +99,7 @@ async function main(): Promise<void> {
   const birth = workerData as LoadBirth
   const thread = new LoadThread(await Client.connect(birth.clientPort, birth.settings), birth)
   const tell = (message: LoadMessage): void => port.postMessage(message)
-  const reports = setInterval(() => tell({ kind: 'totals', totals: thread.totals() }), REPORT_MS)
+  setInterval(() => tell({ kind: 'totals', totals: thread.totals() }), REPORT_MS)
   port.on('message', async ({ id, name, ask }: LoadRequest) => {
     try {
       const handler = thread.handlers[name] as (ask: unknown) => Promise<unknown>
@@ -106,9 +107,8 @@ async function main(): Promise<void> {
     } catch (error) {
       tell(failed(id, error))
     }
-    if (name !== 'close') return
-    clearInterval(reports)
-    port.close()
+    // Whatever may still hold on to this thread: it has nothing open.
+    if (name === 'close') process.exit()
   })
 }
 

@@ -88,12 +88,17 @@ export class OpenLoop {
 
   /** Starts no more commands and waits for those outstanding. */
   async stop(): Promise<OpenLoopResult> {
-    this.#isRunning = false
-    clearTimeout(this.#timer)
+    this.halt()
     const elapsedMs = performance.now() - this.#startMs
     await Promise.all(this.#outstanding)
     if (this.#fatal !== undefined) throw this.#fatal
     return { started: this.#started, elapsedMs, latency: this.#latency }
+  }
+
+  /** Starts no more commands. */
+  halt(): void {
+    this.#isRunning = false
+    clearTimeout(this.#timer)
   }
 
   #tick(): void {
@@ -101,6 +106,12 @@ export class OpenLoop {
     let room = this.#proposer.room()
     for (; this.#started < due && room > 0; room--) this.#start(this.#started++)
     if (this.#isRunning) this.#timer = setTimeout(() => this.#tick(), TICK_MS)
+  }
+
+  /** `stop` tells it; a generator that does not understand its answers proves nothing. */
+  #giveUp(error: unknown): void {
+    this.#fatal ??= error
+    this.halt()
   }
 
   #start(number: number): void {
@@ -122,8 +133,8 @@ export class OpenLoop {
       } catch (error) {
         const failure = classifyFailure(error)
         if (failure.kind === 'unknown') return this.#ledger.lose(sequence, 1)
-        if (failure.kind === 'fatal' && this.#isRunning) this.#fatal ??= error
-        if (failure.kind === 'fatal' || !this.#isRunning) return
+        if (!this.#isRunning) return
+        if (failure.kind === 'fatal') return this.#giveUp(error)
         await delay(failure.afterMs)
       }
     }

@@ -11,6 +11,9 @@ export interface RigBirth {
     | { readonly kind: 'follower'; readonly leader: MessagePort }
 }
 
+/** Every thread to the main thread, once. */
+export type RigReady = 'ready'
+
 /** Main thread to node. */
 export type RigNodeMessage = 'stop'
 

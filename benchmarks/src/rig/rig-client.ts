@@ -2,7 +2,7 @@
 import { createHistogram } from 'node:perf_hooks'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { invariant } from '@troupe/core'
-import type { RigClientMessage, RigClientResult, RigCommit, RigRequest } from './protocol.ts'
+import type { RigClientMessage, RigClientResult, RigCommit, RigReady, RigRequest } from './protocol.ts'
 
 const LENGTH_BYTES = 4
 const NS_PER_MS = 1e6
@@ -114,3 +114,4 @@ function main(port: MessagePort): void {
 
 invariant(parentPort !== null, 'the client of the rig runs in a worker thread')
 main(parentPort)
+parentPort.postMessage('ready' satisfies RigReady)

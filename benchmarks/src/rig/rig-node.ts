@@ -11,7 +11,15 @@ import { join } from 'node:path'
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads'
 import { invariant } from '@troupe/core'
 import { open } from 'lmdb'
-import type { RigAck, RigAppend, RigBirth, RigCommit, RigNodeMessage, RigRequest } from './protocol.ts'
+import type {
+  RigAck,
+  RigAppend,
+  RigBirth,
+  RigCommit,
+  RigNodeMessage,
+  RigReady,
+  RigRequest,
+} from './protocol.ts'
 
 type Flushed = (lastIndex: number) => void
 
@@ -148,3 +156,4 @@ function start({ id, directory, role }: RigBirth, main: MessagePort): void {
 
 invariant(parentPort !== null, 'a node of the rig runs in a worker thread')
 start(workerData as RigBirth, parentPort)
+parentPort.postMessage('ready' satisfies RigReady)

@@ -18,8 +18,7 @@ export class Rig {
   readonly #client: Worker
   readonly #failed: Promise<never>
 
-  /** @param directory empty or not there yet */
-  constructor(directory: string, nodes: number) {
+  private constructor(directory: string, nodes: number) {
     const client = new MessageChannel()
     const channels = Array.from({ length: nodes - 1 }, () => new MessageChannel())
     const followers = channels.map(({ port1 }) => port1)
@@ -36,6 +35,17 @@ export class Rig {
       for (const worker of [...this.#nodes, this.#client]) worker.once('error', reject)
     })
     this.#failed.catch(() => {})
+  }
+
+  /**
+   * Starts all threads and waits until they are ready: a rig that is measured while it still loads flatters us.
+   * @param directory an empty one
+   */
+  static async start(directory: string, nodes: number): Promise<Rig> {
+    const rig = new Rig(directory, nodes)
+    const ready = Promise.all([...rig.#nodes, rig.#client].map((worker) => once(worker, 'message')))
+    await Promise.race([ready, rig.#failed])
+    return rig
   }
 
   async run(load: RigLoad): Promise<ClosedLoopResult> {

@@ -19,9 +19,9 @@ export interface BenchmarksModule {
 export async function bench(
   args: readonly string[],
   context: CommandContext,
-  load: () => Promise<BenchmarksModule> = loadBenchmarks,
+  load: () => Promise<BenchmarksModule> = () => import('@troupe/benchmarks'),
 ): Promise<number> {
-  const { commands } = await load()
+  const { commands } = await load().catch(notInstalled)
   const [word, ...rest] = args
   const isNamed = word !== undefined && !word.startsWith('-')
   if (!isNamed && wantsHelp(args)) {
@@ -44,16 +44,13 @@ function benchHelp(commands: readonly Command[]): string {
   return groupHelp(PATH, `${PATH}: measures a real cluster on this machine`, commands, notes)
 }
 
-async function loadBenchmarks(): Promise<BenchmarksModule> {
-  try {
-    return await import('@troupe/benchmarks')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error
-    const expected = '@troupe/benchmarks installed beside @troupe/cli (npm install @troupe/benchmarks)'
-    throw new RaftError('INVALID_OPTIONS', `bench needs ${expected}`, {
-      field: 'bench',
-      value: 'bench',
-      expected,
-    })
-  }
+function notInstalled(error: unknown): never {
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code !== 'ERR_MODULE_NOT_FOUND' || !message.includes('@troupe/benchmarks')) throw error
+  const expected = '@troupe/benchmarks installed beside @troupe/cli (npm install @troupe/benchmarks)'
+  throw new RaftError('INVALID_OPTIONS', `bench needs ${expected}`, {
+    field: 'bench',
+    value: 'bench',
+    expected,
+  })
 }

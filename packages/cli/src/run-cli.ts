@@ -6,13 +6,14 @@ import { bench } from './bench.ts'
 import { groupHelp } from './help.ts'
 import { unknownWord } from './usage-error.ts'
 
-interface TopCommand {
+/** A command of the first level: what stands behind its name is its own. */
+export interface TopCommand {
   readonly name: string
   readonly summary: string
   run(args: readonly string[], context: CommandContext): Promise<number>
 }
 
-const commands: readonly TopCommand[] = [
+const topCommands: readonly TopCommand[] = [
   { name: 'bench', summary: 'measures a real cluster: throughput, elections, churn, memory', run: bench },
 ]
 
@@ -32,9 +33,13 @@ const USAGE_CODES: ReadonlySet<RaftErrorCode> = new Set([
  * decided, 64 wrong usage, 130 interrupted. Never rejects: what went wrong is one line on stderr; with TROUPE_DEBUG=1
  * its stack follows.
  */
-export async function runCli(args: readonly string[], context: CommandContext): Promise<number> {
+export async function runCli(
+  args: readonly string[],
+  context: CommandContext,
+  commands: readonly TopCommand[] = topCommands,
+): Promise<number> {
   try {
-    return await dispatch(args, context)
+    return await dispatch(args, context, commands)
   } catch (error) {
     if (context.signal.aborted) return INTERRUPTED
     context.stderr.write(`troupe: ${firstLine(error)}\n`)
@@ -44,11 +49,15 @@ export async function runCli(args: readonly string[], context: CommandContext): 
   }
 }
 
-async function dispatch(args: readonly string[], context: CommandContext): Promise<number> {
+async function dispatch(
+  args: readonly string[],
+  context: CommandContext,
+  commands: readonly TopCommand[],
+): Promise<number> {
   const [word, ...rest] = args
   if (word === undefined || word === '--help' || word === '-h' || word === 'help') {
     const stream = word === undefined ? context.stderr : context.stdout
-    stream.write(help())
+    stream.write(help(commands))
     return word === undefined ? WRONG_USAGE : 0
   }
   if (word === '--version' || word === '-v') {
@@ -61,7 +70,7 @@ async function dispatch(args: readonly string[], context: CommandContext): Promi
   return command.run(rest, context)
 }
 
-function help(): string {
+function help(commands: readonly TopCommand[]): string {
   const notes = [
     "'troupe COMMAND --help' tells more; 'troupe --version' prints the version.",
     'TROUPE_DEBUG=1 in the environment shows stacks, NO_COLOR switches colours off.',

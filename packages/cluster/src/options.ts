@@ -178,7 +178,7 @@ function resolveBatching(given: Partial<BatchingOptions> = {}): BatchingOptions 
   plainObject('batching', given)
   const present = Object.entries(given).filter(([, value]) => value !== undefined)
   for (const [field, value] of present) {
-    if (!(field in defaultBatching)) {
+    if (!Object.hasOwn(defaultBatching, field)) {
       const known = Object.keys(defaultBatching).join(', ')
       throw invalidOption(`batching.${field}`, value, `one of the options ${known}`)
     }

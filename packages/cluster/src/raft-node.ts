@@ -32,8 +32,9 @@ type Event = NodeEvent<ClientEvent>
 
 /** Lanes in the order they are stepped. Control is not among them: its calls come between turns. */
 interface Lanes {
-  /** Votes, heartbeats, completed flushes, peers that come and go. */
+  /** Votes, heartbeats, completed flushes. */
   urgent: Event
+  /** Appends and their answers; peers that come and go. */
   replication: Event
   clients: Event
 }
@@ -85,8 +86,9 @@ export class RaftNode implements NodeControl {
         const bulk = message.kind === 'appendRequest' || message.kind === 'appendReply'
         this.#mailbox.push(bulk ? 'replication' : 'urgent', { kind: 'peer', message })
       },
-      peerUp: (id) => this.#mailbox.push('urgent', { kind: 'peerUp', id }),
-      peerGone: (id) => this.#mailbox.push('urgent', { kind: 'peerGone', id }),
+      // Behind everything the peer has sent: its last appends must not make it the leader again.
+      peerUp: (id) => this.#mailbox.push('replication', { kind: 'peerUp', id }),
+      peerGone: (id) => this.#mailbox.push('replication', { kind: 'peerGone', id }),
       refused: (id, reason) => this.#log('warn', 'connection refused', { peer: id, reason }),
     })
     this.#clients = new ClientPorts((event) => this.#mailbox.push('clients', { kind: 'client', event }))

@@ -86,7 +86,8 @@ export class NodeDriver<ClientEvent> {
 
   /** Whether another turn has work to do without any event: what was bounded in this one. */
   get hasMore(): boolean {
-    return this.core.hasCommitted || (this.#parts.application.hasWaiting && this.core.hasRoom)
+    const mayPropose = this.core.hasRoom && this.core.proposalRefusal === undefined
+    return this.core.hasCommitted || (this.#parts.application.hasWaiting && mayPropose)
   }
 
   /** One turn: all events of one drain, in mailbox order. */

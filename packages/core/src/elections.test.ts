@@ -42,7 +42,8 @@ test('§5.1 a leader or candidate that sees a later term becomes follower at onc
   for (const { core } of [candidate, leader]) assert.notEqual(core.role, 'follower')
   candidate.receive('b', { kind: 'voteReply', term: 9, granted: false })
   leader.receive('b', { kind: 'heartbeatReply', term: 9, readRound: 0 })
-  for (const { core } of [candidate, leader]) assert.deepEqual([core.role, core.term, core.vote], ['follower', 9, ''])
+  for (const { core } of [candidate, leader])
+    assert.deepEqual([core.role, core.term, core.vote], ['follower', 9, ''])
 })
 
 test('§5.1 a request with an earlier term is refused, and the answer tells the current one', () => {
@@ -91,7 +92,13 @@ test('§5.2 without a leader for an election timeout it raises its term and vote
   assert.deepEqual([subject.core.role, subject.core.term, subject.core.vote], ['candidate', 1, 'a'])
   subject.turn()
   const requests = ofKind(subject.flush(), 'voteRequest')
-  assert.deepEqual(requests.map(({ to, term }) => [to, term]), [['b', 1], ['c', 1]])
+  assert.deepEqual(
+    requests.map(({ to, term }) => [to, term]),
+    [
+      ['b', 1],
+      ['c', 1],
+    ],
+  )
 })
 
 test('§5.2 election timeouts are random, within the bounds, drawn anew each time', () => {
@@ -115,7 +122,10 @@ test('§5.2 a candidate that a majority votes for becomes leader, and says so at
   assert.equal(subject.core.role, 'candidate', 'the same vote again')
   subject.receive('c', { kind: 'voteReply', term: 1, granted: true })
   assert.deepEqual([subject.core.role, subject.core.leader], ['leader', 'a'])
-  assert.deepEqual(ofKind(subject.sent(), 'appendRequest').map(({ to }) => to), ['b', 'c', 'd', 'e'])
+  assert.deepEqual(
+    ofKind(subject.sent(), 'appendRequest').map(({ to }) => to),
+    ['b', 'c', 'd', 'e'],
+  )
 })
 
 test('§5.2 a server votes for at most one candidate in a term, first come first served', () => {
@@ -204,7 +214,11 @@ test('§5.4.1 a voter denies its vote to a candidate whose log is less up to dat
   ] as const
   for (const [log, lastIndex, lastTerm, granted] of cases) {
     const subject = new Subject({ log, hardState: { term: 2, vote: '' } })
-    assert.equal(answered(subject, 'b', voteRequest(3, lastIndex, lastTerm)), granted, `${log}: ${lastIndex}/${lastTerm}`)
+    assert.equal(
+      answered(subject, 'b', voteRequest(3, lastIndex, lastTerm)),
+      granted,
+      `${log}: ${lastIndex}/${lastTerm}`,
+    )
   }
 })
 
@@ -236,4 +250,15 @@ test('law 6: a reply echoes the incarnation and boot that asked', () => {
   const [reply] = subject.sent()
   assert.deepEqual([reply?.toIncarnation, reply?.toBoot], [incarnationOf('b'), 33])
   assert.deepEqual([reply?.fromIncarnation, reply?.fromBoot], [incarnationOf('a'), subject.boot])
+})
+
+test('§5.2 a vote in a term that was known already is stored too', () => {
+  const subject = new Subject({ hardState: { term: 1, vote: '' } })
+  subject.receive('b', voteRequest(1))
+  assert.deepEqual(subject.turn().persist?.hardState, { term: 1, vote: 'b' })
+})
+
+test('§5.2 whoever knows the leader of a term votes for no one else in it', () => {
+  const subject = new Subject({ hardState: { term: 1, vote: '' } }).receive('b', heartbeat(1))
+  assert.equal(answered(subject, 'c', voteRequest(1)), false)
 })

@@ -28,7 +28,10 @@ test('what is encoded is decoded, the payload is the parts in a row', () => {
     fc.property(header, parts, (given, pieces) => {
       const entry = encodeEntry(given, pieces, crc32)
       assert.deepEqual(decodeEntry(entry.record), entry)
-      assert.deepEqual([...entryPayload(entry)], pieces.flatMap((piece) => [...piece]))
+      assert.deepEqual(
+        [...entryPayload(entry)],
+        pieces.flatMap((piece) => [...piece]),
+      )
       assert.ok(entryIsIntact(entry.record, crc32))
     }),
   )
@@ -40,7 +43,10 @@ test('the layout on the disk is the one that is written down', () => {
   assert.equal(record.byteLength, ENTRY_HEADER_BYTES + 3)
   assert.equal(view.getUint32(0, true), crc32(record.subarray(4)))
   assert.equal(view.getUint32(4, true), 3)
-  assert.deepEqual([8, 16, 24].map((offset) => view.getFloat64(offset, true)), [3, 2, 1.5])
+  assert.deepEqual(
+    [8, 16, 24].map((offset) => view.getFloat64(offset, true)),
+    [3, 2, 1.5],
+  )
   assert.deepEqual([view.getUint32(32, true), record[36]], [4, 1])
   assert.deepEqual([...record.subarray(37)], [0, 0, 0, 1, 2, 3])
 })

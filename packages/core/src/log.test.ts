@@ -27,7 +27,10 @@ test('an empty log ends at index 0 in term 0', () => {
 test('what is found on the disk is flushed and not known to be committed', () => {
   const log = logOf([1, 1, 4])
   assert.deepEqual([log.lastIndex, log.lastTerm, log.committed, log.stable], [3, 4, 0, 3])
-  assert.deepEqual([1, 2, 3, 4].map((index) => log.termAt(index)), [1, 1, 4, undefined])
+  assert.deepEqual(
+    [1, 2, 3, 4].map((index) => log.termAt(index)),
+    [1, 1, 4, undefined],
+  )
 })
 
 test('§5.4.1 the log with the later last term is more up to date; of equal ones, the longer', () => {
@@ -82,7 +85,11 @@ test('the tail lets go only of what is flushed and handed out', () => {
   disk.write()
   log.stableTo(4)
   log.takeCommitted(1)
-  assert.deepEqual(indexesOf(log.read(1, 4, manyBytes)), [1, 2, 3], 'from the disk, up to where the tail begins')
+  assert.deepEqual(
+    indexesOf(log.read(1, 4, manyBytes)),
+    [1, 2, 3],
+    'from the disk, up to where the tail begins',
+  )
   assert.deepEqual(indexesOf(log.read(4, 4, manyBytes)), [4])
   assert.equal(log.termAt(1), 1)
 })
@@ -103,46 +110,56 @@ test('log time is that of the last entry, 0 in an empty log', () => {
 })
 
 test('with any budget of memory and any order of flushes it is the same log as an array', () => {
-  const step = fc.record({ kind: fc.constantFrom('append', 'truncate', 'flush', 'commit', 'take'), n: fc.nat(6) })
+  const step = fc.record({
+    kind: fc.constantFrom('append', 'truncate', 'flush', 'commit', 'take'),
+    n: fc.nat(6),
+  })
   fc.assert(
-    fc.property(fc.constantFrom(1, 150, manyBytes), fc.array(step, { maxLength: 80 }), (maxTailBytes, steps) => {
-      const disk = new MemoryDisk()
-      const log = new RaftLog(disk, maxTailBytes)
-      const model: Entry[] = []
-      let term = 1
-      let committed = 0
-      let taken = 0
-      let token = 0
-      const persist = (truncateFrom: number | undefined, entries: Entry[]): void =>
-        disk.persist({ token: ++token, hardState: undefined, truncateFrom, entries, messages: [] })
-      for (const { kind, n } of steps) {
-        if (kind === 'append') {
-          const entries = entriesOf(Array(n).fill(term), model.length + 1)
-          for (const entry of entries) log.append(entry)
-          model.push(...entries)
-          persist(undefined, entries)
+    fc.property(
+      fc.constantFrom(1, 150, manyBytes),
+      fc.array(step, { maxLength: 80 }),
+      (maxTailBytes, steps) => {
+        const disk = new MemoryDisk()
+        const log = new RaftLog(disk, maxTailBytes)
+        const model: Entry[] = []
+        let term = 1
+        let committed = 0
+        let taken = 0
+        let token = 0
+        const persist = (truncateFrom: number | undefined, entries: Entry[]): void =>
+          disk.persist({ token: ++token, hardState: undefined, truncateFrom, entries, messages: [] })
+        for (const { kind, n } of steps) {
+          if (kind === 'append') {
+            const entries = entriesOf(Array(n).fill(term), model.length + 1)
+            for (const entry of entries) log.append(entry)
+            model.push(...entries)
+            persist(undefined, entries)
+          }
+          if (kind === 'truncate' && model.length - n > committed) {
+            log.truncateFrom(model.length - n + 1)
+            model.length -= n
+            term++
+            persist(model.length + 1, [])
+          }
+          if (kind === 'flush' && disk.write() > 0) log.stableTo(model.length)
+          if (kind === 'commit') {
+            committed = Math.max(committed, Math.min(model.length, committed + n))
+            log.commitTo(committed)
+          }
+          if (kind === 'take') {
+            for (const entry of log.takeCommitted(n * 50)) assert.equal(entry, model[taken++])
+          }
+          assert.deepEqual(
+            [log.lastIndex, log.committed, log.lastTerm],
+            [model.length, committed, model.at(-1)?.term ?? 0],
+          )
+          for (let index = 1; index <= model.length; index++) {
+            assert.equal(log.termAt(index), model[index - 1]?.term)
+            assert.equal(log.read(index, model.length, 1)[0], model[index - 1])
+          }
         }
-        if (kind === 'truncate' && model.length - n > committed) {
-          log.truncateFrom(model.length - n + 1)
-          model.length -= n
-          term++
-          persist(model.length + 1, [])
-        }
-        if (kind === 'flush' && disk.write() > 0) log.stableTo(model.length)
-        if (kind === 'commit') {
-          committed = Math.max(committed, Math.min(model.length, committed + n))
-          log.commitTo(committed)
-        }
-        if (kind === 'take') {
-          for (const entry of log.takeCommitted(n * 50)) assert.equal(entry, model[taken++])
-        }
-        assert.deepEqual([log.lastIndex, log.committed, log.lastTerm], [model.length, committed, model.at(-1)?.term ?? 0])
-        for (let index = 1; index <= model.length; index++) {
-          assert.equal(log.termAt(index), model[index - 1]?.term)
-          assert.equal(log.read(index, model.length, 1)[0], model[index - 1])
-        }
-      }
-    }),
+      },
+    ),
     { numRuns: 300 },
   )
 })

@@ -73,15 +73,19 @@ export class RaftLog {
     return lastTerm > mine || (lastTerm === mine && lastIndex >= this.lastIndex)
   }
 
-  /** The highest index up to `index` whose term is at most `term`: where the logs may still agree. */
+  /**
+   * The highest index up to `index` whose term is at most `term`: where the logs may still agree. Terms never fall along
+   * a log, so the place is found by halving, however long the logs differ.
+   */
   lastIndexWithTermAtMost(index: number, term: number): number {
-    let candidate = Math.min(index, this.lastIndex)
-    while (candidate > 0) {
-      const here = this.termAt(candidate)
-      if (here === undefined || here <= term) break
-      candidate--
+    let low = this.#reader.firstIndex - 1
+    let high = Math.min(index, this.lastIndex)
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2)
+      if ((this.termAt(middle) as number) <= term) low = middle
+      else high = middle - 1
     }
-    return candidate
+    return high
   }
 
   /** Entries from `from` to `to`, at least one where there is one, cut off beyond `maxBytes` of records. */

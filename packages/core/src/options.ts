@@ -79,7 +79,7 @@ const POSITIVE_NUMBERS = ['electionTimeoutMinMs', 'electionTimeoutMaxMs', 'heart
  */
 export function resolveRaftKnobs(given: Partial<RaftKnobs> = {}): RaftKnobs {
   for (const field of Object.keys(given)) {
-    if (!(field in defaultRaftKnobs)) {
+    if (!Object.hasOwn(defaultRaftKnobs, field)) {
       const known = Object.keys(defaultRaftKnobs).join(', ')
       throw invalidOption(`raft.${field}`, given[field as keyof RaftKnobs], `one of the options ${known}`)
     }
@@ -90,6 +90,9 @@ export function resolveRaftKnobs(given: Partial<RaftKnobs> = {}): RaftKnobs {
   for (const field of POSITIVE_NUMBERS) checkPositive(field, knobs[field], false)
   checkNotNegative('goneStaggerMs', knobs.goneStaggerMs)
   checkPositive('goneRetryMs', knobs.goneRetryMs, false)
+  for (const field of ['preVote', 'checkQuorum'] as const) {
+    if (typeof knobs[field] !== 'boolean') throw invalidOption(`raft.${field}`, knobs[field], 'true or false')
+  }
   checkTimeouts(knobs)
   return Object.freeze(knobs)
 }
@@ -99,6 +102,9 @@ function checkTimeouts(knobs: RaftKnobs): void {
   if (max < min) throw invalidOption('raft.electionTimeoutMaxMs', max, `at least electionTimeoutMinMs (${min})`)
   if (heartbeat >= min) {
     throw invalidOption('raft.heartbeatIntervalMs', heartbeat, `less than electionTimeoutMinMs (${min})`)
+  }
+  for (const field of ['goneStaggerMs', 'goneRetryMs'] as const) {
+    if (knobs[field] > min) throw invalidOption(`raft.${field}`, knobs[field], `at most electionTimeoutMinMs (${min})`)
   }
 }
 

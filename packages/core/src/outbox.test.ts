@@ -71,5 +71,8 @@ test('ABA: several persists in flight, truncated twice', () => {
   outbox.open(7, undefined)
   outbox.truncated(3)
   outbox.open(3, undefined)
-  assert.deepEqual([1, 2, 3, 4].map((token) => outbox.complete(token)), [2, 2, 2, 3])
+  assert.deepEqual(
+    [1, 2, 3, 4].map((token) => outbox.complete(token)),
+    [2, 2, 2, 3],
+  )
 })

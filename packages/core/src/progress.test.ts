@@ -3,7 +3,8 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { Progress } from './progress.ts'
 
-const progressAt = (next: number, messages = 3, bytes = 100): Progress => new Progress(next, 0, messages, bytes)
+const progressAt = (next: number, messages = 3, bytes = 100): Progress =>
+  new Progress(next, 0, messages, bytes)
 
 function replicating(match: number, messages = 3, bytes = 100): Progress {
   const progress = progressAt(match + 1, messages, bytes)
@@ -89,14 +90,19 @@ test('a refusal of what was accepted since is stale', () => {
 })
 
 test('match never goes back and stays below next, bytes in flight add up, whatever comes', () => {
-  const event = fc.record({ kind: fc.constantFrom('sent', 'accepted', 'refused', 'probe'), a: fc.nat(20), b: fc.nat(20) })
+  const event = fc.record({
+    kind: fc.constantFrom('sent', 'accepted', 'refused', 'probe'),
+    a: fc.nat(20),
+    b: fc.nat(20),
+  })
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 20 }), fc.array(event, { maxLength: 60 }), (next, events) => {
       const progress = progressAt(next)
       let last = next + 40
       for (const { kind, a, b } of events) {
         const before = progress.match
-        if (kind === 'sent' && progress.canSend) progress.sent(Math.max(progress.next, Math.min(last++, 60)), a)
+        if (kind === 'sent' && progress.canSend)
+          progress.sent(Math.max(progress.next, Math.min(last++, 60)), a)
         if (kind === 'accepted') progress.accepted(a)
         if (kind === 'refused') progress.refused(a, b)
         if (kind === 'probe') progress.becomeProbe()

@@ -52,10 +52,19 @@ test('any two quorums have a voter in common', () => {
 
 test('a configuration without voters has no quorum', () => {
   const nobody = { voters: [] }
-  assert.equal(hasQuorum(nobody, () => true), false)
-  assert.equal(quorumIndex(nobody, () => 9), 0)
+  assert.equal(
+    hasQuorum(nobody, () => true),
+    false,
+  )
+  assert.equal(
+    quorumIndex(nobody, () => 9),
+    0,
+  )
   assert.equal(isVoter(nobody, 'a'), false)
-  assert.deepEqual([1, 2, 3, 4, 5].map((count) => majority(configurationOf(count))), [1, 2, 2, 3, 3])
+  assert.deepEqual(
+    [1, 2, 3, 4, 5].map((count) => majority(configurationOf(count))),
+    [1, 2, 2, 3, 3],
+  )
 })
 
 test('§5.2 each voter counts once in a campaign, by its first answer', () => {
@@ -78,7 +87,9 @@ test('a campaign is lost exactly when those that have not answered cannot win it
     fc.property(size, answers, fc.nat(127), (count, given, goneSet) => {
       const configuration = configurationOf(count)
       const campaign = new Campaign(configuration, 1, 1)
-      const gone = new Set(configuration.voters.map(({ id }) => id).filter((id) => goneSet & (1 << positionOf(id))))
+      const gone = new Set(
+        configuration.voters.map(({ id }) => id).filter((id) => goneSet & (1 << positionOf(id))),
+      )
       let possible = 0
       for (const { id } of configuration.voters) {
         const answer = given[positionOf(id)]

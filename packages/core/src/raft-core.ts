@@ -166,7 +166,8 @@ export class RaftCore {
 
   /** Asks for votes now, as if the election timeout had passed. Nothing on a leader or a non-voter. */
   campaign(): void {
-    if (this.#role === 'leader' || !isVoter(this.#options.configuration, this.#self)) return
+    if (this.#role === 'leader') return
+    if (!isVoter(this.#options.configuration, this.#self)) return this.#resetElectionTimer()
     if (this.#options.preVote) this.#becomePreCandidate()
     else this.#becomeCandidate()
   }
@@ -413,7 +414,12 @@ export class RaftCore {
     if (message.kind === 'preVoteRequest') return
     if (message.kind === 'preVoteReply' && message.granted) return
     const isLeaders = message.kind === 'appendRequest' || message.kind === 'heartbeat'
+    const wasLeader = this.#role === 'leader'
+    const dueMs = this.#electionDueMs
     this.#becomeFollower(message.term, isLeaders ? message.from : undefined)
+    // Figure 2: only a granted vote or the leader's word puts the own election off. Otherwise a node that cannot
+    // win but asks often would keep those that can from ever asking.
+    if (!isLeaders && !wasLeader) this.#electionDueMs = dueMs
   }
 
   /** §5.1: a request with a stale term is refused; the answer tells its sender the current one. */

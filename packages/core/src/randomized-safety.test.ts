@@ -2,8 +2,8 @@
  * Random clusters under random faults, each run derived from one seed: Raft's safety properties after every event,
  * then everything heals and must make progress. To see one run event by event: `TROUPE_SEED=N`.
  */
-import { test } from 'node:test'
 import assert from 'node:assert/strict'
+import { test } from 'node:test'
 import { Chaos, newCoverage } from '../test/chaos.ts'
 
 const { TROUPE_SEED: only, TROUPE_FULL: full, TROUPE_SEEDS: seeds, TROUPE_FROM: from } = process.env
@@ -23,4 +23,14 @@ test(`safe and live under faults: ${count} seeds from ${first}`, () => {
   }
   if (count < 100) return
   for (const [what, times] of Object.entries(coverage)) assert.ok(times > 0, `never happened: ${what}`)
+})
+
+test('the same seed gives the same run', () => {
+  const [one, other] = [1, 2].map(() => {
+    const trace: string[] = []
+    new Chaos(first, newCoverage(), (line) => trace.push(line)).run()
+    return trace
+  })
+  assert.ok(one !== undefined && one.length > 100)
+  assert.deepEqual(one, other)
 })

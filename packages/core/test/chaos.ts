@@ -42,12 +42,20 @@ export class Chaos {
   run(): void {
     const total = this.#actions.reduce((sum, [, weight]) => sum + weight, 0)
     for (let event = 0; event < eventCount; event++) {
-      let at = this.#random.next() * total
-      const [name, , act] = this.#actions.find(([, weight]) => (at -= weight) < 0) as Action
+      const [name, act] = this.#drawAction(total)
       const detail = act()
       if (detail !== undefined) this.#trace?.(`${this.#cluster.nowMs.toFixed(1)} ${name} ${detail}`)
     }
     this.#heal()
+  }
+
+  #drawAction(total: number): readonly [name: string, act: Action[2]] {
+    let at = this.#random.next() * total
+    for (const [name, weight, act] of this.#actions) {
+      if (at < weight) return [name, act]
+      at -= weight
+    }
+    return ['nothing', () => undefined]
   }
 
   #drawKnobs(): Partial<RaftKnobs> {
@@ -118,7 +126,8 @@ export class Chaos {
   }
 
   #passTime(): string {
-    this.#cluster.nowMs += this.#random.next() < 0.05 ? this.#below(electionTimeoutMaxMs) : this.#random.next() * 10
+    this.#cluster.nowMs +=
+      this.#random.next() < 0.05 ? this.#below(electionTimeoutMaxMs) : this.#random.next() * 10
     return ''
   }
 
@@ -164,7 +173,8 @@ export class Chaos {
   #crash(node: TestNode): string {
     const { waiting } = node.disk
     const written = this.#below(waiting.length + 1)
-    if (waiting.slice(written).some(({ entries }) => entries.length > 0)) this.#invariants.coverage.lostWrites++
+    if (waiting.slice(written).some(({ entries }) => entries.length > 0))
+      this.#invariants.coverage.lostWrites++
     this.#cluster.crash(node, written)
     for (const peer of this.#cluster.alive) {
       if (this.#below(3) > 0) peer.inbox.push({ kind: 'peerGone', id: node.id })
@@ -222,7 +232,8 @@ export class Chaos {
     this.#cut.clear()
     for (const node of cluster.nodes) if (node.life === undefined) cluster.start(node)
     const boundMs = 60 * electionTimeoutMaxMs
-    const isLed = (): boolean => cluster.nodes.every(({ life }) => life?.core.leader !== undefined) && this.#isOneLed()
+    const isLed = (): boolean =>
+      cluster.nodes.every(({ life }) => life?.core.leader !== undefined) && this.#isOneLed()
     assert.ok(cluster.runUntil(isLed, boundMs), `no leader: ${this.#state()}`)
     for (let fresh = 0; fresh < 3; fresh++) {
       const goal = this.#invariants.committed.length + 1

@@ -58,7 +58,12 @@ export class Life {
   readonly driver: NodeDriver<Request>
   readonly application = new Recorder()
 
-  constructor(core: RaftCore, disk: MemoryDisk, send: (messages: readonly Message[]) => void, nowMs: () => number) {
+  constructor(
+    core: RaftCore,
+    disk: MemoryDisk,
+    send: (messages: readonly Message[]) => void,
+    nowMs: () => number,
+  ) {
     this.core = core
     const parts = { store: disk, transport: { send }, clock: { nowMs } }
     this.driver = new NodeDriver({ core, application: this.application, ...parts })
@@ -116,7 +121,13 @@ export class TestCluster {
 
   start(node: TestNode): void {
     node.boot++
-    const identity = { clusterId: 'test', group: 1, id: node.id, incarnation: incarnationOf(node.id), boot: node.boot }
+    const identity = {
+      clusterId: 'test',
+      group: 1,
+      id: node.id,
+      incarnation: incarnationOf(node.id),
+      boot: node.boot,
+    }
     const options = {
       ...resolveRaftKnobs(this.#knobs),
       identity,
@@ -184,7 +195,9 @@ export class TestCluster {
     const endMs = this.nowMs + maxMs
     this.settle()
     while (!isReached()) {
-      const dueMs = Math.min(...this.alive.map(({ life, clockRate }) => (life?.driver.deadlineMs ?? 0) / clockRate))
+      const dueMs = Math.min(
+        ...this.alive.map(({ life, clockRate }) => (life?.driver.deadlineMs ?? 0) / clockRate),
+      )
       this.nowMs = Math.max(this.nowMs, dueMs)
       if (this.nowMs > endMs) return false
       for (const node of this.alive) this.turn(node)

@@ -90,7 +90,10 @@ export class MemoryDisk implements LogStore {
 function applyTo(content: DiskContent, { hardState, truncateFrom, entries }: PersistRequest): void {
   if (hardState !== undefined) content.hardState = hardState
   if (truncateFrom !== undefined) {
-    assert.ok(truncateFrom >= 1 && truncateFrom <= content.entries.length + 1, `truncation at ${truncateFrom}`)
+    assert.ok(
+      truncateFrom >= 1 && truncateFrom <= content.entries.length + 1,
+      `truncation at ${truncateFrom}`,
+    )
     content.entries.length = truncateFrom - 1
   }
   for (const entry of entries) {

@@ -6,9 +6,9 @@ import {
   type HardState,
   type Message,
   type NodeId,
-  type Random,
   RaftCore,
   type RaftKnobs,
+  type Random,
   type Ready,
   resolveRaftKnobs,
   seededRandom,
@@ -42,6 +42,8 @@ export const entriesOf = (terms: readonly number[], first = 1): Entry[] =>
   terms.map((term, i) => entryOf(first + i, term))
 
 export interface SubjectOptions {
+  /** @default 'a' */
+  readonly id?: NodeId
   readonly voters?: number
   readonly knobs?: Partial<RaftKnobs>
   /** Terms of the log that is found on the disk. */
@@ -59,13 +61,27 @@ export class Subject {
   readonly boot: number
   nowMs = 1000
 
-  constructor({ voters = 3, knobs = {}, log = [], hardState, boot = 7, ...given }: SubjectOptions = {}) {
+  constructor({
+    id = 'a',
+    voters = 3,
+    knobs = {},
+    log = [],
+    hardState,
+    boot = 7,
+    ...given
+  }: SubjectOptions = {}) {
     const found = hardState ?? { term: log.at(-1) ?? 0, vote: '' }
     this.disk = given.disk ?? new MemoryDisk({ hardState: found, entries: entriesOf(log) })
     this.boot = boot
-    const identity = { clusterId: 'test', group: 1, id: 'a', incarnation: incarnationOf('a'), boot }
+    const identity = { clusterId: 'test', group: 1, id, incarnation: incarnationOf(id), boot }
     const random = given.random ?? seededRandom(1)
-    const options = { ...resolveRaftKnobs(knobs), identity, configuration: configurationOf(voters), random, checksum }
+    const options = {
+      ...resolveRaftKnobs(knobs),
+      identity,
+      configuration: configurationOf(voters),
+      random,
+      checksum,
+    }
     this.core = new RaftCore(options, this.disk, this.nowMs)
   }
 

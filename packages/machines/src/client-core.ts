@@ -59,7 +59,7 @@ export const defaultClientOptions: Omit<ClientOptions, 'group'> = {
 export function resolveClientOptions(group: GroupId, given: Partial<ClientOptions> = {}): ClientOptions {
   const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
   for (const [field, value] of Object.entries(present)) {
-    if (!(field in defaultClientOptions)) {
+    if (!Object.hasOwn(defaultClientOptions, field)) {
       const known = Object.keys(defaultClientOptions).join(', ')
       throw invalidOption(`client.${field}`, value, `one of the options ${known}`)
     }

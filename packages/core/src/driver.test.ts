@@ -1,0 +1,189 @@
+/** The turn of a node: in the order that ready.ts demands. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { MemoryDisk } from '../test/memory-disk.ts'
+import { checksum, configurationOf, entriesOf, incarnationOf } from '../test/subject.ts'
+import { type Application, NodeDriver, type NodeEvent } from './driver.ts'
+import type { Message } from './message.ts'
+import { resolveRaftKnobs } from './options.ts'
+import { RaftCore } from './raft-core.ts'
+import { seededRandom } from './random.ts'
+import type { PersistRequest } from './ready.ts'
+
+const utf8 = new TextEncoder()
+
+/** A node whose every call to the outside is written down. */
+class Recorded implements Application<string> {
+  readonly calls: string[] = []
+  readonly waiting: string[] = []
+  readonly disk: MemoryDisk
+  readonly driver: NodeDriver<string>
+  nowMs = 0
+  deadlineMs: number | undefined
+
+  constructor(voters: number, log: readonly number[] = [], maxApplyBytes = 1 << 20) {
+    const hardState = { term: log.at(-1) ?? 0, vote: '' }
+    this.disk = new MemoryDisk({ hardState, entries: entriesOf(log) })
+    const persist = this.disk.persist.bind(this.disk)
+    this.disk.persist = (request: PersistRequest): void => {
+      this.calls.push('persist')
+      persist(request)
+    }
+    const identity = { clusterId: 'test', group: 1, id: 'a', incarnation: incarnationOf('a'), boot: 1 }
+    const given = { identity, configuration: configurationOf(voters), random: seededRandom(1), checksum }
+    const core = new RaftCore({ ...resolveRaftKnobs({ maxApplyBytes }), ...given }, this.disk, 0)
+    const send = (messages: readonly Message[]): void =>
+      void this.calls.push(`send ${messages.map(({ kind, to }) => `${kind}>${to}`)}`)
+    const clock = { nowMs: () => this.nowMs }
+    this.driver = new NodeDriver({ core, store: this.disk, transport: { send }, application: this, clock })
+  }
+
+  get hasWaiting(): boolean {
+    return this.waiting.length > 0
+  }
+  client(event: string): void {
+    this.calls.push(`client ${event}`)
+    this.waiting.push(event)
+  }
+  gather(raft: RaftCore): void {
+    this.calls.push('gather')
+    for (const command of this.waiting.splice(0)) {
+      if (raft.proposalRefusal === undefined) raft.propose([utf8.encode(command)], 1)
+    }
+  }
+  apply(entries: readonly { index: number }[]): void {
+    this.calls.push(`apply ${entries.map(({ index }) => index)}`)
+  }
+  reads(granted: readonly { id: number }[], refused: readonly number[]): void {
+    this.calls.push(`reads ${granted.map(({ id }) => id)}|${refused}`)
+  }
+  roleChanged({ role }: { role: string }): void {
+    this.calls.push(role)
+  }
+  flush(): void {
+    this.calls.push('flush')
+  }
+
+  /** One turn; returns what was called. */
+  turn(...events: NodeEvent<string>[]): string[] {
+    this.calls.length = 0
+    this.driver.handle(events)
+    return [...this.calls]
+  }
+
+  written(): NodeEvent<string> {
+    return { kind: 'persisted', token: this.disk.write() }
+  }
+}
+
+function leaderOfOne(): Recorded {
+  const node = new Recorded(1)
+  node.turn({ kind: 'campaign' })
+  node.turn(node.written())
+  node.turn(node.written())
+  return node
+}
+
+test('a turn: events, gather, persist, send, role, apply, flush', () => {
+  const node = new Recorded(1)
+  assert.deepEqual(node.turn(), ['gather', 'follower', 'flush'])
+  assert.deepEqual(node.turn({ kind: 'campaign' }), ['gather', 'persist', 'candidate', 'flush'])
+  assert.deepEqual(node.turn(node.written()), ['gather', 'persist', 'leader', 'flush'])
+  assert.deepEqual(node.turn({ kind: 'client', event: 'x' }, node.written()), [
+    'client x',
+    'gather',
+    'persist',
+    'apply 1',
+    'flush',
+  ])
+  assert.deepEqual(node.turn(node.written()), ['gather', 'apply 2', 'flush'])
+  assert.equal(node.driver.applied, 2)
+})
+
+test('all messages of a turn leave together, those that waited for the flush first', () => {
+  const node = new Recorded(3)
+  node.turn({ kind: 'campaign' })
+  const peer = {
+    fromBoot: 1,
+    to: 'a',
+    toIncarnation: incarnationOf('a'),
+    toBoot: 1,
+    term: 1,
+    granted: true,
+  } as const
+  const grant = { ...peer, kind: 'preVoteReply', from: 'b', fromIncarnation: incarnationOf('b') } as const
+  const request = { kind: 'preVoteRequest', term: 9, lastIndex: 9, lastTerm: 9 } as const
+  const from = {
+    from: 'c',
+    fromIncarnation: incarnationOf('c'),
+    fromBoot: 1,
+    to: 'a',
+    toIncarnation: 0,
+    toBoot: 0,
+  }
+  node.turn({ kind: 'peer', message: grant })
+  const calls = node.turn(node.written(), { kind: 'peer', message: { ...from, ...request } })
+  assert.deepEqual(calls, ['gather', 'send voteRequest>b,voteRequest>c,preVoteReply>c', 'flush'])
+})
+
+test('a completion releases the messages of every request up to it, once', () => {
+  const node = new Recorded(3)
+  const base = {
+    from: 'b',
+    fromIncarnation: incarnationOf('b'),
+    fromBoot: 1,
+    to: 'a',
+    toIncarnation: 0,
+    toBoot: 0,
+  }
+  const append = (prevIndex: number): NodeEvent<string> => ({
+    kind: 'peer',
+    message: {
+      ...{ ...base, kind: 'appendRequest', term: 1, prevIndex, prevTerm: prevIndex === 0 ? 0 : 1, commit: 0 },
+      entries: entriesOf([1], prevIndex + 1),
+    },
+  })
+  node.turn(append(0))
+  node.turn(append(1))
+  assert.deepEqual(node.turn(node.written()), ['gather', 'send appendReply>b,appendReply>b', 'flush'])
+  assert.deepEqual(node.turn({ kind: 'persisted', token: 2 }), ['gather', 'flush'])
+})
+
+test('what was bounded in a turn makes another one due', () => {
+  const node = new Recorded(1, [1, 1], 1)
+  node.turn({ kind: 'campaign' })
+  node.turn(node.written())
+  assert.equal(node.driver.hasMore, false)
+  assert.ok(node.turn(node.written()).includes('apply 1'))
+  assert.equal(node.driver.hasMore, true)
+  assert.deepEqual(node.turn(), ['gather', 'apply 2', 'flush'])
+  assert.deepEqual(node.turn(), ['gather', 'apply 3', 'flush'])
+  assert.equal(node.driver.hasMore, false)
+})
+
+test('reads that are refused are told in the same turn', () => {
+  const node = new Recorded(3)
+  node.turn()
+  node.driver.core.readIndex(5)
+  assert.deepEqual(node.turn(), ['gather', 'reads |5', 'flush'])
+})
+
+test('the deadline is the earlier one of core and application', () => {
+  const node = leaderOfOne()
+  const { deadlineMs } = node.driver.core
+  assert.equal(node.driver.deadlineMs, deadlineMs)
+  node.deadlineMs = deadlineMs - 1
+  assert.equal(node.driver.deadlineMs, deadlineMs - 1)
+  node.deadlineMs = deadlineMs + 1
+  assert.equal(node.driver.deadlineMs, deadlineMs)
+})
+
+test('time never goes back for the core, whatever the clock says', () => {
+  const node = leaderOfOne()
+  node.nowMs = 1000
+  node.turn()
+  const { deadlineMs } = node.driver
+  node.nowMs = 10
+  node.turn()
+  assert.equal(node.driver.deadlineMs, deadlineMs)
+})

@@ -1,0 +1,161 @@
+/** The `troupe bench` commands as a user runs them: a child process, a real cluster, small sizes. */
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const troupe = fileURLToPath(new URL('../packages/cli/bin/troupe.js', import.meta.url))
+const scratch = mkdtempSync(join(tmpdir(), 'bench-cli-test-'))
+after(() => rmSync(scratch, { recursive: true, force: true }))
+
+/** Small and quick; the figures mean nothing. */
+const small = ['--keys', '500', '--seed', '7']
+
+interface Ended {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Temporary data goes into a folder of this test, so that what is left behind is seen. */
+function start(args: readonly string[], temporary: string): ChildProcess {
+  mkdirSync(temporary, { recursive: true })
+  return spawn(process.execPath, [troupe, 'bench', ...args], {
+    env: { ...process.env, TMPDIR: temporary, NO_COLOR: '1' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+}
+
+async function ended(child: ChildProcess): Promise<Ended> {
+  let stdout = ''
+  let stderr = ''
+  child.stdout?.setEncoding('utf8').on('data', (text) => {
+    stdout += text
+  })
+  child.stderr?.setEncoding('utf8').on('data', (text) => {
+    stderr += text
+  })
+  const [code] = await once(child, 'close')
+  return { code, stdout, stderr }
+}
+
+let runs = 0
+
+async function run(...args: readonly string[]): Promise<Ended & { readonly left: string[] }> {
+  const temporary = join(scratch, `tmp-${++runs}`)
+  const result = await ended(start(args, temporary))
+  return { ...result, left: readdirSync(temporary) }
+}
+
+describe('bench throughput', () => {
+  test('measures, verifies and writes one JSON document', async () => {
+    const path = join(scratch, 'throughput.json')
+    const sizes = ['--window', '1,16', '--seconds', '0.3', '--warmup-seconds', '0.1', '--rig']
+    const { code, stdout, stderr, left } = await run('throughput', ...small, ...sizes, '--json', path)
+    assert.equal(code, 0, stderr)
+    assert.deepEqual(left, [])
+    assert.match(stdout, /outstanding +op\/s +p50 ms/)
+    assert.match(stdout, /0 lost, 0 applied twice; replicas equal/)
+
+    const document = JSON.parse(readFileSync(path, 'utf8'))
+    assert.deepEqual(Object.keys(document).slice(0, 3), ['benchmark', 'headline', 'verdict'])
+    const { headline, verdict, environment, configuration } = document
+    assert.equal(verdict, 'pass')
+    assert.ok(headline.opsPerSecond > 0 && headline.latencyMs.p50 > 0)
+    assert.deepEqual([headline.lost, headline.duplicated, headline.unknown], [0, 0, 0])
+    assert.equal(environment.nodeVersion, process.version)
+    assert.equal(environment.durability, 'flush-before-ack')
+    assert.equal(typeof environment.fileSystem.durable, 'boolean')
+    assert.equal(configuration.sizeBytes, 64)
+    assert.deepEqual(
+      document.runs.map(({ window }: { window: number }) => window),
+      [1, 16],
+    )
+    for (const { elections, commandsPerEntry, rig, opsRatioToRig } of document.runs) {
+      assert.equal(elections, 0)
+      assert.ok(commandsPerEntry >= 1 && rig.opsPerSecond > 0 && opsRatioToRig > 0)
+    }
+  })
+
+  test('counts the positions of a log, and keeps the data where --data says', async () => {
+    const data = join(scratch, 'kept')
+    const sizes = ['--machine', 'log', '--batch', '8', '--window', '4', '--seconds', '0.2', '--data', data]
+    const { code, stdout, stderr } = await run('throughput', ...small, ...sizes, '--json', '-')
+    assert.equal(code, 0, stderr)
+    const { verification, headline } = JSON.parse(stdout)
+    assert.equal(headline.batch, 8)
+    assert.ok(verification.acknowledged > 0)
+    assert.deepEqual([verification.lost, verification.duplicated], [0, 0])
+    assert.ok(readdirSync(data).length > 0)
+    assert.match(stderr, /outstanding +batch +op\/s/)
+
+    const again = await run('throughput', ...sizes)
+    assert.equal(again.code, 64)
+    assert.match(again.stderr, /^troupe: --data is .* expected a directory that is empty or not there yet\n$/)
+  })
+
+  test('Ctrl-C ends it cleanly', async () => {
+    const temporary = join(scratch, 'interrupted')
+    const child = start(['throughput', ...small, '--window', '16', '--seconds', '60'], temporary)
+    const result = ended(child)
+    let stderr = ''
+    child.stderr?.on('data', (text) => {
+      stderr += text
+      if (stderr.includes('troupe, 16 outstanding')) child.kill('SIGINT')
+    })
+    const { code, stdout } = await result
+    assert.equal(code, 130)
+    assert.match(stdout, /interrupted: this is what there was/)
+    assert.deepEqual(readdirSync(temporary), [])
+  })
+})
+
+describe('bench election', () => {
+  test('crashes the leader and measures what its clients feel', async () => {
+    const sizes = ['--trials', '3', '--fault', 'crash', '--rate', '500']
+    const { code, stdout, stderr, left } = await run('election', ...small, ...sizes, '--json', '-')
+    assert.equal(code, 0, stderr)
+    assert.deepEqual(left, [])
+    const { headline, runs: trials, verdict } = JSON.parse(stdout)
+    assert.equal(verdict, 'pass')
+    assert.equal(trials.length, 3)
+    for (const { crashed, leader, timeToLeaderMs, timeToFirstCommitMs } of trials) {
+      assert.notEqual(crashed, leader)
+      assert.ok(timeToLeaderMs > 0 && timeToFirstCommitMs >= timeToLeaderMs)
+    }
+    assert.ok(headline.timeToLeaderMs.p50 > 0 && headline.timeToFirstCommitMs.p99 > 0)
+    assert.equal(headline.timeToFirstCommitMs.samples, 3)
+    assert.ok(headline.elections >= 3)
+    assert.deepEqual([headline.lost, headline.duplicated, headline.unexpectedExits], [0, 0, 0])
+    assert.match(stderr, /crash to first commit under it/)
+  })
+})
+
+describe('wrong usage', () => {
+  const mistakes: readonly (readonly [args: readonly string[], line: RegExp])[] = [
+    [['throughput', '--nodes', '0'], /^troupe: --nodes is 0; expected an integer from 1 to 9\n$/],
+    [['throughput', '--size', '-1'], /^troupe: --size is -1; expected an integer from 1 to 1,048,576\n$/],
+    [['throughput', '--size', '5'], /^troupe: --size is 5; expected at least \d+ bytes for kv/],
+    [['throughput', '--machine', 'queue'], /^troupe: --machine is "queue"; expected kv or log\n$/],
+    [['election', '--fault', 'flood'], /^troupe: --fault is "flood"; expected crash\n$/],
+    [['throughput', '--json'], /^troupe: --json has no value; expected a file\n$/],
+    [['throughput', '--no-such'], /^troupe: unknown flag "--no-such"; see troupe bench throughput --help\n$/],
+    [['no-such'], /^troupe: unknown command "no-such"; see troupe bench --help\n$/],
+    [
+      ['throughput', '--data', troupe],
+      /^troupe: --data is ".*"; expected a directory that can be written to/,
+    ],
+  ]
+  for (const [args, line] of mistakes) {
+    test(args.map((arg) => (arg === troupe ? 'FILE' : arg)).join(' '), async () => {
+      const { code, stdout, stderr } = await run(...args)
+      assert.equal(code, 64)
+      assert.match(stderr, line)
+      assert.equal(stdout, '')
+    })
+  }
+})

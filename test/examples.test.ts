@@ -1,0 +1,33 @@
+/** Every example runs as it stands, says what it should, and ends by itself. */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { withDirectory } from './support.ts'
+
+const examples = new URL('../examples/', import.meta.url)
+const outputs: Readonly<Record<string, string>> = {
+  'kv.ts': 'hello\n',
+  'own-machine.ts': 'ada has 70\nrefused: bob has too little\nbob has 30\n',
+  'client-in-worker.ts': 'acknowledged: 1000\nkeys: 1000\n',
+}
+
+for (const [name, expected] of Object.entries(outputs)) {
+  test(`examples/${name}`, () =>
+    withDirectory(async (directory) => {
+      const env = { ...process.env, TMPDIR: directory }
+      const file = fileURLToPath(new URL(name, examples))
+      const { stdout, stderr } = await promisify(execFile)(process.execPath, [file], { env, timeout: 60_000 })
+      assert.equal(stdout, expected)
+      assert.equal(stderr, '')
+      assert.deepEqual(readdirSync(directory), [], 'temporary directories were left behind')
+    }))
+}
+
+test('no example is without a test', () => {
+  const isModule = (name: string): boolean => name.endsWith('-machine.ts') && !(name in outputs)
+  const found = readdirSync(examples).filter((name) => name.endsWith('.ts') && !isModule(name))
+  assert.deepEqual(found.sort(), Object.keys(outputs).sort())
+})

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import { Cluster, type NodeReport } from '@troupe/cluster'
 import { kv, type LogAnswer, type LogRecord, log } from '@troupe/machines'
@@ -61,7 +62,7 @@ describe('a cluster', () => {
     }),
   )
 
-  for (const nodes of [1, 2, 3, 5]) {
+  for (const nodes of [1, 3, 5]) {
     it(`of ${nodes} replicates to every node`, async () => {
       await using cluster = await Cluster.start({ ...memory, nodes })
       await using client = await cluster.client()
@@ -228,14 +229,14 @@ describe('a machine', () => {
     await assertEqualReplicas(cluster)
   })
 
-  for (const [how, machine] of [
-    ['URL', new URL(fixture('register-machine.ts'))],
-    ['URL as text', fixture('register-machine.ts')],
-    ['path', new URL(fixture('register-machine.ts')).pathname],
+  for (const [how, nodes, machine] of [
+    ['URL', 3, new URL(fixture('register-machine.ts'))],
+    ['URL as text', 1, fixture('register-machine.ts')],
+    ['path', 1, fileURLToPath(fixture('register-machine.ts'))],
   ] as const) {
     it(`of a user's own is given by its ${how}, with options`, async () => {
       const machineOptions = { initial: 'empty', longest: 5 }
-      await using cluster = await Cluster.start({ ...memory, machine, machineOptions })
+      await using cluster = await Cluster.start({ ...memory, nodes, machine, machineOptions })
       await using client = await cluster.client()
       assert.deepEqual(await client.query('read'), { text: 'empty', writes: 0 })
       assert.equal(await client.propose('one'), 1)

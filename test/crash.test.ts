@@ -98,7 +98,7 @@ describe('under load', () => {
   )
 
   it(
-    `nodes crash and restart at random for ${isFull ? 60 : 4} s`,
+    `nodes crash and restart at random for ${isFull ? 60 : 3} s`,
     leavingNothing(async () => {
       const nodes = 5
       await using cluster = await Cluster.start({ nodes })
@@ -106,7 +106,7 @@ describe('under load', () => {
       await using second = await cluster.client()
       const ledgers = [new Ledger(first, 'a'), new Ledger(second, 'b')]
       for (const ledger of ledgers) ledger.start(64, 1_000)
-      const endMs = performance.now() + (isFull ? 60_000 : 4_000)
+      const endMs = performance.now() + (isFull ? 60_000 : 3_000)
       let crashes = 0
       const down = new Set<string>()
       const churn = async (): Promise<void> => {

@@ -11,7 +11,7 @@ import { describeFileSystem } from '@troupe/store'
 import type { CommandContext } from './command.ts'
 import { LoadGenerator } from './load/load-generator.ts'
 import { makeDirectory } from './make-directory.ts'
-import type { Rig } from './rig/rig.ts'
+import { Rig } from './rig/rig.ts'
 import { Progress } from './terminal/progress.ts'
 import type { WorkloadSpec } from './workload.ts'
 
@@ -79,11 +79,12 @@ export class Bench {
     return load
   }
 
-  startRig(name: string, nodes: number): Rig {
+  async startRig(name: string, nodes: number): Promise<Rig> {
     const directory = join(this.directory, name)
-    makeDirectory(directory)(directory, nodes)
-    this.#closers.push(() => rig.stop())
-    return rig
+    makeDirectory(directory)
+    const starting = Rig.start(directory, nodes)
+    this.#closers.push(() => starting.then((rig) => rig.stop()).catch(() => {}))
+    return this.or(starting)
   }
 
   /** Ends what was started, the last first. The data of a temporary directory goes too. */

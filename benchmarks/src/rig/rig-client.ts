@@ -44,14 +44,16 @@ class RigClient {
     const count = pending.length
     if (count === 0) return
     this.#pending = []
-    const commandBytes = LENGTH_BYTES + (pending[0] as Buffer).byteLength
-    const bytes = new ArrayBuffer(count * this.#batch * commandBytes)
+    const batch = this.#batch
+    const commandBytes = (pending[0] as Buffer).byteLength
+    const bytes = new ArrayBuffer(count * batch * (LENGTH_BYTES + commandBytes))
     const target = Buffer.from(bytes)
     let offset = 0
     for (const command of pending) {
-      for (let copy = 0; copy < this.#batch; copy++) {
-        target.writeUInt32LE(command.byteLength, offset)
-        target.set(command, offset + LENGTH_BYTES)
+      for (let copy = 0; copy < batch; copy++) {
+        target.writeUInt32LE(commandBytes, offset)
+        offset += LENGTH_BYTES
+        target.set(command, offset)
         offset += commandBytes
       }
     }

@@ -95,7 +95,7 @@ describe('wrong options', () => {
     )
   }
 
-  it('raft.preVote = "yes"', { todo: 'the core does not check its two switches' }, async () => {
+  it('raft.preVote = "yes"', async () => {
     await refusedOption(
       start({ nodes: 1, raft: { preVote: 'yes' } }),
       'raft.preVote',
@@ -361,11 +361,9 @@ describe('a state machine module', () => {
 })
 
 describe('a machine that breaks its contract', () => {
-  const todo = 'what cannot be encoded takes the node down, at each start again'
-
   for (const how of ['command', 'query'] as const) {
     for (const what of ['symbol', 'cycle']) {
-      it(`by a ${what} as the result of a ${how} spoils that one only`, { todo }, async () => {
+      it(`by a ${what} as the result of a ${how} spoils that one only`, async () => {
         const restart = { initialDelayMs: 1, maxDelayMs: 10, maxRestarts: 2 }
         const machine = fixture('odd-results-machine.ts')
         await using cluster = await Cluster.start({ nodes: 1, machine, restart })

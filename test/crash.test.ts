@@ -293,23 +293,19 @@ describe('an unexpected death', () => {
 })
 
 describe('a node that lost its memory', () => {
-  const todo = 'a leader never goes back behind what a peer has once acknowledged: the node is asked for ever'
-
-  it('is given everything again', { todo }, async () => {
+  it('does not come back as who it was', async () => {
     await using cluster = await Cluster.start({ durability: 'memory' })
     await using client = await cluster.client()
     await client.propose(kv.set('a', 1))
     const node = followerOf(cluster)
     await cluster.crash(node)
-    await cluster.restart(node)
-    await cluster.converged({ timeoutMs: 2_000 })
+    await assert.rejects(cluster.restart(node), { code: 'INVALID_OPTIONS', message: /nothing is left/ })
+    await client.propose(kv.set('a', 2))
   })
 })
 
 describe('a stale query', () => {
-  const todo = 'what was sent to a node that dies is not sent again, but when the leader changes'
-
-  it('for any node survives the death of the one that was asked', { todo }, async () => {
+  it('for any node survives the death of the one that was asked', async () => {
     const shared = new Int32Array(new SharedArrayBuffer(8))
     await using cluster = await Cluster.start({ ...mortal, machineOptions: { shared } })
     await using client = await cluster.client()

@@ -43,6 +43,8 @@ async function main(): Promise<void> {
   if (args.includes('--full')) process.env.TROUPE_FULL = '1'
   // Inherited by the test processes: LMDB flushes on this pool.
   process.env.UV_THREADPOOL_SIZE ??= '16'
+  // Every worker of every test strips the types of the same files: once is enough.
+  process.env.NODE_COMPILE_CACHE ??= join(root, 'node_modules/.cache/compile')
 
   const { files, names } = await select(args.filter((arg) => !arg.startsWith('-')))
   const isWhole = (file: string): boolean => file.startsWith('test/')

@@ -2,10 +2,11 @@
  * A worker's last words: when it died and of what. A message posted just before `process.exit` may be lost;
  * shared memory written just before it is not.
  *
- *     bytes 0–7  instant of death, ns of process.hrtime (0: it died without a word)
+ *     bytes 0–7  instant of death, ms of hrtimeMs (0: it died without a word)
  *     bytes 8–11 length of the words in bytes (0: no error)
  *     bytes 12…  the words: JSON in UTF-8
  */
+import { hrtimeMs } from './clock.ts'
 import { RaftError, show, type WireError } from '@troupe/core'
 
 const CELL_BYTES = 8_192
@@ -32,8 +33,8 @@ export class Obituary {
 
   /** Inside the worker, right before its end. Only the first call counts. Never throws. */
   write(error?: unknown): void {
-    if (this.#view.getBigInt64(0) !== 0n) return
-    this.#view.setBigInt64(0, process.hrtime.bigint())
+    if (this.#view.getFloat64(0) !== 0) return
+    this.#view.setFloat64(0, hrtimeMs())
     if (error === undefined) return
     const words = encodeLastWords(error)
     this.#bytes.set(words, WORDS_AT)
@@ -42,8 +43,8 @@ export class Obituary {
 
   /** When the worker wrote its obituary (see `hrtimeMs`); undefined: it died without. */
   get diedAtMs(): number | undefined {
-    const ns = this.#view.getBigInt64(0)
-    return ns === 0n ? undefined : Number(ns) / 1e6
+    const ms = this.#view.getFloat64(0)
+    return ms === 0 ? undefined : ms
   }
 
   /** The error the worker died of; undefined: of none, or without a word. */

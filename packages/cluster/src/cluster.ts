@@ -68,7 +68,8 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   readonly #supervisor = new Supervisor()
   readonly #nodes = new Map<NodeId, NodeHandle>()
   readonly #feeds = new Set<MessagePort>()
-  #leader: { readonly id: NodeId; readonly term: number } | undefined
+  /** The latest leader; without an id once it is known to be dead. */
+  #leader: { readonly id: NodeId | undefined; readonly term: number } = { id: undefined, term: 0 }
   #stopping: Promise<void> | undefined
 
   private constructor(options: ResolvedClusterOptions) {
@@ -113,20 +114,20 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     // Nobody leads yet, and nobody needs to wait for a timeout to find that out. Pre-votes keep it harmless.
     const [first] = this.#nodes.values()
     await first?.api.campaign()
-    await this.#until(() => this.#leader !== undefined, deadlineMs, startTimeoutMs, 'no leader was elected')
+    await this.#until(() => this.#leader.id !== undefined, deadlineMs, startTimeoutMs, 'no leader was elected')
   }
 
   // ---- state
 
-  /** The leader of the latest term that this thread has heard of. */
+  /** The leader of the latest term that this thread has heard of; undefined once it has died. */
   get leader(): NodeId | undefined {
-    return this.#leader?.id
+    return this.#leader.id
   }
 
   /** Asks every node for its state; one that does not run or does not answer is listed so. */
   async status(): Promise<ClusterStatus> {
     const nodes = await Promise.all(this.ids.map((id) => this.#report(id)))
-    return { leader: this.#leader?.id, term: this.#leader?.term ?? 0, nodes }
+    return { leader: this.#leader.id, term: this.#leader.term, nodes }
   }
 
   async #report(id: NodeId): Promise<NodeReport> {
@@ -202,10 +203,12 @@ export class Cluster extends EventEmitter<ClusterEvents> {
 
   /**
    * Starts a node that is down from its files, after its old worker's exit.
-   * @throws RaftError INVALID_OPTIONS for an unknown id or a node that runs; what keeps it from starting
+   * @throws RaftError INVALID_OPTIONS for an unknown id, a node that runs, or a cluster in memory, whose nodes have
+   *   nothing to come back from; what keeps it from starting
    */
   async restart(id: NodeId): Promise<void> {
     if (this.#stopping !== undefined) throw shuttingDown()
+    if (this.#options.durability === 'memory') throw nothingToRestart(this.#node(id).id)
     try {
       await this.#node(id).start()
     } catch (error) {
@@ -244,7 +247,8 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     return this.#supervisor.spawn<NodeControl>({
       id,
       url: new URL(import.meta.resolve('@troupe/cluster/node-worker')),
-      restart: this.#options.restart,
+      // Without its log a node has lost its votes too: it must not come back as who it was.
+      restart: this.#options.durability === 'memory' ? { mode: 'never' } : this.#options.restart,
       startTimeoutMs: Math.min(this.#options.startTimeoutMs, MAX_TIMER_MS),
       launch: (startCount) => {
         // A restart that waited for the old worker's exit may come here after `stop`: nobody would end that worker.
@@ -292,12 +296,13 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     if (notice.kind === 'log') return logger(notice.level, notice.event, { node: id, ...notice.detail })
     const { role, term, leader, atMs } = notice
     logger('info', 'role changed', { node: id, role, term, leader })
-    if (role !== 'leader' || term <= (this.#leader?.term ?? 0)) return
+    if (role !== 'leader' || term <= this.#leader.term) return
     this.#leader = { id, term }
     this.emit('leader', { id, term, atMs })
   }
 
   #onExit(info: ExitInfo): void {
+    if (this.#leader.id === info.id) this.#leader = { id: undefined, term: this.#leader.term }
     const level = info.expected ? 'info' : 'error'
     this.#options.logger(level, 'node exited', { node: info.id, code: info.code, error: info.error?.message })
     this.emit('exit', info)
@@ -327,6 +332,10 @@ const pause = (ms: number): Promise<void> => new Promise((resume) => setTimeout(
 
 function timedOut(what: string, timeoutMs: number): RaftError<'TIMEOUT'> {
   return new RaftError('TIMEOUT', `${what} within ${timeoutMs} ms`, { timeoutMs })
+}
+
+function nothingToRestart(id: NodeId): RaftError<'INVALID_OPTIONS'> {
+  return invalidOption('id', id, "a node with a directory: with durability 'memory' nothing is left to restart from")
 }
 
 function shuttingDown(): RaftError<'SHUTTING_DOWN'> {

@@ -9,7 +9,7 @@ export interface RaftErrorData {
   /** The command may or may not have been applied: it was sent, and no answer came in time. */
   INDETERMINATE: { reason: string }
   /** The deadline passed before the request was sent. Nothing happened. */
-  TIMEOUT: { timeoutMs: number }
+  TIMEOUT: { timeoutMs: number | undefined }
   /** Given up by the caller's AbortSignal before it was sent. Nothing happened. */
   ABORTED: { reason: string }
   /** The node, client or cluster is stopping or stopped. Nothing happened. */

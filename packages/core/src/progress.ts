@@ -69,8 +69,9 @@ export class Progress {
    * Returns whether to try again at once.
    */
   refused(rejected: number, hint: number): boolean {
+    // It refuses what it has acknowledged: an old answer, or it has lost its data. Do not ask over and over.
+    if (rejected <= this.match) return false
     if (this.state === 'replicate') {
-      if (rejected <= this.match) return false
       this.becomeProbe()
       this.next = Math.max(Math.min(rejected, hint + 1), this.match + 1)
       return true

@@ -12,23 +12,19 @@
  * the present leader; a call is settled once.
  */
 import { type GroupId, invalidOption, type NodeId, RaftError, type Random, type RaftErrorCode } from '@troupe/core'
+import { busy, type Call, fail, indeterminate, invalidCommand, succeed, timedOut } from './call.ts'
+import { ClientQueries, faultOf, type NodeLink } from './client-queries.ts'
 import { type CommandFrame, NEW_SESSION } from './command-frame.ts'
 import type { Codec } from './machine.ts'
 import { type Outcome, resultAt, unpackOutcome } from './outcome.ts'
 import {
-  type ClientRequest,
   type Consistency,
   decodeReplies,
   encodeClientFrame,
   type NodeReply,
+  type RefusalCode,
   ReplyKind,
-  RequestKind,
 } from './protocol.ts'
-
-/** A connection to one node. Returns false when the node has too much unread: try again when it is writable. */
-export interface NodeLink {
-  send(frame: Uint8Array): boolean
-}
 
 export interface ClientOptions {
   readonly group: GroupId
@@ -70,17 +66,6 @@ export function resolveClientOptions(group: GroupId, given: Partial<ClientOption
   return { ...defaultClientOptions, ...present, group }
 }
 
-/** A caller that waits: for one command, for many at once, or for an answer. Settled exactly once. */
-export interface Call {
-  readonly command: unknown
-  /** Set for `proposeMany`: its commands go in one frame. */
-  readonly commands: readonly unknown[] | undefined
-  readonly deadlineMs: number
-  resolve(value: unknown): void
-  reject(error: RaftError): void
-  settled: boolean
-}
-
 interface Frame {
   first: number
   readonly count: number
@@ -93,17 +78,11 @@ interface Frame {
   everSent: boolean
 }
 
-interface Query {
-  readonly id: number
-  readonly consistency: Consistency
-  readonly query: unknown
-  readonly node: NodeId | undefined
-  readonly call: Call
-  sent: boolean
-}
-
 /** Frames that go to the leader as one message. */
 const MAX_MESSAGE_BYTES = 64 << 10
+
+/** Pause after a refusal. */
+const RETRY_MS = 5
 
 const SLOT_BYTES = 5 // largest msgpack array header
 
@@ -149,9 +128,7 @@ export class ClientCore {
   #heardMs = 0
   #retransmitMs: number
 
-  readonly #queries = new Map<number, Query>()
-  #unsentQueries: Query[] = []
-  #lastQueryId = 0
+  readonly #queries: ClientQueries
   #earliestDeadlineMs = Number.POSITIVE_INFINITY
 
   constructor(options: ClientOptions, codec: Codec, random: Random) {
@@ -159,6 +136,7 @@ export class ClientCore {
     this.#codec = codec
     this.#random = random
     this.#retransmitMs = options.retransmitMs
+    this.#queries = new ClientQueries(options, codec)
   }
 
   get leader(): NodeId | undefined {
@@ -185,7 +163,7 @@ export class ClientCore {
       throw invalidCommand('commands.length', count, `1 to maxBatchCommands (${maxBatchCommands}) commands`)
     }
     if (this.outstandingCommands + count > maxOutstandingCommands) {
-      throw busy(`maxOutstandingCommands (${maxOutstandingCommands}) is reached`, 'maxOutstandingCommands')
+      throw busy('maxOutstandingCommands', maxOutstandingCommands)
     }
     this.#pending.push(call)
     this.#pendingCommands += count
@@ -199,13 +177,7 @@ export class ClientCore {
 
   /** Takes a query, or throws BUSY. `node` asks that replica for a stale answer. */
   query(query: unknown, consistency: Consistency, node: NodeId | undefined, call: Call): void {
-    const { maxOutstandingQueries } = this.#options
-    if (this.#queries.size >= maxOutstandingQueries) {
-      throw busy(`maxOutstandingQueries (${maxOutstandingQueries}) is reached`, 'maxOutstandingQueries')
-    }
-    const item: Query = { id: ++this.#lastQueryId, consistency, query, node, call, sent: false }
-    this.#queries.set(item.id, item)
-    this.#unsentQueries.push(item)
+    this.#queries.add(query, consistency, node, call)
     if (call.deadlineMs < this.#earliestDeadlineMs) this.#earliestDeadlineMs = call.deadlineMs
   }
 
@@ -217,9 +189,7 @@ export class ClientCore {
       this.#pending.splice(position, 1)
       this.#pendingCommands -= call.commands?.length ?? 1
     }
-    const query = [...this.#queries.values()].find((candidate) => candidate.call === call)
-    if (query !== undefined) this.#queries.delete(query.id)
-    const nothingHappened = position >= 0 || query !== undefined
+    const nothingHappened = position >= 0 || this.#queries.abandon(call)
     fail(call, nothingHappened ? new RaftError('ABORTED', reason, { reason }) : indeterminate(reason))
   }
 
@@ -227,12 +197,10 @@ export class ClientCore {
   close(): void {
     const shutdown = new RaftError('SHUTTING_DOWN', 'the client was closed', { what: 'client' })
     for (const call of this.#pending) fail(call, shutdown)
-    for (const { call } of this.#queries.values()) fail(call, shutdown)
+    this.#queries.failAll(shutdown)
     for (const frame of this.#frames) failFrame(frame, 'the client was closed')
     this.#pending = []
     this.#frames = []
-    this.#queries.clear()
-    this.#unsentQueries = []
     this.#pendingCommands = 0
     this.#framedCommands = 0
   }
@@ -246,7 +214,7 @@ export class ClientCore {
 
   closed(node: NodeId): void {
     this.#links.delete(node)
-    for (const query of this.#queries.values()) if (query.node === node) this.#unsend(query)
+    this.#queries.askAgain(node)
     if (this.#leader === node) this.#leader = undefined
   }
 
@@ -267,13 +235,7 @@ export class ClientCore {
     this.#nonceSent = false
     this.#holdUntilMs = 0
     this.#heardMs = this.#nowMs
-    for (const query of this.#queries.values()) this.#unsend(query)
-  }
-
-  #unsend(query: Query): void {
-    if (!query.sent) return
-    query.sent = false
-    this.#unsentQueries.push(query)
+    this.#queries.askAgain()
   }
 
   // ---- sending
@@ -282,8 +244,9 @@ export class ClientCore {
   flush(nowMs: number): void {
     this.#nowMs = nowMs
     const leader = this.#leader === undefined ? undefined : this.#links.get(this.#leader)
-    if (this.#unsentQueries.length > 0) this.#sendQueries(leader)
-    if (leader === undefined || nowMs < this.#holdUntilMs) return
+    if (nowMs < this.#holdUntilMs) return
+    if (this.#queries.hasUnsent) this.#queries.send(this.#links, this.#leader)
+    if (leader === undefined) return
     if (this.#pending.length === 0 && this.#sentCount === this.#frames.length) return
     if (this.#session === NEW_SESSION) return this.#openSession(leader)
     this.#framePending()
@@ -345,7 +308,7 @@ export class ClientCore {
 
   /** A batch that is too large, or holds something that cannot be encoded: find out which command it is. */
   #frameOneByOne(commands: readonly unknown[], calls: readonly Call[], isMany: boolean): void {
-    const faults = commands.map((command) => this.#fault(command))
+    const faults = commands.map((command) => faultOf('command', command, this.#options.maxCommandBytes, this.#codec))
     if (isMany) {
       const fault = faults.find((candidate) => candidate !== undefined)
       if (fault !== undefined) return fail(calls[0] as Call, fault)
@@ -375,18 +338,6 @@ export class ClientCore {
     const count = commands.length
     this.#frames.push({ first, count, payload, calls, isMany, results: undefined, everSent: false })
     this.#framedCommands += count
-  }
-
-  #fault(command: unknown): RaftError<'INVALID_COMMAND'> | undefined {
-    const { maxCommandBytes } = this.#options
-    try {
-      const bytes = this.#codec.encode(command).byteLength
-      if (bytes <= maxCommandBytes) return undefined
-      return invalidCommand('command', `${bytes} bytes`, `at most maxCommandBytes (${maxCommandBytes})`)
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      return invalidCommand('command', reason, 'a value that msgpack can encode')
-    }
   }
 
   /** One message with as many unsent frames as fit; false where the link takes no more. */
@@ -419,40 +370,6 @@ export class ClientCore {
     return true
   }
 
-  #sendQueries(leader: NodeLink | undefined): void {
-    const later: Query[] = []
-    const batches = new Map<NodeLink, Query[]>()
-    for (const query of this.#unsentQueries) {
-      if (!this.#queries.has(query.id)) continue
-      const link = query.consistency === 'stale' ? this.#staleLink(query.node) : leader
-      if (link === undefined) later.push(query)
-      else batches.set(link, [...(batches.get(link) ?? []), query])
-    }
-    this.#unsentQueries = later
-    for (const [link, queries] of batches) this.#sendQueryBatch(link, queries)
-  }
-
-  #sendQueryBatch(link: NodeLink, queries: readonly Query[]): void {
-    const sound: ClientRequest[] = []
-    for (const { id, consistency, query, call } of queries) {
-      const fault = this.#fault(query)
-      if (fault === undefined) sound.push([RequestKind.query, id, consistency, query])
-      else this.#settleQuery(id, () => fail(call, fault))
-    }
-    if (sound.length === 0) return
-    const taken = link.send(encodeClientFrame(this.#options.group, sound, [], this.#codec))
-    for (const query of queries) {
-      query.sent = taken
-      if (!taken) this.#unsentQueries.push(query)
-    }
-  }
-
-  #staleLink(node: NodeId | undefined): NodeLink | undefined {
-    if (node !== undefined) return this.#links.get(node)
-    const [any] = this.#links.values()
-    return any
-  }
-
   // ---- answers
 
   /** A frame from `node`. */
@@ -478,12 +395,10 @@ export class ClientCore {
         return this.#gap(reply[1])
       case ReplyKind.stale:
         return this.#stale(reply[1])
-      case ReplyKind.answer: {
-        const answer = reply[2]
-        return this.#settleQuery(reply[1], (call) => succeed(call, answer))
-      }
+      case ReplyKind.answer:
+        return this.#queries.answered(reply[1], reply[2])
       case ReplyKind.failed:
-        return this.#queryFailed(reply[1], reply[2], reply[3])
+        return this.#queryFailed(node, reply[1], reply[2], reply[3])
       case ReplyKind.protocol:
         return this.#protocolError(reply[1])
     }
@@ -530,7 +445,7 @@ export class ClientCore {
   #resendSoon(): void {
     if (this.#holdUntilMs > this.#nowMs || this.#sentCount === 0) return
     this.#sentCount = 0
-    this.#holdUntilMs = this.#nowMs + 5
+    this.#holdUntilMs = this.#nowMs + RETRY_MS
   }
 
   /** The session is gone, and with it the means to tell whether what was sent has happened. */
@@ -551,27 +466,18 @@ export class ClientCore {
     for (const frame of sent) failFrame(frame, 'the session was evicted by the cluster (STALE_SESSION)')
   }
 
-  #queryFailed(id: number, code: 'NOT_LEADER' | 'BUSY' | 'REJECTED', reason: string): void {
-    if (code === 'REJECTED') {
-      return this.#settleQuery(id, (call) => fail(call, new RaftError('REJECTED', reason, { reason })))
-    }
-    const query = this.#queries.get(id)
-    if (query !== undefined) this.#unsend(query)
-  }
-
-  #settleQuery(id: number, settle: (call: Call) => void): void {
-    const query = this.#queries.get(id)
-    if (query === undefined) return
-    this.#queries.delete(id)
-    settle(query.call)
+  #queryFailed(node: NodeId, id: number, code: RefusalCode | 'REJECTED', reason: string): void {
+    if (code === 'REJECTED') return this.#queries.rejected(id, reason)
+    this.#queries.notTaken(id)
+    this.#holdUntilMs = this.#nowMs + RETRY_MS
+    if (code === 'NOT_LEADER' && this.#leader === node) this.#leader = undefined
   }
 
   /** The node did not understand us: sending the same again would not help. */
   #protocolError(reason: string): void {
     const error = new RaftError('PROTOCOL', `the node refused a frame: ${reason}`, { reason })
-    for (const { call } of this.#queries.values()) fail(call, error)
+    this.#queries.failAll(error)
     for (const frame of this.#frames) failFrame(frame, error.message)
-    this.#queries.clear()
     this.#stale(this.#session)
   }
 
@@ -580,11 +486,8 @@ export class ClientCore {
   /** When `tick` must be called at the latest. */
   get deadlineMs(): number {
     let deadline = this.#earliestDeadlineMs
-    if (this.#frames.length > 0 || this.#nonceSent) {
-      deadline = Math.min(deadline, this.#heardMs + this.#retransmitMs)
-      if (this.#holdUntilMs > this.#nowMs) deadline = Math.min(deadline, this.#holdUntilMs)
-    }
-    return deadline
+    if (this.#frames.length > 0 || this.#nonceSent) deadline = Math.min(deadline, this.#heardMs + this.#retransmitMs)
+    return this.#holdUntilMs > this.#nowMs ? Math.min(deadline, this.#holdUntilMs) : deadline
   }
 
   /** Lets deadlines pass and sends again what met with silence. Then flushes. */
@@ -611,16 +514,13 @@ export class ClientCore {
     this.#pending = this.#pending.filter((call) => {
       if (!isDue(call)) return true
       this.#pendingCommands -= call.commands?.length ?? 1
-      fail(call, timeout())
+      fail(call, timedOut())
       return false
     })
     for (const { calls } of this.#frames) {
       for (const call of calls) if (isDue(call)) fail(call, indeterminate('no answer before the deadline'))
     }
-    for (const [id, { call }] of this.#queries) {
-      if (isDue(call)) this.#settleQuery(id, () => fail(call, timeout()))
-    }
-    this.#earliestDeadlineMs = earliest
+    this.#earliestDeadlineMs = Math.min(earliest, this.#queries.expire(nowMs))
   }
 }
 
@@ -646,41 +546,8 @@ function settle(call: Call, result: unknown): void {
   else succeed(call, result)
 }
 
-function succeed(call: Call, value: unknown): void {
-  if (call.settled) return
-  call.settled = true
-  call.resolve(value)
-}
-
-function fail(call: Call, error: RaftError): void {
-  if (call.settled) return
-  call.settled = true
-  call.reject(error)
-}
-
 function failFrame(frame: Frame, reason: string): void {
   for (const call of frame.calls) fail(call, indeterminate(reason))
-}
-
-function indeterminate(reason: string): RaftError<'INDETERMINATE'> {
-  return new RaftError('INDETERMINATE', `the command may or may not have been applied: ${reason}`, { reason })
-}
-
-function timeout(): RaftError<'TIMEOUT'> {
-  const message = 'the deadline passed before the request could be sent or answered; nothing happened'
-  return new RaftError('TIMEOUT', message, { timeoutMs: 0 })
-}
-
-function busy(message: string, limit: string): RaftError<'BUSY'> {
-  return new RaftError('BUSY', message, { retryAfterMs: 5, limit })
-}
-
-function invalidCommand(field: string, value: unknown, expected: string): RaftError<'INVALID_COMMAND'> {
-  return new RaftError('INVALID_COMMAND', `${field} is ${String(value)}; expected ${expected}`, {
-    field,
-    value,
-    expected,
-  })
 }
 
 /** For callers that switch on codes: those after which nothing has happened and trying again is safe. */

@@ -168,10 +168,30 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
       const client = this.#clients.get(connection)
       if (client === undefined) continue
       // A client that does not read loses replies, and asks again: results are kept in its session.
-      connection.send(encodeReplies(this.#options.group, client.replies, this.#codec))
+      connection.send(this.#encode(client.replies))
       client.replies = []
     }
     this.#dirty.clear()
+  }
+
+  #encode(replies: readonly NodeReply[]): Uint8Array {
+    const { group } = this.#options
+    try {
+      return encodeReplies(group, replies, this.#codec)
+    } catch {
+      // One of the answers to queries is no value: find out which. Results of commands have been looked at before.
+      const sound = replies.map((reply) => (this.#isEncodable(reply) ? reply : unanswerable(reply)))
+      return encodeReplies(group, sound, this.#codec)
+    }
+  }
+
+  #isEncodable(reply: NodeReply): boolean {
+    try {
+      this.#codec.encode(reply)
+      return true
+    } catch {
+      return false
+    }
   }
 
   // ---- commands
@@ -352,4 +372,9 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
       this.#reply(connection, [ReplyKind.failed, id, 'REJECTED', refusalReason(error)])
     }
   }
+}
+
+/** In the place of an answer that has no encoding. */
+function unanswerable(reply: NodeReply): NodeReply {
+  return [ReplyKind.failed, reply[1] as number, 'REJECTED', 'the answer of the machine cannot be encoded']
 }

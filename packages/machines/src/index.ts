@@ -1,4 +1,6 @@
+export type { Call } from './call.ts'
 export * from './client-core.ts'
+export type { NodeLink } from './client-queries.ts'
 export * from './command-frame.ts'
 export * from './gateway.ts'
 export { type KvCommand, type KvEntry, type KvQuery, type KvValue, kv, kvMachine } from './kv.ts'

@@ -209,13 +209,20 @@ class KvMachine implements StateMachine {
     return { key, value: this.#codec.decode(value.slice()) as KvValue, version }
   }
 
+  /** A key's bytes as a string, by way of its encoding. */
+  #text(key: Uint8Array): string {
+    const encoded = new Uint8Array(5 + key.byteLength)
+    encoded[0] = 0xdb
+    new DataView(encoded.buffer).setUint32(1, key.byteLength)
+    encoded.set(key, 5)
+    return this.#codec.decode(encoded) as string
+  }
+
   #list(prefix: string, after: string, limit: number): KvEntry[] {
     if (!Number.isSafeInteger(limit) || limit < 1) throw reject('the limit of a list is a positive integer')
-    // A byte order mark is a part of its key.
-    const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
     const found: [key: string, cell: KvCell][] = []
     for (const cell of this.#table.entries()) {
-      const key = decoder.decode(cell.key)
+      const key = this.#text(cell.key)
       if (key > after && key.startsWith(prefix)) found.push([key, cell])
     }
     return found

@@ -4,7 +4,8 @@ import { RaftError } from '@troupe/core'
 import fc from 'fast-check'
 import { codec, context, runs, stateOf } from '../test/support.ts'
 import { type LogAnswer, type LogRecord, log, logMachine } from './log.ts'
-import { type CountingResults, createMachine, type StateMachine } from './machine.ts'
+import { createMachine, type StateMachine } from './machine.ts'
+import type { CountingResults } from './outcome.ts'
 
 const meta = { index: 1, timeMs: 1 }
 const make = (options: Record<string, unknown> = {}): StateMachine =>

@@ -6,13 +6,13 @@
 import {
   type Codec,
   type CommandMeta,
-  type CountingResults,
   joinChunks,
   type MachineContext,
   type MachineDefinition,
   reject,
   type StateMachine,
 } from './machine.ts'
+import type { CountingResults } from './outcome.ts'
 import { invalidOption } from '@troupe/core'
 
 export type LogQuery = readonly [op: 'read', from: number, limit: number] | readonly [op: 'range']

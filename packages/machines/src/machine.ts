@@ -9,7 +9,7 @@
  * its URL and loaded inside each node's worker.
  */
 import { type Checksum, RaftError } from '@troupe/core'
-import type { CommandError } from './outcome.ts'
+import type { CommandError, CountingResults } from './outcome.ts'
 
 /** Values to bytes and back; decoding what encode gave yields an equal value. */
 export interface Codec {
@@ -37,11 +37,6 @@ export interface MachineContext {
   readonly checksum: Checksum
   /** `machineOptions` of the cluster: the same on every replica. */
   readonly options: Readonly<Record<string, unknown>>
-}
-
-/** Results that count upwards: `from`, `from + 1`, … one for each command. Costs nothing per command. */
-export interface CountingResults {
-  readonly from: number
 }
 
 /** What became of the commands of a payload. What is absent is undefined, or fine. */

@@ -1,4 +1,7 @@
-import type { CountingResults } from './machine.ts'
+/** Results that count upwards: `from`, `from + 1`, … one for each command. Costs nothing per command. */
+export interface CountingResults {
+  readonly from: number
+}
 
 /** A command's error among the results: its offset in the frame, and the reason. */
 export type CommandError = readonly [offset: number, reason: string]

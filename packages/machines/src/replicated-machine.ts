@@ -4,7 +4,7 @@
  */
 import { type Entry, EntryKind, entryPayload } from '@troupe/core'
 import { type CommandFrame, NEW_SESSION, readCommandFrames } from './command-frame.ts'
-import { type Codec, type CommandMeta, refusalReason, type StateMachine } from './machine.ts'
+import { type Codec, type CommandMeta, refusalReason, reject, type StateMachine } from './machine.ts'
 import type { CommandError, Outcome } from './outcome.ts'
 import { Sessions, type SessionLimits } from './sessions.ts'
 
@@ -85,7 +85,7 @@ export class ReplicatedMachine {
     let errors: CommandError[] | undefined
     for (let offset = 0; offset < count; offset++) {
       try {
-        const result = this.machine.apply(commands[skip + offset], meta)
+        const result = this.#plain(this.machine.apply(commands[skip + offset], meta))
         if (result === undefined) continue
         results ??= new Array<unknown>(count).fill(undefined)
         results[offset] = result
@@ -95,6 +95,31 @@ export class ReplicatedMachine {
       }
     }
     return { first, count, results, errors }
+  }
+
+  /**
+   * A result as a plain value that is nobody else's: it becomes part of the state and goes to clients, and must be the same
+   * later. Refuses what has no encoding, alike on every replica.
+   */
+  #plain(result: unknown): unknown {
+    switch (typeof result) {
+      case 'undefined':
+      case 'string':
+      case 'number':
+      case 'boolean':
+        return result
+      case 'object': {
+        if (result === null) return null
+        if ('then' in result && typeof result.then === 'function') throw reject('the machine returned a promise')
+        try {
+          return this.#codec.decode(this.#codec.encode(result))
+        } catch {
+          throw reject('the result of the machine cannot be encoded')
+        }
+      }
+      default:
+        throw reject(`the result of the machine is a ${typeof result}`)
+    }
   }
 
   #runPayload({ first, count, payload }: CommandFrame, meta: CommandMeta): Outcome {

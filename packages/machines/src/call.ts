@@ -1,0 +1,52 @@
+import { RaftError } from '@troupe/core'
+
+/** A caller that waits: for one command, for many at once, or for an answer. Settled exactly once. */
+export interface Call {
+  readonly command: unknown
+  /** Set for `proposeMany`: its commands go in one frame. */
+  readonly commands: readonly unknown[] | undefined
+  readonly deadlineMs: number
+  resolve(value: unknown): void
+  reject(error: RaftError): void
+  settled: boolean
+}
+
+export function succeed(call: Call, value: unknown): void {
+  if (call.settled) return
+  call.settled = true
+  call.resolve(value)
+}
+
+export function fail(call: Call, error: RaftError): void {
+  if (call.settled) return
+  call.settled = true
+  call.reject(error)
+}
+
+/** Sent, and no answer: nobody knows. */
+export function indeterminate(reason: string): RaftError<'INDETERMINATE'> {
+  return new RaftError('INDETERMINATE', `the command may or may not have been applied: ${reason}`, { reason })
+}
+
+/** The deadline passed, and nothing has happened. */
+export function timedOut(): RaftError<'TIMEOUT'> {
+  const message = 'the deadline passed before the request could be sent or answered; nothing happened'
+  return new RaftError('TIMEOUT', message, { timeoutMs: undefined })
+}
+
+/** A bound of the client is reached. */
+export function busy(limit: string, bound: number): RaftError<'BUSY'> {
+  return new RaftError('BUSY', `${limit} (${bound}) is reached`, { retryAfterMs: 5, limit })
+}
+
+export function invalidCommand(
+  field: string,
+  value: unknown,
+  expected: string,
+): RaftError<'INVALID_COMMAND'> {
+  return new RaftError('INVALID_COMMAND', `${field} is ${String(value)}; expected ${expected}`, {
+    field,
+    value,
+    expected,
+  })
+}

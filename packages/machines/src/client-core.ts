@@ -34,7 +34,7 @@ export interface ClientOptions {
   readonly maxCommandBytes: number
   /** Commands in one `proposeMany`, which go as one frame. @default 8192 */
   readonly maxBatchCommands: number
-  /** Single commands that make a frame of their own, without waiting for the end of the turn. @default 512 */
+  /** Single commands that make a frame of their own, without waiting for the end of the turn. @default 1024 */
   readonly maxFrameCommands: number
   /** Queries without an answer; more get BUSY. @default 16,384 */
   readonly maxOutstandingQueries: number
@@ -46,7 +46,7 @@ export const defaultClientOptions: Omit<ClientOptions, 'group'> = {
   maxOutstandingCommands: 16_384,
   maxCommandBytes: 1 << 20,
   maxBatchCommands: 8192,
-  maxFrameCommands: 512,
+  maxFrameCommands: 1024,
   maxOutstandingQueries: 16_384,
   retransmitMs: 1000,
 }

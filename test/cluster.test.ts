@@ -200,7 +200,7 @@ describe('commands and queries', () => {
   })
 
   it('come from a client in another thread as well, which follows a node that comes back', async () => {
-    await using cluster = await Cluster.start(memory)
+    await using cluster = await Cluster.start()
     const worker = new Worker(new URL('fixtures/client-worker.ts', import.meta.url))
     const port = cluster.clientPort()
     worker.postMessage(port, [port])

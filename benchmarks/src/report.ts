@@ -1,11 +1,12 @@
 /** How a benchmark ends: tables for people, one JSON document for programs, an exit code. */
+
 import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { invalidOption } from '@troupe/core'
+import { makeDirectory } from '@troupe/store'
 import { Bench, type BenchOptions, Interrupted } from './bench.ts'
 import { type CommandContext, exitCodes, type OutputStream } from './command.ts'
 import type { Environment } from './environment.ts'
-import { makeDirectory } from './make-directory.ts'
 import { formatNumber } from './terminal/format.ts'
 import { type Style, styleFor } from './terminal/style.ts'
 import { type Column, renderTable } from './terminal/table.ts'

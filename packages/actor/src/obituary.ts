@@ -6,8 +6,9 @@
  *     bytes 8–11 length of the words in bytes (0: no error)
  *     bytes 12…  the words: JSON in UTF-8
  */
-import { hrtimeMs } from './clock.ts'
+
 import { RaftError, show, type WireError } from '@troupe/core'
+import { hrtimeMs } from './clock.ts'
 
 const CELL_BYTES = 8_192
 const WORDS_AT = 12

@@ -114,7 +114,12 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     // Nobody leads yet, and nobody needs to wait for a timeout to find that out. Pre-votes keep it harmless.
     const [first] = this.#nodes.values()
     await first?.api.campaign()
-    await this.#until(() => this.#leader.id !== undefined, deadlineMs, startTimeoutMs, 'no leader was elected')
+    await this.#until(
+      () => this.#leader.id !== undefined,
+      deadlineMs,
+      startTimeoutMs,
+      'no leader was elected',
+    )
   }
 
   // ---- state
@@ -139,21 +144,25 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   }
 
   /**
-   * Waits until every running node has applied everything that the leader had committed.
+   * Waits until every running node has applied everything that the leader's log held when this was called (or when
+   * a new leader came meanwhile).
    * @throws RaftError TIMEOUT
    */
   async converged({ timeoutMs = 10_000 }: { readonly timeoutMs?: number } = {}): Promise<void> {
     const deadlineMs = performance.now() + timeoutMs
-    let behind = 'no leader'
+    let target: { readonly term: number; readonly index: number } | undefined
     for (;;) {
       const { leader, nodes } = await this.status()
       const running = nodes.filter((node) => node.running)
       const led = running.find((node) => node.id === leader && node.role === 'leader')
-      const late = led && running.filter((node) => node.applied !== led.lastIndex)
-      if (late !== undefined && late.length === 0) return
-      if (late !== undefined) behind = `${late.map(({ id }) => id).join(', ')} behind`
-      if (performance.now() >= deadlineMs)
-        throw timedOut(`the replicas did not converge: ${behind}`, timeoutMs)
+      if (led !== undefined && led.term !== target?.term) target = { term: led.term, index: led.lastIndex }
+      const { index = 0 } = target ?? {}
+      const late = running.filter((node) => node.applied < index).map(({ id }) => id)
+      if (led !== undefined && late.length === 0) return
+      if (performance.now() >= deadlineMs) {
+        const why = led === undefined ? 'there is no leader' : `${late.join(', ')} behind`
+        throw timedOut(`the replicas did not converge: ${why}`, timeoutMs)
+      }
       await pause(POLL_MS)
     }
   }
@@ -335,7 +344,11 @@ function timedOut(what: string, timeoutMs: number): RaftError<'TIMEOUT'> {
 }
 
 function nothingToRestart(id: NodeId): RaftError<'INVALID_OPTIONS'> {
-  return invalidOption('id', id, "a node with a directory: with durability 'memory' nothing is left to restart from")
+  return invalidOption(
+    'id',
+    id,
+    "a node with a directory: with durability 'memory' nothing is left to restart from",
+  )
 }
 
 function shuttingDown(): RaftError<'SHUTTING_DOWN'> {

@@ -4,10 +4,10 @@
  * noticed: that node has lost what it promised, and must not come back under its old identity.
  */
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { invalidOption, type Member, RaftError } from '@troupe/core'
-import { createNodeDirectory, DIRECTORY_FORMAT, writeFileAtomic } from '@troupe/store'
+import { createNodeDirectory, DIRECTORY_FORMAT, makeDirectory, writeFileAtomic } from '@troupe/store'
 
 const MANIFEST_FILE = 'cluster.json'
 const GROUP = 0
@@ -44,7 +44,7 @@ export function ephemeralManifest(ids: readonly string[], machine: string): Mani
 export function openManifest(directory: string, ids: readonly string[], machine: string): Manifest {
   const path = resolve(directory)
   try {
-    mkdirSync(path, { recursive: true })
+    makeDirectory(path)
   } catch (error) {
     throw refused(path, `it cannot be created: ${(error as Error).message}`)
   }

@@ -1,7 +1,7 @@
 import { hasQuorum } from './quorum.ts'
 import type { Configuration, NodeId } from './types.ts'
 
-/** The votes of one election or pre-election. Each voter counts once, by its first answer (Raft §5.2). */
+/** The votes of one election or pre-election. Each voter counts once (Raft §5.2). */
 export class Campaign {
   /** The term campaigned for: in a pre-vote one above the current term. */
   readonly term: number
@@ -16,8 +16,9 @@ export class Campaign {
     this.selfVoteToken = selfVoteToken
   }
 
+  /** A refusal may be followed by a grant (the voter has lost its leader meanwhile), never the other way round. */
   record(id: NodeId, granted: boolean): void {
-    if (!this.#votes.has(id)) this.#votes.set(id, granted)
+    if (granted || !this.#votes.has(id)) this.#votes.set(id, granted)
   }
 
   get isWon(): boolean {

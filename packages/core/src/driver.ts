@@ -6,11 +6,12 @@
  * `handle` is the only entry. Given the same events with the same drain boundaries and times, it does the same:
  * a run can be recorded and replayed.
  */
+
+import type { Entry } from './entry.ts'
 import type { Message } from './message.ts'
 import type { Clock, LogStore, PeerTransport } from './ports.ts'
 import type { ProposalRefusal, RaftCore } from './raft-core.ts'
 import type { PersistRequest, ReadGrant, RoleChange } from './ready.ts'
-import type { Entry } from './entry.ts'
 import type { NodeId } from './types.ts'
 
 /** Everything that can happen to a node. `client` events belong to the application's protocol. */
@@ -64,7 +65,7 @@ export class NodeDriver<ClientEvent> {
   readonly core: RaftCore
   readonly #parts: DriverParts<ClientEvent>
   /** Requests handed to the store whose messages wait for the flush, oldest first. */
-  #persisting: PersistRequest[] = []
+  readonly #persisting: PersistRequest[] = []
   #outgoing: Message[] = []
   #applied: number
 

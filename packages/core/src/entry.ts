@@ -40,8 +40,7 @@ export interface Entry {
 /** What the maker of an entry says about it. */
 export type EntryHeader = Omit<Entry, 'record'>
 
-const viewOf = (bytes: Uint8Array): DataView =>
-  new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
 
 /**
  * Builds the record of an entry. The payload is the concatenation of `parts`, copied once.
@@ -76,7 +75,8 @@ export function decodeEntry(record: Uint8Array): Entry | undefined {
   const view = viewOf(record)
   if (view.getUint32(4, true) !== record.byteLength - ENTRY_HEADER_BYTES) return undefined
   const kind = view.getUint8(36)
-  if (kind !== EntryKind.noop && kind !== EntryKind.commands && kind !== EntryKind.configuration) return undefined
+  if (kind !== EntryKind.noop && kind !== EntryKind.commands && kind !== EntryKind.configuration)
+    return undefined
   return {
     index: view.getFloat64(8, true),
     term: view.getFloat64(16, true),

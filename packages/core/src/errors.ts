@@ -75,11 +75,7 @@ export interface WireError {
 }
 
 /** One clear line for a wrong option: the field, the value, what was expected. */
-export function invalidOption(
-  field: string,
-  value: unknown,
-  expected: string,
-): RaftError<'INVALID_OPTIONS'> {
+export function invalidOption(field: string, value: unknown, expected: string): RaftError<'INVALID_OPTIONS'> {
   return new RaftError('INVALID_OPTIONS', `${field} is ${show(value)}; expected ${expected}`, {
     field,
     value,

@@ -11,7 +11,7 @@ export interface RaftKnobs {
   readonly electionTimeoutMaxMs: number
   /** Time between heartbeats of an idle leader. @default 50 */
   readonly heartbeatIntervalMs: number
-  /** Longest random wait before a pre-vote when the leader is reported gone. @default 4 */
+  /** Longest random wait before a pre-vote when the leader is reported gone. @default 2 */
   readonly goneStaggerMs: number
   /** First wait before another pre-vote in that case; doubles up to the election timeout. @default 8 */
   readonly goneRetryMs: number
@@ -48,7 +48,7 @@ export const defaultRaftKnobs: RaftKnobs = Object.freeze({
   electionTimeoutMinMs: 300,
   electionTimeoutMaxMs: 600,
   heartbeatIntervalMs: 50,
-  goneStaggerMs: 4,
+  goneStaggerMs: 2,
   goneRetryMs: 8,
   preVote: true,
   checkQuorum: true,
@@ -99,12 +99,14 @@ export function resolveRaftKnobs(given: Partial<RaftKnobs> = {}): RaftKnobs {
 
 function checkTimeouts(knobs: RaftKnobs): void {
   const { electionTimeoutMinMs: min, electionTimeoutMaxMs: max, heartbeatIntervalMs: heartbeat } = knobs
-  if (max < min) throw invalidOption('raft.electionTimeoutMaxMs', max, `at least electionTimeoutMinMs (${min})`)
+  if (max < min)
+    throw invalidOption('raft.electionTimeoutMaxMs', max, `at least electionTimeoutMinMs (${min})`)
   if (heartbeat >= min) {
     throw invalidOption('raft.heartbeatIntervalMs', heartbeat, `less than electionTimeoutMinMs (${min})`)
   }
   for (const field of ['goneStaggerMs', 'goneRetryMs'] as const) {
-    if (knobs[field] > min) throw invalidOption(`raft.${field}`, knobs[field], `at most electionTimeoutMinMs (${min})`)
+    if (knobs[field] > min)
+      throw invalidOption(`raft.${field}`, knobs[field], `at most electionTimeoutMinMs (${min})`)
   }
 }
 

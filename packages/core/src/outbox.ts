@@ -20,7 +20,7 @@ export class Outbox {
   #flushedTerm: number
   #now: Message[] = []
   #afterFlush: Message[] = []
-  #inFlight: PersistInFlight[] = []
+  readonly #inFlight: PersistInFlight[] = []
 
   constructor(flushedTerm: number) {
     this.#flushedTerm = flushedTerm

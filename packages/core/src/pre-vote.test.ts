@@ -150,11 +150,34 @@ test('peer gone: refused pre-votes are tried again soon, then later and later', 
     subject.waitUntilDue()
     assert.equal(subject.core.role, 'preCandidate')
     subject.receive('c', { kind: 'preVoteReply', term: 1, granted: false })
-    assert.equal(subject.core.role, 'follower', 'with b gone, one refusal of three decides')
+    assert.equal(subject.core.role, 'preCandidate', 'the voter may yet notice that b is gone')
     waits.push(subject.core.deadlineMs - subject.nowMs)
   }
   assert.ok((waits[0] as number) < 40, `first retry after ${waits[0]} ms`)
   assert.ok((waits.at(-1) as number) >= 300, 'in the end an election timeout')
+})
+
+test('peer gone: a voter that refused because it still saw the leader grants when it sees it go', () => {
+  const subject = new Subject({ hardState: { term: 1, vote: '' } }).receive('b', heartbeat(1))
+  subject.turn()
+  assert.equal(preVoteGranted(subject, 'c', preVote(2)), false)
+  subject.core.peerGone('b')
+  const granted = subject
+    .turn()
+    .messages.filter((message) => message.kind === 'preVoteReply' && message.granted)
+  assert.deepEqual(
+    granted.map((message) => message.to),
+    ['c'],
+  )
+})
+
+test('peer gone: of two that ask at the same time the one with the smaller name goes first', () => {
+  const first = new Subject({ hardState: { term: 1, vote: '' } }).receive('b', heartbeat(1))
+  first.core.peerGone('b')
+  first.waitUntilDue()
+  assert.equal(first.core.role, 'preCandidate')
+  assert.equal(preVoteGranted(first, 'c', preVote(2)), false, 'a goes before c')
+  assert.equal(first.core.role, 'preCandidate')
 })
 
 test('peer gone: a lost election (a split vote) is tried again soon', () => {

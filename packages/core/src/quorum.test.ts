@@ -67,17 +67,18 @@ test('a configuration without voters has no quorum', () => {
   )
 })
 
-test('§5.2 each voter counts once in a campaign, by its first answer', () => {
+test('§5.2 each voter counts once in a campaign; a grant stands, a refusal may be taken back', () => {
   const campaign = new Campaign(configurationOf(3), 1, 1)
   campaign.record('b', false)
-  campaign.record('b', true)
+  campaign.record('a', true)
+  campaign.record('a', false)
   campaign.record('a', true)
   assert.equal(campaign.isWon, false)
   campaign.record('a', true)
   assert.equal(campaign.isWon, false)
   campaign.record('z', true)
   assert.equal(campaign.isWon, false, 'not a voter')
-  campaign.record('c', true)
+  campaign.record('b', true)
   assert.equal(campaign.isWon, true)
 })
 

@@ -82,6 +82,8 @@ export class RaftCore {
   /** Pre-elections since the leader was reported gone: spaces the retries. */
   #goneRetries = 0
   #campaign: Campaign | undefined
+  /** A pre-vote that was refused only because the leader was thought alive. */
+  #heldPreVote: PreVoteRequest | undefined
   #leadership: Leadership | undefined
 
   #hardStateChanged = false
@@ -255,6 +257,8 @@ export class RaftCore {
     this.#goneRetries = 0
     this.#leaderHeardMs = Number.NEGATIVE_INFINITY
     this.#electionDueMs = this.#nowMs + this.#options.random.next() * this.#options.goneStaggerMs
+    // Somebody saw the leader go before this node did, and was refused: now it is right.
+    if (this.#heldPreVote !== undefined) this.#handlePreVoteRequest(this.#heldPreVote)
   }
 
   // ---- ready
@@ -325,7 +329,12 @@ export class RaftCore {
     this.#resetElectionTimer()
     if (campaign.isWon) return this.#becomeCandidate()
     for (const id of this.#peerIds()) {
-      this.#outbox.sendNow({ kind: 'preVoteRequest', ...this.#to(id), term: campaign.term, ...this.#logEnd() })
+      this.#outbox.sendNow({
+        kind: 'preVoteRequest',
+        ...this.#to(id),
+        term: campaign.term,
+        ...this.#logEnd(),
+      })
     }
   }
 
@@ -361,7 +370,7 @@ export class RaftCore {
     if (campaign.isWon) {
       if (this.#role === 'candidate') this.#becomeLeader()
       else this.#becomeCandidate()
-    } else if (campaign.isLost(this.#gone)) {
+    } else if (this.#role === 'candidate' && campaign.isLost(this.#gone)) {
       this.#becomeFollower(this.#term, undefined)
     }
   }
@@ -371,6 +380,7 @@ export class RaftCore {
     this.#term = term
     this.#vote = vote
     this.#ack = undefined // to a leader of an earlier term
+    this.#heldPreVote = undefined
     this.#hardStateChanged = true
     this.#roleChanged = true
   }
@@ -392,7 +402,8 @@ export class RaftCore {
   #resetElectionTimer(): void {
     const { electionTimeoutMinMs: min, electionTimeoutMaxMs: max, goneRetryMs, random } = this.#options
     const retryMs = goneRetryMs * 2 ** this.#goneRetries
-    const isRetry = this.#gone.size > 0 && this.#leader === undefined && this.#role !== 'candidate' && retryMs < min
+    const isRetry =
+      this.#gone.size > 0 && this.#leader === undefined && this.#role !== 'candidate' && retryMs < min
     if (isRetry) this.#goneRetries++
     const waitMs = isRetry ? retryMs * (0.5 + random.next()) : min + random.next() * (max - min)
     this.#electionDueMs = this.#nowMs + waitMs
@@ -446,14 +457,23 @@ export class RaftCore {
   // ---- elections
 
   #handlePreVoteRequest(message: PreVoteRequest): void {
-    const granted =
-      message.term > this.#term &&
-      this.#log.isUpToDate(message.lastIndex, message.lastTerm) &&
-      !this.#followsLivingLeader()
+    const isSound = message.term > this.#term && this.#log.isUpToDate(message.lastIndex, message.lastTerm)
+    const leads = this.#followsLivingLeader()
+    const granted = isSound && !leads && !this.#outranks(message)
+    this.#heldPreVote = isSound && leads ? message : undefined
+    // Two that ask at the same time would split the vote: the other goes first.
+    if (granted && this.#role === 'preCandidate') this.#becomeFollower(this.#term, undefined)
     // Whoever asks first goes first: step back a little, so that two do not split the vote.
     if (granted) this.#electionDueMs = Math.max(this.#electionDueMs, this.#nowMs + this.#options.goneRetryMs)
     const term = granted ? message.term : this.#term
     this.#reply({ kind: 'preVoteReply', ...this.#replyTo(message), term, granted })
+  }
+
+  /** Of two that ask for the same term with equal logs the one with the smaller name goes first. */
+  #outranks(message: PreVoteRequest): boolean {
+    if (this.#role !== 'preCandidate' || this.#campaign?.term !== message.term) return false
+    const { lastIndex, lastTerm } = this.#logEnd()
+    return lastIndex === message.lastIndex && lastTerm === message.lastTerm && this.#self < message.from
   }
 
   /** Thesis §4.2.3: whoever has heard from a leader within an election timeout helps nobody to depose it. */
@@ -481,7 +501,8 @@ export class RaftCore {
     }
     if (granted) {
       this.#goneRetries = 0
-      this.#electionDueMs = this.#nowMs + this.#options.electionTimeoutMinMs * (1 + this.#options.random.next())
+      this.#electionDueMs =
+        this.#nowMs + this.#options.electionTimeoutMinMs * (1 + this.#options.random.next())
     }
     this.#promise({ kind: 'voteReply', ...this.#replyTo(message), granted })
   }
@@ -620,7 +641,10 @@ export class RaftCore {
     const progress = leadership?.peers.get(message.from)
     if (leadership === undefined || progress === undefined) return
     if (message.accepted) {
-      invariant(message.matchIndex <= this.#log.lastIndex, `${message.from} acknowledged ${message.matchIndex}`)
+      invariant(
+        message.matchIndex <= this.#log.lastIndex,
+        `${message.from} acknowledged ${message.matchIndex}`,
+      )
       if (progress.accepted(message.matchIndex)) this.#maybeCommit(leadership)
       return
     }
@@ -711,7 +735,8 @@ export class RaftCore {
 
   /** A reply that promises nothing; it still must not tell of a term that a crash could take back. */
   #reply(message: Message): void {
-    if (this.#hardStateChanged || this.#outbox.flushedTerm !== this.#term) this.#outbox.sendAfterFlush(message)
+    if (this.#hardStateChanged || this.#outbox.flushedTerm !== this.#term)
+      this.#outbox.sendAfterFlush(message)
     else this.#outbox.sendNow(message)
   }
 

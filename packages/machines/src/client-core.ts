@@ -11,7 +11,14 @@
  * Invariants: `answeredThrough` + commands in frames = last sequence number given; frames before `sentCount` are with
  * the present leader; a call is settled once.
  */
-import { type GroupId, invalidOption, type NodeId, RaftError, type Random, type RaftErrorCode } from '@troupe/core'
+import {
+  type GroupId,
+  invalidOption,
+  type NodeId,
+  RaftError,
+  type RaftErrorCode,
+  type Random,
+} from '@troupe/core'
 import { busy, type Call, fail, indeterminate, invalidCommand, succeed, timedOut } from './call.ts'
 import { ClientQueries, faultOf, type NodeLink } from './client-queries.ts'
 import { type CommandFrame, NEW_SESSION } from './command-frame.ts'
@@ -256,7 +263,13 @@ export class ClientCore {
   #openSession(leader: NodeLink): void {
     if (this.#nonceSent) return
     if (this.#nonce === 0) this.#nonce = 1 + Math.floor(this.#random.next() * (Number.MAX_SAFE_INTEGER - 1))
-    const frame = { session: NEW_SESSION, first: this.#nonce, count: 1, confirmed: 0, payload: new Uint8Array(0) }
+    const frame = {
+      session: NEW_SESSION,
+      first: this.#nonce,
+      count: 1,
+      confirmed: 0,
+      payload: new Uint8Array(0),
+    }
     this.#heardMs = this.#nowMs
     this.#nonceSent = leader.send(encodeClientFrame(this.#options.group, [], [frame], this.#codec))
   }
@@ -308,7 +321,9 @@ export class ClientCore {
 
   /** A batch that is too large, or holds something that cannot be encoded: find out which command it is. */
   #frameOneByOne(commands: readonly unknown[], calls: readonly Call[], isMany: boolean): void {
-    const faults = commands.map((command) => faultOf('command', command, this.#options.maxCommandBytes, this.#codec))
+    const faults = commands.map((command) =>
+      faultOf('command', command, this.#options.maxCommandBytes, this.#codec),
+    )
     if (isMany) {
       const fault = faults.find((candidate) => candidate !== undefined)
       if (fault !== undefined) return fail(calls[0] as Call, fault)
@@ -354,16 +369,16 @@ export class ClientCore {
         session: this.#session,
         first: frame.first,
         count: frame.count,
-        confirmed: this.#answeredThrough,
+        // Of a frame answered in part, what is confirmed must lie before it.
+        confirmed: Math.min(this.#answeredThrough, frame.first - 1),
         payload: frame.payload,
       })
       count += frame.count
       if (frame.everSent) resent += frame.count
-      frame.everSent = true
     }
     if (!leader.send(encodeClientFrame(this.#options.group, [], commands, this.#codec))) return false
     if (this.#sentCount === 0) this.#heardMs = this.#nowMs
-    this.#sentCount += commands.length
+    for (const _ of commands) (this.#frames[this.#sentCount++] as Frame).everSent = true
     this.metrics.framesSent++
     this.metrics.commandsSent += count
     this.metrics.commandsResent += resent
@@ -486,7 +501,8 @@ export class ClientCore {
   /** When `tick` must be called at the latest. */
   get deadlineMs(): number {
     let deadline = this.#earliestDeadlineMs
-    if (this.#frames.length > 0 || this.#nonceSent) deadline = Math.min(deadline, this.#heardMs + this.#retransmitMs)
+    if (this.#sentCount > 0 || this.#nonceSent)
+      deadline = Math.min(deadline, this.#heardMs + this.#retransmitMs)
     return this.#holdUntilMs > this.#nowMs ? Math.min(deadline, this.#holdUntilMs) : deadline
   }
 
@@ -511,12 +527,11 @@ export class ClientCore {
       if (call.deadlineMs > nowMs) earliest = Math.min(earliest, call.deadlineMs)
       return call.deadlineMs <= nowMs
     }
-    this.#pending = this.#pending.filter((call) => {
-      if (!isDue(call)) return true
-      this.#pendingCommands -= call.commands?.length ?? 1
-      fail(call, timedOut())
-      return false
-    })
+    const late = this.#pending.filter(isDue)
+    if (late.length > 0) this.#pending = this.#pending.filter((call) => !late.includes(call))
+    for (const { commands } of late) this.#pendingCommands -= commands?.length ?? 1
+    // Last: a caller may propose again at once.
+    for (const call of late) fail(call, timedOut())
     for (const { calls } of this.#frames) {
       for (const call of calls) if (isDue(call)) fail(call, indeterminate('no answer before the deadline'))
     }
@@ -533,11 +548,13 @@ function settleFrame(frame: Frame, outcome: Outcome, from: number, to: number): 
     return resultAt(outcome, sequence - outcome.first)
   }
   if (!frame.isMany) {
-    for (let sequence = from; sequence <= to; sequence++) settle(frame.calls[sequence - frame.first] as Call, resultOf(sequence))
+    for (let sequence = from; sequence <= to; sequence++)
+      settle(frame.calls[sequence - frame.first] as Call, resultOf(sequence))
     return
   }
   frame.results ??= new Array<unknown>(frame.count).fill(undefined)
-  for (let sequence = from; sequence <= to; sequence++) frame.results[sequence - frame.first] = resultOf(sequence)
+  for (let sequence = from; sequence <= to; sequence++)
+    frame.results[sequence - frame.first] = resultOf(sequence)
   if (to === frame.first + frame.count - 1) succeed(frame.calls[0] as Call, frame.results)
 }
 
@@ -551,4 +568,9 @@ function failFrame(frame: Frame, reason: string): void {
 }
 
 /** For callers that switch on codes: those after which nothing has happened and trying again is safe. */
-export const RETRYABLE_CODES: ReadonlySet<RaftErrorCode> = new Set(['BUSY', 'TIMEOUT', 'ABORTED', 'NOT_LEADER'])
+export const RETRYABLE_CODES: ReadonlySet<RaftErrorCode> = new Set([
+  'BUSY',
+  'TIMEOUT',
+  'ABORTED',
+  'NOT_LEADER',
+])

@@ -54,7 +54,8 @@ export class ClientQueries {
   /** @throws RaftError BUSY */
   add(query: unknown, consistency: Consistency, node: NodeId | undefined, call: Call): void {
     const { maxOutstandingQueries } = this.#limits
-    if (this.#queries.size >= maxOutstandingQueries) throw busy('maxOutstandingQueries', maxOutstandingQueries)
+    if (this.#queries.size >= maxOutstandingQueries)
+      throw busy('maxOutstandingQueries', maxOutstandingQueries)
     const item: Query = { id: ++this.#lastId, consistency, query, node, call, asked: undefined }
     this.#queries.set(item.id, item)
     this.#unsent.push(item)

@@ -70,7 +70,8 @@ function complainAbout({ session, first, count, confirmed, payload }: CommandFra
   if (!Number.isSafeInteger(session) || session < 0) return `session ${session}`
   if (!Number.isSafeInteger(first) || first < 1) return `first sequence number ${first}`
   if (!Number.isSafeInteger(confirmed) || confirmed < 0 || confirmed >= first) return `confirmed ${confirmed}`
-  if (session === NEW_SESSION) return count === 1 ? undefined : `${count} commands with the request for a session`
+  if (session === NEW_SESSION)
+    return count === 1 ? undefined : `${count} commands with the request for a session`
   // A msgpack value has at least one byte, and the array around them one more.
   if (count < 1 || count >= payload.byteLength) return `${count} commands in ${payload.byteLength} bytes`
   return undefined

@@ -5,19 +5,10 @@
  *     frame ─► check envelope ─► waiting batch ─► propose ... applied ─► outcome ─► reply to whoever waits
  *     query ─► read index ... granted and applied ─► machine.query ─► reply
  */
-import type {
-  Application,
-  Entry,
-  GroupId,
-  NodeId,
-  RaftHandle,
-  ReadGrant,
-  RoleChange,
-} from '@troupe/core'
+import type { Application, Entry, GroupId, NodeId, RaftHandle, ReadGrant, RoleChange } from '@troupe/core'
 import { NEW_SESSION, readCommandFrames } from './command-frame.ts'
 import { type Codec, refusalReason } from './machine.ts'
 import { type Outcome, packOutcome } from './outcome.ts'
-import type { OutcomeListener, ReplicatedMachine } from './replicated-machine.ts'
 import {
   type ClientRequest,
   decodeClientFrame,
@@ -26,6 +17,7 @@ import {
   type RefusalCode,
   ReplyKind,
 } from './protocol.ts'
+import type { OutcomeListener, ReplicatedMachine } from './replicated-machine.ts'
 
 /** A client's connection as the node sees it. */
 export interface ClientConnection {
@@ -92,6 +84,8 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
   #waitingBytes = 0
   #waitingCommands = 0
   #waitingSinceMs = 0
+  /** Whether what waits has lingered enough, and only room in the log is missing. */
+  #lacksRoom = false
   readonly #reads = new Map<number, PendingRead>()
   #newReads: number[] = []
   #lastReadId = 0
@@ -104,12 +98,12 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
   }
 
   get deadlineMs(): number | undefined {
-    if (this.#waiting.length === 0 || this.#options.lingerMs === 0) return undefined
+    if (this.#waiting.length === 0 || this.#options.lingerMs === 0 || this.#lacksRoom) return undefined
     return this.#waitingSinceMs + this.#options.lingerMs
   }
 
   get hasWaiting(): boolean {
-    return this.#waiting.length > 0 && this.#options.lingerMs === 0
+    return this.#waiting.length > 0 && (this.#options.lingerMs === 0 || this.#lacksRoom)
   }
 
   /** Open client connections. */
@@ -144,7 +138,8 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
     if (!this.#clients.has(connection)) return
     const frame = decodeClientFrame(bytes, this.#codec)
     if (typeof frame === 'string') return this.#expel(connection, frame)
-    if (frame.group !== this.#options.group) return this.#expel(connection, `group ${frame.group} is not here`)
+    if (frame.group !== this.#options.group)
+      return this.#expel(connection, `group ${frame.group} is not here`)
     for (const request of frame.requests) this.#query(connection, request)
     if (frame.commands.byteLength > 0) this.#takeCommands(connection, frame.commands)
   }
@@ -242,7 +237,9 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
     if (refusal !== undefined) return this.#refuseWaiting(refusal)
     if (this.#waitingSinceMs === Number.POSITIVE_INFINITY) this.#waitingSinceMs = nowMs
     if (this.#mayLinger(nowMs)) return
-    while (this.#waiting.length > 0 && raft.hasRoom && raft.proposalRefusal === undefined) this.#proposeBatch(raft)
+    while (this.#waiting.length > 0 && raft.hasRoom && raft.proposalRefusal === undefined)
+      this.#proposeBatch(raft)
+    this.#lacksRoom = this.#waiting.length > 0
   }
 
   #mayLinger(nowMs: number): boolean {
@@ -258,7 +255,8 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
     let bytes = 0
     let commands = 0
     for (const frames of this.#waiting) {
-      const fits = bytes + frames.bytes.byteLength <= maxBatchBytes && commands + frames.commandCount <= maxBatchCommands
+      const fits =
+        bytes + frames.bytes.byteLength <= maxBatchBytes && commands + frames.commandCount <= maxBatchCommands
       if (parts.length > 0 && !fits) break
       parts.push(frames.bytes)
       bytes += frames.bytes.byteLength
@@ -273,6 +271,7 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
   #refuseWaiting(code: RefusalCode): void {
     const waiting = this.#waiting
     this.#waiting = []
+    this.#lacksRoom = false
     this.#waitingBytes = 0
     this.#waitingCommands = 0
     const refused = new Set<number>()
@@ -319,7 +318,8 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
   roleChanged({ term, leader }: RoleChange): void {
     this.#leader = [term, leader ?? null]
     this.#takenThrough = new Map()
-    for (const connection of this.#clients.keys()) this.#reply(connection, [ReplyKind.leader, ...this.#leader])
+    for (const connection of this.#clients.keys())
+      this.#reply(connection, [ReplyKind.leader, ...this.#leader])
   }
 
   // ---- reads

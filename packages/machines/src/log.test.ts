@@ -12,8 +12,9 @@ const make = (options: Record<string, unknown> = {}): StateMachine =>
   createMachine(logMachine, context(options))
 
 function append(machine: StateMachine, records: readonly unknown[]): number {
-  const batch = machine.applyPayload?.(codec.encode(records), records.length, meta)
-  return (batch?.results as CountingResults).from
+  assert.ok(machine.applyPayload)
+  const batch = machine.applyPayload(codec.encode(records), records.length, meta)
+  return (batch as { results: CountingResults }).results.from
 }
 
 const range = (machine: StateMachine): LogAnswer => machine.query(log.range()) as LogAnswer
@@ -59,7 +60,7 @@ describe('the log machine', () => {
     for (let index = 0; index < 100; index++) append(machine, ['x'.repeat(97), 'x'.repeat(97)])
     const { first, next } = range(machine)
     assert.equal(next, 200)
-    assert.equal(next - first, 8)
+    assert.equal(next - first, 10)
     assert.equal(read(machine, 0)[0]?.position, first)
     append(machine, ['y'.repeat(5000)])
     assert.deepEqual(range(machine), { first: 200, next: 201 })
@@ -140,7 +141,7 @@ describe('the log machine', () => {
   })
 
   it('refuses a wrong retainBytes by its name', () => {
-    for (const retainBytes of [-1, 1.5, '7', Number.NaN, null]) {
+    for (const retainBytes of [-1, 1.5, '7', Number.NaN]) {
       assert.throws(
         () => make({ retainBytes }),
         (error) =>

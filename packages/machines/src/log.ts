@@ -3,6 +3,8 @@
  * Each record gets a position, from 0. The newest are kept up to `retainBytes`; of the others their count and a
  * running checksum remain, so that digests still tell two histories apart.
  */
+
+import { invalidOption } from '@troupe/core'
 import {
   type Codec,
   type CommandMeta,
@@ -12,8 +14,8 @@ import {
   reject,
   type StateMachine,
 } from './machine.ts'
+import { arrayLength } from './msgpack-cursor.ts'
 import type { CountingResults } from './outcome.ts'
-import { invalidOption } from '@troupe/core'
 
 export type LogQuery = readonly [op: 'read', from: number, limit: number] | readonly [op: 'range']
 
@@ -75,6 +77,7 @@ class LogMachine implements StateMachine {
   }
 
   applyPayload(payload: Uint8Array, count: number, _meta: CommandMeta): { results: CountingResults } {
+    if (arrayLength(payload, 0) !== count) throw reject('the frame does not hold its commands')
     const from = this.#next
     this.#blocks.push({ first: from, count, payload })
     this.#next += count
@@ -109,6 +112,7 @@ class LogMachine implements StateMachine {
   }
 
   #read(from: number, limit: number): LogRecord[] {
+    if (!Number.isSafeInteger(from)) throw reject('a read begins at a position, an integer')
     if (!Number.isSafeInteger(limit) || limit < 1) throw reject('the limit of a read is a positive integer')
     const found: LogRecord[] = []
     for (const { first, count, payload } of this.#retained()) {

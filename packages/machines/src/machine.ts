@@ -125,7 +125,12 @@ export function createMachine(definition: MachineDefinition, context: MachineCon
   const { name } = definition
   const complain = (reason: string, cause?: unknown): never => {
     const options = cause === undefined ? undefined : { cause }
-    throw new RaftError('INVALID_MACHINE', `state machine ${name}: ${reason}`, { machine: name, reason }, options)
+    throw new RaftError(
+      'INVALID_MACHINE',
+      `state machine ${name}: ${reason}`,
+      { machine: name, reason },
+      options,
+    )
   }
   let machine: StateMachine
   try {

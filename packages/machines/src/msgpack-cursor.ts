@@ -56,7 +56,8 @@ export function valueClass(bytes: Uint8Array, offset: number): ValueClass {
 
 /** Bytes behind the head byte, for heads 0xc0 to 0xdf of fixed size; -1 elsewhere. */
 const FIXED_SIZES: readonly number[] = [
-  0, -1, 0, 0, -1, -1, -1, -1, -1, -1, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 2, 3, 5, 9, 17, -1, -1, -1, -1, -1, -1, -1,
+  0, -1, 0, 0, -1, -1, -1, -1, -1, -1, 4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 2, 3, 5, 9, 17, -1, -1, -1, -1, -1, -1,
+  -1,
 ]
 
 /** The offset behind the value at `offset`, or NOT_MSGPACK. Nothing is allocated, nothing recurses. */
@@ -97,7 +98,8 @@ function skipSized(bytes: Uint8Array, position: number, head: number): number {
   const lengthBytes = 1 << (head - base)
   if (head < 0xc4 || lengthBytes > 4) return NOT_MSGPACK
   const at = position + 1
-  const length = lengthBytes === 1 ? (bytes[at] ?? NOT_MSGPACK) : lengthBytes === 2 ? uint16(bytes, at) : uint32(bytes, at)
+  const length =
+    lengthBytes === 1 ? (bytes[at] ?? NOT_MSGPACK) : lengthBytes === 2 ? uint16(bytes, at) : uint32(bytes, at)
   if (length === NOT_MSGPACK) return NOT_MSGPACK
   return at + lengthBytes + (base === 0xc7 ? 1 : 0) + length
 }

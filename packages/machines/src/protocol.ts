@@ -12,7 +12,7 @@
  * that begins with its kind.
  */
 import type { GroupId, NodeId } from '@troupe/core'
-import { type CommandFrame, COMMAND_FRAME_HEADER_BYTES, writeCommandFrame } from './command-frame.ts'
+import { COMMAND_FRAME_HEADER_BYTES, type CommandFrame, writeCommandFrame } from './command-frame.ts'
 import type { Codec } from './machine.ts'
 import type { PackedOutcome } from './outcome.ts'
 

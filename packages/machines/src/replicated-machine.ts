@@ -6,7 +6,7 @@ import { type Entry, EntryKind, entryPayload } from '@troupe/core'
 import { type CommandFrame, NEW_SESSION, readCommandFrames } from './command-frame.ts'
 import { type Codec, type CommandMeta, refusalReason, reject, type StateMachine } from './machine.ts'
 import type { CommandError, Outcome } from './outcome.ts'
-import { Sessions, type SessionLimits } from './sessions.ts'
+import { type SessionLimits, Sessions } from './sessions.ts'
 
 /** Who waits for what becomes of commands. */
 export interface OutcomeListener {
@@ -110,7 +110,8 @@ export class ReplicatedMachine {
         return result
       case 'object': {
         if (result === null) return null
-        if ('then' in result && typeof result.then === 'function') throw reject('the machine returned a promise')
+        if ('then' in result && typeof result.then === 'function')
+          throw reject('the machine returned a promise')
         try {
           return this.#codec.decode(this.#codec.encode(result))
         } catch {
@@ -139,7 +140,8 @@ export class ReplicatedMachine {
     } catch {
       return 'the command does not decode'
     }
-    if (!Array.isArray(commands) || commands.length !== frame.count) return 'the frame does not hold its commands'
+    if (!Array.isArray(commands) || commands.length !== frame.count)
+      return 'the frame does not hold its commands'
     return commands
   }
 

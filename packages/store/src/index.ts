@@ -10,4 +10,4 @@ export {
   type NodeDirectory,
   openNodeDirectory,
 } from './node-directory.ts'
-export { writeFileAtomic } from './sync-files.ts'
+export { makeDirectory, writeFileAtomic } from './sync-files.ts'

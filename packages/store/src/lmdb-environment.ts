@@ -1,13 +1,13 @@
 /**
  * The part of lmdb that a log needs, with the types it really has (its own leave out callbacks and options).
  */
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { type Durability, type GroupId, invalidOption, RaftError } from '@troupe/core'
 import { open } from 'lmdb'
 import { checkLmdbFiles } from './lmdb-file-check.ts'
 import { storageDamaged, storageFailed } from './storage-errors.ts'
-import { syncPath } from './sync-files.ts'
+import { makeDirectory, syncPath } from './sync-files.ts'
 import { markUnsynced, refuseUnsynced, unmarkUnsynced } from './unsynced-mark.ts'
 
 /** A named database with 8-byte keys and bytes as values. */
@@ -110,7 +110,7 @@ function openDatabases(options: EnvironmentOptions, path: string): Environment {
   const { group, durability } = options
   const file = join(path, 'data.mdb')
   const isNew = !existsSync(file)
-  mkdirSync(path, { recursive: true })
+  makeDirectory(path)
   checkLmdbFiles(path)
   if (durability === 'acked-before-flush') markUnsynced(path, group)
   const root = openRoot(options, path)

@@ -7,11 +7,11 @@
  *     lock.db         locked while the directory is open
  *     lock.pid        who has it open, for error messages
  */
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { type Configuration, type GroupId, invalidOption, type NodeId, RaftError } from '@troupe/core'
 import { lockDirectory } from './directory-lock.ts'
-import { syncPath, writeFileAtomic } from './sync-files.ts'
+import { makeDirectory, syncPath, writeFileAtomic } from './sync-files.ts'
 
 /** Version of the directory's layout that this code writes, and the newest it reads. */
 export const DIRECTORY_FORMAT = 1
@@ -74,7 +74,7 @@ function refused(path: string, reason: string, cause?: unknown): RaftError<'INVA
 export function createNodeDirectory(path: string, identity: NewDirectoryIdentity): DirectoryIdentity {
   checkIdentity(identity)
   const directory = resolve(path)
-  makeDirectory(directory)
+  makeUsable(directory)
   const lock = lockDirectory(directory)
   try {
     for (const name of [IDENTITY_FILE, 'log']) {
@@ -116,9 +116,9 @@ export function openNodeDirectory(path: string, expected: ExpectedIdentity): Nod
   return { path: directory, identity, logPath, logMade, close: lock.release }
 }
 
-function makeDirectory(path: string): void {
+function makeUsable(path: string): void {
   try {
-    mkdirSync(path, { recursive: true })
+    makeDirectory(path)
   } catch (error) {
     throw refused(path, `cannot be created: ${(error as Error).message}`, error)
   }

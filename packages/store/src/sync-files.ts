@@ -1,4 +1,13 @@
-import { closeSync, fsyncSync, openSync, renameSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname } from 'node:path'
 
 /** Waits until the bytes of a file, or the names in a directory, are on the disk. */
@@ -21,4 +30,14 @@ export function writeFileAtomic(path: string, text: string): void {
   syncPath(temporary)
   renameSync(temporary, path)
   syncPath(dirname(path))
+}
+
+/**
+ * Makes a directory and those above it. Not `mkdirSync` with `recursive`: below /proc that never returns (Node 26).
+ * @throws what mkdir throws
+ */
+export function makeDirectory(path: string): void {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return
+  if (!existsSync(dirname(path))) makeDirectory(dirname(path))
+  mkdirSync(path)
 }

@@ -1,1 +1,6 @@
-export { defaultPeerWindow, PortTransport, type PortTransportEvents, type TransportMetrics } from './port-transport.ts'
+export {
+  defaultPeerWindow,
+  PortTransport,
+  type PortTransportEvents,
+  type TransportMetrics,
+} from './port-transport.ts'

@@ -108,7 +108,8 @@ export function decodePeerFrame(frame: Uint8Array): PeerFrame | string {
   } catch {
     return 'a header that does not decode'
   }
-  if (!Array.isArray(header) || header.length !== 6 || !Array.isArray(header[5])) return 'a header of another shape'
+  if (!Array.isArray(header) || header.length !== 6 || !Array.isArray(header[5]))
+    return 'a header of another shape'
   return new Reader(frame, headerEnd).read(header)
 }
 
@@ -197,7 +198,8 @@ class Reader {
     const entry = decodeEntry(record)
     if (entry === undefined || !entryIsIntact(record, crc32)) throw new BadFrame(`entry ${index} is damaged`)
     if (entry.index !== index) throw new BadFrame(`entry ${entry.index} in the place of ${index}`)
-    if (entry.term > maxTerm) throw new BadFrame(`entry ${index} of term ${entry.term} from a leader of ${maxTerm}`)
+    if (entry.term > maxTerm)
+      throw new BadFrame(`entry ${index} of term ${entry.term} from a leader of ${maxTerm}`)
     return entry
   }
 }
@@ -218,7 +220,8 @@ interface EnvelopeFields extends Ends {
 class BadFrame extends Error {}
 
 function integer(value: unknown): number {
-  if (!Number.isSafeInteger(value) || (value as number) < 0) throw new BadFrame(`${String(value)} as a number`)
+  if (!Number.isSafeInteger(value) || (value as number) < 0)
+    throw new BadFrame(`${String(value)} as a number`)
   return value as number
 }
 

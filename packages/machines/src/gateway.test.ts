@@ -1,0 +1,544 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { NodeId, ProposalRefusal, RaftHandle } from '@troupe/core'
+import fc from 'fast-check'
+import { codec, entryOf, frameBytes, frameOf, garbage, runs } from '../test/support.ts'
+import type { CommandFrame } from './command-frame.ts'
+import { type ClientConnection, Gateway, type GatewayOptions } from './gateway.ts'
+import { reject, type StateMachine } from './machine.ts'
+import {
+  type ClientRequest,
+  decodeReplies,
+  encodeClientFrame,
+  type NodeReply,
+  ReplyKind,
+  RequestKind,
+} from './protocol.ts'
+import { ReplicatedMachine } from './replicated-machine.ts'
+
+class FakeRaft implements RaftHandle {
+  leader: NodeId | undefined = 'n1'
+  proposalRefusal: ProposalRefusal | undefined
+  hasRoom = true
+  readonly proposed: { readonly parts: readonly Uint8Array[]; readonly commandCount: number }[] = []
+  readonly reads: number[] = []
+  /** How many proposals there is room for. */
+  room = Number.POSITIVE_INFINITY
+
+  propose(parts: readonly Uint8Array[], commandCount: number): number {
+    assert.ok(this.hasRoom && this.proposalRefusal === undefined)
+    this.proposed.push({ parts: [...parts], commandCount })
+    if (this.proposed.length >= this.room) this.hasRoom = false
+    return this.proposed.length
+  }
+  readIndex(id: number): void {
+    this.reads.push(id)
+  }
+}
+
+class FakeClient implements ClientConnection {
+  readonly frames: Uint8Array[] = []
+  closed = false
+  isReading = true
+
+  send(frame: Uint8Array): boolean {
+    assert.ok(!this.closed, 'a frame for a closed connection')
+    if (this.isReading) this.frames.push(frame)
+    return this.isReading
+  }
+  close(): void {
+    this.closed = true
+  }
+  /** The replies of all frames since the last call. */
+  replies(): NodeReply[] {
+    return this.frames.splice(0).flatMap((frame) => decodeReplies(frame, codec).replies)
+  }
+}
+
+/** Answers queries with what it was asked and how much it has applied. */
+class Echo implements StateMachine {
+  applied = 0
+  apply(command: unknown): unknown {
+    this.applied++
+    if (command === 'no') throw reject('no')
+    return command
+  }
+  query(query: unknown): unknown {
+    if (query === 'no') throw reject('no')
+    if (query === 'crash') throw new TypeError('crash')
+    if (query === 'huge number') return 2n ** 100n
+    return [query, this.applied]
+  }
+  *save(): Iterable<Uint8Array> {}
+  load(): void {}
+}
+
+const defaults: GatewayOptions = {
+  group: 3,
+  lingerMs: 0,
+  maxBatchBytes: 1 << 20,
+  maxBatchCommands: 65_536,
+  maxWaitingBytes: 1 << 20,
+  maxPendingReads: 100,
+}
+
+/** A gateway on a node that leads, with the turns that a driver makes. */
+class Node {
+  readonly raft = new FakeRaft()
+  readonly machine = new ReplicatedMachine(new Echo(), codec)
+  readonly gateway: Gateway
+  nowMs = 0
+
+  constructor(options: Partial<GatewayOptions> = {}) {
+    this.gateway = new Gateway(this.machine, codec, { ...defaults, ...options })
+  }
+  connect(): FakeClient {
+    const connection = new FakeClient()
+    this.gateway.client({ kind: 'opened', connection })
+    this.turn()
+    connection.replies()
+    return connection
+  }
+  raw(connection: FakeClient, bytes: Uint8Array): void {
+    this.gateway.client({ kind: 'frame', connection, bytes })
+  }
+  send(
+    connection: FakeClient,
+    commands: readonly CommandFrame[],
+    requests: readonly ClientRequest[] = [],
+  ): void {
+    this.raw(connection, encodeClientFrame(3, requests, commands, codec))
+  }
+  query(
+    connection: FakeClient,
+    id: number,
+    query: unknown,
+    consistency: 'linearizable' | 'stale' = 'linearizable',
+  ): void {
+    this.send(connection, [], [[RequestKind.query, id, consistency, query]])
+  }
+  /** The end of a turn. */
+  turn(): void {
+    this.gateway.gather(this.raft, this.nowMs)
+    this.gateway.flush()
+  }
+  /** Applies everything proposed, as if it had been committed. */
+  commit(): void {
+    for (const { parts } of this.raft.proposed.splice(0)) this.applyEntry(parts)
+    this.raft.hasRoom = true
+    this.gateway.flush()
+  }
+  applyEntry(parts: readonly Uint8Array[]): void {
+    this.gateway.apply([entryOf(this.machine.appliedIndex + 1, parts)])
+  }
+  /** The number of a fresh session. */
+  openSession(connection: FakeClient, nonce = 5): number {
+    this.send(connection, [{ session: 0, first: nonce, count: 1, confirmed: 0, payload: new Uint8Array(0) }])
+    this.turn()
+    this.commit()
+    const [reply] = connection.replies()
+    assert.ok(reply?.[0] === ReplyKind.opened && reply[1] === nonce)
+    return reply[2]
+  }
+}
+
+const kinds = (replies: readonly NodeReply[]): number[] => replies.map(([kind]) => kind)
+const strings = (count: number): string[] => Array.from({ length: count }, (_, index) => `c${index}`)
+
+describe('the gateway', () => {
+  it('tells a new client who leads, and every client of a change', () => {
+    const node = new Node()
+    const connection = new FakeClient()
+    node.gateway.client({ kind: 'opened', connection })
+    node.turn()
+    assert.deepEqual(connection.replies(), [[ReplyKind.leader, 0, null]])
+    node.gateway.roleChanged({ role: 'follower', term: 4, leader: 'n2' })
+    node.gateway.flush()
+    assert.deepEqual(connection.replies(), [[ReplyKind.leader, 4, 'n2']])
+    const late = new FakeClient()
+    node.gateway.client({ kind: 'opened', connection: late })
+    node.turn()
+    assert.deepEqual(late.replies(), [[ReplyKind.leader, 4, 'n2']])
+  })
+
+  it('makes one entry of the frames of a turn, and one reply frame for each client', () => {
+    const node = new Node()
+    const [a, b] = [node.connect(), node.connect()]
+    const [one, two] = [node.openSession(a, 5), node.openSession(b, 6)]
+    node.send(a, [frameOf(one, 1, ['a1', 'a2'])])
+    node.send(b, [frameOf(two, 1, ['b1'])])
+    node.send(a, [frameOf(one, 3, ['a3'])], [[RequestKind.query, 1, 'stale', 'q']])
+    node.turn()
+    a.replies()
+    assert.equal(node.raft.proposed.length, 1)
+    assert.equal(node.raft.proposed[0]?.commandCount, 4)
+    node.commit()
+    assert.equal(a.frames.length, 1)
+    assert.equal(b.frames.length, 1)
+    const outcomes = a.replies()
+    assert.deepEqual(outcomes, [
+      [ReplyKind.outcomes, one, [[1, 2, ['a1', 'a2'], null]]],
+      [ReplyKind.outcomes, one, [[3, 1, ['a3'], null]]],
+    ])
+    assert.deepEqual(b.replies(), [[ReplyKind.outcomes, two, [[1, 1, ['b1'], null]]]])
+  })
+
+  it('refuses with NOT_LEADER on a follower, once a session', () => {
+    const node = new Node()
+    const client = node.connect()
+    const session = node.openSession(client)
+    node.raft.proposalRefusal = 'NOT_LEADER'
+    node.send(client, [frameOf(session, 1, ['a'])])
+    node.send(client, [frameOf(session, 2, ['b'])])
+    node.turn()
+    const replies = client.replies()
+    assert.equal(replies.length, 1)
+    assert.deepEqual(replies[0]?.slice(0, 4), [ReplyKind.refused, session, 1, 'NOT_LEADER'])
+    assert.equal(node.raft.proposed.length, 0)
+    assert.equal(node.gateway.hasWaiting, false)
+  })
+
+  it('refuses the opening of a session like everything else', () => {
+    const node = new Node()
+    const client = node.connect()
+    for (const code of ['NOT_LEADER', 'BUSY'] as const) {
+      node.raft.proposalRefusal = code
+      node.send(client, [{ session: 0, first: 9, count: 1, confirmed: 0, payload: new Uint8Array(0) }])
+      node.turn()
+      assert.deepEqual(client.replies()[0]?.slice(0, 4), [ReplyKind.refused, 0, 9, code])
+    }
+    node.raft.proposalRefusal = undefined
+    assert.equal(node.openSession(client, 9), 1)
+  })
+
+  it('drops what follows a refused frame until that one comes again', () => {
+    const node = new Node()
+    const client = node.connect()
+    const session = node.openSession(client)
+    node.raft.proposalRefusal = 'BUSY'
+    node.send(client, [frameOf(session, 1, ['a'])])
+    node.turn()
+    node.raft.proposalRefusal = undefined
+    node.send(client, [frameOf(session, 2, ['b'])])
+    node.send(client, [frameOf(session, 3, ['c'])])
+    node.turn()
+    assert.equal(node.raft.proposed.length, 0)
+    assert.deepEqual(kinds(client.replies()), [ReplyKind.refused])
+    node.send(client, [frameOf(session, 1, ['a']), frameOf(session, 2, ['b'])])
+    node.send(client, [frameOf(session, 3, ['c'])])
+    node.turn()
+    node.commit()
+    assert.deepEqual(kinds(client.replies()), [ReplyKind.outcomes, ReplyKind.outcomes, ReplyKind.outcomes])
+    assert.equal(node.machine.commandsApplied, 3)
+  })
+
+  it('is BUSY when too much waits for room in the log, and bounded', () => {
+    const node = new Node({ maxWaitingBytes: 1000 })
+    const client = node.connect()
+    const session = node.openSession(client)
+    node.raft.hasRoom = false
+    for (let index = 0; index < 50; index++)
+      node.send(client, [frameOf(session, index + 1, ['x'.repeat(100)])])
+    node.turn()
+    const replies = client.replies()
+    assert.equal(replies.length, 1)
+    const [kind, , first, code] = replies[0] as readonly unknown[]
+    assert.deepEqual([kind, code], [ReplyKind.refused, 'BUSY'])
+    node.raft.hasRoom = true
+    node.turn()
+    assert.equal(node.raft.proposed[0]?.commandCount, (first as number) - 1)
+    node.commit()
+    client.replies()
+    node.send(client, [frameOf(session, first as number, ['again'])])
+    node.turn()
+    node.commit()
+    assert.equal(node.machine.commandsApplied, first)
+  })
+
+  it('forgets refusals when leadership changes', () => {
+    const node = new Node()
+    const client = node.connect()
+    const session = node.openSession(client)
+    node.send(client, [frameOf(session, 1, ['a'])])
+    node.raft.proposalRefusal = 'NOT_LEADER'
+    node.turn()
+    // Committed through another leader meanwhile.
+    node.applyEntry([frameBytes([frameOf(session, 1, ['a'])])])
+    node.raft.proposalRefusal = undefined
+    node.gateway.roleChanged({ role: 'leader', term: 9, leader: 'n1' })
+    node.send(client, [frameOf(session, 2, ['b'])])
+    node.turn()
+    node.commit()
+    const last = client.replies().at(-1)
+    assert.deepEqual(last, [ReplyKind.outcomes, session, [[2, 1, ['b'], null]]])
+  })
+
+  it('cuts entries at maxBatchBytes and maxBatchCommands, but takes one larger frame whole', () => {
+    const node = new Node({ maxBatchBytes: 1000, maxBatchCommands: 10 })
+    const client = node.connect()
+    const session = node.openSession(client)
+    let first = 1
+    const send = (commands: readonly unknown[]): void => {
+      node.send(client, [frameOf(session, first, commands)])
+      first += commands.length
+    }
+    for (const count of [4, 4, 4, 25, 1]) send(strings(count))
+    send(['x'.repeat(2000)])
+    send(['x'.repeat(600)])
+    send(['x'.repeat(600)])
+    node.turn()
+    assert.deepEqual(
+      node.raft.proposed.map(({ commandCount }) => commandCount),
+      [8, 4, 25, 1, 1, 1, 1],
+    )
+    node.commit()
+    assert.equal(node.machine.commandsApplied, first - 1)
+  })
+
+  it('proposes no more than there is room for, and the rest later', () => {
+    const node = new Node({ maxBatchCommands: 1 })
+    const client = node.connect()
+    const session = node.openSession(client)
+    node.raft.room = 2
+    for (let index = 1; index <= 5; index++) node.send(client, [frameOf(session, index, ['a'])])
+    node.turn()
+    assert.equal(node.raft.proposed.length, 2)
+    assert.equal(node.gateway.hasWaiting, true)
+    for (let round = 0; round < 3; round++) {
+      node.commit()
+      node.turn()
+    }
+    assert.equal(node.gateway.hasWaiting, false)
+    assert.equal(node.machine.commandsApplied, 5)
+  })
+
+  it('lingers, but not when the batch is full, and says until when', () => {
+    const node = new Node({ lingerMs: 10, maxBatchCommands: 3 })
+    const client = node.connect()
+    const opening: CommandFrame = { session: 0, first: 5, count: 1, confirmed: 0, payload: new Uint8Array(0) }
+    node.nowMs = 100
+    node.send(client, [opening])
+    node.turn()
+    assert.equal(node.raft.proposed.length, 0)
+    assert.equal(node.gateway.deadlineMs, 110)
+    node.nowMs = 109
+    node.turn()
+    assert.equal(node.raft.proposed.length, 0)
+    node.nowMs = 110
+    node.turn()
+    assert.equal(node.raft.proposed.length, 1)
+    assert.equal(node.gateway.deadlineMs, undefined)
+    node.commit()
+    client.replies()
+    node.send(client, [frameOf(1, 1, ['a'])])
+    node.nowMs = 120
+    node.turn()
+    assert.equal(node.gateway.deadlineMs, 130)
+    node.send(client, [frameOf(1, 2, ['b', 'c'])])
+    node.turn()
+    assert.equal(node.raft.proposed.length, 1)
+  })
+
+  it('does not ask to be called again and again while a lingering batch waits for room', () => {
+    const node = new Node({ lingerMs: 10 })
+    const client = node.connect()
+    node.raft.hasRoom = false
+    node.send(client, [frameOf(1, 1, ['a'])])
+    node.turn()
+    node.nowMs = 50
+    node.turn()
+    assert.ok((node.gateway.deadlineMs ?? Number.POSITIVE_INFINITY) > node.nowMs)
+    node.raft.hasRoom = true
+    node.turn()
+    assert.equal(node.raft.proposed.length, 1)
+  })
+
+  it('tells of gaps and of sessions that are gone', () => {
+    const node = new Node()
+    const client = node.connect()
+    const session = node.openSession(client)
+    node.send(client, [frameOf(session, 4, ['d'])])
+    node.turn()
+    node.commit()
+    assert.deepEqual(client.replies(), [[ReplyKind.gap, session, 1]])
+    node.send(client, [frameOf(session, 1, ['a'])])
+    node.turn()
+    node.commit()
+    assert.deepEqual(kinds(client.replies()), [ReplyKind.outcomes])
+    node.send(client, [frameOf(999, 1, ['a'])])
+    node.turn()
+    node.commit()
+    assert.deepEqual(client.replies(), [[ReplyKind.stale, 999]])
+  })
+
+  it('sends outcomes where the session was seen last', () => {
+    const node = new Node()
+    const [old, fresh] = [node.connect(), node.connect()]
+    const session = node.openSession(old)
+    node.send(old, [frameOf(session, 1, ['a'])])
+    node.turn()
+    node.gateway.client({ kind: 'closed', connection: old })
+    node.send(fresh, [frameOf(session, 1, ['a'])])
+    node.turn()
+    node.commit()
+    assert.deepEqual(kinds(fresh.replies()), [ReplyKind.outcomes, ReplyKind.outcomes])
+    assert.equal(node.machine.commandsApplied, 1)
+    assert.equal(node.gateway.clientCount, 1)
+  })
+
+  it('loses the replies of a client that does not read, and repeats them when asked', () => {
+    const node = new Node()
+    const client = node.connect()
+    const session = node.openSession(client)
+    client.isReading = false
+    node.send(client, [frameOf(session, 1, ['a', 'no'])])
+    node.turn()
+    node.commit()
+    client.isReading = true
+    node.turn()
+    assert.deepEqual(client.replies(), [])
+    node.send(client, [frameOf(session, 1, ['a', 'no'])])
+    node.turn()
+    node.commit()
+    assert.deepEqual(client.replies(), [
+      [ReplyKind.outcomes, session, [[1, 2, ['a', undefined], [[1, 'no']]]]],
+    ])
+    assert.equal(node.machine.commandsApplied, 2)
+  })
+
+  describe('reads', () => {
+    it('are answered when granted and applied, in either order', () => {
+      const node = new Node()
+      const client = node.connect()
+      node.query(client, 11, 'first')
+      node.query(client, 12, 'second')
+      node.turn()
+      const [one, two] = node.raft.reads as [number, number]
+      node.gateway.reads([{ id: one, index: 1 }], [])
+      node.gateway.flush()
+      assert.deepEqual(client.replies(), [])
+      node.applyEntry([frameBytes([frameOf(1, 1, ['a'])])])
+      node.gateway.flush()
+      assert.deepEqual(client.replies(), [[ReplyKind.answer, 11, ['first', 0]]])
+      node.gateway.reads([{ id: two, index: 1 }], [])
+      node.gateway.flush()
+      assert.deepEqual(client.replies(), [[ReplyKind.answer, 12, ['second', 0]]])
+    })
+
+    it('are not answered without a grant, however much is applied', () => {
+      const node = new Node()
+      const client = node.connect()
+      node.query(client, 1, 'q')
+      node.turn()
+      for (let index = 0; index < 5; index++) node.applyEntry([])
+      node.gateway.flush()
+      assert.deepEqual(client.replies(), [])
+      node.gateway.reads([], node.raft.reads)
+      node.gateway.flush()
+      assert.deepEqual(client.replies()[0]?.slice(0, 3), [ReplyKind.failed, 1, 'NOT_LEADER'])
+    })
+
+    it('that were refused or whose client left hold nobody back', () => {
+      const node = new Node()
+      const [gone, client] = [node.connect(), node.connect()]
+      node.query(gone, 1, 'gone')
+      node.query(client, 2, 'refused')
+      node.query(client, 3, 'granted')
+      node.turn()
+      const [, refused, granted] = node.raft.reads as [number, number, number]
+      node.gateway.client({ kind: 'closed', connection: gone })
+      node.applyEntry([])
+      node.gateway.reads([{ id: granted, index: 1 }], [refused])
+      node.gateway.flush()
+      assert.deepEqual(kinds(client.replies()), [ReplyKind.failed, ReplyKind.answer])
+      assert.deepEqual(gone.frames, [])
+    })
+
+    it('are BUSY beyond maxPendingReads', () => {
+      const node = new Node({ maxPendingReads: 2 })
+      const client = node.connect()
+      for (const id of [1, 2, 3]) node.query(client, id, 'q')
+      node.turn()
+      assert.equal(node.raft.reads.length, 2)
+      assert.deepEqual(client.replies()[0]?.slice(0, 3), [ReplyKind.failed, 3, 'BUSY'])
+    })
+
+    it('that are stale are answered at once; what the machine refuses or cannot say is an error', () => {
+      const node = new Node()
+      const client = node.connect()
+      for (const [id, query] of ['q', 'no', 'crash', 'huge number', 'q'].entries()) {
+        node.query(client, id, query, 'stale')
+      }
+      node.turn()
+      const replies = client.replies()
+      assert.deepEqual(kinds(replies), [7, 8, 8, 8, 7])
+      assert.deepEqual(replies[1], [ReplyKind.failed, 1, 'REJECTED', 'no'])
+      assert.deepEqual(replies[2], [ReplyKind.failed, 2, 'REJECTED', 'the machine threw TypeError'])
+    })
+  })
+
+  describe('expels', () => {
+    const session = 1
+    const nonsense: [name: string, bytes: Uint8Array][] = [
+      ['nothing', new Uint8Array(0)],
+      ['noise', Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9)],
+      ['another group', encodeClientFrame(4, [], [], codec)],
+      [
+        'requests that are none',
+        encodeClientFrame(3, [[9, 1, 'stale', 'q'] as unknown as ClientRequest], [], codec),
+      ],
+      [
+        'frames of two sessions',
+        encodeClientFrame(3, [], [frameOf(1, 1, ['a']), frameOf(2, 2, ['a'])], codec),
+      ],
+      ['frames with a gap', encodeClientFrame(3, [], [frameOf(1, 1, ['a']), frameOf(1, 3, ['a'])], codec)],
+      ['a count that lies', encodeClientFrame(3, [], [{ ...frameOf(1, 1, ['a']), count: 1000 }], codec)],
+      ['a confirmation of the future', encodeClientFrame(3, [], [frameOf(1, 3, ['a'], 3)], codec)],
+    ]
+    for (const [name, bytes] of nonsense) {
+      it(`${name}, with a reason, and serves the others`, () => {
+        const node = new Node()
+        const [bad, good] = [node.connect(), node.connect()]
+        node.openSession(good)
+        node.raw(bad, bytes)
+        node.query(bad, 1, 'too late', 'stale')
+        assert.equal(bad.closed, true)
+        const [reply] = bad.replies()
+        assert.ok(reply?.[0] === ReplyKind.protocol && reply[1].length > 0)
+        node.send(good, [frameOf(session, 1, ['a'])])
+        node.turn()
+        node.commit()
+        node.gateway.client({ kind: 'closed', connection: bad })
+        assert.deepEqual(bad.frames, [])
+        assert.deepEqual(kinds(good.replies()), [ReplyKind.outcomes])
+      })
+    }
+
+    it('whoever sends garbage, and never throws', () => {
+      fc.assert(
+        fc.property(fc.array(garbage(60), { maxLength: 8 }), fc.nat(40), (noises, cut) => {
+          const node = new Node()
+          const sound = encodeClientFrame(3, [[1, 1, 'stale', 'q']], [frameOf(1, 1, ['a'])], codec)
+          for (const noise of noises) {
+            const headed = Buffer.concat([sound.subarray(0, cut), noise])
+            for (const bytes of [
+              noise,
+              headed,
+              Buffer.concat([Uint8Array.of(3, 0, 0, 0, 0, 0, 0, 0), noise]),
+            ]) {
+              const client = node.connect()
+              node.raw(client, bytes)
+              node.turn()
+              node.commit()
+            }
+          }
+          const client = node.connect()
+          node.query(client, 1, 'still here', 'stale')
+          node.turn()
+          assert.deepEqual(kinds(client.replies()), [ReplyKind.answer])
+        }),
+        runs(60),
+      )
+    })
+  })
+})

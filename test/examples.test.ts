@@ -1,7 +1,7 @@
 /** Every example runs as it stands, says what it should, and ends by itself. */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -30,4 +30,11 @@ test('no example is without a test', () => {
   const isModule = (name: string): boolean => name.endsWith('-machine.ts') && !(name in outputs)
   const found = readdirSync(examples).filter((name) => name.endsWith('.ts') && !isModule(name))
   assert.deepEqual(found.sort(), Object.keys(outputs).sort())
+})
+
+test('the README shows examples/kv.ts as it runs', () => {
+  const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+  const [, shown] = /```ts\n([\s\S]*?)```/.exec(readme) ?? []
+  const [, ...lines] = readFileSync(new URL('kv.ts', examples), 'utf8').split('\n')
+  assert.equal(shown, lines.join('\n'))
 })

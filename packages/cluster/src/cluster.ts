@@ -109,6 +109,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   async #start(): Promise<void> {
     const { startTimeoutMs, logger, seed } = this.#options
     logger('info', 'cluster starting', { nodes: this.ids, directory: this.directory, seed })
+    warnOfSmallPool(this.#options)
     const deadlineMs = performance.now() + startTimeoutMs
     await Promise.all([...this.#nodes.values()].map((node) => node.start()))
     // Nobody leads yet, and nobody needs to wait for a timeout to find that out. Pre-votes keep it harmless.
@@ -328,6 +329,14 @@ export class Cluster extends EventEmitter<ClusterEvents> {
 function directoryOf({ durability, directory }: ResolvedClusterOptions): string | undefined {
   if (durability === 'memory') return undefined
   return directory === undefined ? mkdtempSync(join(tmpdir(), 'troupe-')) : resolve(directory)
+}
+
+/** LMDB writes on libuv's pool, which all workers of the process share: nodes without a thread wait for each other. */
+function warnOfSmallPool({ ids, durability, logger }: ResolvedClusterOptions): void {
+  const poolThreads = Number(process.env.UV_THREADPOOL_SIZE ?? 4)
+  if (durability === 'memory' || poolThreads >= ids.length) return
+  const advice = 'set UV_THREADPOOL_SIZE to the number of nodes or more before the process starts'
+  logger('warn', 'thread pool smaller than the cluster', { poolThreads, nodes: ids.length, advice })
 }
 
 /** Hands a client a fresh port to a node. */

@@ -521,21 +521,24 @@ export class ClientCore {
   }
 
   #expire(nowMs: number): void {
-    let earliest = Number.POSITIVE_INFINITY
+    // What is settled here may call back: a caller that proposes again at once changes the fields.
+    this.#earliestDeadlineMs = Number.POSITIVE_INFINITY
     const isDue = (call: Call): boolean => {
-      if (call.settled) return false
-      if (call.deadlineMs > nowMs) earliest = Math.min(earliest, call.deadlineMs)
-      return call.deadlineMs <= nowMs
+      if (call.settled || call.deadlineMs <= nowMs) return !call.settled
+      if (call.deadlineMs < this.#earliestDeadlineMs) this.#earliestDeadlineMs = call.deadlineMs
+      return false
     }
-    const late = this.#pending.filter(isDue)
-    if (late.length > 0) this.#pending = this.#pending.filter((call) => !late.includes(call))
+    const late: Call[] = []
+    const inTime: Call[] = []
+    for (const call of this.#pending) (isDue(call) ? late : inTime).push(call)
+    this.#pending = inTime
     for (const { commands } of late) this.#pendingCommands -= commands?.length ?? 1
-    // Last: a caller may propose again at once.
     for (const call of late) fail(call, timedOut())
     for (const { calls } of this.#frames) {
       for (const call of calls) if (isDue(call)) fail(call, indeterminate('no answer before the deadline'))
     }
-    this.#earliestDeadlineMs = Math.min(earliest, this.#queries.expire(nowMs))
+    const earliestQuery = this.#queries.expire(nowMs)
+    this.#earliestDeadlineMs = Math.min(this.#earliestDeadlineMs, earliestQuery)
   }
 }
 

@@ -2,7 +2,7 @@
  * The first frame on every connection between nodes: who speaks, in which protocol. Nothing else is decoded
  * before it fits.
  */
-import type { GroupId, Identity, NodeId } from '@troupe/core'
+import { type GroupId, type Identity, type NodeId, show } from '@troupe/core'
 import { codec } from './codec.ts'
 
 /** Rises with every change that an older node could not read. */
@@ -36,9 +36,9 @@ export function readHandshake(bytes: Uint8Array, own: Identity): Handshake | str
   }
   if (!Array.isArray(fields) || fields.length !== 7 || fields[0] !== MAGIC) return 'not a handshake of ours'
   const [, version, clusterId, group, from, incarnation, boot] = fields
-  if (version !== PROTOCOL_VERSION) return `protocol version ${version}, here it is ${PROTOCOL_VERSION}`
-  if (clusterId !== own.clusterId) return `cluster ${clusterId}, here it is ${own.clusterId}`
-  if (group !== own.group) return `group ${group}, here it is ${own.group}`
+  if (version !== PROTOCOL_VERSION) return `protocol version ${show(version)}, here it is ${PROTOCOL_VERSION}`
+  if (clusterId !== own.clusterId) return `cluster ${show(clusterId)}, here it is ${show(own.clusterId)}`
+  if (group !== own.group) return `group ${show(group)}, here it is ${own.group}`
   if (typeof from !== 'string' || !Number.isSafeInteger(incarnation) || !Number.isSafeInteger(boot)) {
     return 'a handshake without a proper identity'
   }

@@ -16,6 +16,7 @@ import {
   type Message,
   type MessageKind,
   type NodeId,
+  show,
 } from '@troupe/core'
 import { codec } from './codec.ts'
 import { crc32 } from './crc32.ts'
@@ -144,7 +145,7 @@ class Reader {
     if (!Array.isArray(packed)) throw new BadFrame('a message that is no array')
     const [number, toIncarnation, toBoot, term, ...fields] = packed as unknown[]
     const kind = KINDS[integer(number)]
-    if (kind === undefined) throw new BadFrame(`message kind ${String(number)}`)
+    if (kind === undefined) throw new BadFrame(`message kind ${show(number)}`)
     const envelope = {
       ...ends,
       toIncarnation: integer(toIncarnation),
@@ -198,8 +199,9 @@ class Reader {
     const entry = decodeEntry(record)
     if (entry === undefined || !entryIsIntact(record, crc32)) throw new BadFrame(`entry ${index} is damaged`)
     if (entry.index !== index) throw new BadFrame(`entry ${entry.index} in the place of ${index}`)
-    if (entry.term > maxTerm)
+    if (!Number.isSafeInteger(entry.term) || entry.term < 1 || entry.term > maxTerm) {
       throw new BadFrame(`entry ${index} of term ${entry.term} from a leader of ${maxTerm}`)
+    }
     return entry
   }
 }
@@ -220,8 +222,7 @@ interface EnvelopeFields extends Ends {
 class BadFrame extends Error {}
 
 function integer(value: unknown): number {
-  if (!Number.isSafeInteger(value) || (value as number) < 0)
-    throw new BadFrame(`${String(value)} as a number`)
+  if (!Number.isSafeInteger(value) || (value as number) < 0) throw new BadFrame(`${show(value)} as a number`)
   return value as number
 }
 

@@ -11,19 +11,13 @@
  * Invariants: `answeredThrough` + commands in frames = last sequence number given; frames before `sentCount` are with
  * the present leader; a call is settled once.
  */
-import {
-  type GroupId,
-  invalidOption,
-  type NodeId,
-  RaftError,
-  type RaftErrorCode,
-  type Random,
-} from '@troupe/core'
-import { busy, type Call, fail, indeterminate, invalidCommand, succeed, timedOut } from './call.ts'
+import { type NodeId, RaftError, type RaftErrorCode, type Random } from '@troupe/core'
+import { busy, type Call, fail, indeterminate, invalidCommand, timedOut } from './call.ts'
+import type { ClientOptions } from './client-options.ts'
 import { ClientQueries, faultOf, type NodeLink } from './client-queries.ts'
 import { type CommandFrame, NEW_SESSION } from './command-frame.ts'
 import type { Codec } from './machine.ts'
-import { type Outcome, resultAt, unpackOutcome } from './outcome.ts'
+import { type Outcome, unpackOutcome } from './outcome.ts'
 import {
   type Consistency,
   decodeReplies,
@@ -32,58 +26,7 @@ import {
   type RefusalCode,
   ReplyKind,
 } from './protocol.ts'
-
-export interface ClientOptions {
-  readonly group: GroupId
-  /** Commands without an answer; more get BUSY. @default 16,384 */
-  readonly maxOutstandingCommands: number
-  /** Bytes of one command, encoded. @default 1 MiB */
-  readonly maxCommandBytes: number
-  /** Commands in one `proposeMany`, which go as one frame. @default 8192 */
-  readonly maxBatchCommands: number
-  /** Single commands that make a frame of their own, without waiting for the end of the turn. @default 1024 */
-  readonly maxFrameCommands: number
-  /** Queries without an answer; more get BUSY. @default 16,384 */
-  readonly maxOutstandingQueries: number
-  /** Silence after which everything unanswered is sent again. Doubles each time. @default 1000 */
-  readonly retransmitMs: number
-}
-
-export const defaultClientOptions: Omit<ClientOptions, 'group'> = {
-  maxOutstandingCommands: 16_384,
-  maxCommandBytes: 1 << 20,
-  maxBatchCommands: 8192,
-  maxFrameCommands: 1024,
-  maxOutstandingQueries: 16_384,
-  retransmitMs: 1000,
-}
-
-/** Fills in defaults and checks the fields. @throws RaftError INVALID_OPTIONS */
-export function resolveClientOptions(group: GroupId, given: Partial<ClientOptions> = {}): ClientOptions {
-  const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-  for (const [field, value] of Object.entries(present)) {
-    if (!Object.hasOwn(defaultClientOptions, field)) {
-      const known = Object.keys(defaultClientOptions).join(', ')
-      throw invalidOption(`client.${field}`, value, `one of the options ${known}`)
-    }
-    if (!Number.isSafeInteger(value) || (value as number) < 1) {
-      throw invalidOption(`client.${field}`, value, 'a positive integer')
-    }
-  }
-  return { ...defaultClientOptions, ...present, group }
-}
-
-interface Frame {
-  first: number
-  readonly count: number
-  readonly payload: Uint8Array
-  /** One call for each command, or the one call of a `proposeMany`. */
-  readonly calls: readonly Call[]
-  readonly isMany: boolean
-  /** Results gathered so far, for `proposeMany`. */
-  results: unknown[] | undefined
-  everSent: boolean
-}
+import { failFrame, type SentFrame, settleFrame } from './sent-frame.ts'
 
 /** Frames that go to the leader as one message. */
 const MAX_MESSAGE_BYTES = 64 << 10
@@ -127,7 +70,7 @@ export class ClientCore {
 
   #pending: Call[] = []
   #pendingCommands = 0
-  #frames: Frame[] = []
+  #frames: SentFrame[] = []
   #sentCount = 0
   #framedCommands = 0
   #answeredThrough = 0
@@ -362,7 +305,7 @@ export class ClientCore {
     let resent = 0
     let count = 0
     for (let index = this.#sentCount; index < this.#frames.length; index++) {
-      const frame = this.#frames[index] as Frame
+      const frame = this.#frames[index] as SentFrame
       bytes += frame.payload.byteLength
       if (commands.length > 0 && bytes > MAX_MESSAGE_BYTES) break
       commands.push({
@@ -378,7 +321,7 @@ export class ClientCore {
     }
     if (!leader.send(encodeClientFrame(this.#options.group, [], commands, this.#codec))) return false
     if (this.#sentCount === 0) this.#heardMs = this.#nowMs
-    for (const _ of commands) (this.#frames[this.#sentCount++] as Frame).everSent = true
+    for (const _ of commands) (this.#frames[this.#sentCount++] as SentFrame).everSent = true
     this.metrics.framesSent++
     this.metrics.commandsSent += count
     this.metrics.commandsResent += resent
@@ -540,34 +483,6 @@ export class ClientCore {
     const earliestQuery = this.#queries.expire(nowMs)
     this.#earliestDeadlineMs = Math.min(this.#earliestDeadlineMs, earliestQuery)
   }
-}
-
-/** Settles the commands `from` to `to` of a frame by an outcome that covers them. */
-function settleFrame(frame: Frame, outcome: Outcome, from: number, to: number): void {
-  const errors = outcome.errors === undefined ? undefined : new Map(outcome.errors)
-  const resultOf = (sequence: number): unknown => {
-    const reason = errors?.get(sequence - outcome.first)
-    if (reason !== undefined) return new RaftError('REJECTED', reason, { reason })
-    return resultAt(outcome, sequence - outcome.first)
-  }
-  if (!frame.isMany) {
-    for (let sequence = from; sequence <= to; sequence++)
-      settle(frame.calls[sequence - frame.first] as Call, resultOf(sequence))
-    return
-  }
-  frame.results ??= new Array<unknown>(frame.count).fill(undefined)
-  for (let sequence = from; sequence <= to; sequence++)
-    frame.results[sequence - frame.first] = resultOf(sequence)
-  if (to === frame.first + frame.count - 1) succeed(frame.calls[0] as Call, frame.results)
-}
-
-function settle(call: Call, result: unknown): void {
-  if (result instanceof RaftError) fail(call, result)
-  else succeed(call, result)
-}
-
-function failFrame(frame: Frame, reason: string): void {
-  for (const call of frame.calls) fail(call, indeterminate(reason))
 }
 
 /** For callers that switch on codes: those after which nothing has happened and trying again is safe. */

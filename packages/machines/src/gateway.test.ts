@@ -1,153 +1,17 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { NodeId, ProposalRefusal, RaftHandle } from '@troupe/core'
 import fc from 'fast-check'
-import { codec, entryOf, frameBytes, frameOf, garbage, runs } from '../test/support.ts'
+import { FakeClient, FakeNode } from '../test/fake-node.ts'
+import { codec, frameBytes, frameOf, garbage, runs } from '../test/support.ts'
 import type { CommandFrame } from './command-frame.ts'
-import { type ClientConnection, Gateway, type GatewayOptions } from './gateway.ts'
-import { reject, type StateMachine } from './machine.ts'
-import {
-  type ClientRequest,
-  decodeReplies,
-  encodeClientFrame,
-  type NodeReply,
-  ReplyKind,
-  RequestKind,
-} from './protocol.ts'
-import { ReplicatedMachine } from './replicated-machine.ts'
-
-class FakeRaft implements RaftHandle {
-  leader: NodeId | undefined = 'n1'
-  proposalRefusal: ProposalRefusal | undefined
-  hasRoom = true
-  readonly proposed: { readonly parts: readonly Uint8Array[]; readonly commandCount: number }[] = []
-  readonly reads: number[] = []
-  /** How many proposals there is room for. */
-  room = Number.POSITIVE_INFINITY
-
-  propose(parts: readonly Uint8Array[], commandCount: number): number {
-    assert.ok(this.hasRoom && this.proposalRefusal === undefined)
-    this.proposed.push({ parts: [...parts], commandCount })
-    if (this.proposed.length >= this.room) this.hasRoom = false
-    return this.proposed.length
-  }
-  readIndex(id: number): void {
-    this.reads.push(id)
-  }
-}
-
-class FakeClient implements ClientConnection {
-  readonly frames: Uint8Array[] = []
-  closed = false
-  isReading = true
-
-  send(frame: Uint8Array): boolean {
-    assert.ok(!this.closed, 'a frame for a closed connection')
-    if (this.isReading) this.frames.push(frame)
-    return this.isReading
-  }
-  close(): void {
-    this.closed = true
-  }
-  /** The replies of all frames since the last call. */
-  replies(): NodeReply[] {
-    return this.frames.splice(0).flatMap((frame) => decodeReplies(frame, codec).replies)
-  }
-}
-
-/** Answers queries with what it was asked and how much it has applied. */
-class Echo implements StateMachine {
-  applied = 0
-  apply(command: unknown): unknown {
-    this.applied++
-    if (command === 'no') throw reject('no')
-    return command
-  }
-  query(query: unknown): unknown {
-    if (query === 'no') throw reject('no')
-    if (query === 'crash') throw new TypeError('crash')
-    if (query === 'huge number') return 2n ** 100n
-    return [query, this.applied]
-  }
-  *save(): Iterable<Uint8Array> {}
-  load(): void {}
-}
-
-const defaults: GatewayOptions = {
-  group: 3,
-  lingerMs: 0,
-  maxBatchBytes: 1 << 20,
-  maxBatchCommands: 65_536,
-  maxWaitingBytes: 1 << 20,
-  maxPendingReads: 100,
-}
-
-/** A gateway on a node that leads, with the turns that a driver makes. */
-class Node {
-  readonly raft = new FakeRaft()
-  readonly machine = new ReplicatedMachine(new Echo(), codec)
-  readonly gateway: Gateway
-  nowMs = 0
-
-  constructor(options: Partial<GatewayOptions> = {}) {
-    this.gateway = new Gateway(this.machine, codec, { ...defaults, ...options })
-  }
-  connect(): FakeClient {
-    const connection = new FakeClient()
-    this.gateway.client({ kind: 'opened', connection })
-    this.turn()
-    connection.replies()
-    return connection
-  }
-  raw(connection: FakeClient, bytes: Uint8Array): void {
-    this.gateway.client({ kind: 'frame', connection, bytes })
-  }
-  send(
-    connection: FakeClient,
-    commands: readonly CommandFrame[],
-    requests: readonly ClientRequest[] = [],
-  ): void {
-    this.raw(connection, encodeClientFrame(3, requests, commands, codec))
-  }
-  query(
-    connection: FakeClient,
-    id: number,
-    query: unknown,
-    consistency: 'linearizable' | 'stale' = 'linearizable',
-  ): void {
-    this.send(connection, [], [[RequestKind.query, id, consistency, query]])
-  }
-  /** The end of a turn. */
-  turn(): void {
-    this.gateway.gather(this.raft, this.nowMs)
-    this.gateway.flush()
-  }
-  /** Applies everything proposed, as if it had been committed. */
-  commit(): void {
-    for (const { parts } of this.raft.proposed.splice(0)) this.applyEntry(parts)
-    this.raft.hasRoom = true
-    this.gateway.flush()
-  }
-  applyEntry(parts: readonly Uint8Array[]): void {
-    this.gateway.apply([entryOf(this.machine.appliedIndex + 1, parts)])
-  }
-  /** The number of a fresh session. */
-  openSession(connection: FakeClient, nonce = 5): number {
-    this.send(connection, [{ session: 0, first: nonce, count: 1, confirmed: 0, payload: new Uint8Array(0) }])
-    this.turn()
-    this.commit()
-    const [reply] = connection.replies()
-    assert.ok(reply?.[0] === ReplyKind.opened && reply[1] === nonce)
-    return reply[2]
-  }
-}
+import { type ClientRequest, encodeClientFrame, type NodeReply, ReplyKind, RequestKind } from './protocol.ts'
 
 const kinds = (replies: readonly NodeReply[]): number[] => replies.map(([kind]) => kind)
 const strings = (count: number): string[] => Array.from({ length: count }, (_, index) => `c${index}`)
 
 describe('the gateway', () => {
   it('tells a new client who leads, and every client of a change', () => {
-    const node = new Node()
+    const node = new FakeNode()
     const connection = new FakeClient()
     node.gateway.client({ kind: 'opened', connection })
     node.turn()
@@ -162,7 +26,7 @@ describe('the gateway', () => {
   })
 
   it('makes one entry of the frames of a turn, and one reply frame for each client', () => {
-    const node = new Node()
+    const node = new FakeNode()
     const [a, b] = [node.connect(), node.connect()]
     const [one, two] = [node.openSession(a, 5), node.openSession(b, 6)]
     node.send(a, [frameOf(one, 1, ['a1', 'a2'])])
@@ -184,7 +48,7 @@ describe('the gateway', () => {
   })
 
   it('refuses with NOT_LEADER on a follower, once a session', () => {
-    const node = new Node()
+    const node = new FakeNode()
     const client = node.connect()
     const session = node.openSession(client)
     node.raft.proposalRefusal = 'NOT_LEADER'
@@ -199,7 +63,7 @@ describe('the gateway', () => {
   })
 
   it('refuses the opening of a session like everything else', () => {
-    const node = new Node()
+    const node = new FakeNode()
     const client = node.connect()
     for (const code of ['NOT_LEADER', 'BUSY'] as const) {
       node.raft.proposalRefusal = code
@@ -212,7 +76,7 @@ describe('the gateway', () => {
   })
 
   it('drops what follows a refused frame until that one comes again', () => {
-    const node = new Node()
+    const node = new FakeNode()
     const client = node.connect()
     const session = node.openSession(client)
     node.raft.proposalRefusal = 'BUSY'
@@ -233,7 +97,7 @@ describe('the gateway', () => {
   })
 
   it('is BUSY when too much waits for room in the log, and bounded', () => {
-    const node = new Node({ maxWaitingBytes: 1000 })
+    const node = new FakeNode({ maxWaitingBytes: 1000 })
     const client = node.connect()
     const session = node.openSession(client)
     node.raft.hasRoom = false
@@ -256,7 +120,7 @@ describe('the gateway', () => {
   })
 
   it('forgets refusals when leadership changes', () => {
-    const node = new Node()
+    const node = new FakeNode()
     const client = node.connect()
     const session = node.openSession(client)
     node.send(client, [frameOf(session, 1, ['a'])])
@@ -274,7 +138,7 @@ describe('the gateway', () => {
   })
 
   it('cuts entries at maxBatchBytes and maxBatchCommands, but takes one larger frame whole', () => {
-    const node = new Node({ maxBatchBytes: 1000, maxBatchCommands: 10 })
+    const node = new FakeNode({ maxBatchBytes: 1000, maxBatchCommands: 10 })
     const client = node.connect()
     const session = node.openSession(client)
     let first = 1
@@ -296,7 +160,7 @@ describe('the gateway', () => {
   })
 
   it('proposes no more than there is room for, and the rest later', () => {
-    const node = new Node({ maxBatchCommands: 1 })
+    const node = new FakeNode({ maxBatchCommands: 1 })
     const client = node.connect()
     const session = node.openSession(client)
     node.raft.room = 2
@@ -313,7 +177,7 @@ describe('the gateway', () => {
   })
 
   it('lingers, but not when the batch is full, and says until when', () => {
-    const node = new Node({ lingerMs: 10, maxBatchCommands: 3 })
+    const node = new FakeNode({ lingerMs: 10, maxBatchCommands: 3 })
     const client = node.connect()
     const opening: CommandFrame = { session: 0, first: 5, count: 1, confirmed: 0, payload: new Uint8Array(0) }
     node.nowMs = 100
@@ -340,7 +204,7 @@ describe('the gateway', () => {
   })
 
   it('does not ask to be called again and again while a lingering batch waits for room', () => {
-    const node = new Node({ lingerMs: 10 })
+    const node = new FakeNode({ lingerMs: 10 })
     const client = node.connect()
     node.raft.hasRoom = false
     node.send(client, [frameOf(1, 1, ['a'])])
@@ -354,7 +218,7 @@ describe('the gateway', () => {
   })
 
   it('tells of gaps and of sessions that are gone', () => {
-    const node = new Node()
+    const node = new FakeNode()
     const client = node.connect()
     const session = node.openSession(client)
     node.send(client, [frameOf(session, 4, ['d'])])
@@ -372,7 +236,7 @@ describe('the gateway', () => {
   })
 
   it('sends outcomes where the session was seen last', () => {
-    const node = new Node()
+    const node = new FakeNode()
     const [old, fresh] = [node.connect(), node.connect()]
     const session = node.openSession(old)
     node.send(old, [frameOf(session, 1, ['a'])])
@@ -387,7 +251,7 @@ describe('the gateway', () => {
   })
 
   it('loses the replies of a client that does not read, and repeats them when asked', () => {
-    const node = new Node()
+    const node = new FakeNode()
     const client = node.connect()
     const session = node.openSession(client)
     client.isReading = false
@@ -408,7 +272,7 @@ describe('the gateway', () => {
 
   describe('reads', () => {
     it('are answered when granted and applied, in either order', () => {
-      const node = new Node()
+      const node = new FakeNode()
       const client = node.connect()
       node.query(client, 11, 'first')
       node.query(client, 12, 'second')
@@ -426,7 +290,7 @@ describe('the gateway', () => {
     })
 
     it('are not answered without a grant, however much is applied', () => {
-      const node = new Node()
+      const node = new FakeNode()
       const client = node.connect()
       node.query(client, 1, 'q')
       node.turn()
@@ -439,7 +303,7 @@ describe('the gateway', () => {
     })
 
     it('that were refused or whose client left hold nobody back', () => {
-      const node = new Node()
+      const node = new FakeNode()
       const [gone, client] = [node.connect(), node.connect()]
       node.query(gone, 1, 'gone')
       node.query(client, 2, 'refused')
@@ -455,7 +319,7 @@ describe('the gateway', () => {
     })
 
     it('are BUSY beyond maxPendingReads', () => {
-      const node = new Node({ maxPendingReads: 2 })
+      const node = new FakeNode({ maxPendingReads: 2 })
       const client = node.connect()
       for (const id of [1, 2, 3]) node.query(client, id, 'q')
       node.turn()
@@ -464,7 +328,7 @@ describe('the gateway', () => {
     })
 
     it('that are stale are answered at once; what the machine refuses or cannot say is an error', () => {
-      const node = new Node()
+      const node = new FakeNode()
       const client = node.connect()
       for (const [id, query] of ['q', 'no', 'crash', 'huge number', 'q'].entries()) {
         node.query(client, id, query, 'stale')
@@ -497,7 +361,7 @@ describe('the gateway', () => {
     ]
     for (const [name, bytes] of nonsense) {
       it(`${name}, with a reason, and serves the others`, () => {
-        const node = new Node()
+        const node = new FakeNode()
         const [bad, good] = [node.connect(), node.connect()]
         node.openSession(good)
         node.raw(bad, bytes)
@@ -517,7 +381,7 @@ describe('the gateway', () => {
     it('whoever sends garbage, and never throws', () => {
       fc.assert(
         fc.property(fc.array(garbage(60), { maxLength: 8 }), fc.nat(40), (noises, cut) => {
-          const node = new Node()
+          const node = new FakeNode()
           const sound = encodeClientFrame(3, [[1, 1, 'stale', 'q']], [frameOf(1, 1, ['a'])], codec)
           for (const noise of noises) {
             const headed = Buffer.concat([sound.subarray(0, cut), noise])

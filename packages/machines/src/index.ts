@@ -1,5 +1,6 @@
 export type { Call } from './call.ts'
 export * from './client-core.ts'
+export * from './client-options.ts'
 export type { NodeLink } from './client-queries.ts'
 export * from './command-frame.ts'
 export * from './gateway.ts'

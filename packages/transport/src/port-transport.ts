@@ -158,6 +158,8 @@ export class PortTransport implements PeerTransport {
 
   #closed(peer: Peer): void {
     this.#connections.delete(peer)
+    const { violation } = peer.link.metrics()
+    if (violation !== undefined) this.#events.refused(peer.id ?? peer.name, violation)
     if (peer.id === undefined || this.#peers.get(peer.id) !== peer) return
     this.#peers.delete(peer.id)
     this.#events.peerGone(peer.id)

@@ -45,7 +45,7 @@ describe('a handshake', () => {
   })
 
   it('is refused, and never throws, whatever stands in its fields', () => {
-    const evil = [
+    const evil: unknown[] = [
       { toString: 1, valueOf: 1 },
       [{ toString: 1 }],
       { toJSON: 1 },

@@ -1,0 +1,46 @@
+/** Commands that were framed and wait for their outcomes. */
+import { RaftError } from '@troupe/core'
+import { type Call, fail, indeterminate, succeed } from './call.ts'
+import { type Outcome, resultAt } from './outcome.ts'
+
+/** One frame: its bytes are sent again, as they are, until every command in it has its outcome. */
+export interface SentFrame {
+  first: number
+  readonly count: number
+  readonly payload: Uint8Array
+  /** One call for each command, or the one call of a `proposeMany`. */
+  readonly calls: readonly Call[]
+  readonly isMany: boolean
+  /** Results gathered so far, for `proposeMany`. */
+  results: unknown[] | undefined
+  everSent: boolean
+}
+
+/** Settles the commands `from` to `to` of a frame by an outcome that covers them. */
+export function settleFrame(frame: SentFrame, outcome: Outcome, from: number, to: number): void {
+  const errors = outcome.errors === undefined ? undefined : new Map(outcome.errors)
+  const resultOf = (sequence: number): unknown => {
+    const reason = errors?.get(sequence - outcome.first)
+    if (reason !== undefined) return new RaftError('REJECTED', reason, { reason })
+    return resultAt(outcome, sequence - outcome.first)
+  }
+  if (!frame.isMany) {
+    for (let sequence = from; sequence <= to; sequence++)
+      settle(frame.calls[sequence - frame.first] as Call, resultOf(sequence))
+    return
+  }
+  frame.results ??= new Array<unknown>(frame.count).fill(undefined)
+  for (let sequence = from; sequence <= to; sequence++)
+    frame.results[sequence - frame.first] = resultOf(sequence)
+  if (to === frame.first + frame.count - 1) succeed(frame.calls[0] as Call, frame.results)
+}
+
+function settle(call: Call, result: unknown): void {
+  if (result instanceof RaftError) fail(call, result)
+  else succeed(call, result)
+}
+
+/** Gives up all its callers: nobody knows what became of their commands. */
+export function failFrame(frame: SentFrame, reason: string): void {
+  for (const call of frame.calls) fail(call, indeterminate(reason))
+}

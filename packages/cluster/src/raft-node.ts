@@ -7,7 +7,7 @@
  */
 import { createHash } from 'node:crypto'
 import type { PortMessage } from '@troupe/actor'
-import { hrtimeMs, Mailbox } from '@troupe/actor'
+import { hrtimeMs, Mailbox, type MailboxBatch } from '@troupe/actor'
 import {
   type Configuration,
   type LogStore,
@@ -30,14 +30,18 @@ import { WakeTimer } from './wake-timer.ts'
 
 type Event = NodeEvent<ClientEvent>
 
-/** Lanes in the order they are stepped. Control is not among them: its calls come between turns. */
-interface Lanes {
+/** Lanes in the order they are stepped. */
+type Lanes = {
+  /** What operators ask for. Questions that change nothing are answered between turns. */
+  control: Event
   /** Votes, heartbeats, completed flushes. */
   urgent: Event
   /** Appends and their answers; peers that come and go. */
   replication: Event
   clients: Event
 }
+
+const LANES = ['control', 'urgent', 'replication', 'clients'] as const
 
 export class RaftNode implements NodeControl {
   readonly #birth: NodeBirth
@@ -69,8 +73,8 @@ export class RaftNode implements NodeControl {
     const { identity } = birth
     const configuration: Configuration = { voters: birth.voters }
     this.#mailbox = new Mailbox<Lanes>({
-      lanes: ['urgent', 'replication', 'clients'],
-      onTurn: ({ urgent, replication, clients }) => this.#turn(urgent, replication, clients),
+      lanes: LANES,
+      onTurn: (batch) => this.#turn(batch),
     })
     const isInMemory = birth.durability === 'memory'
     this.#directory = isInMemory
@@ -120,9 +124,9 @@ export class RaftNode implements NodeControl {
 
   // ---- turns
 
-  #turn(urgent: readonly Event[], replication: readonly Event[], clients: readonly Event[]): void {
+  #turn(batch: MailboxBatch<Lanes>): void {
     const events = this.#events
-    for (const lane of [urgent, replication, clients]) for (const event of lane) events.push(event)
+    for (const lane of LANES) for (const event of batch[lane]) events.push(event)
     this.#driver.handle(events)
     events.length = 0
     this.#transport.drained()
@@ -187,7 +191,7 @@ export class RaftNode implements NodeControl {
   }
 
   async campaign(): Promise<void> {
-    this.#mailbox.push('urgent', { kind: 'campaign' })
+    this.#mailbox.push('control', { kind: 'campaign' })
   }
 
   /** Closes ports, then the store once its flushes are done, then gives the directory back. */

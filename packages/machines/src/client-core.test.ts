@@ -247,6 +247,16 @@ describe('the client', () => {
       core.propose(Caller.many([1, 2, 3]))
     })
 
+    it('many commands that are too large together, whatever each is', () => {
+      const { core, link } = connected()
+      const caller = Caller.many(Array.from({ length: 40 }, () => new Uint8Array(900_000)))
+      core.propose(caller)
+      core.flush(0)
+      assert.equal(codeOf(caller), 'INVALID_COMMAND')
+      assert.equal(core.outstandingCommands, 0)
+      assert.deepEqual(link.frames(), [])
+    })
+
     it('commands that are too large or cannot be encoded, and sends those among them that are sound', () => {
       const { core, link } = connected({ maxCommandBytes: 1000 })
       const huge = 'x'.repeat(1000)

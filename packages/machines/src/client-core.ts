@@ -11,17 +11,18 @@
  * Invariants: `answeredThrough` + commands in frames = last sequence number given; frames before `sentCount` are with
  * the present leader; a call is settled once.
  */
-import { type NodeId, RaftError, type RaftErrorCode, type Random } from '@troupe/core'
+import { type NodeId, RaftError, type Random } from '@troupe/core'
 import { busy, type Call, fail, indeterminate, invalidCommand, timedOut } from './call.ts'
 import type { ClientOptions } from './client-options.ts'
 import { ClientQueries, faultOf, type NodeLink } from './client-queries.ts'
-import { type CommandFrame, NEW_SESSION } from './command-frame.ts'
+import { COMMAND_FRAME_HEADER_BYTES, type CommandFrame, NEW_SESSION } from './command-frame.ts'
 import type { Codec } from './machine.ts'
 import { type Outcome, unpackOutcome } from './outcome.ts'
 import {
   type Consistency,
   decodeReplies,
   encodeClientFrame,
+  MAX_COMMANDS_BYTES,
   type NodeReply,
   type RefusalCode,
   ReplyKind,
@@ -33,6 +34,12 @@ const MAX_MESSAGE_BYTES = 64 << 10
 
 /** Pause after a refusal. */
 const RETRY_MS = 5
+
+/** Of a batch with large commands: so many share a frame at most. */
+const LARGE_COMMANDS_PER_FRAME = 8
+
+/** Bytes of the commands in one frame. */
+const MAX_PAYLOAD_BYTES = MAX_COMMANDS_BYTES - COMMAND_FRAME_HEADER_BYTES
 
 const SLOT_BYTES = 5 // largest msgpack array header
 
@@ -279,7 +286,8 @@ export class ClientCore {
       else fail(call, fault)
     })
     if (sound.length === 0) return
-    const each = Math.max(1, Math.ceil(sound.length / 8))
+    const fitting = Math.floor((MAX_PAYLOAD_BYTES - SLOT_BYTES) / this.#options.maxCommandBytes)
+    const each = Math.min(LARGE_COMMANDS_PER_FRAME, fitting)
     for (let start = 0; start < sound.length; start += each) {
       const some = sound.slice(start, start + each)
       this.#frameSound(
@@ -292,6 +300,12 @@ export class ClientCore {
 
   #frameSound(commands: readonly unknown[], calls: readonly Call[], isMany: boolean): void {
     const payload = this.#codec.encode(commands)
+    const { byteLength } = payload
+    if (byteLength > MAX_PAYLOAD_BYTES) {
+      const fault = invalidCommand('commands', `${byteLength} bytes`, `at most ${MAX_PAYLOAD_BYTES} together`)
+      for (const call of calls) fail(call, fault)
+      return
+    }
     const first = this.#answeredThrough + this.#framedCommands + 1
     const count = commands.length
     this.#frames.push({ first, count, payload, calls, isMany, results: undefined, everSent: false })
@@ -484,11 +498,3 @@ export class ClientCore {
     this.#earliestDeadlineMs = Math.min(this.#earliestDeadlineMs, earliestQuery)
   }
 }
-
-/** For callers that switch on codes: those after which nothing has happened and trying again is safe. */
-export const RETRYABLE_CODES: ReadonlySet<RaftErrorCode> = new Set([
-  'BUSY',
-  'TIMEOUT',
-  'ABORTED',
-  'NOT_LEADER',
-])

@@ -1,11 +1,12 @@
 import { type GroupId, invalidOption } from '@troupe/core'
+import { MAX_COMMANDS_BYTES } from './protocol.ts'
 
 /** The bounds of a client. */
 export interface ClientOptions {
   readonly group: GroupId
   /** Commands without an answer; more get BUSY. @default 16,384 */
   readonly maxOutstandingCommands: number
-  /** Bytes of one command, encoded. @default 1 MiB */
+  /** Bytes of one command, encoded; at most 16 MiB. @default 1 MiB */
   readonly maxCommandBytes: number
   /** Commands in one `proposeMany`, which go as one frame. @default 8192 */
   readonly maxBatchCommands: number
@@ -37,6 +38,10 @@ export function resolveClientOptions(group: GroupId, given: Partial<ClientOption
     if (!Number.isSafeInteger(value) || (value as number) < 1) {
       throw invalidOption(`client.${field}`, value, 'a positive integer')
     }
+  }
+  const { maxCommandBytes = 0 } = present as Partial<ClientOptions>
+  if (maxCommandBytes > MAX_COMMANDS_BYTES / 2) {
+    throw invalidOption('client.maxCommandBytes', maxCommandBytes, `at most ${MAX_COMMANDS_BYTES / 2}`)
   }
   return { ...defaultClientOptions, ...present, group }
 }

@@ -96,6 +96,25 @@ describe('the gateway', () => {
     assert.equal(node.machine.commandsApplied, 3)
   })
 
+  it('goes on with a client whose refused frame was a duplicate that nobody needs any more', () => {
+    const node = new FakeNode()
+    const client = node.connect()
+    const session = node.openSession(client)
+    node.send(client, [frameOf(session, 1, ['a'])])
+    node.turn()
+    // Sent again while the answer is on its way, and refused.
+    node.send(client, [frameOf(session, 1, ['a'])])
+    node.raft.proposalRefusal = 'BUSY'
+    node.turn()
+    node.raft.proposalRefusal = undefined
+    node.commit()
+    client.replies()
+    node.send(client, [frameOf(session, 2, ['b'], 1)])
+    node.turn()
+    node.commit()
+    assert.deepEqual(client.replies(), [[ReplyKind.outcomes, session, [[2, 1, ['b'], null]]]])
+  })
+
   it('is BUSY when too much waits for room in the log, and bounded', () => {
     const node = new FakeNode({ maxWaitingBytes: 1000 })
     const client = node.connect()

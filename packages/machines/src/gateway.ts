@@ -6,13 +6,14 @@
  *     query ─► read index ... granted and applied ─► machine.query ─► reply
  */
 import type { Application, Entry, GroupId, NodeId, RaftHandle, ReadGrant, RoleChange } from '@troupe/core'
-import { NEW_SESSION, readCommandFrames } from './command-frame.ts'
+import { type CommandFrame, NEW_SESSION, readCommandFrames } from './command-frame.ts'
 import { type Codec, refusalReason } from './machine.ts'
 import { type Outcome, packOutcome } from './outcome.ts'
 import {
   type ClientRequest,
   decodeClientFrame,
   encodeReplies,
+  MAX_COMMANDS_BYTES,
   type NodeReply,
   type RefusalCode,
   ReplyKind,
@@ -192,6 +193,9 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
   // ---- commands
 
   #takeCommands(connection: ClientConnection, bytes: Uint8Array): void {
+    if (bytes.byteLength > MAX_COMMANDS_BYTES) {
+      return this.#expel(connection, `${bytes.byteLength} bytes of commands, above ${MAX_COMMANDS_BYTES}`)
+    }
     const frames = readCommandFrames(bytes)
     if (typeof frames === 'string') return this.#expel(connection, frames)
     const head = frames[0]
@@ -205,7 +209,7 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
     }
     const { session, first } = head
     if (session === NEW_SESSION) this.#nonceOwner.set(first, connection)
-    else if (!this.#takeSequence(connection, session, first, commandCount)) return
+    else if (!this.#takeSequence(connection, head, commandCount)) return
     if (this.#waiting.length === 0) this.#waitingSinceMs = Number.POSITIVE_INFINITY
     this.#waiting.push({ connection, bytes, session, first, commandCount })
     this.#waitingBytes += bytes.byteLength
@@ -213,15 +217,18 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
   }
 
   /** Whether a session's frame is to be taken; refuses or drops it otherwise. */
-  #takeSequence(connection: ClientConnection, session: number, first: number, count: number): boolean {
+  #takeSequence(connection: ClientConnection, head: CommandFrame, count: number): boolean {
+    const { session, first, confirmed } = head
     this.#sessionOwner.set(session, connection)
     const taken = this.#takenThrough.get(session)
-    if (taken !== undefined && first > taken + 1) return false // behind a refused one: that will come again
+    // Behind a refused one: that will come again. But not where the client has the answers of all before: what was
+    // refused then was a duplicate.
+    if (taken !== undefined && first > Math.max(taken, confirmed) + 1) return false
     if (this.#waitingBytes >= this.#options.maxWaitingBytes) {
       this.#refuse(connection, session, first, 'BUSY')
       return false
     }
-    this.#takenThrough.set(session, first + count - 1)
+    this.#takenThrough.set(session, Math.max(taken ?? 0, first + count - 1))
     return true
   }
 

@@ -69,6 +69,12 @@ export type NodeReply =
 
 const PREFIX_BYTES = 8
 
+/**
+ * Bytes of the command frames in one client frame, and so of an entry that must not be cut: far below what peers accept
+ * in one frame. A client that sends more is expelled.
+ */
+export const MAX_COMMANDS_BYTES = 32 << 20
+
 /** Builds a client's frame of one turn. It owns its memory exactly, so that it can be transferred. */
 export function encodeClientFrame(
   group: GroupId,

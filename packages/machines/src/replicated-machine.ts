@@ -126,7 +126,10 @@ export class ReplicatedMachine {
   #runPayload({ first, count, payload }: CommandFrame, meta: CommandMeta): Outcome {
     try {
       const batch = this.machine.applyPayload?.(payload, count, meta)
-      return { first, count, results: batch?.results, errors: batch?.errors }
+      const results = batch?.results
+      const plain =
+        results === undefined || 'from' in results ? results : results.map((one) => this.#plain(one))
+      return { first, count, results: plain, errors: batch?.errors }
     } catch (error) {
       return allFailed(first, count, refusalReason(error))
     }

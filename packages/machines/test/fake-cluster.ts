@@ -176,6 +176,7 @@ export class FakeCluster {
   loss = 0.1
   repetition = 0.1
   refusal = 0.05
+  disorder = 0.2
   readonly #random: Random
 
   constructor(seed: number, limits: SessionLimits) {
@@ -224,7 +225,7 @@ export class FakeCluster {
 
   #deliver(): void {
     if (this.messages.length === 0) return
-    const at = this.chance(0.8) ? 0 : this.below(this.messages.length)
+    const at = this.chance(this.disorder) ? this.below(this.messages.length) : 0
     const [message] = this.chance(this.repetition) ? [this.messages[at]] : this.messages.splice(at, 1)
     if (message === undefined || !message.connection.isOpen || this.chance(this.loss)) return
     const { connection, toNode, bytes } = message
@@ -267,6 +268,7 @@ export class FakeCluster {
     this.loss = 0
     this.repetition = 0
     this.refusal = 0
+    this.disorder = 0
     this.elect()
     for (const node of this.nodes) node.hear()
     for (let round = 0; round < rounds && this.#isBusy(); round++) {

@@ -3,7 +3,7 @@ import { afterEach, describe, it } from 'node:test'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import type { LinkWindow } from '@troupe/actor'
 import {
-  type Configuration,
+  ENTRY_HEADER_BYTES,
   type Entry,
   EntryKind,
   encodeEntry,
@@ -22,9 +22,6 @@ const identityOf = (id: string, change: Partial<Identity> = {}): Identity => ({
   boot: 1,
   ...change,
 })
-const configuration: Configuration = {
-  voters: ['n1', 'n2', 'n3'].map((id) => ({ id, incarnation: identityOf(id).incarnation })),
-}
 
 const open = new Set<MessagePort>()
 afterEach(async () => {
@@ -52,6 +49,8 @@ class Node {
   readonly identity: Identity
   readonly events: string[] = []
   readonly messages: Message[] = []
+  /** Incarnation and boot of each peer that came up. */
+  readonly starts: [incarnation: number, boot: number][] = []
   readonly transport: PortTransport
 
   constructor(identity: Identity, window?: LinkWindow) {
@@ -59,21 +58,25 @@ class Node {
     const note = (event: string) => (id: string) => void this.events.push(`${event} ${id}`)
     const events = {
       message: (message: Message) => void this.messages.push(message),
-      peerUp: note('up'),
+      peerUp: (id: string, incarnation: number, boot: number) => {
+        this.events.push(`up ${id}`)
+        this.starts.push([incarnation, boot])
+      },
       peerGone: note('gone'),
       refused: (id: string, reason: string) => void this.events.push(`refused ${id}: ${reason}`),
     }
-    this.transport = new PortTransport(identity, configuration, events, window)
+    this.transport = new PortTransport(identity, events, window)
   }
   has(event: string): boolean {
     return this.events.includes(event)
   }
   /** A heartbeat of this node. */
   heartbeat(to: string, commit = 0): Message {
-    return { kind: 'heartbeat', ...this.#ends(to), commit, readRound: 0 }
+    return { kind: 'heartbeat', ...this.#ends(to), commit, round: 0 }
   }
   append(to: string, bytes: number): Message {
-    const header = { index: 1, term: 1, kind: EntryKind.commands, timeMs: 0, commandCount: 1 }
+    const kind = EntryKind.commands
+    const header = { index: 1, term: 1, kind, timeMs: 0, commandCount: 1, configurationIndex: 0 }
     const entries: Entry[] = [encodeEntry(header, [new Uint8Array(bytes)], crc32)]
     return { kind: 'appendRequest', ...this.#ends(to), prevIndex: 0, prevTerm: 0, commit: 0, entries }
   }
@@ -115,7 +118,9 @@ describe('the mesh of ports between nodes', { timeout: 20_000 }, () => {
       Array.from({ length: 50 }, (_, index) => index + 1),
     )
     const [append] = a.messages
-    assert.ok(append?.kind === 'appendRequest' && append.entries[0]?.record.byteLength === 5040)
+    assert.ok(
+      append?.kind === 'appendRequest' && append.entries[0]?.record.byteLength === ENTRY_HEADER_BYTES + 5000,
+    )
     assert.deepEqual([a.events, b.events], [['up n2'], ['up n1']])
   })
 
@@ -170,22 +175,21 @@ describe('the mesh of ports between nodes', { timeout: 20_000 }, () => {
       })
     }
 
-    const peers: [name: string, identity: Identity][] = [
-      ['another incarnation, as after a lost directory', identityOf('n2', { incarnation: 99 })],
-      ['who is no member', identityOf('n7')],
-    ]
-    for (const [name, identity] of peers) {
-      it(`${name}; the other end sees the connection close`, async () => {
-        const [a, b] = [new Node(identityOf('n1')), new Node(identity)]
-        join(a, b)
-        await until(() => open.size === 0 && b.has('gone n1'))
-        assert.equal(a.events.length, 1)
-        assert.match(a.events[0] ?? '', /is no member/)
-      })
-    }
+    it('a node that is not the one its port was given for; the other end sees the connection close', async () => {
+      const [a, b] = [new Node(identityOf('n1')), new Node(identityOf('n7'))]
+      const { port1, port2 } = channel()
+      a.transport.add('n2', port1)
+      b.transport.add('n1', port2)
+      await until(() => open.size === 0 && b.has('gone n1'))
+      assert.deepEqual(a.events, ['refused n2: a handshake of "n7"'])
+      a.transport.send([a.heartbeat('n2'), a.heartbeat('n7')])
+      assert.equal(a.transport.metrics.framesDropped, 2)
+    })
 
     const sound = new Node(identityOf('n2'))
     const stranger = new Node(identityOf('n3'))
+    const reborn = new Node(identityOf('n2', { incarnation: 99 }))
+    const restarted = new Node(identityOf('n2', { boot: 2 }))
     const frames: [name: string, frames: Uint8Array[], reason: RegExp][] = [
       ['noise instead of a handshake', [Uint8Array.of(1, 2, 3)], /handshake/],
       ['a message before the handshake', [encodePeerFrame(GROUP, [sound.heartbeat('n1')])], /handshake/],
@@ -194,11 +198,26 @@ describe('the mesh of ports between nodes', { timeout: 20_000 }, () => {
         [codec.encode(['troupe', 99, 'cluster', GROUP, 'n2', 12, 1])],
         /protocol version 99/,
       ],
-      ['noise behind the handshake', [encodeHandshake(sound.identity), Uint8Array.of(9, 9)], /header/],
+      ['noise behind the handshake', [encodeHandshake(sound.identity), Uint8Array.of(9, 9)], /damaged/],
       [
         'a message in the name of another',
         [encodeHandshake(sound.identity), encodePeerFrame(GROUP, [stranger.heartbeat('n1')])],
-        /a message from n3/,
+        /a message from "n3"/,
+      ],
+      [
+        'a message of another incarnation',
+        [encodeHandshake(sound.identity), encodePeerFrame(GROUP, [reborn.heartbeat('n1')])],
+        /a message of incarnation 99/,
+      ],
+      [
+        'a message of another start',
+        [encodeHandshake(sound.identity), encodePeerFrame(GROUP, [restarted.heartbeat('n1')])],
+        /a message of boot 2/,
+      ],
+      [
+        'a message to another',
+        [encodeHandshake(sound.identity), encodePeerFrame(GROUP, [sound.heartbeat('n3')])],
+        /a message to "n3"/,
       ],
       [
         'a message of another group',
@@ -235,6 +254,29 @@ describe('the mesh of ports between nodes', { timeout: 20_000 }, () => {
       await until(() => open.size === 0)
       assert.match(node.events.join('; '), /up n2; refused n2: a message that is no frame; gone n2/)
     })
+  })
+
+  it('takes any node of the cluster and group, whatever its incarnation and boot, and tells them', async () => {
+    const a = new Node(identityOf('n1'))
+    const others = [identityOf('n7'), identityOf('n2', { incarnation: 99, boot: 2 ** 50 })]
+    for (const identity of others) join(a, new Node(identity))
+    await until(() => a.starts.length === 2)
+    assert.deepEqual(a.starts, [
+      [17, 1],
+      [99, 2 ** 50],
+    ])
+  })
+
+  it('hands over all messages of a connection before it tells that the peer is gone', async () => {
+    const [a, b] = await joined()
+    const order: (number | string)[] = []
+    const { messages, events } = b
+    messages.push = (message) => order.push(message.kind === 'heartbeat' ? message.commit : message.kind)
+    events.push = (event) => order.push(event)
+    for (let commit = 1; commit <= 200; commit++) a.transport.send([a.heartbeat('n2', commit)])
+    a.transport.close()
+    await until(() => order.at(-1) === 'gone n1')
+    assert.deepEqual(order, [...Array.from({ length: 200 }, (_, index) => index + 1), 'gone n1'])
   })
 
   it('tells when a peer is gone, once, and drops and counts what is sent to it', async () => {
@@ -292,6 +334,10 @@ describe('the mesh of ports between nodes', { timeout: 20_000 }, () => {
     a.transport.send([a.heartbeat('n2', 7)])
     await until(() => again.messages.length === 1)
     assert.deepEqual(a.events, ['up n2', 'gone n2', 'up n2'])
+    assert.deepEqual(a.starts, [
+      [12, 1],
+      [12, 2],
+    ])
   })
 
   it('drops and counts what a peer has no room for, until that has drained its mailbox', async () => {

@@ -152,6 +152,7 @@ describe('frames between nodes', () => {
     })
 
     it('are told from others where they are cut off anywhere, or have something behind them', () => {
+      assert.equal(decodePeerFrame(new Uint8Array(20)), DAMAGED_FRAME)
       fc.assert(
         fc.property(message, (one) => {
           const frame = encodePeerFrame(GROUP, [one])

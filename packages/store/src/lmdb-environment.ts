@@ -1,5 +1,5 @@
 /**
- * The part of lmdb that a log needs, with the types it really has (its own leave out callbacks and options).
+ * The part of lmdb that the stores need, with the types it really has (its own leave out callbacks and options).
  */
 import { existsSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -10,7 +10,7 @@ import { storageDamaged, storageFailed } from './storage-errors.ts'
 import { makeDirectory, syncPath } from './sync-files.ts'
 import { markUnsynced, refuseUnsynced, unmarkUnsynced } from './unsynced-mark.ts'
 
-/** A named database with 8-byte keys and bytes as values. */
+/** A named database with bytes as keys and values. */
 export interface Database {
   /** Everything put or removed within `write` becomes one transaction. */
   batch(write: () => void): Promise<boolean>
@@ -20,17 +20,25 @@ export interface Database {
    */
   put(key: Uint8Array, value: Uint8Array, options?: { readonly append: true }): Promise<boolean>
   /** `removed` is false where the key was not there. */
-  remove(key: Uint8Array, done: (error: unknown, removed?: boolean) => void): void
+  remove(key: Uint8Array, done?: (error: unknown, removed?: boolean) => void): void
   /** A view that the next read overwrites. */
   getBinaryFast(key: Uint8Array): Uint8Array | undefined
-  getKeys(range: { reverse?: boolean; limit: number }): Iterable<Uint8Array>
+  getKeys(range: KeyRange): Iterable<Uint8Array>
+  getKeysCount(range: KeyRange): number
   getStats(): { readonly entryCount: number }
 }
 
-export interface Environment {
+/** From `start` on, `end` not included; downwards from `start`, itself included, where `reverse` is set. */
+export interface KeyRange {
+  readonly start?: Uint8Array
+  readonly end?: Uint8Array
+  readonly reverse?: boolean
+  readonly limit?: number
+}
+
+export interface Environment<Name extends string> {
   readonly path: string
-  readonly log: Database
-  readonly state: Database
+  readonly databases: Readonly<Record<Name, Database>>
   /** Resolves when everything written so far is committed and flushed. */
   readonly flushed: PromiseLike<unknown>
   close(): Promise<void>
@@ -86,17 +94,20 @@ function openRoot(options: EnvironmentOptions, path: string) {
 }
 
 /**
- * Opens the environment at `path` and a group's databases in it, creating what is missing.
+ * Opens the environment at `path` and a group's databases in it (`<name>-<group>`), creating what is missing.
  * What is visible may have been written by a process that was killed before its flush: the file is flushed
  * once, so that whatever is found counts as durable.
  * @throws RaftError STORAGE_DAMAGED, STORAGE_FAILED, INVALID_OPTIONS
  */
-export function openEnvironment(options: EnvironmentOptions): Environment {
+export function openEnvironment<Name extends string>(
+  options: EnvironmentOptions,
+  names: readonly Name[],
+): Environment<Name> {
   const path = resolve(options.path)
   refuseUnsynced(path)
   enter(path, options.durability)
   try {
-    return openDatabases(options, path)
+    return openDatabases(options, path, names)
   } catch (error) {
     leave(path)
     if (error instanceof RaftError) throw error
@@ -106,7 +117,11 @@ export function openEnvironment(options: EnvironmentOptions): Environment {
   }
 }
 
-function openDatabases(options: EnvironmentOptions, path: string): Environment {
+function openDatabases<Name extends string>(
+  options: EnvironmentOptions,
+  path: string,
+  names: readonly Name[],
+): Environment<Name> {
   const { group, durability } = options
   const file = join(path, 'data.mdb')
   const isNew = !existsSync(file)
@@ -122,8 +137,9 @@ function openDatabases(options: EnvironmentOptions, path: string): Environment {
     unmarkUnsynced(path, group)
   }
   try {
-    const named = (kind: string): Database => openNamed(root, `${kind}-${group}`)
-    const environment = { path, log: named('log'), state: named('state'), flushed: root.flushed, close }
+    const opened = names.map((name) => [name, openNamed(root, `${name}-${group}`)] as const)
+    const databases = Object.fromEntries(opened) as Record<Name, Database>
+    const environment = { path, databases, flushed: root.flushed, close }
     syncPath(file)
     if (isNew) for (const directory of [path, dirname(path)]) syncPath(directory)
     if (durability === 'flush-before-ack') unmarkUnsynced(path, group)
@@ -136,3 +152,12 @@ function openDatabases(options: EnvironmentOptions, path: string): Environment {
 
 const openNamed = (root: ReturnType<typeof open>, name: string): Database =>
   root.openDB({ name, encoding: 'binary', keyEncoding: 'binary' }) as unknown as Database
+
+/** What a failed commit rejects with. */
+export type CommitError = Error & { readonly commitError?: Promise<never> }
+
+/** Tells why a commit failed: lmdb hands the cause over as a promise of its own, which rejects in the same turn. */
+export function reportCommitError(error: CommitError, report: (cause: unknown) => void): void {
+  error.commitError?.catch(report)
+  setImmediate(report, error)
+}

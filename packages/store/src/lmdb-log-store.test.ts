@@ -6,14 +6,20 @@ import { test } from 'node:test'
 import { type LogStore, RaftError, type StoreEvents } from '@troupe/core'
 import { open } from 'lmdb'
 import { withTemporaryDirectory } from '../test/temporary-directory.ts'
-import { logStoreConformance, type OpenStore, StoreProbe, sampleEntries, sampleEntry } from './conformance.ts'
+import {
+  logStoreConformance,
+  type OpenStore,
+  StoreProbe,
+  sampleEntries,
+  sampleEntry,
+  sampleHardState,
+} from './conformance.ts'
 import { type LmdbLogStoreOptions, openLmdbLogStore } from './lmdb-log-store.ts'
 
 function opener(options: Partial<LmdbLogStoreOptions>): OpenStore {
-  return async (events, { startIndex }) => {
+  return async (events, { base }) => {
     const path = mkdtempSync(join(tmpdir(), 'troupe-store-'))
-    const openAgain = (to: StoreEvents): LogStore =>
-      openLmdbLogStore({ path, events: to, startIndex, ...options })
+    const openAgain = (to: StoreEvents): LogStore => openLmdbLogStore({ path, events: to, base, ...options })
     let store = openAgain(events)
     const reopen = async (to: StoreEvents): Promise<LogStore> => {
       await store.close()
@@ -35,7 +41,7 @@ logStoreConformance('lmdb, map reserved', opener({ mapSizeBytes: 2 ** 28 }))
 async function filled(path: string, count = 5): Promise<void> {
   const probe = new StoreProbe()
   const store = openLmdbLogStore({ path, events: probe })
-  await probe.write(store, { entries: sampleEntries(1, count, 1, 100), hardState: { term: 1, vote: 'a' } })
+  await probe.write(store, { entries: sampleEntries(1, count, 1, 100), hardState: sampleHardState(1, 'a') })
   await store.close()
 }
 
@@ -110,6 +116,7 @@ for (const [what, name, key, edit, reason] of [
   ['a damaged last entry', 'log-0', keyOf(5), flipBit(60), /entry 5 does not fit/],
   ['a missing entry', 'log-0', keyOf(3), () => undefined, /4 entries in a log 1..5/],
   ['a damaged hard state', 'state-0', [1], flipBit(5), /hard state/],
+  ['a damaged incarnation of a vote', 'state-0', [1], flipBit(14), /hard state/],
 ] as const) {
   test(`lmdb: ${what} is found at open`, () =>
     withTemporaryDirectory(async (path) => {
@@ -216,12 +223,59 @@ test('lmdb: what was acked before its flush is refused after a restart of the ma
     }
   }))
 
-test('lmdb: startIndex must be an index', () =>
+test('lmdb: a base must be a place', () =>
   withTemporaryDirectory((path) => {
-    for (const startIndex of [0, -1, 1.5, Number.NaN]) {
-      assert.throws(
-        () => openLmdbLogStore({ path, startIndex, events: quiet }),
-        (error) => RaftError.is(error, 'INVALID_OPTIONS'),
-      )
+    for (const wrong of [-1, 1.5, Number.NaN]) {
+      for (const base of [
+        { index: wrong, term: 1 },
+        { index: 1, term: wrong },
+      ]) {
+        assert.throws(
+          () => openLmdbLogStore({ path, base, events: quiet }),
+          (error) => RaftError.is(error, 'INVALID_OPTIONS'),
+        )
+      }
     }
+  }))
+
+/** How many entries stand in the log's database, counted or not. */
+async function storedEntries(path: string): Promise<number> {
+  const root = open({ path, encoding: 'binary', maxDbs: 16 })
+  const log = root.openDB<Buffer, Buffer>({ name: 'log-0', encoding: 'binary', keyEncoding: 'binary' })
+  const { entryCount } = log.getStats() as { entryCount: number }
+  await root.close()
+  return entryCount
+}
+
+test('lmdb: what was compacted is taken away in bounded pieces, across restarts', () =>
+  withTemporaryDirectory(async (path) => {
+    await filled(path, 1000)
+    const counts: number[] = []
+    for (let round = 0; round < 10; round++) {
+      const probe = new StoreProbe()
+      const store = openLmdbLogStore({ path, events: probe })
+      if (round === 0) await probe.write(store, { compactTo: { index: 990, term: 1 } })
+      else await probe.write(store, { entries: [sampleEntry(store.lastIndex + 1, 1)] })
+      assert.equal(store.base.index, 990)
+      assert.equal(store.read(991, store.lastIndex, 1e6).length, 10 + round)
+      await store.close()
+      counts.push(await storedEntries(path))
+    }
+    const perBatch = (counts[1] as number) - (counts[2] as number) + 1
+    assert.equal(counts[0], 1000, 'the compaction itself removes nothing')
+    assert.ok(perBatch > 1 && perBatch <= 200, `${perBatch} in one batch`)
+    assert.equal(counts.at(-1), 19)
+  }))
+
+test('lmdb: a missing entry is found beside what is left over', () =>
+  withTemporaryDirectory(async (path) => {
+    await filled(path, 50)
+    const probe = new StoreProbe()
+    const store = openLmdbLogStore({ path, events: probe })
+    await probe.write(store, { compactTo: { index: 20, term: 1 } })
+    await store.close()
+    await tamper(path, 'log-0', keyOf(10), () => undefined)
+    await openLmdbLogStore({ path, events: quiet }).close()
+    await tamper(path, 'log-0', keyOf(21), () => undefined)
+    assert.throws(() => openLmdbLogStore({ path, events: quiet }), isDamage(/29 entries in a log 21..50/))
   }))

@@ -5,11 +5,15 @@
  *                    ▲                                                       │
  *                    └──────── what arrives meanwhile is the next batch ◄────┘
  *
- * Invariants: at most one transaction is in flight; `firstIndex..lastIndex` are flushed entries without a
- * gap; after a failure nothing is written and nothing completes. Why lmdb's checks are enough: a put without
- * options fails only together with its whole transaction; the first put of a batch has `append`, which fails
- * where something stands at or behind its place (another writer); each removal reports whether its key was
- * there.
+ * Invariants: at most one transaction is in flight; what is behind `base` up to `lastIndex` are flushed entries
+ * without a gap; after a failure nothing is written and nothing completes. Why lmdb's checks are enough: a put
+ * without options fails only together with its whole transaction; the first put of the entries of a batch has
+ * `append`, which fails where something stands at or behind its place (another writer); each removal of a
+ * truncation reports whether its key was there.
+ *
+ * A compaction or a reset moves the base in its transaction, and that is all: what stands at or below the base counts
+ * for nothing, and later batches take it away, a bounded number of entries each, never fewer than they add. A
+ * batch that has nothing to write is not begun for it: while nothing is written nothing grows either.
  */
 import { crc32 } from 'node:zlib'
 import {
@@ -20,16 +24,19 @@ import {
   entryIsIntact,
   type GroupId,
   type HardState,
+  INITIAL_HARD_STATE,
+  type IndexRange,
   invalidOption,
   invariant,
+  type LogPosition,
   type LogStore,
   type PersistRequest,
   type RaftError,
   type StoreEvents,
   type StoreMetrics,
 } from '@troupe/core'
-import { decodeHardState, encodeHardState } from './hard-state-record.ts'
-import { type Environment, openEnvironment } from './lmdb-environment.ts'
+import { type CommitError, type Environment, openEnvironment, reportCommitError } from './lmdb-environment.ts'
+import { decodeHardState, decodePosition, encodeHardState, encodePosition } from './state-records.ts'
 import { storageDamaged, storageFailed } from './storage-errors.ts'
 import { type WriteBatch, WriteQueue } from './write-queue.ts'
 
@@ -50,14 +57,14 @@ export interface LmdbLogStoreOptions {
   readonly events: StoreEvents
   /** Address space to reserve at first, in bytes; it grows by itself. @default LMDB's choice */
   readonly mapSizeBytes?: number | undefined
-  /** Index of the first entry of a log that is empty; ignored for one that is not. @default 1 */
-  readonly startIndex?: number | undefined
+  /** What a new log begins behind; ignored for one that has been written to. @default 0/0 */
+  readonly base?: LogPosition | undefined
 }
 
 /**
  * Opens the LogStore of a group in an LMDB environment.
  *
- * `firstIndex`, `lastIndex`, `termAt` and `read` know what is flushed: they change when a request completes,
+ * `base`, `lastIndex`, `termAt` and `read` know what is flushed: they change when a request completes,
  * just before `onPersisted`, and still show the old log while a persist is in flight. `hardState` is what was
  * handed over last. Records handed over are neither changed nor transferred until their token completes: LMDB
  * reads them from another thread. Entries that are read own their memory.
@@ -66,20 +73,26 @@ export interface LmdbLogStoreOptions {
  *   STORAGE_FAILED where LMDB cannot open; INVALID_OPTIONS
  */
 export function openLmdbLogStore(options: LmdbLogStoreOptions): LogStore {
-  const { path, group = 0, durability = 'flush-before-ack', startIndex = 1, mapSizeBytes } = options
-  if (!Number.isSafeInteger(startIndex) || startIndex < 1) {
-    throw invalidOption('startIndex', startIndex, 'an integer of at least 1')
+  const { path, group = 0, durability = 'flush-before-ack', base = NEW_LOG, mapSizeBytes } = options
+  for (const [field, value] of Object.entries({ index: base.index, term: base.term })) {
+    if (!Number.isSafeInteger(value) || value < 0) {
+      throw invalidOption(`base.${field}`, value, 'an integer of at least 0')
+    }
   }
-  const environment = openEnvironment({ path, group, durability, mapSizeBytes })
+  const environment = openEnvironment({ path, group, durability, mapSizeBytes }, ['log', 'state'])
   try {
-    return new LmdbLogStore(environment, group, durability, startIndex, options.events)
+    return new LmdbLogStore(environment, group, durability, base, options.events)
   } catch (error) {
     environment.close().catch(() => {})
     throw error
   }
 }
 
+const NEW_LOG: LogPosition = { index: 0, term: 0 }
 const HARD_STATE_KEY = new Uint8Array([1])
+const BASE_KEY = new Uint8Array([2])
+/** Entries that a batch takes away below the base, beside as many as it adds. */
+const SWEEP_ENTRIES = 128
 const APPEND = { append: true } as const
 const KEY_BYTES = 8
 const nothing = (): void => {}
@@ -87,16 +100,22 @@ const nothing = (): void => {}
 class LmdbLogStore implements LogStore {
   readonly durability: Durability
   readonly metrics: StoreMetrics = { flushes: 0, entriesFlushed: 0, bytesFlushed: 0 }
-  hardState: HardState = { term: 0, vote: '' }
-  readonly #environment: Environment
+  /** Damage is refused at open, as a whole. */
+  readonly damaged: readonly IndexRange[] = []
+  hardState: HardState = INITIAL_HARD_STATE
+  readonly #environment: Environment<'log' | 'state'>
   readonly #group: GroupId
   readonly #events: StoreEvents
   readonly #queue: WriteQueue
   /** lmdb copies a key when it is handed over, so one buffer serves all. */
   readonly #key = new Uint8Array(KEY_BYTES)
   readonly #keyView = new DataView(this.#key.buffer)
-  #firstIndex: number
+  #base: LogPosition
+  /** Whether the base stands on the disk, or is the one of a new log. */
+  #baseIsKnown: boolean
   #lastIndex: number
+  /** Nothing is stored up to here; from here to the base there may be entries that count no more. */
+  #sweptTo: number
   /** Whether the first put of the batch in flight found its place free; undefined where there is none. */
   #placed: Promise<boolean> | undefined
   #removalMissed = false
@@ -105,25 +124,28 @@ class LmdbLogStore implements LogStore {
   #drained: PromiseWithResolvers<void> | undefined
 
   constructor(
-    environment: Environment,
+    environment: Environment<'log' | 'state'>,
     group: GroupId,
     durability: Durability,
-    startIndex: number,
+    base: LogPosition,
     events: StoreEvents,
   ) {
     this.#environment = environment
     this.#group = group
     this.durability = durability
     this.#events = events
-    this.#firstIndex = startIndex
-    this.#lastIndex = startIndex - 1
+    const found = this.#find(BASE_KEY, decodePosition, 'the base of the log')
+    this.#base = found ?? (this.#edge(false) === undefined ? { ...base } : NEW_LOG)
+    this.#baseIsKnown = found !== undefined || this.#base.index === 0
+    this.#sweptTo = this.#base.index
+    this.#lastIndex = this.#base.index
     this.#findBounds()
-    this.#findHardState()
-    this.#queue = new WriteQueue(this.#firstIndex, this.#lastIndex + 1)
+    this.hardState = this.#find(HARD_STATE_KEY, decodeHardState, 'the hard state') ?? INITIAL_HARD_STATE
+    this.#queue = new WriteQueue(this.#base.index, this.#lastIndex + 1)
   }
 
-  get firstIndex(): number {
-    return this.#firstIndex
+  get base(): LogPosition {
+    return this.#base
   }
 
   get lastIndex(): number {
@@ -131,7 +153,8 @@ class LmdbLogStore implements LogStore {
   }
 
   termAt(index: number): number | undefined {
-    if (!(index >= this.#firstIndex && index <= this.#lastIndex)) return undefined
+    if (index === this.#base.index) return this.#base.term
+    if (!(index > this.#base.index && index <= this.#lastIndex)) return undefined
     const record = this.#view(index)
     if (record.byteLength < ENTRY_HEADER_BYTES) throw this.#damaged(`entry ${index} is cut off`)
     const view = new DataView(record.buffer, record.byteOffset, record.byteLength)
@@ -141,8 +164,8 @@ class LmdbLogStore implements LogStore {
 
   read(from: number, to: number, maxBytes: number): Entry[] {
     invariant(
-      from >= this.#firstIndex && from <= to && to <= this.#lastIndex,
-      `read of ${from}..${to} from a log ${this.#firstIndex}..${this.#lastIndex}`,
+      from > this.#base.index && from <= to && to <= this.#lastIndex,
+      `read of ${from}..${to} from a log ${this.#base.index + 1}..${this.#lastIndex}`,
     )
     const entries: Entry[] = []
     let bytes = 0
@@ -193,7 +216,8 @@ class LmdbLogStore implements LogStore {
     this.#queue.take()
     this.#placed = undefined
     this.#removalMissed = false
-    const { log, flushed } = this.#environment
+    const { databases, flushed } = this.#environment
+    const { log } = databases
     // lmdb starts a transaction when its threshold of writes is passed, at the end of the turn otherwise. A
     // batch counts once it is complete, so an empty one behind it passes the threshold: both run as one
     // transaction.
@@ -204,13 +228,16 @@ class LmdbLogStore implements LogStore {
 
   readonly #writeInFlight = (): void => {
     const batch = this.#queue.inFlight as WriteBatch
-    const { log, state } = this.#environment
-    const { truncateFrom, entries, hardState } = batch
+    const { log, state } = this.#environment.databases
+    const { reset, truncateFrom, repairs, entries, hardState } = batch
+    if (this.#sweptTo < this.#base.index) this.#sweep(SWEEP_ENTRIES + entries.length)
+    if (reset !== undefined) this.#removeBehind(reset.index)
     if (truncateFrom !== undefined) {
       for (let index = truncateFrom; index <= this.#lastIndex; index++) {
         log.remove(this.#keyOf(index), this.#onRemoved)
       }
     }
+    for (const entry of repairs) void log.put(this.#keyOf(entry.index), unshared(entry.record))
     for (let i = 0; i < entries.length; i++) {
       const entry = entries[i] as Entry
       const key = this.#keyOf(entry.index)
@@ -218,6 +245,30 @@ class LmdbLogStore implements LogStore {
       else void log.put(key, unshared(entry.record))
     }
     if (hardState !== undefined) void state.put(HARD_STATE_KEY, encodeHardState(hardState))
+    const base = baseAfter(batch) ?? (this.#baseIsKnown ? undefined : this.#base)
+    if (base !== undefined) void state.put(BASE_KEY, encodePosition(base))
+  }
+
+  /** Takes away up to `limit` of the entries that count no more, from the lowest on. */
+  #sweep(limit: number): void {
+    const { log } = this.#environment.databases
+    const start = this.#keyOf(this.#sweptTo + 1).slice()
+    const end = this.#keyOf(this.#base.index + 1).slice()
+    let count = 0
+    let last = 0
+    for (const key of log.getKeys({ start, end, limit })) {
+      last = this.#indexOf(key)
+      log.remove(key)
+      count++
+    }
+    this.#sweptTo = count < limit ? this.#base.index : last
+  }
+
+  /** What a reset must not leave behind its place: it would stand where the new log's entries come. */
+  #removeBehind(index: number): void {
+    const { log } = this.#environment.databases
+    for (const key of log.getKeys({ start: this.#keyOf(index + 1).slice() })) log.remove(key)
+    this.#sweptTo = Math.min(this.#sweptTo, index)
   }
 
   readonly #onRemoved = (_error: unknown, removed?: boolean): void => {
@@ -239,18 +290,19 @@ class LmdbLogStore implements LogStore {
   }
 
   #account(batch: WriteBatch): void {
-    const { truncateFrom, entries } = batch
+    const { reset, truncateFrom, entries } = batch
+    if (reset !== undefined) this.#lastIndex = reset.index
     if (truncateFrom !== undefined) this.#lastIndex = Math.min(this.#lastIndex, truncateFrom - 1)
     for (const entry of entries) this.metrics.bytesFlushed += entry.record.byteLength
+    this.#base = baseAfter(batch) ?? this.#base
+    this.#baseIsKnown = true
     this.#lastIndex += entries.length
     this.metrics.entriesFlushed += entries.length
     this.metrics.flushes += 1
   }
 
-  /** lmdb hands the cause over as a promise of its own, which rejects in the same turn. */
-  readonly #onFlushFailed = (error: Error & { commitError?: Promise<never> }): void => {
-    error.commitError?.catch((cause: unknown) => this.#fail(cause))
-    setImmediate(() => this.#fail(error))
+  readonly #onFlushFailed = (error: CommitError): void => {
+    reportCommitError(error, (cause) => this.#fail(cause))
   }
 
   #fail(cause: unknown): void {
@@ -261,6 +313,7 @@ class LmdbLogStore implements LogStore {
     this.#events.onFailed(error)
   }
 
+  /** Valid until the next call. */
   #keyOf(index: number): Uint8Array {
     this.#keyView.setUint32(0, Math.floor(index / 2 ** 32))
     this.#keyView.setUint32(4, index >>> 0)
@@ -271,7 +324,7 @@ class LmdbLogStore implements LogStore {
    * The stored bytes, valid until the next read: lmdb's buffer claims a `length` that slices do not follow.
    */
   #view(index: number): Uint8Array {
-    const bytes = this.#environment.log.getBinaryFast(this.#keyOf(index))
+    const bytes = this.#environment.databases.log.getBinaryFast(this.#keyOf(index))
     if (bytes === undefined) throw this.#damaged(`entry ${index} is missing`)
     return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
   }
@@ -284,41 +337,55 @@ class LmdbLogStore implements LogStore {
     return entry
   }
 
-  /** The ends of the log by its keys, its lack of gaps by their count, its last entry by its checksum. */
+  /**
+   * The end of the log by its keys, its lack of gaps by their count, its last entry by its checksum. What stands up to
+   * the base was left over by a compaction or a reset, gaps and all.
+   */
   #findBounds(): void {
-    const { log } = this.#environment
+    const { log } = this.#environment.databases
     const first = this.#edge(false)
     const last = this.#edge(true)
     if (first === undefined || last === undefined) return
-    const { entryCount } = log.getStats()
-    if (entryCount !== last - first + 1) {
-      throw this.#damaged(`${entryCount} entries in a log ${first}..${last}`)
+    const base = this.#base.index
+    let { entryCount } = log.getStats()
+    if (first <= base) {
+      this.#sweptTo = first - 1
+      entryCount -= log.getKeysCount({ end: this.#keyOf(base + 1).slice() })
+    }
+    if (last <= base) return
+    if (entryCount !== last - base) {
+      throw this.#damaged(`${entryCount} entries in a log ${base + 1}..${last}`)
     }
     this.#verified(last, this.#view(last).slice())
-    this.#firstIndex = first
     this.#lastIndex = last
   }
 
   #edge(reverse: boolean): number | undefined {
-    const [key] = this.#environment.log.getKeys({ reverse, limit: 1 })
-    if (key === undefined) return undefined
+    const [key] = this.#environment.databases.log.getKeys({ reverse, limit: 1 })
+    return key === undefined ? undefined : this.#indexOf(key)
+  }
+
+  #indexOf(key: Uint8Array): number {
     if (key.byteLength !== KEY_BYTES) throw this.#damaged('a key of the log is not an index')
     const view = new DataView(key.buffer, key.byteOffset, KEY_BYTES)
     return view.getUint32(0) * 2 ** 32 + view.getUint32(4)
   }
 
-  #findHardState(): void {
-    const bytes = this.#environment.state.getBinaryFast(HARD_STATE_KEY)
-    if (bytes === undefined) return
-    const state = decodeHardState(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length))
-    if (state === undefined) throw this.#damaged('the hard state does not fit its checksum')
-    this.hardState = state
+  #find<T>(key: Uint8Array, decode: (bytes: Uint8Array) => T | undefined, what: string): T | undefined {
+    const bytes = this.#environment.databases.state.getBinaryFast(key)
+    if (bytes === undefined) return undefined
+    const found = decode(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length))
+    if (found === undefined) throw this.#damaged(`${what} does not fit its checksum`)
+    return found
   }
 
   #damaged(reason: string): RaftError<'STORAGE_DAMAGED'> {
     return storageDamaged(this.#environment.path, `group ${this.#group}: ${reason}`)
   }
 }
+
+/** Where the log begins after this batch, where that changes. */
+const baseAfter = (batch: WriteBatch): LogPosition | undefined => batch.compactTo ?? batch.reset
 
 /**
  * lmdb takes the address of the bytes: shared memory crashed the process there (see FIELD-NOTES), so it is

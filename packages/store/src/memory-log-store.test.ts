@@ -3,8 +3,8 @@ import { test } from 'node:test'
 import { logStoreConformance, StoreProbe, sampleEntry } from './conformance.ts'
 import { openMemoryLogStore } from './memory-log-store.ts'
 
-logStoreConformance('memory', async (events, { startIndex }) => {
-  const store = openMemoryLogStore({ events, startIndex })
+logStoreConformance('memory', async (events, { base }) => {
+  const store = openMemoryLogStore({ events, base })
   return { store, cleanup: () => store.close() }
 })
 

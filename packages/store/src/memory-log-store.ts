@@ -1,7 +1,10 @@
 import {
   type Entry,
   type HardState,
+  INITIAL_HARD_STATE,
+  type IndexRange,
   invariant,
+  type LogPosition,
   type LogStore,
   type PersistRequest,
   type StoreEvents,
@@ -16,9 +19,9 @@ export interface MemoryLogStoreOptions {
   readonly events: StoreEvents
   /** When a "flush" ends. @default queueMicrotask */
   readonly schedule?: Scheduler | undefined
-  /** Index of the first entry. @default 1 */
-  readonly startIndex?: number | undefined
-  /** What is found at open. @default { term: 0, vote: '' } */
+  /** What the log begins behind. @default 0/0 */
+  readonly base?: LogPosition | undefined
+  /** What is found at open. @default INITIAL_HARD_STATE */
   readonly hardState?: HardState | undefined
 }
 
@@ -34,9 +37,10 @@ export function openMemoryLogStore(options: MemoryLogStoreOptions): LogStore {
 class MemoryLogStore implements LogStore {
   readonly durability = 'memory'
   readonly metrics: StoreMetrics = { flushes: 0, entriesFlushed: 0, bytesFlushed: 0 }
-  readonly firstIndex: number
+  readonly damaged: readonly IndexRange[] = []
+  base: LogPosition
   hardState: HardState
-  readonly #entries: Entry[] = []
+  #entries: Entry[] = []
   readonly #events: StoreEvents
   readonly #schedule: Scheduler
   readonly #queue: WriteQueue
@@ -44,27 +48,28 @@ class MemoryLogStore implements LogStore {
   #closing: PromiseWithResolvers<void> | undefined
 
   constructor(options: MemoryLogStoreOptions) {
-    this.firstIndex = options.startIndex ?? 1
-    this.hardState = options.hardState ?? { term: 0, vote: '' }
+    this.base = options.base ?? { index: 0, term: 0 }
+    this.hardState = options.hardState ?? INITIAL_HARD_STATE
     this.#events = options.events
     this.#schedule = options.schedule ?? queueMicrotask
-    this.#queue = new WriteQueue(this.firstIndex, this.firstIndex)
+    this.#queue = new WriteQueue(this.base.index, this.base.index + 1)
   }
 
   get lastIndex(): number {
-    return this.firstIndex + this.#entries.length - 1
+    return this.base.index + this.#entries.length
   }
 
   termAt(index: number): number | undefined {
-    return this.#entries[index - this.firstIndex]?.term
+    if (index === this.base.index) return this.base.term
+    return this.#entries[this.#placeOf(index)]?.term
   }
 
   read(from: number, to: number, maxBytes: number): Entry[] {
-    invariant(from >= this.firstIndex && from <= to && to <= this.lastIndex, `read of ${from}..${to}`)
+    invariant(from > this.base.index && from <= to && to <= this.lastIndex, `read of ${from}..${to}`)
     const found: Entry[] = []
     let bytes = 0
     for (let index = from; index <= to; index++) {
-      const entry = this.#entries[index - this.firstIndex] as Entry
+      const entry = this.#entries[this.#placeOf(index)] as Entry
       bytes += entry.record.byteLength
       if (found.length > 0 && bytes > maxBytes) break
       found.push(entry)
@@ -104,10 +109,22 @@ class MemoryLogStore implements LogStore {
   #complete(): void {
     const batch = this.#queue.inFlight
     invariant(batch !== undefined, 'nothing in flight')
-    if (batch.truncateFrom !== undefined) this.#entries.length = batch.truncateFrom - this.firstIndex
+    const { reset, truncateFrom, repairs, compactTo } = batch
+    if (reset !== undefined) {
+      this.#entries = []
+      this.base = reset
+    }
+    if (truncateFrom !== undefined) {
+      this.#entries.length = Math.min(this.#entries.length, this.#placeOf(truncateFrom))
+    }
+    for (const entry of repairs) this.#entries[this.#placeOf(entry.index)] = entry
     for (const entry of batch.entries) {
       this.#entries.push(entry)
       this.metrics.bytesFlushed += entry.record.byteLength
+    }
+    if (compactTo !== undefined) {
+      this.#entries.splice(0, compactTo.index - this.base.index)
+      this.base = compactTo
     }
     this.metrics.flushes += 1
     this.metrics.entriesFlushed += batch.entries.length
@@ -115,6 +132,10 @@ class MemoryLogStore implements LogStore {
     this.#queue.release()
     if (this.#queue.hasContent) this.#flush()
     this.#events.onPersisted(token)
+  }
+
+  #placeOf(index: number): number {
+    return index - this.base.index - 1
   }
 
   #endOfClose(): void {

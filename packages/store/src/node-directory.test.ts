@@ -6,11 +6,11 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import { RaftError } from '@troupe/core'
+import { EMPTY_CONFIGURATION, RaftError, simpleConfiguration } from '@troupe/core'
 import { withTemporaryDirectory } from '../test/temporary-directory.ts'
 import { createNodeDirectory, openNodeDirectory } from './index.ts'
 
-const configuration = { voters: [{ id: 'a', incarnation: 17 }] }
+const configuration = simpleConfiguration([{ id: 'a', incarnation: 17 }], [{ id: 'b', incarnation: 18 }])
 const identity = { clusterId: 'c', nodeId: 'a', incarnation: 17, configuration }
 const expected = { clusterId: 'c', nodeId: 'a', incarnation: 17 }
 
@@ -30,6 +30,7 @@ test(
     const directory = openNodeDirectory(path, { ...expected, group: 0 })
     assert.equal(directory.path, path)
     assert.equal(directory.logPath, join(path, 'log'))
+    assert.equal(directory.snapshotPath, join(path, 'snapshots'))
     const { created, ...rest } = directory.identity
     assert.deepEqual(rest, { ...identity, group: 0 })
     assert.equal(new Date(created).toISOString(), created)
@@ -46,10 +47,31 @@ test(
   }),
 )
 
-test('a log without an identity is not taken over', () =>
-  withTemporaryDirectory((path) => {
-    mkdirSync(join(path, 'log'))
-    assert.throws(() => createNodeDirectory(path, identity), refusal(/already holds a node \(log\)/))
+for (const name of ['log', 'snapshots']) {
+  test(`a directory with ${name} and no identity is not taken over`, () =>
+    withTemporaryDirectory((path) => {
+      mkdirSync(join(path, name))
+      assert.throws(
+        () => createNodeDirectory(path, identity),
+        refusal(new RegExp(`holds a node \\(${name}\\)`)),
+      )
+    }))
+}
+
+test('a node that joins has a directory without a configuration', () =>
+  withTemporaryDirectory((parent) => {
+    const path = join(parent, 'node')
+    const { configuration: _, ...joining } = identity
+    assert.deepEqual(createNodeDirectory(path, joining).configuration, EMPTY_CONFIGURATION)
+    const directory = openNodeDirectory(path, expected)
+    assert.deepEqual(directory.identity.configuration, EMPTY_CONFIGURATION)
+    directory.close()
+    const file = join(path, 'identity.json')
+    const { configuration: __, ...found } = JSON.parse(readFileSync(file, 'utf8'))
+    writeFileSync(file, JSON.stringify(found))
+    const again = openNodeDirectory(path, expected)
+    assert.deepEqual(again.identity.configuration, EMPTY_CONFIGURATION)
+    again.close()
   }))
 
 for (const [what, other, reason] of [
@@ -71,8 +93,14 @@ for (const [what, text, reason] of [
   ['unreadable JSON', '{"format": 1,', /identity.json is not readable/],
   ['JSON that is no object', '17', /identity.json is not readable/],
   ['no format', '{}', /names no format/],
-  ['a newer format', '{"format": 2}', /format 2, this version reads 1: upgrade/],
-  ['a missing field', '{"format": 1, "clusterId": "c"}', /identity.json is damaged: nodeId/],
+  ['a newer format', '{"format": 3}', /format 3, this version reads 2: upgrade/],
+  ['an older format', '{"format": 1}', /format 1, this version reads 2: it was made by an older/],
+  ['a missing field', '{"format": 2, "clusterId": "c"}', /identity.json is damaged: nodeId/],
+  [
+    'a configuration that is none',
+    JSON.stringify({ format: 2, ...identity, configuration: { voters: [null] } }),
+    /identity.json is damaged: configuration/,
+  ],
 ] as const) {
   test(
     `an identity with ${what} is refused`,
@@ -120,7 +148,15 @@ test(
 
 test('an identity that makes no sense is not written', () =>
   withTemporaryDirectory((path) => {
-    for (const wrong of [{ clusterId: '' }, { nodeId: '' }, { incarnation: -1 }, { group: 0.5 }]) {
+    const half = { voters: configuration.voters } as typeof configuration
+    const wrongs = [
+      { clusterId: '' },
+      { nodeId: '' },
+      { incarnation: -1 },
+      { group: 0.5 },
+      { configuration: half },
+    ]
+    for (const wrong of wrongs) {
       assert.throws(
         () => createNodeDirectory(path, { ...identity, ...wrong }),
         (error) => RaftError.is(error, 'INVALID_OPTIONS'),

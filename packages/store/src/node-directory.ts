@@ -4,20 +4,31 @@
  *     identity.json   who the node is; written once, when the directory is created
  *     log/            the LMDB environment of log and hard state
  *     log.made        written once, when log/ has been made: without it a log may be missing, with it it is lost
+ *     snapshots/      the LMDB environment of the snapshots, made with the first of them
  *     lock.db         locked while the directory is open
  *     lock.pid        who has it open, for error messages
  */
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { type Configuration, type GroupId, invalidOption, type NodeId, RaftError } from '@troupe/core'
+import {
+  type Configuration,
+  checkConfiguration,
+  EMPTY_CONFIGURATION,
+  type GroupId,
+  invalidOption,
+  type NodeId,
+  RaftError,
+} from '@troupe/core'
 import { lockDirectory } from './directory-lock.ts'
 import { makeDirectory, syncPath, writeFileAtomic } from './sync-files.ts'
 
-/** Version of the directory's layout that this code writes, and the newest it reads. */
-export const DIRECTORY_FORMAT = 1
+/** Version of the layout of directories and of the records in them: written, and the only one read. */
+export const DIRECTORY_FORMAT = 2
 
 const IDENTITY_FILE = 'identity.json'
 const LOG_MADE_FILE = 'log.made'
+const LOG = 'log'
+const SNAPSHOTS = 'snapshots'
 
 /** What a new directory is created with. */
 export interface NewDirectoryIdentity {
@@ -27,13 +38,18 @@ export interface NewDirectoryIdentity {
   readonly incarnation: number
   /** @default 0 */
   readonly group?: GroupId | undefined
-  /** The voters that the group starts with; the same on all of its nodes. */
-  readonly configuration: Configuration
+  /**
+   * What the group starts with, the same on all of its first nodes. Left out for a node that joins: it waits for a
+   * leader to bring it one.
+   */
+  readonly configuration?: Configuration | undefined
 }
 
 /** Who a directory belongs to, as its identity.json says. */
 export interface DirectoryIdentity extends NewDirectoryIdentity {
   readonly group: GroupId
+  /** Without members in a node that joins. */
+  readonly configuration: Configuration
   /** When the directory was created, ISO 8601. For people: nothing is decided by it. */
   readonly created: string
 }
@@ -50,9 +66,11 @@ export interface ExpectedIdentity {
 export interface NodeDirectory {
   readonly path: string
   readonly identity: DirectoryIdentity
-  /** Where the node's LMDB environment belongs. */
+  /** Where the LMDB environment of log and hard state belongs. */
   readonly logPath: string
-  /** The LMDB environment has been made at `logPath`: from now on the directory is refused without it. */
+  /** Where the one of the snapshots belongs. */
+  readonly snapshotPath: string
+  /** The LMDB environment of the log has been made at `logPath`: from now on the directory is refused without it. */
   logMade(): void
   /**
    * Releases the lock. Close the stores inside first. Idempotent; the death of the thread or process does it
@@ -66,23 +84,20 @@ function refused(path: string, reason: string, cause?: unknown): RaftError<'INVA
 }
 
 /**
- * Creates a data directory, or makes one of an existing directory that has no identity and no log. The
+ * Creates a data directory, or makes one of an existing directory that has no identity, log or snapshots. The
  * identity is on the disk when this returns. The directory is not left open.
- * @throws RaftError INVALID_DIRECTORY where it has an identity or a log, is in use, or cannot be written;
+ * @throws RaftError INVALID_DIRECTORY where it has one of these, is in use, or cannot be written;
  *   INVALID_OPTIONS
  */
 export function createNodeDirectory(path: string, identity: NewDirectoryIdentity): DirectoryIdentity {
-  checkIdentity(identity)
+  const whole: DirectoryIdentity = { ...checkIdentity(identity), created: new Date().toISOString() }
   const directory = resolve(path)
   makeUsable(directory)
   const lock = lockDirectory(directory)
   try {
-    for (const name of [IDENTITY_FILE, 'log']) {
+    for (const name of [IDENTITY_FILE, LOG, SNAPSHOTS]) {
       if (existsSync(join(directory, name))) throw refused(directory, `it already holds a node (${name})`)
     }
-    const { clusterId, nodeId, incarnation, group = 0, configuration } = identity
-    const created = new Date().toISOString()
-    const whole: DirectoryIdentity = { clusterId, nodeId, group, incarnation, created, configuration }
     const text = JSON.stringify({ format: DIRECTORY_FORMAT, ...whole }, undefined, 2)
     writeFileAtomic(join(directory, IDENTITY_FILE), `${text}\n`)
     syncPath(dirname(directory))
@@ -95,7 +110,7 @@ export function createNodeDirectory(path: string, identity: NewDirectoryIdentity
 /**
  * Opens and locks a node's data directory.
  * @throws RaftError INVALID_DIRECTORY where it is missing, not a directory, not writable, without a readable
- *   identity, of a newer format, of another cluster, node, group or incarnation, in use, or robbed of its log
+ *   identity, of another format, of another cluster, node, group or incarnation, in use, or robbed of its log
  */
 export function openNodeDirectory(path: string, expected: ExpectedIdentity): NodeDirectory {
   const directory = resolve(path)
@@ -103,7 +118,8 @@ export function openNodeDirectory(path: string, expected: ExpectedIdentity): Nod
   const identity = readIdentity(directory)
   checkExpected(directory, identity, expected)
   const lock = lockDirectory(directory)
-  const logPath = join(directory, 'log')
+  const logPath = join(directory, LOG)
+  const snapshotPath = join(directory, SNAPSHOTS)
   const mark = join(directory, LOG_MADE_FILE)
   const isMade = existsSync(mark)
   if (isMade && !existsSync(join(logPath, 'data.mdb'))) {
@@ -113,7 +129,7 @@ export function openNodeDirectory(path: string, expected: ExpectedIdentity): Nod
   const logMade = (): void => {
     if (!isMade) writeFileAtomic(mark, '')
   }
-  return { path: directory, identity, logPath, logMade, close: lock.release }
+  return { path: directory, identity, logPath, snapshotPath, logMade, close: lock.release }
 }
 
 function makeUsable(path: string): void {
@@ -136,8 +152,9 @@ function checkUsable(path: string): void {
   }
 }
 
-function checkIdentity(identity: NewDirectoryIdentity): void {
-  const { clusterId, nodeId, incarnation, group = 0, configuration } = identity
+/** The identity, complete and without what does not belong to it. @throws RaftError INVALID_OPTIONS */
+function checkIdentity(identity: NewDirectoryIdentity): Omit<DirectoryIdentity, 'created'> {
+  const { clusterId, nodeId, incarnation, group = 0, configuration = EMPTY_CONFIGURATION } = identity
   for (const [field, value] of Object.entries({ clusterId, nodeId })) {
     if (typeof value !== 'string' || value === '') throw invalidOption(field, value, 'a name')
   }
@@ -145,8 +162,18 @@ function checkIdentity(identity: NewDirectoryIdentity): void {
     if (!Number.isSafeInteger(value) || value < 0)
       throw invalidOption(field, value, 'an integer of at least 0')
   }
-  if (!Array.isArray(configuration?.voters))
-    throw invalidOption('configuration', configuration, 'a list of voters')
+  return { clusterId, nodeId, group, incarnation, configuration: checked(configuration) }
+}
+
+function checked(configuration: Configuration): Configuration {
+  let found: Configuration | undefined
+  try {
+    found = checkConfiguration(configuration)
+  } catch {
+    // A member that is no object.
+  }
+  if (found === undefined) throw invalidOption('configuration', configuration, 'voters and learners')
+  return found
 }
 
 function readIdentity(path: string): DirectoryIdentity {
@@ -154,19 +181,15 @@ function readIdentity(path: string): DirectoryIdentity {
   if (!existsSync(file)) throw refused(path, `it has no ${IDENTITY_FILE}: it is not a node's data directory`)
   const found = parse(path, file)
   if (typeof found.format !== 'number') throw refused(path, `${IDENTITY_FILE} names no format`)
-  if (found.format > DIRECTORY_FORMAT) {
-    throw refused(
-      path,
-      `it has format ${found.format}, this version reads ${DIRECTORY_FORMAT}: upgrade Troupe`,
-    )
+  if (found.format !== DIRECTORY_FORMAT) {
+    const advice = found.format > DIRECTORY_FORMAT ? 'upgrade Troupe' : 'it was made by an older Troupe'
+    throw refused(path, `it has format ${found.format}, this version reads ${DIRECTORY_FORMAT}: ${advice}`)
   }
-  const { format: _, ...identity } = found
   try {
-    checkIdentity(identity)
+    return { ...checkIdentity(found), created: String(found.created) }
   } catch (error) {
     throw refused(path, `${IDENTITY_FILE} is damaged: ${(error as Error).message}`, error)
   }
-  return identity
 }
 
 function parse(path: string, file: string): DirectoryIdentity & { format?: unknown } {

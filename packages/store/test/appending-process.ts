@@ -5,10 +5,12 @@
  *     node appending-process.ts <path> <durability> <limit> <outstanding>
  */
 import { writeSync } from 'node:fs'
-import { sampleEntry } from '../src/conformance.ts'
+import { StoreProbe, sampleEntry, sampleHardState } from '../src/conformance.ts'
 import { openLmdbLogStore } from '../src/index.ts'
 
 const [path = '', durability, limit, outstanding] = process.argv.slice(2)
+/** Counts tokens from 1 on. */
+const probe = new StoreProbe()
 let handed = 0
 let failed = false
 
@@ -35,8 +37,7 @@ function handOver(acknowledged: number): void {
   while (handed < Math.min(Number(limit), acknowledged + Number(outstanding))) {
     handed += 1
     const entry = sampleEntry(handed, handed, (handed * 37) % 3000)
-    const hardState = { term: handed, vote: '' }
-    store.persist({ token: handed, hardState, truncateFrom: undefined, entries: [entry], messages: [] })
+    probe.hand(store, { hardState: sampleHardState(handed), entries: [entry] })
   }
 }
 

@@ -1,7 +1,8 @@
+import { incarnationIn } from './configuration.ts'
 import { hasQuorum } from './quorum.ts'
 import type { Configuration, NodeId } from './types.ts'
 
-/** The votes of one election or pre-election. Each voter counts once (Raft §5.2). */
+/** The votes of one election or pre-election. Each voter counts once (Raft §5.2), and only the incarnation that is one. */
 export class Campaign {
   /** The term campaigned for: in a pre-vote one above the current term. */
   readonly term: number
@@ -16,8 +17,14 @@ export class Campaign {
     this.selfVoteToken = selfVoteToken
   }
 
+  /** Who has voted, and how. */
+  get votes(): ReadonlyMap<NodeId, boolean> {
+    return this.#votes
+  }
+
   /** A refusal may be followed by a grant (the voter has lost its leader meanwhile), never the other way round. */
-  record(id: NodeId, granted: boolean): void {
+  record(id: NodeId, incarnation: number, granted: boolean): void {
+    if (incarnationIn(this.#configuration, id) !== incarnation) return
     if (granted || !this.#votes.has(id)) this.#votes.set(id, granted)
   }
 

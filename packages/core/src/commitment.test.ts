@@ -75,7 +75,7 @@ test('§5.4.2 Figure 8 (d): an entry of an earlier term on a majority can still 
 test('§8 a leader begins its term with an entry that does nothing', () => {
   const subject = new Subject({ log: [1, 1] }).becomeLeader()
   const [append] = ofKind(
-    subject.receive('b', { kind: 'heartbeatReply', term: 2, readRound: 0 }).sent(),
+    subject.receive('b', { kind: 'heartbeatReply', term: 2, round: 0 }).sent(),
     'appendRequest',
   )
   assert.deepEqual(
@@ -134,7 +134,7 @@ test('heartbeats carry the commit index, but never beyond what is known to match
 
 test('a heartbeat of the leader commits only what is there, and nothing goes back', () => {
   const subject = new Subject({ log: [1, 1] })
-  for (const commit of [1, 9, 0]) subject.receive('b', { kind: 'heartbeat', term: 1, commit, readRound: 0 })
+  for (const commit of [1, 9, 0]) subject.receive('b', { kind: 'heartbeat', term: 1, commit, round: 0 })
   assert.equal(subject.core.commitIndex, 2)
 })
 

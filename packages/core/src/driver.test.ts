@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { MemoryDisk } from '../test/memory-disk.ts'
 import { checksum, configurationOf, entriesOf, incarnationOf } from '../test/subject.ts'
-import { type Application, NodeDriver, type NodeEvent } from './driver.ts'
+import { type Application, NodeDriver, type NodeEvent } from './index.ts'
 import type { Message } from './message.ts'
 import { resolveRaftKnobs } from './options.ts'
 import { RaftCore } from './raft-core.ts'
@@ -78,7 +78,7 @@ class Recorded implements Application<string> {
 
 function leaderOfOne(): Recorded {
   const node = new Recorded(1)
-  node.turn({ kind: 'campaign' })
+  node.turn({ kind: 'control', id: 0, command: { kind: 'campaign' } })
   node.turn(node.written())
   node.turn(node.written())
   return node
@@ -87,7 +87,12 @@ function leaderOfOne(): Recorded {
 test('a turn: events, gather, persist, send, role, apply, flush', () => {
   const node = new Recorded(1)
   assert.deepEqual(node.turn(), ['gather', 'follower', 'flush'])
-  assert.deepEqual(node.turn({ kind: 'campaign' }), ['gather', 'persist', 'candidate', 'flush'])
+  assert.deepEqual(node.turn({ kind: 'control', id: 0, command: { kind: 'campaign' } }), [
+    'gather',
+    'persist',
+    'candidate',
+    'flush',
+  ])
   assert.deepEqual(node.turn(node.written()), ['gather', 'persist', 'leader', 'flush'])
   assert.deepEqual(node.turn({ kind: 'client', event: 'x' }, node.written()), [
     'client x',
@@ -102,7 +107,7 @@ test('a turn: events, gather, persist, send, role, apply, flush', () => {
 
 test('all messages of a turn leave together, those that waited for the flush first', () => {
   const node = new Recorded(3)
-  node.turn({ kind: 'campaign' })
+  node.turn({ kind: 'control', id: 0, command: { kind: 'campaign' } })
   const peer = {
     fromBoot: 1,
     to: 'a',
@@ -151,7 +156,7 @@ test('a completion releases the messages of every request up to it, once', () =>
 
 test('what was bounded in a turn makes another one due', () => {
   const node = new Recorded(1, [1, 1], 1)
-  node.turn({ kind: 'campaign' })
+  node.turn({ kind: 'control', id: 0, command: { kind: 'campaign' } })
   node.turn(node.written())
   assert.equal(node.driver.hasMore, false)
   assert.ok(node.turn(node.written()).includes('apply 1'))

@@ -1,92 +1,87 @@
 /**
  * Drives one core: a drain of its mailbox in, one turn of work out. The same on every engine.
  *
- *     events ─► step all ─► tick ─► proposals ─► ready ─► persist │ send │ apply │ reply
+ *     events ─► step all ─► tick ─► proposals ─► ready ─► persist │ send │ install │ apply │ reply
  *
  * `handle` is the only entry. Given the same events with the same drain boundaries and times, it does the same:
  * a run can be recorded and replayed.
  */
-
-import type { Entry } from './entry.ts'
+import type { Application } from './application.ts'
+import { Controls } from './controls.ts'
+import type { Checksum, Entry } from './entry.ts'
+import type { ControlOutcome, NodeEvent } from './event.ts'
+import { Installation } from './installation.ts'
 import type { Message } from './message.ts'
-import type { Clock, LogStore, PeerTransport } from './ports.ts'
-import type { ProposalRefusal, RaftCore } from './raft-core.ts'
-import type { PersistRequest, ReadGrant, RoleChange } from './ready.ts'
-import type { NodeId } from './types.ts'
-
-/** Everything that can happen to a node. `client` events belong to the application's protocol. */
-export type NodeEvent<ClientEvent> =
-  | { readonly kind: 'peer'; readonly message: Message }
-  | { readonly kind: 'peerUp'; readonly id: NodeId }
-  | { readonly kind: 'peerGone'; readonly id: NodeId }
-  | { readonly kind: 'persisted'; readonly token: number }
-  | { readonly kind: 'campaign' }
-  | { readonly kind: 'client'; readonly event: ClientEvent }
-
-/** What the application may ask of the core while it handles a turn. */
-export interface RaftHandle {
-  readonly leader: NodeId | undefined
-  readonly proposalRefusal: ProposalRefusal | undefined
-  readonly hasRoom: boolean
-  propose(parts: readonly Uint8Array[], commandCount: number): number
-  readIndex(id: number): void
-}
-
-/** What stands on the log: client protocol, sessions, state machine. Pure and synchronous like the core. */
-export interface Application<ClientEvent> {
-  /** One event of a client: a frame, an opened or closed connection. */
-  client(event: ClientEvent): void
-  /** After all events of the drain: propose what has gathered, ask for reads. */
-  gather(raft: RaftHandle, nowMs: number): void
-  /** Committed entries, in order, each once. */
-  apply(entries: readonly Entry[]): void
-  /** Reads that may be answered as soon as their index is applied, and reads that may not. */
-  reads(granted: readonly ReadGrant[], refused: readonly number[]): void
-  roleChanged(change: RoleChange): void
-  /** End of the turn: one reply frame for each client that has something coming. */
-  flush(): void
-  /** When `gather` wants to be called again (lingering batches); undefined where nothing waits. */
-  readonly deadlineMs: number | undefined
-  /** Whether something gathered waits for room in the core. */
-  readonly hasWaiting: boolean
-}
+import type { Clock, LogStore, PeerTransport, SnapshotStore } from './ports.ts'
+import type { RaftCore } from './raft-core.ts'
+import type { PersistRequest, Ready, RoleChange } from './ready.ts'
+import { type SnapshotKnobs, Snapshotter } from './snapshotter.ts'
+import type { Configuration } from './types.ts'
 
 export interface DriverParts<ClientEvent> {
   readonly core: RaftCore
   readonly store: LogStore
+  readonly snapshots: SnapshotStore
   readonly transport: PeerTransport
   readonly application: Application<ClientEvent>
   readonly clock: Clock
+  readonly checksum: Checksum
+  /** When and in what pieces snapshots are taken. */
+  readonly knobs: SnapshotKnobs
   /** Told of role changes at once, beside the application: for logs and supervisors. */
   readonly onRole?: (change: RoleChange) => void
+  /** Told of the configuration in effect, whenever it changes. */
+  readonly onConfiguration?: (configuration: Configuration) => void
+  /** Told how control commands ended. */
+  readonly onControl?: (outcome: ControlOutcome) => void
 }
 
 export class NodeDriver<ClientEvent> {
   readonly core: RaftCore
   readonly #parts: DriverParts<ClientEvent>
+  readonly #snapshotter: Snapshotter
+  readonly #installation: Installation
+  readonly #controls: Controls
   /** Requests handed to the store whose messages wait for the flush, oldest first. */
   readonly #persisting: PersistRequest[] = []
   #outgoing: Message[] = []
   #applied: number
+  #nowMs: number
 
   constructor(parts: DriverParts<ClientEvent>) {
+    const { core, snapshots, application, checksum, knobs } = parts
     this.#parts = parts
-    this.core = parts.core
-    this.#applied = parts.core.commitIndex
+    this.core = core
+    this.#applied = core.baseIndex
+    this.#nowMs = parts.clock.nowMs()
+    this.#snapshotter = new Snapshotter(knobs, checksum, snapshots, application)
+    this.#installation = new Installation(snapshots, application, knobs.snapshotChunkBytes)
+    this.#controls = new Controls(
+      core,
+      () => this.#snapshotter.want(),
+      (outcome) => parts.onControl?.(outcome),
+    )
   }
 
-  /** Index of the last entry that the application was given. */
+  /** Index of the last entry that the application was given, or that the snapshot it was given stands for. */
   get applied(): number {
     return this.#applied
   }
 
+  /** Whether a snapshot is being loaded into the application. */
+  get isInstalling(): boolean {
+    return this.#installation.isUnderWay
+  }
+
   /** When `handle` must be called again at the latest, also without events. */
   get deadlineMs(): number {
-    return Math.min(this.core.deadlineMs, this.#parts.application.deadlineMs ?? Number.POSITIVE_INFINITY)
+    const application = this.#parts.application.deadlineMs ?? Number.POSITIVE_INFINITY
+    return Math.min(this.core.deadlineMs, application, this.#snapshotter.deadlineMs(this.#nowMs))
   }
 
   /** Whether another turn has work to do without any event: what was bounded in this one. */
   get hasMore(): boolean {
+    if (this.#installation.isUnderWay || this.#snapshotter.hasMore) return true
     const mayPropose = this.core.hasRoom && this.core.proposalRefusal === undefined
     return this.core.hasCommitted || (this.#parts.application.hasWaiting && mayPropose)
   }
@@ -95,12 +90,14 @@ export class NodeDriver<ClientEvent> {
   handle(events: readonly NodeEvent<ClientEvent>[]): void {
     const { core, application, clock } = this.#parts
     const nowMs = clock.nowMs()
+    this.#nowMs = nowMs
     core.advance(nowMs)
     for (const event of events) this.#step(event)
     core.tick(nowMs)
     application.gather(core, nowMs)
-    this.#processReady()
-    application.flush()
+    this.#processReady(core.ready(!this.#installation.isUnderWay))
+    this.#controls.settle()
+    application.flush(core)
   }
 
   #step(event: NodeEvent<ClientEvent>): void {
@@ -115,33 +112,58 @@ export class NodeDriver<ClientEvent> {
         return this.core.peerUp(event.id)
       case 'peerGone':
         return this.core.peerGone(event.id)
-      case 'campaign':
-        return this.core.campaign()
+      case 'peerExited':
+        return this.core.peerExited(event.id, event.boot)
+      case 'snapshotSaved':
+        this.#snapshotter.saved()
+        this.#controls.snapshotSaved(event.meta)
+        return this.core.snapshotSaved(event.meta)
+      case 'snapshotReceived':
+        return this.core.snapshotReceived(event.meta)
+      case 'control':
+        return this.#controls.take(event.id, event.command, this.#applied)
     }
   }
 
   /** In the order that ready.ts demands. Messages of a turn leave together, one frame per peer. */
-  #processReady(): void {
-    const { core, store, transport, application } = this.#parts
-    const ready = core.ready()
+  #processReady(ready: Ready): void {
+    const { store, snapshots, transport, application } = this.#parts
     if (ready.persist !== undefined) {
       this.#persisting.push(ready.persist)
       store.persist(ready.persist)
     }
+    for (const { meta, offset, data } of ready.snapshotWrites) snapshots.receive(meta, offset, data)
     for (const message of ready.messages) this.#outgoing.push(message)
     if (this.#outgoing.length > 0) {
       transport.send(this.#outgoing)
       this.#outgoing = []
     }
     if (ready.role !== undefined) this.#roleChanged(ready.role)
-    const last = ready.committed.at(-1)
-    if (last !== undefined) {
-      application.apply(ready.committed)
-      this.#applied = last.index
-    }
+    if (ready.configuration !== undefined) this.#parts.onConfiguration?.(ready.configuration)
+    this.#install(ready)
+    this.#apply(ready.committed)
     if (ready.reads.length > 0 || ready.readsRefused.length > 0) {
       application.reads(ready.reads, ready.readsRefused)
     }
+    if (ready.proposalsRefused.length > 0) application.forwardRefused(ready.proposalsRefused)
+    if (!this.#installation.isUnderWay) this.#snapshotter.work(this.core)
+  }
+
+  #install({ install }: Ready): void {
+    if (install !== undefined) {
+      this.#snapshotter.abort(install)
+      this.#installation.begin(install)
+    }
+    const installed = this.#installation.work()
+    if (installed !== undefined) this.#applied = installed.index
+  }
+
+  #apply(entries: readonly Entry[]): void {
+    const last = entries.at(-1)
+    if (last === undefined) return
+    this.#parts.application.apply(entries)
+    this.#snapshotter.applied(entries)
+    this.#applied = last.index
   }
 
   #roleChanged(change: RoleChange): void {

@@ -12,7 +12,7 @@ const append = (term: number, prevIndex: number, prevTerm: number, terms: readon
     commit,
     entries: entriesOf(terms, prevIndex + 1),
   }) as const
-const heartbeat = (term: number) => ({ kind: 'heartbeat', term, commit: 0, readRound: 0 }) as const
+const heartbeat = (term: number) => ({ kind: 'heartbeat', term, commit: 0, round: 0 }) as const
 const kindsOf = (messages: readonly { kind: string }[]): string[] => messages.map(({ kind }) => kind)
 
 test('law 6: RequestVote leaves only after term, own vote and all earlier entries are flushed', () => {
@@ -178,7 +178,7 @@ test('a restarted node applies its log again from the beginning, as far as it he
     kind: 'heartbeat',
     term: 1,
     commit: 2,
-    readRound: 0,
+    round: 0,
   })
   assert.deepEqual(
     subject.turn().committed.map(({ index }) => index),
@@ -188,7 +188,7 @@ test('a restarted node applies its log again from the beginning, as far as it he
 
 test('committed entries are handed out in pages of maxApplyBytes', () => {
   const subject = new Subject({ log: [1, 1, 1], knobs: { maxApplyBytes: 1 } })
-  subject.receive('b', { kind: 'heartbeat', term: 1, commit: 3, readRound: 0 })
+  subject.receive('b', { kind: 'heartbeat', term: 1, commit: 3, round: 0 })
   const pages = [1, 2, 3].map(() => subject.turn().committed.map(({ index }) => index))
   assert.deepEqual(pages, [[1], [2], [3]])
   assert.equal(subject.core.hasCommitted, false)

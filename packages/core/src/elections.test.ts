@@ -8,7 +8,7 @@ const noPreVote = { preVote: false }
 /** A request for a vote by a candidate whose log is as empty as that of a new node. */
 const voteRequest = (term: number, lastIndex = 0, lastTerm = 0) =>
   ({ kind: 'voteRequest', term, lastIndex, lastTerm }) as const
-const heartbeat = (term: number, commit = 0) => ({ kind: 'heartbeat', term, commit, readRound: 0 }) as const
+const heartbeat = (term: number, commit = 0) => ({ kind: 'heartbeat', term, commit, round: 0 }) as const
 
 /** The answer to a vote request, once it may leave. */
 function answered(subject: Subject, from: string, request: ReturnType<typeof voteRequest>): boolean {
@@ -23,7 +23,7 @@ test('§5.1 a server that sees a later term adopts it, whatever the message', ()
     heartbeat(5),
     voteRequest(5),
     { kind: 'voteReply', term: 5, granted: false },
-    { kind: 'heartbeatReply', term: 5, readRound: 0 },
+    { kind: 'heartbeatReply', term: 5, round: 0 },
     { kind: 'preVoteReply', term: 5, granted: false },
     { kind: 'appendRequest', term: 5, prevIndex: 0, prevTerm: 0, commit: 0, entries: [] },
   ] as const
@@ -41,7 +41,7 @@ test('§5.1 a leader or candidate that sees a later term becomes follower at onc
   const leader = new Subject().becomeLeader()
   for (const { core } of [candidate, leader]) assert.notEqual(core.role, 'follower')
   candidate.receive('b', { kind: 'voteReply', term: 9, granted: false })
-  leader.receive('b', { kind: 'heartbeatReply', term: 9, readRound: 0 })
+  leader.receive('b', { kind: 'heartbeatReply', term: 9, round: 0 })
   for (const { core } of [candidate, leader])
     assert.deepEqual([core.role, core.term, core.vote], ['follower', 9, ''])
 })
@@ -238,7 +238,7 @@ test('law 6: a reply to an earlier boot or incarnation of this node counts for n
   const vote = { kind: 'voteReply', term: 1, granted: true } as const
   subject.receive('b', { ...vote, toBoot: subject.boot - 1 })
   subject.receive('b', { ...vote, toIncarnation: incarnationOf('a') + 1 })
-  subject.receive('b', { kind: 'heartbeatReply', term: 7, readRound: 0, toBoot: subject.boot - 1 })
+  subject.receive('b', { kind: 'heartbeatReply', term: 7, round: 0, toBoot: subject.boot - 1 })
   assert.deepEqual([subject.core.role, subject.core.term], ['candidate', 1])
   subject.receive('b', vote)
   assert.equal(subject.core.role, 'leader')

@@ -12,7 +12,8 @@
  *    32  u32  commands in the payload
  *    36  u8   kind
  *    37  3 B  zero
- *    40  ...  payload
+ *    40  f64  index of the latest configuration entry up to and including this one; 0: the bootstrap's
+ *    48  ...  payload
  */
 
 /** What an entry carries. The numbers stand on the disk: never reuse one. */
@@ -20,10 +21,13 @@ export const EntryKind = { noop: 0, commands: 1, configuration: 2 } as const
 export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind]
 
 /** Bytes of the header before the payload. */
-export const ENTRY_HEADER_BYTES = 40
+export const ENTRY_HEADER_BYTES = 48
 
-/** CRC-32 (IEEE, as in zlib) of `bytes`. Given by the host, because the core imports nothing. */
-export type Checksum = (bytes: Uint8Array) => number
+/**
+ * CRC-32 (IEEE, as in zlib) of `bytes`, going on from that of the bytes before. Given by the host, because the core
+ * imports nothing.
+ */
+export type Checksum = (bytes: Uint8Array, previous?: number) => number
 
 /** A decoded header together with the record it was read from. */
 export interface Entry {
@@ -33,6 +37,11 @@ export interface Entry {
   /** Log time in milliseconds: advances with the leader's monotonic clock, never with a wall clock. */
   readonly timeMs: number
   readonly commandCount: number
+  /**
+   * Index of the configuration entry in effect here, this one if it is one: a restart finds the configurations in a
+   * log by following these from its end, without reading the rest.
+   */
+  readonly configurationIndex: number
   /** Header and payload. Shared by log, store and transport: nobody writes to it. */
   readonly record: Uint8Array
 }
@@ -57,6 +66,7 @@ export function encodeEntry(header: EntryHeader, parts: readonly Uint8Array[], c
   view.setFloat64(24, header.timeMs, true)
   view.setUint32(32, header.commandCount, true)
   view.setUint8(36, header.kind)
+  view.setFloat64(40, header.configurationIndex, true)
   let offset = ENTRY_HEADER_BYTES
   for (const part of parts) {
     record.set(part, offset)
@@ -83,6 +93,7 @@ export function decodeEntry(record: Uint8Array): Entry | undefined {
     kind,
     timeMs: view.getFloat64(24, true),
     commandCount: view.getUint32(32, true),
+    configurationIndex: view.getFloat64(40, true),
     record,
   }
 }

@@ -1,5 +1,22 @@
 import type { NodeId } from './types.ts'
 
+/**
+ * Why a change of the members, or a transfer of leadership, is refused.
+ * - `NOT_READY`: the leader has not committed an entry of its own term yet
+ * - `IN_PROGRESS`: another change or transfer is under way, or the joint configuration has not been left
+ * - `NOT_JOINT`: there is no joint configuration to leave
+ * - `NOT_CAUGHT_UP`: a learner lags too far behind to be promoted
+ * - `INVALID`: it makes no sense for this configuration
+ * - `ABANDONED`: it was begun, and given up (a transfer that took too long)
+ */
+export type ChangeRefusal =
+  | 'NOT_READY'
+  | 'IN_PROGRESS'
+  | 'NOT_JOINT'
+  | 'NOT_CAUGHT_UP'
+  | 'INVALID'
+  | 'ABANDONED'
+
 /** The data of each error code. What is not listed here is not thrown at users. */
 export interface RaftErrorData {
   /** This node is not the leader; `leaderHint` is who it believes is. Nothing happened. */
@@ -20,6 +37,8 @@ export interface RaftErrorData {
   STORAGE_DAMAGED: { path: string; reason: string }
   /** The client's session was evicted; commands without an answer are INDETERMINATE. */
   STALE_SESSION: { session: number }
+  /** A change of the members or a transfer cannot be begun now, or not from here. Nothing happened. */
+  REFUSED_CHANGE: { reason: ChangeRefusal; detail: string }
   /** An option, argument or flag is wrong. */
   INVALID_OPTIONS: { field: string; value: unknown; expected: string }
   /** A command that cannot be encoded or is above the size limit. Nothing happened. */

@@ -1,11 +1,27 @@
+export * from './application.ts'
+export {
+  changeConfiguration,
+  checkConfiguration,
+  decodeConfiguration,
+  EMPTY_CONFIGURATION,
+  encodeConfiguration,
+  incarnationIn,
+  isJoint,
+  isVoter,
+  leaveJoint,
+  membersOf,
+  type RefusedChange,
+  simpleConfiguration,
+} from './configuration.ts'
 export * from './driver.ts'
 export * from './entry.ts'
 export * from './errors.ts'
+export * from './event.ts'
 export * from './message.ts'
 export * from './options.ts'
 export * from './ports.ts'
-export { hasQuorum, isVoter, quorumIndex } from './quorum.ts'
-export { type ProposalRefusal, RaftCore, type RaftMetrics } from './raft-core.ts'
+export { hasQuorum, majority, quorumIndex } from './quorum.ts'
+export { RaftCore, type RaftMetrics } from './raft-core.ts'
 export { seededRandom } from './random.ts'
 export * from './ready.ts'
 export * from './types.ts'

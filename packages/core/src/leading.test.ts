@@ -21,7 +21,7 @@ function propose(subject: Subject, count: number): Subject {
   return subject
 }
 
-const heartbeatReply = (readRound = 0) => ({ kind: 'heartbeatReply', term: 1, readRound }) as const
+const heartbeatReply = (round = 0) => ({ kind: 'heartbeatReply', term: 1, round }) as const
 
 test('appends are pipelined: a next one goes without the answer to the last', () => {
   const subject = leading()
@@ -118,7 +118,7 @@ test('proposals get BUSY at maxUncommittedBytes, until they are committed', () =
 test('a new leadership begins with no uncommitted bytes of its own', () => {
   const subject = leading({ maxUncommittedBytes: 2 * proposalBytes })
   propose(subject, 2)
-  subject.receive('b', { kind: 'heartbeat', term: 5, commit: 0, readRound: 0 }).turn()
+  subject.receive('b', { kind: 'heartbeat', term: 5, commit: 0, round: 0 }).turn()
   subject.flush()
   subject.becomeLeader()
   assert.equal(subject.core.proposalRefusal, undefined)
@@ -174,7 +174,7 @@ test('§6.4 a read is granted at the commit index once a majority has answered a
   const [beat] = ofKind(ready.messages, 'heartbeat')
   assert.ok(beat !== undefined)
   assert.deepEqual(ready.reads, [])
-  subject.receive('b', heartbeatReply(beat.readRound))
+  subject.receive('b', heartbeatReply(beat.round))
   assert.deepEqual(subject.turn().reads, [{ id: 1, index: 1 }])
 })
 
@@ -183,9 +183,9 @@ test('§6.4 the answer to a heartbeat sent before the read confirms nothing', ()
   subject.core.readIndex(1)
   const [early] = ofKind(subject.sent(), 'heartbeat')
   subject.core.readIndex(2)
-  subject.receive('b', heartbeatReply(early?.readRound ?? -1))
+  subject.receive('b', heartbeatReply(early?.round ?? -1))
   assert.deepEqual(subject.turn().reads, [{ id: 1, index: 1 }], 'only the read that was there')
-  subject.receive('c', heartbeatReply(early?.readRound ?? -1))
+  subject.receive('c', heartbeatReply(early?.round ?? -1))
   assert.deepEqual(subject.turn().reads, [])
 })
 
@@ -197,7 +197,7 @@ test('§6.4 no read before an entry of the leader’s own term is committed', ()
   subject.flush()
   const { messages } = subject.accept('b', 3).turn()
   const [beat] = ofKind(messages, 'heartbeat')
-  subject.receive('c', { kind: 'heartbeatReply', term: 2, readRound: beat?.readRound ?? -1 })
+  subject.receive('c', { kind: 'heartbeatReply', term: 2, round: beat?.round ?? -1 })
   assert.deepEqual(subject.turn().reads, [{ id: 1, index: 3 }])
 })
 
@@ -216,7 +216,7 @@ test('§6.4 a leader that steps down refuses the reads it has not granted', () =
   subject.core.readIndex(1)
   subject.turn()
   subject.core.readIndex(2)
-  subject.receive('b', { kind: 'heartbeatReply', term: 9, readRound: 0 })
+  subject.receive('b', { kind: 'heartbeatReply', term: 9, round: 0 })
   const { reads, readsRefused } = subject.turn()
   assert.deepEqual([reads, readsRefused], [[], [1, 2]])
 })
@@ -226,15 +226,15 @@ test('§6.4 a lost heartbeat of a read round is made good by the next', () => {
   subject.core.readIndex(1)
   subject.turn()
   const [beat] = ofKind(subject.waitUntilDue().sent(), 'heartbeat')
-  subject.receive('c', heartbeatReply(beat?.readRound ?? -1))
+  subject.receive('c', heartbeatReply(beat?.round ?? -1))
   assert.deepEqual(subject.turn().reads, [{ id: 1, index: 1 }])
 })
 
 test('a follower answers a heartbeat with its read round', () => {
   const subject = new Subject({ hardState: { term: 1, vote: '' }, log: [1] })
-  subject.receive('b', { kind: 'heartbeat', term: 1, commit: 0, readRound: 12 })
+  subject.receive('b', { kind: 'heartbeat', term: 1, commit: 0, round: 12 })
   assert.deepEqual(
-    ofKind(subject.sent(), 'heartbeatReply').map(({ readRound }) => readRound),
+    ofKind(subject.sent(), 'heartbeatReply').map(({ round }) => round),
     [12],
   )
 })

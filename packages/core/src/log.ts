@@ -1,46 +1,81 @@
 /**
  * The log as the core sees it: a tail of recent entries in memory over what the store holds.
  *
- *     1 ......... tailStart ......... applied ≤ committed ......... lastIndex
+ *     base ......... tailStart ......... applied ≤ committed ......... lastIndex
  *     └─ store ──┘└──────────────── tail in memory ────────────────────────┘
  *                        stable: flushed up to here, always ≥ tailStart - 1
  *
- * Invariants: handed-out ≤ committed ≤ lastIndex; stable ≤ lastIndex; entries below `tailStart` are stable and
- * handed out for apply; nothing committed is ever truncated (Raft §5.3, Leader Append-Only and Log Matching).
+ * Invariants: base ≤ handed-out ≤ committed ≤ lastIndex; stable ≤ lastIndex; entries below `tailStart` are stable and
+ * handed out for apply; nothing committed is ever truncated (Raft §5.3, Leader Append-Only and Log Matching); nothing
+ * damaged is handed out.
  */
-import type { Entry } from './entry.ts'
+import { ConfigurationHistory } from './configuration-history.ts'
+import { Damage } from './damage.ts'
+import { type Entry, EntryKind } from './entry.ts'
 import { invariant } from './errors.ts'
 import type { LogReader } from './ports.ts'
+import type { LogPosition } from './ready.ts'
+import type { Configuration, IndexRange, SnapshotMeta } from './types.ts'
 
 export class RaftLog {
+  readonly configurations: ConfigurationHistory
+  readonly damage: Damage
   readonly #reader: LogReader
   readonly #maxTailBytes: number
+  #base: LogPosition
   #tail: Entry[] = []
   #tailStart: number
   #tailBytes = 0
-  #committed = 0
-  #handedOut = 0
+  #committed: number
+  #handedOut: number
   #stable: number
 
-  constructor(reader: LogReader, maxTailBytes: number) {
+  /** @param bootstrap the configuration that an uncompacted log begins with */
+  constructor(
+    reader: LogReader,
+    snapshot: SnapshotMeta | undefined,
+    bootstrap: Configuration,
+    maxTailBytes: number,
+  ) {
     this.#reader = reader
     this.#maxTailBytes = maxTailBytes
+    this.#base = reader.base
     this.#stable = reader.lastIndex
     this.#tailStart = reader.lastIndex + 1
-    this.#committed = reader.firstIndex - 1
-    this.#handedOut = reader.firstIndex - 1
+    const start = snapshot?.index ?? reader.base.index
+    // A snapshot beyond the log, or beside it: the core resets the log to it before anything else.
+    this.#committed = start
+    this.#handedOut = start
+    this.damage = new Damage(damageOf(reader, snapshot))
+    this.configurations = new ConfigurationHistory(
+      snapshot?.configurationIndex ?? 0,
+      snapshot?.configuration ?? bootstrap,
+    )
+    this.findConfigurations()
+  }
+
+  /** Where the log begins: the last place that is compacted. */
+  get base(): LogPosition {
+    return this.#base
   }
 
   get lastIndex(): number {
     return this.#tailStart + this.#tail.length - 1
   }
 
+  /** Only on a log without damage at its end. */
   get lastTerm(): number {
-    return this.termAt(this.lastIndex) as number
+    const term = this.termAt(this.lastIndex)
+    invariant(term !== undefined, `the term of the last entry, ${this.lastIndex}, is not known`)
+    return term
   }
 
   get committed(): number {
     return this.#committed
+  }
+
+  get handedOut(): number {
+    return this.#handedOut
   }
 
   /** Flushed on this node. */
@@ -48,17 +83,10 @@ export class RaftLog {
     return this.#stable
   }
 
-  /** Log time of the last entry, 0 for an empty log. */
-  get lastTimeMs(): number {
-    const last = this.lastIndex
-    if (last < this.#reader.firstIndex) return 0
-    return (this.read(last, last, 1)[0] as Entry).timeMs
-  }
-
-  /** Term of the entry at `index`; 0 at the very beginning; undefined where there is none. */
+  /** Term of the entry at `index`, or of the base; undefined where it is not known. */
   termAt(index: number): number | undefined {
     if (index >= this.#tailStart) return this.#tail[index - this.#tailStart]?.term
-    if (index === 0) return 0
+    if (index <= this.#base.index) return index === this.#base.index ? this.#base.term : undefined
     return this.#reader.termAt(index)
   }
 
@@ -75,11 +103,11 @@ export class RaftLog {
 
   /**
    * The highest index up to `index` whose term is at most `term`: where the logs may still agree. Terms never fall along
-   * a log, so the place is found by halving, however long the logs differ.
+   * a log, so the place is found by halving, however long the logs differ. At least the base.
    */
   lastIndexWithTermAtMost(index: number, term: number): number {
-    let low = this.#reader.firstIndex - 1
-    let high = Math.min(index, this.lastIndex)
+    let low = this.#base.index
+    let high = Math.max(low, Math.min(index, this.lastIndex))
     while (low < high) {
       const middle = Math.ceil((low + high) / 2)
       if ((this.termAt(middle) as number) <= term) low = middle
@@ -90,6 +118,7 @@ export class RaftLog {
 
   /** Entries from `from` to `to`, at least one where there is one, cut off beyond `maxBytes` of records. */
   read(from: number, to: number, maxBytes: number): Entry[] {
+    invariant(from > this.#base.index, `read of ${from}, but the log begins behind ${this.#base.index}`)
     if (from < this.#tailStart) return this.#reader.read(from, Math.min(to, this.#tailStart - 1), maxBytes)
     const entries: Entry[] = []
     let bytes = 0
@@ -103,10 +132,18 @@ export class RaftLog {
     return entries
   }
 
+  /** One entry that is there and sound. */
+  entryAt(index: number): Entry {
+    const [entry] = this.read(index, index, 1)
+    invariant(entry !== undefined, `there is no entry ${index}`)
+    return entry
+  }
+
   append(entry: Entry): void {
     invariant(entry.index === this.lastIndex + 1, `append of ${entry.index} after ${this.lastIndex}`)
     this.#tail.push(entry)
     this.#tailBytes += entry.record.byteLength
+    if (entry.kind === EntryKind.configuration) this.configurations.add(entry)
   }
 
   /** Removes everything from `index` on. */
@@ -121,6 +158,8 @@ export class RaftLog {
       for (const entry of removed) this.#tailBytes -= entry.record.byteLength
     }
     this.#stable = Math.min(this.#stable, index - 1)
+    this.configurations.truncateFrom(index)
+    this.damage.keepOnly(0, index - 1)
   }
 
   commitTo(index: number): void {
@@ -148,16 +187,79 @@ export class RaftLog {
     return entries
   }
 
+  /** A snapshot holds everything up to `to`: it need not be kept. */
+  compactTo(to: LogPosition): void {
+    invariant(to.index > this.#base.index && to.index <= this.#handedOut, `compaction to ${to.index}`)
+    this.#base = to
+    this.damage.keepOnly(to.index + 1, Number.MAX_SAFE_INTEGER)
+    const count = Math.min(to.index + 1 - this.#tailStart, this.#tail.length)
+    // A tail that is not flushed stays: the store hands out nothing that it does not have yet.
+    if (count > 0 && to.index <= this.#stable) this.#drop(count)
+  }
+
+  /** The state of `meta` was installed, and the log holds what follows: go on behind it (Raft §7). */
+  skipTo(meta: SnapshotMeta): void {
+    this.#committed = Math.max(this.#committed, meta.index)
+    this.#handedOut = Math.max(this.#handedOut, meta.index)
+    this.configurations.startFrom(meta.configurationIndex, meta.configuration)
+    this.damage.keepOnly(meta.index + 1, Number.MAX_SAFE_INTEGER)
+    if (meta.index > this.#base.index) this.compactTo({ index: meta.index, term: meta.term })
+  }
+
+  /** The state of `meta` was installed, and the log says something else, or less: it begins anew behind it. */
+  resetTo(meta: SnapshotMeta): void {
+    this.#tail = []
+    this.#tailBytes = 0
+    this.#tailStart = meta.index + 1
+    this.#base = { index: meta.index, term: meta.term }
+    this.#stable = meta.index
+    this.#committed = meta.index
+    this.#handedOut = meta.index
+    this.damage.keepOnly(1, 0)
+    this.configurations.restart(meta.configurationIndex, meta.configuration)
+  }
+
+  /** Reads the configurations of the log anew: at the start, and once damage is mended. */
+  findConfigurations(): void {
+    const { base, lastIndex } = this.#reader
+    const found: Entry[] = []
+    let at = lastIndex
+    for (;;) {
+      at = this.damage.soundAtMost(at)
+      if (at <= base.index) break
+      const { configurationIndex } = this.#readerEntry(at)
+      if (configurationIndex <= base.index) break
+      if (!this.damage.includes(configurationIndex)) found.push(this.#readerEntry(configurationIndex))
+      at = configurationIndex - 1
+    }
+    this.configurations.refill(found.reverse())
+  }
+
+  #readerEntry(index: number): Entry {
+    return this.#reader.read(index, index, 1)[0] as Entry
+  }
+
   /** Drops the oldest entries beyond the budget that are flushed and handed out. */
   #trim(): void {
     const free = Math.min(this.#stable, this.#handedOut)
     let count = 0
-    while (this.#tailBytes > this.#maxTailBytes && this.#tailStart + count <= free) {
-      this.#tailBytes -= (this.#tail[count] as Entry).record.byteLength
+    let bytes = this.#tailBytes
+    while (bytes > this.#maxTailBytes && this.#tailStart + count <= free) {
+      bytes -= (this.#tail[count] as Entry).record.byteLength
       count++
     }
-    if (count === 0) return
-    this.#tail.splice(0, count)
+    if (count > 0) this.#drop(count)
+  }
+
+  #drop(count: number): void {
+    for (const { record } of this.#tail.splice(0, count)) this.#tailBytes -= record.byteLength
     this.#tailStart += count
   }
+}
+
+/** What the store found damaged; and where the state that the log goes on from is gone, all that made it. */
+function damageOf(reader: LogReader, snapshot: SnapshotMeta | undefined): readonly IndexRange[] {
+  const { base, damaged } = reader
+  if ((snapshot?.index ?? 0) >= base.index) return damaged
+  return [{ from: 1, to: base.index }, ...damaged]
 }

@@ -21,6 +21,36 @@ export interface RaftKnobs {
   readonly checkQuorum: boolean
   /** Record bytes in one AppendEntries message; a single larger entry still goes. @default 1 MiB */
   readonly maxAppendBytes: number
+  /**
+   * Serve reads from a lease instead of a round of heartbeats, where clients ask for it (thesis §6.4.1). Needs
+   * `checkQuorum`. Voters then protect a leader until a whole election timeout has passed or its death is proven: a
+   * closed connection no longer shortens an election. @default false
+   */
+  readonly leaseReads: boolean
+  /**
+   * How much faster one node's clock may run than another's, as a fraction: the lease is shortened by it. Beyond it,
+   * lease reads may be stale. @default 0.1
+   */
+  readonly maxClockDrift: number
+  /**
+   * From 0 to 100. A node with less waits longer before it asks for votes: half a maximal election timeout more at
+   * 50, a whole one at 0. Safety and liveness do not depend on it. @default 100
+   */
+  readonly electionPriority: number
+  /** Longest time for a leadership transfer, then it is given up. @default 1000 */
+  readonly transferTimeoutMs: number
+  /** A leader whose oldest write is not flushed after this time steps down. @default 2000 */
+  readonly maxPersistStallMs: number
+  /** Hand proposals made at a follower to the leader, instead of refusing them with NOT_LEADER. @default false */
+  readonly forwardProposals: boolean
+  /** Entries since the last snapshot after which another is taken; 0: never by their number. @default 20,000 */
+  readonly snapshotEntries: number
+  /** Record bytes since the last snapshot after which another is taken; 0: never by them. @default 256 MiB */
+  readonly snapshotBytes: number
+  /** Entries kept behind a snapshot, for followers that lag a little. @default 2000 */
+  readonly keepEntries: number
+  /** Bytes of a snapshot in one message, and taken from the application in one turn. @default 256 KiB */
+  readonly snapshotChunkBytes: number
   /** AppendEntries messages on their way to one peer. @default 64 */
   readonly maxInflightMessages: number
   /** Record bytes on their way to one peer. @default 16 MiB */
@@ -38,6 +68,10 @@ export interface RaftKnobs {
 /** Everything a core is made of. */
 export interface RaftOptions extends RaftKnobs {
   readonly identity: Identity
+  /**
+   * The configuration that the log begins with (bootstrap); without voters in a node that joins: it is passive until
+   * a leader brings it one.
+   */
   readonly configuration: Configuration
   readonly random: Random
   readonly checksum: Checksum
@@ -52,6 +86,16 @@ export const defaultRaftKnobs: RaftKnobs = Object.freeze({
   goneRetryMs: 8,
   preVote: true,
   checkQuorum: true,
+  leaseReads: false,
+  maxClockDrift: 0.1,
+  electionPriority: 100,
+  transferTimeoutMs: 1000,
+  maxPersistStallMs: 2000,
+  forwardProposals: false,
+  snapshotEntries: 20_000,
+  snapshotBytes: 256 << 20,
+  keepEntries: 2000,
+  snapshotChunkBytes: 256 << 10,
   maxAppendBytes: 1 << 20,
   maxInflightMessages: 64,
   maxInflightBytes: 16 << 20,
@@ -69,9 +113,21 @@ const POSITIVE_INTEGERS = [
   'maxUncommittedBytes',
   'maxApplyBytes',
   'maxTailBytes',
+  'snapshotChunkBytes',
 ] as const
 
-const POSITIVE_NUMBERS = ['electionTimeoutMinMs', 'electionTimeoutMaxMs', 'heartbeatIntervalMs'] as const
+const COUNTS = ['snapshotEntries', 'snapshotBytes', 'keepEntries'] as const
+
+const POSITIVE_NUMBERS = [
+  'electionTimeoutMinMs',
+  'electionTimeoutMaxMs',
+  'heartbeatIntervalMs',
+  'goneRetryMs',
+  'transferTimeoutMs',
+  'maxPersistStallMs',
+] as const
+
+const BOOLEANS = ['preVote', 'checkQuorum', 'leaseReads', 'forwardProposals'] as const
 
 /**
  * Fills in the defaults and checks every field and the rules between them.
@@ -88,12 +144,17 @@ export function resolveRaftKnobs(given: Partial<RaftKnobs> = {}): RaftKnobs {
   const knobs: RaftKnobs = { ...defaultRaftKnobs, ...Object.fromEntries(present) }
   for (const field of POSITIVE_INTEGERS) checkPositive(field, knobs[field], true)
   for (const field of POSITIVE_NUMBERS) checkPositive(field, knobs[field], false)
-  checkNotNegative('goneStaggerMs', knobs.goneStaggerMs)
-  checkPositive('goneRetryMs', knobs.goneRetryMs, false)
-  for (const field of ['preVote', 'checkQuorum'] as const) {
+  for (const field of COUNTS) checkCount(field, knobs[field])
+  checkBetween('goneStaggerMs', knobs.goneStaggerMs, 0, Number.MAX_VALUE)
+  checkBetween('maxClockDrift', knobs.maxClockDrift, 0, 1)
+  checkBetween('electionPriority', knobs.electionPriority, 0, 100)
+  for (const field of BOOLEANS) {
     if (typeof knobs[field] !== 'boolean') throw invalidOption(`raft.${field}`, knobs[field], 'true or false')
   }
   checkTimeouts(knobs)
+  if (knobs.leaseReads && !knobs.checkQuorum) {
+    throw invalidOption('raft.leaseReads', true, 'checkQuorum to be true with it')
+  }
   return Object.freeze(knobs)
 }
 
@@ -117,8 +178,15 @@ function checkPositive(field: keyof RaftKnobs, value: unknown, integer: boolean)
   }
 }
 
-function checkNotNegative(field: keyof RaftKnobs, value: unknown): void {
-  if (typeof value !== 'number' || !Number.isFinite(value) || value < 0) {
-    throw invalidOption(`raft.${field}`, value, 'a number that is not negative')
+function checkCount(field: keyof RaftKnobs, value: unknown): void {
+  if (!Number.isSafeInteger(value) || (value as number) < 0) {
+    throw invalidOption(`raft.${field}`, value, 'an integer of at least 0')
   }
+}
+
+function checkBetween(field: keyof RaftKnobs, value: unknown, least: number, most: number): void {
+  if (typeof value === 'number' && value >= least && value <= most) return
+  const range =
+    most === Number.MAX_VALUE ? 'a number that is not negative' : `a number from ${least} to ${most}`
+  throw invalidOption(`raft.${field}`, value, range)
 }

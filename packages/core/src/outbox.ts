@@ -13,6 +13,7 @@ interface PersistInFlight {
   lastIndex: number
   /** Term of the hard state in this request; undefined where it carries none. */
   readonly term: number | undefined
+  readonly sinceMs: number
 }
 
 export class Outbox {
@@ -54,12 +55,17 @@ export class Outbox {
     return messages
   }
 
+  /** Since when the oldest request waits for its flush; undefined where none does. */
+  get oldestMs(): number | undefined {
+    return this.#inFlight[0]?.sinceMs
+  }
+
   /** Opens a persist request: gives its token and the messages that leave with it. */
-  open(lastIndex: number, term: number | undefined): { token: number; messages: Message[] } {
+  open(lastIndex: number, term: number | undefined, sinceMs: number): { token: number; messages: Message[] } {
     const messages = this.#afterFlush
     this.#afterFlush = []
     this.#token++
-    this.#inFlight.push({ token: this.#token, lastIndex, term })
+    this.#inFlight.push({ token: this.#token, lastIndex, term, sinceMs })
     return { token: this.#token, messages }
   }
 

@@ -5,16 +5,21 @@
 import type { Entry } from './entry.ts'
 import type { RaftError } from './errors.ts'
 import type { Message } from './message.ts'
-import type { PersistRequest } from './ready.ts'
-import type { Durability, HardState } from './types.ts'
+import type { LogPosition, PersistRequest } from './ready.ts'
+import type { Durability, HardState, IndexRange, SnapshotMeta } from './types.ts'
 
-/** Synchronous reads of what has been handed to the store. */
+/** Synchronous reads of what is flushed. */
 export interface LogReader {
-  /** Index of the first entry kept (1 for a log that was never compacted). */
-  readonly firstIndex: number
-  /** Index of the last entry on the disk, 0 for an empty log. */
+  /** Where the log begins: the entry before its first one, compacted or covered by a snapshot. 0/0 in a new log. */
+  readonly base: LogPosition
+  /** Index of the last entry on the disk; `base.index` for an empty log. */
   readonly lastIndex: number
-  /** Term of a stored entry; undefined outside `firstIndex..lastIndex`. */
+  /**
+   * Entries found damaged when the store was opened, ascending, not touching each other. They are there, but cannot be
+   * read until a `PersistRequest.repairs` has replaced them.
+   */
+  readonly damaged: readonly IndexRange[]
+  /** Term of the base or of a stored entry; undefined outside of those and for a damaged entry. */
   termAt(index: number): number | undefined
   /**
    * Entries from `from` to `to`, both included, cut off once `maxBytes` of records are exceeded, but at least one.
@@ -53,6 +58,48 @@ export interface LogStore extends LogReader {
 export interface StoreEvents {
   /** Everything up to and including `token` is durable. */
   onPersisted(token: number): void
+  onFailed(error: RaftError<'STORAGE_FAILED'>): void
+}
+
+/**
+ * Snapshots of one group on one node. At most one is being written here and one received at a time, each in order of
+ * its offset; both grow beside the complete ones, of which the latest two are kept (a peer may be fetching the
+ * earlier). Calls return at once; completions come as events, after the flush.
+ */
+export interface SnapshotStore {
+  /** The latest complete snapshot. */
+  readonly latest: SnapshotMeta | undefined
+  /** Bytes of a complete snapshot that is kept; undefined where it is not. Damage throws STORAGE_DAMAGED. */
+  read(index: number, checksum: number, offset: number, maxBytes: number): Uint8Array | undefined
+  /** Begins a snapshot of this node's own state, dropping an unfinished earlier one. */
+  begin(): void
+  /** Adds to it. The bytes are not changed by the caller until the next event. */
+  write(data: Uint8Array): void
+  /** Bytes handed over with `write` or `receive` that are not on the disk yet: above a bound, wait. */
+  readonly pendingBytes: number
+  /** Completes it: reported by `onSnapshotSaved`. */
+  finish(meta: SnapshotMeta): void
+  /** Gives the unfinished own snapshot up. */
+  abort(): void
+  /**
+   * How far the snapshot `meta` has been received, also by an earlier start of this node; an unfinished other one is
+   * dropped, unless 0 is returned.
+   */
+  received(meta: SnapshotMeta): number
+  /**
+   * Adds received bytes; those that do not follow what is there are ignored. When all are there and fit the checksum:
+   * `onSnapshotReceived`. Where they do not fit they are dropped, and `received` is 0 again.
+   */
+  receive(meta: SnapshotMeta, offset: number, data: Uint8Array): void
+  close(): Promise<void>
+}
+
+/** How a snapshot store reports back. Called outside of its methods, never from within them. */
+export interface SnapshotEvents {
+  /** An own snapshot is complete, flushed and `latest`. */
+  onSnapshotSaved(meta: SnapshotMeta): void
+  /** A received one is complete, verified, flushed and `latest`. */
+  onSnapshotReceived(meta: SnapshotMeta): void
   onFailed(error: RaftError<'STORAGE_FAILED'>): void
 }
 

@@ -6,7 +6,7 @@ import { ofKind, Subject } from '../test/subject.ts'
 
 const preVote = (term: number, lastIndex = 0, lastTerm = 0) =>
   ({ kind: 'preVoteRequest', term, lastIndex, lastTerm }) as const
-const heartbeat = (term: number) => ({ kind: 'heartbeat', term, commit: 0, readRound: 0 }) as const
+const heartbeat = (term: number) => ({ kind: 'heartbeat', term, commit: 0, round: 0 }) as const
 
 function preVoteGranted(subject: Subject, from: string, request: ReturnType<typeof preVote>): boolean {
   const [reply] = ofKind(subject.receive(from, request).sent(), 'preVoteReply')

@@ -3,26 +3,32 @@
  *
  *     probe      one append at a time, until one is accepted: where do the logs match?
  *     replicate  appends are pipelined, up to the in-flight bounds in messages and bytes
+ *     snapshot   it needs what the log no longer has: a snapshot was offered, it fetches that by itself (Raft §7)
  *
  * `match` never moves backwards within a peer's incarnation; `match < next`.
  */
 export class Progress {
   match = 0
   next: number
-  state: 'probe' | 'replicate' = 'probe'
+  state: 'probe' | 'replicate' | 'snapshot' = 'probe'
+  /** Answers of another one count for nothing. */
+  readonly incarnation: number
+  /** The highest commit index it was told in an append. */
+  sentCommit = 0
   /** In probe: an append is on its way, wait for its answer or a heartbeat's. */
   probing = false
   /** When this peer was last heard of. */
   heardMs: number
-  /** The latest read round it has answered. */
-  readRound = 0
+  /** The latest heartbeat round it has answered. */
+  round = 0
   readonly #maxMessages: number
   readonly #maxBytes: number
   /** Last index and bytes of each append on its way, oldest first. */
   readonly #inflight: { lastIndex: number; bytes: number }[] = []
   #inflightBytes = 0
 
-  constructor(next: number, nowMs: number, maxMessages: number, maxBytes: number) {
+  constructor(incarnation: number, next: number, nowMs: number, maxMessages: number, maxBytes: number) {
+    this.incarnation = incarnation
     this.next = next
     this.heardMs = nowMs
     this.#maxMessages = maxMessages
@@ -37,9 +43,15 @@ export class Progress {
     return this.#inflightBytes
   }
 
+  /** Whether appends are held back only by the in-flight bounds. */
+  get isFull(): boolean {
+    return this.state === 'replicate' && !this.canSend
+  }
+
   /** Whether another append with entries may go out now. */
   get canSend(): boolean {
     if (this.state === 'probe') return !this.probing
+    if (this.state === 'snapshot') return false
     return this.#inflight.length < this.#maxMessages && this.#inflightBytes < this.#maxBytes
   }
 
@@ -59,7 +71,7 @@ export class Progress {
     this.#release(index)
     const isNews = index > this.match
     if (isNews) this.match = index
-    if (this.state === 'probe') this.#becomeReplicate()
+    if (this.state !== 'replicate') this.#becomeReplicate()
     else if (this.next <= this.match) this.next = this.match + 1
     return isNews
   }
@@ -70,7 +82,7 @@ export class Progress {
    */
   refused(rejected: number, hint: number): boolean {
     // It refuses what it has acknowledged: an old answer, or it has lost its data. Do not ask over and over.
-    if (rejected <= this.match) return false
+    if (rejected <= this.match || this.state === 'snapshot') return false
     if (this.state === 'replicate') {
       this.becomeProbe()
       this.next = Math.max(Math.min(rejected, hint + 1), this.match + 1)
@@ -90,6 +102,12 @@ export class Progress {
     this.next = this.match + 1
     this.#inflight.length = 0
     this.#inflightBytes = 0
+  }
+
+  /** The entries it needs are gone: offer a snapshot, and wait until it has acknowledged that. */
+  becomeSnapshot(): void {
+    this.becomeProbe()
+    this.state = 'snapshot'
   }
 
   #becomeReplicate(): void {

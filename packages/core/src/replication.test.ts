@@ -210,7 +210,7 @@ for (const [shape, log] of Object.entries(shapes)) {
     leader.flush()
     let rounds = 0
     // The leader's first append went out with its election; the heartbeat brings it out again.
-    leader.receive('b', { kind: 'heartbeatReply', term: 8, readRound: 0 })
+    leader.receive('b', { kind: 'heartbeatReply', term: 8, round: 0 })
     for (let appends = toB(leader); appends.length > 0; appends = toB(leader)) {
       assert.ok(++rounds <= 5, 'a round trip per term at most')
       for (const request of appends) follower.core.step(request)

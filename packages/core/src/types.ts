@@ -16,9 +16,20 @@ export interface Member {
   readonly incarnation: number
 }
 
-/** The voters of a group. */
+/**
+ * Who belongs to a group. While it is joint (`outgoing` is not empty) a majority of `voters` and one of `outgoing` must
+ * agree (Raft §6). A name stands for one incarnation only, wherever it appears.
+ */
 export interface Configuration {
   readonly voters: readonly Member[]
+  /** The voters that are being left, while the configuration is joint. */
+  readonly outgoing: readonly Member[]
+  /** Receive the log, do not vote (thesis §4.2.1). While joint, a voter that is to become one is not listed yet. */
+  readonly learners: readonly Member[]
+  /** Voters that are to be learners once the joint configuration is left. */
+  readonly learnersNext: readonly Member[]
+  /** Whether the leader leaves the joint configuration by itself, once it is committed. */
+  readonly autoLeave: boolean
 }
 
 /** Who a running node is: its name, its directory (`incarnation`) and this very start of it (`boot`). */
@@ -32,11 +43,35 @@ export interface Identity {
 
 /**
  * What must survive a crash beside the log (Raft, figure 2).
- * `vote` is the empty string while no vote was given in `term`.
+ * `vote` is the empty string while no vote was given in `term`; the incarnation tells a node that came back with
+ * an empty directory from the one that the vote was given to.
  */
 export interface HardState {
   readonly term: number
   readonly vote: NodeId
+  readonly voteIncarnation: number
+}
+
+export const INITIAL_HARD_STATE: HardState = Object.freeze({ term: 0, vote: '', voteIncarnation: 0 })
+
+/** What a snapshot stands for: the state after applying everything up to `index` (Raft §7). */
+export interface SnapshotMeta {
+  readonly index: number
+  readonly term: number
+  /** Log time of the entry at `index`. */
+  readonly timeMs: number
+  /** The configuration in effect at `index`, and the index of the entry that brought it (0: the bootstrap's). */
+  readonly configuration: Configuration
+  readonly configurationIndex: number
+  /** Size and CRC-32 of the state: two nodes' snapshots at one index may differ in bytes. */
+  readonly bytes: number
+  readonly checksum: number
+}
+
+/** Consecutive entries, both ends included. */
+export interface IndexRange {
+  readonly from: number
+  readonly to: number
 }
 
 /**

@@ -221,7 +221,7 @@ export class Chaos {
   }
 
   #campaign(node: TestNode): string {
-    node.inbox.push({ kind: 'campaign' })
+    node.inbox.push({ kind: 'control', id: 0, command: { kind: 'campaign' } })
     return node.id
   }
 

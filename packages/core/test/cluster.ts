@@ -10,9 +10,11 @@ import {
   type RaftKnobs,
   type ReadGrant,
   resolveRaftKnobs,
+  type StateLoader,
   seededRandom,
 } from '../src/index.ts'
 import { MemoryDisk } from './memory-disk.ts'
+import { MemorySnapshots } from './memory-snapshots.ts'
 import { checksum, configurationOf, incarnationOf } from './subject.ts'
 
 /** What a client asks of a node: a command, or a read with its number. */
@@ -34,7 +36,7 @@ class Recorder implements Application<Request> {
     else this.#reads.push(request.read)
   }
   gather(raft: RaftHandle): void {
-    for (const id of this.#reads) raft.readIndex(id)
+    for (const id of this.#reads) raft.readIndex(id, false)
     this.#reads = []
     // Like the gateway of machines: what is refused is not kept.
     if (raft.proposalRefusal !== undefined) this.#commands = []
@@ -48,6 +50,15 @@ class Recorder implements Application<Request> {
   reads(granted: readonly ReadGrant[]): void {
     this.granted.push(...granted)
   }
+  /** Indexes and terms of all that was applied. */
+  save(): Iterator<Uint8Array> {
+    const text = JSON.stringify(this.applied.map(({ index, term }) => [index, term]))
+    return [new TextEncoder().encode(text)].values()
+  }
+  load(): StateLoader {
+    return { chunk: () => {}, end: () => {} }
+  }
+  forwardRefused(): void {}
   roleChanged(): void {}
   flush(): void {}
 }
@@ -65,8 +76,10 @@ export class Life {
     nowMs: () => number,
   ) {
     this.core = core
-    const parts = { store: disk, transport: { send }, clock: { nowMs } }
-    this.driver = new NodeDriver({ core, application: this.application, ...parts })
+    const parts = { store: disk, snapshots: new MemorySnapshots(), transport: { send }, clock: { nowMs } }
+    // No snapshots here: the simulator has them.
+    const knobs = { snapshotEntries: 0, snapshotBytes: 0, snapshotChunkBytes: 1000 }
+    this.driver = new NodeDriver({ core, application: this.application, ...parts, checksum, knobs })
   }
 }
 
@@ -140,7 +153,12 @@ export class TestCluster {
       for (const message of messages) this.#observer.sent(node, message)
       this.network.push(...messages)
     }
-    node.life = new Life(new RaftCore(options, node.disk, clock()), node.disk, send, clock)
+    node.life = new Life(
+      new RaftCore(options, node.disk, new MemorySnapshots(), clock()),
+      node.disk,
+      send,
+      clock,
+    )
     this.turn(node)
   }
 

@@ -1,11 +1,27 @@
 import assert from 'node:assert/strict'
-import type { Entry, HardState, LogStore, PersistRequest } from '../src/index.ts'
+import {
+  type Entry,
+  type HardState,
+  INITIAL_HARD_STATE,
+  type IndexRange,
+  type LogPosition,
+  type LogStore,
+  type PersistRequest,
+} from '../src/index.ts'
 
-/** What a disk holds. Arrays start at index 1: `entries[0]` is the entry with index 1. */
+/** What a disk holds: the entries behind `base`. */
 export interface DiskContent {
   hardState: HardState
+  base: LogPosition
   entries: Entry[]
 }
+
+/** A disk with a log that was never compacted. */
+export const contentOf = (hardState: HardState, entries: Entry[]): DiskContent => ({
+  hardState,
+  base: { index: 0, term: 0 },
+  entries,
+})
 
 /**
  * A disk that knows what is flushed. Requests wait in a queue until the test says {@link write}; a
@@ -14,15 +30,16 @@ export interface DiskContent {
 export class MemoryDisk implements LogStore {
   readonly durability = 'flush-before-ack'
   readonly metrics = { flushes: 0, entriesFlushed: 0, bytesFlushed: 0 }
-  readonly firstIndex = 1
   /** What survives a crash. */
   readonly flushed: DiskContent
   /** What will be there once everything that waits is written: the log as its owner sees it. */
   seen: DiskContent
+  /** What a restart finds damaged; see {@link LogStore.damaged}. */
+  damaged: IndexRange[] = []
   #waiting: PersistRequest[] = []
   #lastToken = 0
 
-  constructor(content: DiskContent = { hardState: { term: 0, vote: '' }, entries: [] }) {
+  constructor(content: DiskContent = contentOf(INITIAL_HARD_STATE, [])) {
     this.flushed = content
     this.seen = copyOf(content)
   }
@@ -30,8 +47,11 @@ export class MemoryDisk implements LogStore {
   get hardState(): HardState {
     return this.flushed.hardState
   }
+  get base(): LogPosition {
+    return this.flushed.base
+  }
   get lastIndex(): number {
-    return this.flushed.entries.length
+    return this.flushed.base.index + this.flushed.entries.length
   }
   /** How many requests wait to be written. */
   get waiting(): readonly PersistRequest[] {
@@ -40,15 +60,22 @@ export class MemoryDisk implements LogStore {
 
   termAt(index: number): number | undefined {
     this.#assertReadable(index)
-    return this.flushed.entries[index - 1]?.term
+    const { base, entries } = this.flushed
+    if (index === base.index) return base.term
+    return this.#isDamaged(index) ? undefined : entries[index - base.index - 1]?.term
   }
 
   read(from: number, to: number, maxBytes: number): Entry[] {
-    assert.ok(from >= 1 && from <= to && to <= this.lastIndex, `read of ${from}..${to} of ${this.lastIndex}`)
+    const { index: base } = this.base
+    assert.ok(
+      from > base && from <= to && to <= this.lastIndex,
+      `read of ${from}..${to} of ${base}..${this.lastIndex}`,
+    )
     this.#assertReadable(to)
     const entries: Entry[] = []
     let bytes = 0
-    for (const entry of this.flushed.entries.slice(from - 1, to)) {
+    for (const entry of this.flushed.entries.slice(from - base - 1, to - base)) {
+      assert.ok(!this.#isDamaged(entry.index), `read of ${entry.index}, which is damaged`)
       bytes += entry.record.byteLength
       if (entries.length > 0 && bytes > maxBytes) break
       entries.push(entry)
@@ -66,7 +93,10 @@ export class MemoryDisk implements LogStore {
   /** Writes the next `count` requests as one flush. Returns the last token, 0 where none waits. */
   write(count = this.#waiting.length): number {
     const requests = this.#waiting.splice(0, count)
-    for (const request of requests) applyTo(this.flushed, request)
+    for (const request of requests) {
+      applyTo(this.flushed, request)
+      for (const { index } of request.repairs) this.#mend(index)
+    }
     return requests.at(-1)?.token ?? 0
   }
 
@@ -80,6 +110,21 @@ export class MemoryDisk implements LogStore {
 
   async close(): Promise<void> {}
 
+  #isDamaged(index: number): boolean {
+    return this.damaged.some(({ from, to }) => from <= index && index <= to)
+  }
+
+  #mend(index: number): void {
+    this.damaged = this.damaged.flatMap((range) => {
+      if (index < range.from || index > range.to) return [range]
+      const parts = [
+        { from: range.from, to: index - 1 },
+        { from: index + 1, to: range.to },
+      ]
+      return parts.filter(({ from, to }) => from <= to)
+    })
+  }
+
   #assertReadable(index: number): void {
     for (const { truncateFrom } of this.#waiting) {
       assert.ok(truncateFrom === undefined || index < truncateFrom, `${index} is read, but truncated`)
@@ -87,21 +132,34 @@ export class MemoryDisk implements LogStore {
   }
 }
 
-function applyTo(content: DiskContent, { hardState, truncateFrom, entries }: PersistRequest): void {
+function applyTo(content: DiskContent, request: PersistRequest): void {
+  const { hardState, reset, truncateFrom, repairs, entries, compactTo } = request
   if (hardState !== undefined) content.hardState = hardState
+  if (reset !== undefined) {
+    content.base = reset
+    content.entries.length = 0
+  }
+  const { index: base } = content.base
   if (truncateFrom !== undefined) {
-    assert.ok(
-      truncateFrom >= 1 && truncateFrom <= content.entries.length + 1,
-      `truncation at ${truncateFrom}`,
-    )
-    content.entries.length = truncateFrom - 1
+    const isThere = truncateFrom > base && truncateFrom <= base + content.entries.length + 1
+    assert.ok(isThere, `truncation at ${truncateFrom}`)
+    content.entries.length = truncateFrom - base - 1
+  }
+  for (const entry of repairs) {
+    const place = entry.index - base - 1
+    assert.ok(place >= 0 && place < content.entries.length, `repair of ${entry.index}`)
+    content.entries[place] = entry
   }
   for (const entry of entries) {
-    assert.equal(entry.index, content.entries.length + 1, 'entries are consecutive')
+    assert.equal(entry.index, base + content.entries.length + 1, 'entries are consecutive')
     content.entries.push(entry)
   }
+  if (compactTo === undefined) return
+  assert.ok(compactTo.index > base && compactTo.index <= base + content.entries.length, 'compaction')
+  content.entries.splice(0, compactTo.index - base)
+  content.base = compactTo
 }
 
 function copyOf(content: DiskContent): DiskContent {
-  return { hardState: content.hardState, entries: [...content.entries] }
+  return { hardState: content.hardState, base: content.base, entries: [...content.entries] }
 }

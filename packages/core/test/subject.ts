@@ -4,6 +4,7 @@ import {
   EntryKind,
   encodeEntry,
   type HardState,
+  type Member,
   type Message,
   type NodeId,
   RaftCore,
@@ -11,29 +12,44 @@ import {
   type Random,
   type Ready,
   resolveRaftKnobs,
+  type SnapshotMeta,
   seededRandom,
+  simpleConfiguration,
 } from '../src/index.ts'
-import { MemoryDisk } from './memory-disk.ts'
+import { contentOf, MemoryDisk } from './memory-disk.ts'
+import { MemorySnapshots } from './memory-snapshots.ts'
 
-type FilledIn = 'from' | 'fromIncarnation' | 'fromBoot' | 'to' | 'toIncarnation' | 'toBoot'
-type BodyOf<M> = M extends Message ? Omit<M, FilledIn> & Partial<Pick<M, FilledIn>> : never
+type FilledIn =
+  | 'from'
+  | 'fromIncarnation'
+  | 'fromBoot'
+  | 'to'
+  | 'toIncarnation'
+  | 'toBoot'
+  | 'priority'
+  | 'isTransfer'
+type BodyOf<M> = M extends Message ? Omit<M, FilledIn> & Partial<Pick<M, Extract<keyof M, FilledIn>>> : never
 /** A message without its envelope. */
 export type Body = BodyOf<Message>
 
 /** Incarnation of a node: different for each, so that mixing them up shows. */
 export const incarnationOf = (id: NodeId): number => 100 + id.charCodeAt(0)
 
+/** A node as a member of a configuration. */
+export const memberOf = (id: NodeId): Member => ({ id, incarnation: incarnationOf(id) })
+
 /** Voters `a`, `b`, `c` ... */
 export function configurationOf(count: number): Configuration {
   const ids = 'abcdefg'.slice(0, count).split('')
-  return { voters: ids.map((id) => ({ id, incarnation: incarnationOf(id) })) }
+  return simpleConfiguration(ids.map((id) => memberOf(id)))
 }
 
 /** Sums the bytes: cheap, and deterministic like any checksum. */
-export const checksum = (bytes: Uint8Array): number => bytes.reduce((sum, byte) => sum + byte, 0)
+export const checksum = (bytes: Uint8Array, previous = 0): number =>
+  bytes.reduce((sum, byte) => sum + byte, previous)
 
 export function entryOf(index: number, term: number, payload = `${index}/${term}`): Entry {
-  const header = { index, term, kind: EntryKind.commands, timeMs: 0, commandCount: 1 }
+  const header = { index, term, kind: EntryKind.commands, timeMs: 0, commandCount: 1, configurationIndex: 0 }
   return encodeEntry(header, [new TextEncoder().encode(payload)], checksum)
 }
 
@@ -48,9 +64,12 @@ export interface SubjectOptions {
   readonly knobs?: Partial<RaftKnobs>
   /** Terms of the log that is found on the disk. */
   readonly log?: readonly number[]
-  readonly hardState?: HardState
+  readonly hardState?: Omit<HardState, 'voteIncarnation'>
   readonly boot?: number
   readonly disk?: MemoryDisk
+  readonly snapshots?: MemorySnapshots
+  /** What the log begins with. @default that many voters */
+  readonly configuration?: Configuration
   readonly random?: Random
 }
 
@@ -58,6 +77,7 @@ export interface SubjectOptions {
 export class Subject {
   readonly core: RaftCore
   readonly disk: MemoryDisk
+  readonly snapshots: MemorySnapshots
   readonly boot: number
   nowMs = 1000
 
@@ -70,19 +90,21 @@ export class Subject {
     boot = 7,
     ...given
   }: SubjectOptions = {}) {
-    const found = hardState ?? { term: log.at(-1) ?? 0, vote: '' }
-    this.disk = given.disk ?? new MemoryDisk({ hardState: found, entries: entriesOf(log) })
+    const { term, vote } = hardState ?? { term: log.at(-1) ?? 0, vote: '' }
+    const voteIncarnation = vote === '' ? 0 : incarnationOf(vote)
+    this.disk = given.disk ?? new MemoryDisk(contentOf({ term, vote, voteIncarnation }, entriesOf(log)))
+    this.snapshots = given.snapshots ?? new MemorySnapshots()
     this.boot = boot
     const identity = { clusterId: 'test', group: 1, id, incarnation: incarnationOf(id), boot }
     const random = given.random ?? seededRandom(1)
     const options = {
       ...resolveRaftKnobs(knobs),
       identity,
-      configuration: configurationOf(voters),
+      configuration: given.configuration ?? configurationOf(voters),
       random,
       checksum,
     }
-    this.core = new RaftCore(options, this.disk, this.nowMs)
+    this.core = new RaftCore(options, this.disk, this.snapshots, this.nowMs)
   }
 
   /** Terms of the log as the node sees it, what is not flushed included. After a {@link turn}. */
@@ -100,6 +122,8 @@ export class Subject {
       to: 'a',
       toIncarnation: isReply ? incarnationOf('a') : 0,
       toBoot: isReply ? this.boot : 0,
+      ...(body.kind === 'preVoteRequest' ? { priority: 100 } : {}),
+      ...(body.kind === 'voteRequest' ? { isTransfer: false } : {}),
     }
     this.core.step({ ...envelope, ...body } as Message)
     return this
@@ -109,6 +133,7 @@ export class Subject {
   turn(): Ready {
     const ready = this.core.ready()
     if (ready.persist !== undefined) this.disk.persist(ready.persist)
+    for (const { meta, offset, data } of ready.snapshotWrites) this.snapshots.receive(meta, offset, data)
     return ready
   }
 
@@ -123,6 +148,15 @@ export class Subject {
     const token = this.disk.write(count)
     if (token > 0) this.core.persisted(token)
     return messages
+  }
+
+  /** What the snapshot store has completed since the last call. */
+  tellSnapshots(): this {
+    this.snapshots.tell({
+      onSnapshotSaved: (meta: SnapshotMeta) => this.core.snapshotSaved(meta),
+      onSnapshotReceived: (meta: SnapshotMeta) => this.core.snapshotReceived(meta),
+    })
+    return this
   }
 
   /** Lets time pass, then what is due happen. */

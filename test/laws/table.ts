@@ -25,6 +25,7 @@ const onNode = { npm: [], node: 'all', isPure: false } as const
 /** By folder. A folder with a package.json that has no row here breaks the law. */
 export const packageLaws: Readonly<Record<string, PackageLaw>> = {
   'packages/core': { ...pure, packages: [] },
+  'packages/check': { ...pure, packages: [] },
   'packages/machines': { ...pure, packages: ['core'] },
   'packages/wire': { packages: ['core'], npm: ['msgpackr'], node: { only: ['zlib'] }, isPure: false },
   'packages/actor': { ...onNode, packages: ['core'], npm: ['comlink'] },
@@ -48,7 +49,18 @@ export const packageLaws: Readonly<Record<string, PackageLaw>> = {
   },
   test: {
     ...onNode,
-    packages: ['core', 'machines', 'wire', 'actor', 'transport', 'store', 'cluster', 'cli', 'benchmarks'],
+    packages: [
+      'core',
+      'check',
+      'machines',
+      'wire',
+      'actor',
+      'transport',
+      'store',
+      'cluster',
+      'cli',
+      'benchmarks',
+    ],
     npm: ['oxc-parser'],
   },
 }

@@ -1,4 +1,5 @@
 import { RaftError } from '@troupe/core'
+import type { Consistency } from './protocol.ts'
 
 /** A caller that waits: for one command, for many at once, or for an answer. Settled exactly once. */
 export interface Call {
@@ -9,6 +10,8 @@ export interface Call {
   resolve(value: unknown): void
   reject(error: RaftError): void
   settled: boolean
+  /** How the answer to a query was served; set before `resolve` is called. */
+  served?: Consistency
 }
 
 export function succeed(call: Call, value: unknown): void {

@@ -60,7 +60,7 @@ describe('the client', () => {
       core.flush(0)
       for (let times = 0; times < 3; times++) core.frame('n1', outcome(2, 2))
       core.frame('n1', outcome(2, 1))
-      core.frame('n1', replies([ReplyKind.stale, 7]))
+      core.frame('n1', replies([ReplyKind.stale, 7, 0]))
       core.close()
       for (const caller of callers) assert.equal(caller.settlements, 1)
       assert.deepEqual(callers[1]?.value, 'r3')
@@ -190,7 +190,7 @@ describe('the client', () => {
       const [pending] = propose(core, 'pending') as [Caller]
       link.isFull = false
       link.frames()
-      core.frame('n1', replies([ReplyKind.stale, 7]))
+      core.frame('n1', replies([ReplyKind.stale, 7, 0]))
       assert.equal(codeOf(sent), 'INDETERMINATE')
       core.flush(1)
       const [opening] = link.frames()
@@ -204,10 +204,66 @@ describe('the client', () => {
       ])
       assert.deepEqual(commandsOf(frames), ['unsent', 'pending'])
       core.frame('n1', outcome(1, 2)) // Of the session that is gone.
-      core.frame('n1', replies([ReplyKind.stale, 7]))
+      core.frame('n1', replies([ReplyKind.stale, 7, 0]))
       assert.equal(unsent.settlements, 0)
       core.frame('n1', replies([ReplyKind.outcomes, 8, [[1, 2, ['x', 'y'], null]]]))
       assert.deepEqual([unsent.value, pending.value], ['x', 'y'])
+    })
+
+    /** A stale answer that names command `first`, after `sent` was sent `times` times, and `behind` once. */
+    const afterStale = (times: number, first: number): { sent: Caller; behind: Caller; again: unknown[] } => {
+      const { core, link } = connected({ retransmitMs: 100 })
+      const [sent] = propose(core, 'sent') as [Caller]
+      for (let nowMs = 0; nowMs < times * 1000; nowMs += 1000) core.tick(nowMs)
+      link.frames()
+      const [behind] = propose(core, 'behind') as [Caller]
+      core.flush(times * 1000)
+      link.frames()
+      core.frame('n1', replies([ReplyKind.stale, 7, first], [ReplyKind.stale, 7, first + 1]))
+      core.flush(9000)
+      const [opening] = link.frames()
+      if (opening !== undefined) core.frame('n1', replies([ReplyKind.opened, opening.first, 8]))
+      core.flush(9000)
+      const frames = link.frames()
+      if (frames.length > 0) assert.deepEqual([frames[0]?.session, frames[0]?.first], [8, 1])
+      return { sent, behind, again: commandsOf(frames) }
+    }
+
+    it('sends again, in order, what was sent once: it was not applied', () => {
+      const { sent, behind, again } = afterStale(1, 2)
+      assert.deepEqual(again, ['sent', 'behind'])
+      assert.deepEqual([sent.settlements, behind.settlements], [0, 0])
+    })
+
+    it('knows nothing of what was sent twice, nor of what stands behind it', () => {
+      const { sent, behind, again } = afterStale(2, 2)
+      assert.deepEqual(again, [])
+      assert.deepEqual([sent, behind].map(codeOf), ['INDETERMINATE', 'INDETERMINATE'])
+    })
+
+    it('knows nothing of what stands before the command that was refused', () => {
+      const { sent, behind, again } = afterStale(1, 3)
+      assert.deepEqual(again, ['behind'])
+      assert.deepEqual([codeOf(sent), behind.settlements], ['INDETERMINATE', 0])
+    })
+
+    it('knows nothing where replies were lost', () => {
+      const { sent, behind, again } = afterStale(1, 0)
+      assert.deepEqual(again, [])
+      assert.deepEqual([sent, behind].map(codeOf), ['INDETERMINATE', 'INDETERMINATE'])
+    })
+
+    it('does not send again what nobody waits for any more', () => {
+      const { core, link } = connected()
+      const [given] = propose(core, 'given up') as [Caller]
+      core.flush(0)
+      core.abandon(given, 'enough')
+      core.frame('n1', replies([ReplyKind.stale, 7, 2]))
+      assert.equal(core.outstandingCommands, 0)
+      assert.equal(core.metrics.sessionsLost, 1)
+      link.frames()
+      core.flush(1)
+      assert.deepEqual(link.frames(), [])
     })
 
     it('takes no session that it did not ask for, and one of two', () => {
@@ -305,5 +361,25 @@ describe('the client', () => {
     core.frame('n1', replies([ReplyKind.protocol, 'what?']))
     assert.deepEqual([codeOf(sent), codeOf(query)], ['INDETERMINATE', 'PROTOCOL'])
     assert.equal(core.outstandingCommands + core.outstandingQueries, 0)
+  })
+
+  it('says what is wrong with a frame of a node, and is none the worse for it', () => {
+    const { core } = connected()
+    const [sent] = propose(core, 'sent') as [Caller]
+    core.flush(0)
+    for (const bytes of [new Uint8Array(0), Uint8Array.of(0xc1), codec.encode([GROUP, [[99]]])])
+      assert.equal(typeof core.frame('n1', bytes), 'string')
+    assert.equal(core.frame('n1', outcome(2, 1)), undefined)
+    assert.equal(sent.value, 'r2')
+  })
+
+  it('takes the name of a node to send through, and nothing else', () => {
+    assert.equal(resolveClientOptions(GROUP, { via: 'n1' }).via, 'n1')
+    for (const via of ['', 7]) {
+      assert.throws(
+        () => resolveClientOptions(GROUP, { via: via as string }),
+        (error) => RaftError.is(error, 'INVALID_OPTIONS') && error.data.field === 'client.via',
+      )
+    }
   })
 })

@@ -6,42 +6,34 @@
  *
  * Commands get dense sequence numbers when they are framed. Outcomes are taken strictly in order; everything not
  * answered is sent again after a leader change, a refusal, a gap or a silence, and the session on the replicas sees to
- * it that nothing is applied twice.
+ * it that nothing is applied twice. Commands go to the *target*: the leader, or the node that the options name.
  *
  * Invariants: `answeredThrough` + commands in frames = last sequence number given; frames before `sentCount` are with
- * the present leader; a call is settled once.
+ * the present target; a call is settled once.
  */
 import { type NodeId, RaftError, type Random } from '@troupe/core'
 import { busy, type Call, fail, indeterminate, invalidCommand, timedOut } from './call.ts'
 import type { ClientOptions } from './client-options.ts'
-import { ClientQueries, faultOf, type NodeLink } from './client-queries.ts'
-import { COMMAND_FRAME_HEADER_BYTES, type CommandFrame, NEW_SESSION } from './command-frame.ts'
+import { ClientQueries, type NodeLink } from './client-queries.ts'
+import { type CommandFrame, NEW_SESSION } from './command-frame.ts'
+import { frameCalls } from './framing.ts'
 import type { Codec } from './machine.ts'
 import { type Outcome, unpackOutcome } from './outcome.ts'
 import {
   type Consistency,
   decodeReplies,
   encodeClientFrame,
-  MAX_COMMANDS_BYTES,
   type NodeReply,
   type RefusalCode,
   ReplyKind,
 } from './protocol.ts'
-import { failFrame, type SentFrame, settleFrame } from './sent-frame.ts'
+import { failFrame, type SentFrame, settleFrame, splitByProof } from './sent-frame.ts'
 
 /** Frames that go to the leader as one message. */
 const MAX_MESSAGE_BYTES = 64 << 10
 
 /** Pause after a refusal. */
 const RETRY_MS = 5
-
-/** Of a batch with large commands: so many share a frame at most. */
-const LARGE_COMMANDS_PER_FRAME = 8
-
-/** Bytes of the commands in one frame. */
-const MAX_PAYLOAD_BYTES = MAX_COMMANDS_BYTES - COMMAND_FRAME_HEADER_BYTES
-
-const SLOT_BYTES = 5 // largest msgpack array header
 
 /** Counters since the client was made. */
 export interface ClientMetrics {
@@ -51,6 +43,8 @@ export interface ClientMetrics {
   /** Commands sent more than once. */
   commandsResent: number
   leaderChanges: number
+  /** Sessions that the cluster had forgotten. */
+  sessionsLost: number
 }
 
 export class ClientCore {
@@ -60,6 +54,7 @@ export class ClientCore {
     commandsAnswered: 0,
     commandsResent: 0,
     leaderChanges: 0,
+    sessionsLost: 0,
   }
 
   readonly #options: ClientOptions
@@ -84,6 +79,8 @@ export class ClientCore {
   #holdUntilMs = 0
   #heardMs = 0
   #retransmitMs: number
+  /** When nodes are asked who leads: while nobody is known to, and something waits. Infinite: not yet said. */
+  #askLeaderMs = Number.POSITIVE_INFINITY
 
   readonly #queries: ClientQueries
   #earliestDeadlineMs = Number.POSITIVE_INFINITY
@@ -132,7 +129,7 @@ export class ClientCore {
     return this.#pendingCommands >= this.#options.maxFrameCommands
   }
 
-  /** Takes a query, or throws BUSY. `node` asks that replica for a stale answer. */
+  /** Takes a query, or throws BUSY. `node` is the replica to ask, where any could answer. */
   query(query: unknown, consistency: Consistency, node: NodeId | undefined, call: Call): void {
     this.#queries.add(query, consistency, node, call)
     if (call.deadlineMs < this.#earliestDeadlineMs) this.#earliestDeadlineMs = call.deadlineMs
@@ -166,7 +163,12 @@ export class ClientCore {
 
   opened(node: NodeId, link: NodeLink): void {
     this.#links.set(node, link)
-    if (node === this.#leader) this.#rewind()
+    if (node === this.#leader || node === this.#target) this.#rewind()
+  }
+
+  /** Where commands go. */
+  get #target(): NodeId | undefined {
+    return this.#options.via ?? this.#leader
   }
 
   closed(node: NodeId): void {
@@ -180,8 +182,11 @@ export class ClientCore {
     const isNews = term > this.#term || (term === this.#term && this.#leader === undefined)
     if (!isNews) return
     const before = this.#leader
+    // In the same term it is the leader that has just refused something: the pause holds.
+    if (term > this.#term) this.#holdUntilMs = 0
     this.#term = term
     this.#leader = leader ?? undefined
+    this.#askLeaderMs = Number.POSITIVE_INFINITY
     if (this.#leader === undefined) return
     if (before !== this.#leader) this.metrics.leaderChanges++
     this.#rewind()
@@ -190,7 +195,6 @@ export class ClientCore {
   #rewind(): void {
     this.#sentCount = 0
     this.#nonceSent = false
-    this.#holdUntilMs = 0
     this.#heardMs = this.#nowMs
     this.#queries.askAgain()
   }
@@ -200,17 +204,25 @@ export class ClientCore {
   /** Sends what can be sent now. Called at the end of a turn in which anything happened. */
   flush(nowMs: number): void {
     this.#nowMs = nowMs
-    const leader = this.#leader === undefined ? undefined : this.#links.get(this.#leader)
+    if (this.#askLeaderMs === Number.POSITIVE_INFINITY && this.#lacksLeader)
+      this.#askLeaderMs = nowMs + this.#options.retransmitMs
+    this.#queries.send(this.#links, this.#leader, nowMs)
     if (nowMs < this.#holdUntilMs) return
-    if (this.#queries.hasUnsent) this.#queries.send(this.#links, this.#leader)
-    if (leader === undefined) return
+    const target = this.#target === undefined ? undefined : this.#links.get(this.#target)
+    if (target === undefined) return
     if (this.#pending.length === 0 && this.#sentCount === this.#frames.length) return
-    if (this.#session === NEW_SESSION) return this.#openSession(leader)
+    if (this.#session === NEW_SESSION) return this.#openSession(target)
     this.#framePending()
-    while (this.#sentCount < this.#frames.length) if (!this.#sendFrames(leader)) return
+    while (this.#sentCount < this.#frames.length) if (!this.#sendFrames(target)) return
   }
 
-  #openSession(leader: NodeLink): void {
+  /** News of the leader may have been lost, or it is gone and nobody has told. */
+  #askWhoLeads(): void {
+    const frame = (): Uint8Array => encodeClientFrame(this.#options.group, [], [], this.#codec)
+    for (const link of this.#links.values()) link.send(frame())
+  }
+
+  #openSession(target: NodeLink): void {
     if (this.#nonceSent) return
     if (this.#nonce === 0) this.#nonce = 1 + Math.floor(this.#random.next() * (Number.MAX_SAFE_INTEGER - 1))
     const frame = {
@@ -221,7 +233,7 @@ export class ClientCore {
       payload: new Uint8Array(0),
     }
     this.#heardMs = this.#nowMs
-    this.#nonceSent = leader.send(encodeClientFrame(this.#options.group, [], [frame], this.#codec))
+    this.#nonceSent = target.send(encodeClientFrame(this.#options.group, [], [frame], this.#codec))
   }
 
   /** Gives pending commands their sequence numbers and encodes them, many at a time. */
@@ -230,90 +242,17 @@ export class ClientCore {
     if (pending.length === 0) return
     this.#pending = []
     this.#pendingCommands = 0
-    for (let start = 0; start < pending.length; ) {
-      const head = pending[start] as Call
-      if (head.commands !== undefined) {
-        this.#frame(head.commands, [head], true)
-        start++
-        continue
-      }
-      let end = start + 1
-      const limit = Math.min(pending.length, start + this.#options.maxFrameCommands)
-      while (end < limit && (pending[end] as Call).commands === undefined) end++
-      const calls = start === 0 && end === pending.length ? pending : pending.slice(start, end)
-      this.#frame(
-        calls.map((call) => call.command),
-        calls,
-        false,
-      )
-      start = end
-    }
+    for (const frame of frameCalls(pending, this.#options, this.#codec)) this.#enqueue(frame)
   }
 
-  #frame(commands: readonly unknown[], calls: readonly Call[], isMany: boolean): void {
-    const payload = this.#encode(commands)
-    if (payload === undefined) return this.#frameOneByOne(commands, calls, isMany)
-    const first = this.#answeredThrough + this.#framedCommands + 1
-    const count = commands.length
-    this.#frames.push({ first, count, payload, calls, isMany, results: undefined, everSent: false })
-    this.#framedCommands += count
-  }
-
-  /** The encoded commands; undefined where one of them may be at fault. */
-  #encode(commands: readonly unknown[]): Uint8Array | undefined {
-    try {
-      const payload = this.#codec.encode(commands)
-      return payload.byteLength - SLOT_BYTES > this.#options.maxCommandBytes ? undefined : payload
-    } catch {
-      return undefined
-    }
-  }
-
-  /** A batch that is too large, or holds something that cannot be encoded: find out which command it is. */
-  #frameOneByOne(commands: readonly unknown[], calls: readonly Call[], isMany: boolean): void {
-    const faults = commands.map((command) =>
-      faultOf('command', command, this.#options.maxCommandBytes, this.#codec),
-    )
-    if (isMany) {
-      const fault = faults.find((candidate) => candidate !== undefined)
-      if (fault !== undefined) return fail(calls[0] as Call, fault)
-      return this.#frameSound(commands, calls, true)
-    }
-    const sound: Call[] = []
-    calls.forEach((call, index) => {
-      const fault = faults[index]
-      if (fault === undefined) sound.push(call)
-      else fail(call, fault)
-    })
-    if (sound.length === 0) return
-    const fitting = Math.floor((MAX_PAYLOAD_BYTES - SLOT_BYTES) / this.#options.maxCommandBytes)
-    const each = Math.min(LARGE_COMMANDS_PER_FRAME, fitting)
-    for (let start = 0; start < sound.length; start += each) {
-      const some = sound.slice(start, start + each)
-      this.#frameSound(
-        some.map((call) => call.command),
-        some,
-        false,
-      )
-    }
-  }
-
-  #frameSound(commands: readonly unknown[], calls: readonly Call[], isMany: boolean): void {
-    const payload = this.#codec.encode(commands)
-    const { byteLength } = payload
-    if (byteLength > MAX_PAYLOAD_BYTES) {
-      const fault = invalidCommand('commands', `${byteLength} bytes`, `at most ${MAX_PAYLOAD_BYTES} together`)
-      for (const call of calls) fail(call, fault)
-      return
-    }
-    const first = this.#answeredThrough + this.#framedCommands + 1
-    const count = commands.length
-    this.#frames.push({ first, count, payload, calls, isMany, results: undefined, everSent: false })
-    this.#framedCommands += count
+  #enqueue(frame: SentFrame): void {
+    frame.first = this.#answeredThrough + this.#framedCommands + 1
+    this.#frames.push(frame)
+    this.#framedCommands += frame.count
   }
 
   /** One message with as many unsent frames as fit; false where the link takes no more. */
-  #sendFrames(leader: NodeLink): boolean {
+  #sendFrames(target: NodeLink): boolean {
     const commands: CommandFrame[] = []
     let bytes = 0
     let resent = 0
@@ -331,11 +270,11 @@ export class ClientCore {
         payload: frame.payload,
       })
       count += frame.count
-      if (frame.everSent) resent += frame.count
+      if (frame.sends > 0) resent += frame.count
     }
-    if (!leader.send(encodeClientFrame(this.#options.group, [], commands, this.#codec))) return false
+    if (!target.send(encodeClientFrame(this.#options.group, [], commands, this.#codec))) return false
     if (this.#sentCount === 0) this.#heardMs = this.#nowMs
-    for (const _ of commands) (this.#frames[this.#sentCount++] as SentFrame).everSent = true
+    for (const _ of commands) (this.#frames[this.#sentCount++] as SentFrame).sends++
     this.metrics.framesSent++
     this.metrics.commandsSent += count
     this.metrics.commandsResent += resent
@@ -344,11 +283,13 @@ export class ClientCore {
 
   // ---- answers
 
-  /** A frame from `node`. */
-  frame(node: NodeId, bytes: Uint8Array): void {
-    const { group, replies } = decodeReplies(bytes, this.#codec)
-    if (group !== this.#options.group) return
-    for (const reply of replies) this.#handle(node, reply)
+  /** A frame from `node`. A string is the reason why it makes no sense: the connection is to be closed. */
+  frame(node: NodeId, bytes: Uint8Array): string | undefined {
+    const frame = decodeReplies(bytes, this.#codec)
+    if (typeof frame === 'string') return frame
+    if (frame.group !== this.#options.group) return undefined
+    for (const reply of frame.replies) this.#handle(node, reply)
+    return undefined
   }
 
   #handle(node: NodeId, reply: NodeReply): void {
@@ -362,13 +303,13 @@ export class ClientCore {
         for (const outcome of reply[2]) this.#outcome(unpackOutcome(outcome))
         return
       case ReplyKind.refused:
-        return this.#refused(node, reply[1], reply[3], reply[4])
+        return this.#refused(node, reply[3], reply[4])
       case ReplyKind.gap:
         return this.#gap(reply[1])
       case ReplyKind.stale:
-        return this.#stale(reply[1])
+        return this.#stale(reply[1], reply[2])
       case ReplyKind.answer:
-        return this.#queries.answered(reply[1], reply[2])
+        return this.#queries.answered(reply[1], reply[2], reply[3])
       case ReplyKind.failed:
         return this.#queryFailed(node, reply[1], reply[2], reply[3])
       case ReplyKind.protocol:
@@ -402,11 +343,20 @@ export class ClientCore {
     this.#sentCount = Math.max(0, this.#sentCount - done)
   }
 
-  #refused(node: NodeId, session: number, code: 'NOT_LEADER' | 'BUSY', retryAfterMs: number): void {
-    if (session === NEW_SESSION) this.#nonceSent = false
+  /** A node that commands no longer go to has nothing to refuse: what it did not take is with another one already. */
+  #refused(node: NodeId, code: RefusalCode, retryAfterMs: number): void {
+    if (node !== this.#target) return
+    this.#nonceSent = false
     this.#sentCount = 0
     this.#holdUntilMs = this.#nowMs + retryAfterMs
-    if (code === 'NOT_LEADER' && this.#leader === node) this.#leader = undefined
+    if (code === 'NOT_LEADER') this.#leaderIsNot(node)
+  }
+
+  /** Nobody is known to lead: nodes are asked, but not at once, because they are likely to tell by themselves. */
+  #leaderIsNot(node: NodeId): void {
+    if (this.#leader !== node) return
+    this.#leader = undefined
+    this.#askLeaderMs = this.#nowMs + RETRY_MS
   }
 
   #gap(session: number): void {
@@ -420,47 +370,65 @@ export class ClientCore {
     this.#holdUntilMs = this.#nowMs + RETRY_MS
   }
 
-  /** The session is gone, and with it the means to tell whether what was sent has happened. */
-  #stale(session: number): void {
-    if (session !== this.#session) return
-    const sent = this.#frames.filter((frame) => frame.everSent)
-    this.#frames = this.#frames.filter((frame) => !frame.everSent)
+  /**
+   * The session is gone. What is proven not to have been applied is sent again in a new one, in its order; whether the rest has
+   * happened nobody can tell any more.
+   */
+  #stale(session: number, first: number): void {
+    if (session !== this.#session || session === NEW_SESSION) return
+    const { doubtful, unapplied } = splitByProof(this.#frames, first, this.#answeredThrough)
+    this.#beginAgain()
+    this.metrics.sessionsLost++
+    for (const frame of unapplied) {
+      // Its callers have given up: there is no need to do it late.
+      if (frame.calls.every((call) => call.settled)) continue
+      frame.sends = 0
+      this.#enqueue(frame)
+    }
+    for (const frame of doubtful) failFrame(frame, 'the session was forgotten by the cluster (STALE_SESSION)')
+  }
+
+  /** Without a session, and without anything framed. */
+  #beginAgain(): void {
     this.#session = NEW_SESSION
     this.#nonce = 0
     this.#nonceSent = false
+    this.#frames = []
     this.#sentCount = 0
     this.#answeredThrough = 0
     this.#framedCommands = 0
-    for (const frame of this.#frames) {
-      frame.first = this.#framedCommands + 1
-      this.#framedCommands += frame.count
-    }
-    for (const frame of sent) failFrame(frame, 'the session was evicted by the cluster (STALE_SESSION)')
   }
 
   #queryFailed(node: NodeId, id: number, code: RefusalCode | 'REJECTED', reason: string): void {
     if (code === 'REJECTED') return this.#queries.rejected(id, reason)
-    this.#queries.notTaken(id)
-    this.#holdUntilMs = this.#nowMs + RETRY_MS
-    if (code === 'NOT_LEADER' && this.#leader === node) this.#leader = undefined
+    const neededLeader = this.#queries.notTaken(id, node, this.#nowMs)
+    if (neededLeader && code === 'NOT_LEADER') this.#leaderIsNot(node)
   }
 
   /** The node did not understand us: sending the same again would not help. */
   #protocolError(reason: string): void {
     const error = new RaftError('PROTOCOL', `the node refused a frame: ${reason}`, { reason })
+    const frames = this.#frames
+    this.#beginAgain()
     this.#queries.failAll(error)
-    for (const frame of this.#frames) failFrame(frame, error.message)
-    this.#stale(this.#session)
+    for (const frame of frames) failFrame(frame, error.message)
   }
 
   // ---- time
 
   /** When `tick` must be called at the latest. */
   get deadlineMs(): number {
-    let deadline = this.#earliestDeadlineMs
+    let deadline = Math.min(this.#earliestDeadlineMs, this.#queries.deadlineMs)
     if (this.#sentCount > 0 || this.#nonceSent)
       deadline = Math.min(deadline, this.#heardMs + this.#retransmitMs)
+    if (this.#lacksLeader) deadline = Math.min(deadline, this.#askLeaderMs)
     return this.#holdUntilMs > this.#nowMs ? Math.min(deadline, this.#holdUntilMs) : deadline
+  }
+
+  /** Whether something waits for news of a leader that somebody could tell. */
+  get #lacksLeader(): boolean {
+    const isIdle = this.outstandingCommands === 0 && this.outstandingQueries === 0
+    return this.#leader === undefined && !isIdle && this.#links.size > 0
   }
 
   /** Lets deadlines pass and sends again what met with silence. Then flushes. */
@@ -468,11 +436,17 @@ export class ClientCore {
     this.#nowMs = nowMs
     if (nowMs >= this.#earliestDeadlineMs) this.#expire(nowMs)
     const isWaiting = this.#sentCount > 0 || this.#nonceSent
+    let isSilent = this.#queries.tick(nowMs)
     if (isWaiting && nowMs - this.#heardMs >= this.#retransmitMs) {
+      isSilent = true
       this.#sentCount = 0
       this.#nonceSent = false
       this.#heardMs = nowMs
       this.#retransmitMs = Math.min(this.#retransmitMs * 2, 8 * this.#options.retransmitMs)
+    }
+    if (isSilent || (this.#lacksLeader && nowMs >= this.#askLeaderMs)) {
+      this.#askLeaderMs = nowMs + this.#options.retransmitMs
+      this.#askWhoLeads()
     }
     this.flush(nowMs)
   }

@@ -1,4 +1,4 @@
-import { type GroupId, invalidOption } from '@troupe/core'
+import { type GroupId, invalidOption, type NodeId } from '@troupe/core'
 import { MAX_COMMANDS_BYTES } from './protocol.ts'
 
 /** The bounds of a client. */
@@ -16,6 +16,11 @@ export interface ClientOptions {
   readonly maxOutstandingQueries: number
   /** Silence after which everything unanswered is sent again. Doubles each time. @default 1000 */
   readonly retransmitMs: number
+  /**
+   * Commands go to this node instead of the leader, for it to forward them, which it does where the cluster's
+   * `forwardProposals` is on. While there is no connection to it they wait. @default undefined
+   */
+  readonly via: NodeId | undefined
 }
 
 export const defaultClientOptions: Omit<ClientOptions, 'group'> = {
@@ -25,6 +30,7 @@ export const defaultClientOptions: Omit<ClientOptions, 'group'> = {
   maxFrameCommands: 1024,
   maxOutstandingQueries: 16_384,
   retransmitMs: 1000,
+  via: undefined,
 }
 
 /** Fills in defaults and checks the fields. @throws RaftError INVALID_OPTIONS */
@@ -34,6 +40,10 @@ export function resolveClientOptions(group: GroupId, given: Partial<ClientOption
     if (!Object.hasOwn(defaultClientOptions, field)) {
       const known = Object.keys(defaultClientOptions).join(', ')
       throw invalidOption(`client.${field}`, value, `one of the options ${known}`)
+    }
+    if (field === 'via') {
+      if (typeof value === 'string' && value !== '') continue
+      throw invalidOption('client.via', value, 'the name of a node')
     }
     if (!Number.isSafeInteger(value) || (value as number) < 1) {
       throw invalidOption(`client.${field}`, value, 'a positive integer')

@@ -1,17 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { codeOf, connected, FakeLink, replies, throwsCode } from '../test/fake-link.ts'
+import { codeOf, connected, FakeLink, propose, replies, throwsCode } from '../test/fake-link.ts'
 import { Caller } from '../test/support.ts'
 import type { ClientCore } from './client-core.ts'
-import { ReplyKind } from './protocol.ts'
+import { type Consistency, ReplyKind } from './protocol.ts'
 
 describe('queries of the client', () => {
-  const ask = (
-    core: ClientCore,
-    query: unknown,
-    consistency: 'linearizable' | 'stale',
-    node?: string,
-  ): Caller => {
+  const ask = (core: ClientCore, query: unknown, consistency: Consistency, node?: string): Caller => {
     const caller = new Caller(undefined, 1000)
     core.query(query, consistency, node, caller)
     return caller
@@ -29,8 +24,8 @@ describe('queries of the client', () => {
     const [request] = link.queries()
     assert.deepEqual(request?.slice(2), ['linearizable', 'one'])
     assert.deepEqual(asked(other), ['two'])
-    core.frame('n1', replies([ReplyKind.answer, request?.[1] ?? 0, 'first']))
-    core.frame('n1', replies([ReplyKind.answer, request?.[1] ?? 0, 'second']))
+    core.frame('n1', replies([ReplyKind.answer, request?.[1] ?? 0, 'first', 'linearizable']))
+    core.frame('n1', replies([ReplyKind.answer, request?.[1] ?? 0, 'second', 'linearizable']))
     assert.deepEqual([one.value, one.settlements], ['first', 1])
     assert.equal(core.outstandingQueries, 2)
   })
@@ -79,5 +74,73 @@ describe('queries of the client', () => {
     const codes = [late, gone, huge].map((caller) => caller && codeOf(caller))
     assert.deepEqual(codes, ['TIMEOUT', 'ABORTED', 'INVALID_COMMAND'])
     assert.equal(core.outstandingQueries, 0)
+  })
+
+  it('are asked again after silence, each by itself, less and less often', () => {
+    const { core, link } = connected({ retransmitMs: 100 })
+    const patient = new Caller(undefined)
+    core.query('lost', 'linearizable', undefined, patient)
+    core.flush(0)
+    link.queries()
+    const times: number[] = []
+    for (let nowMs = 1; nowMs < 2500; nowMs++) {
+      // Others are answered all the time.
+      core.query('other', 'linearizable', undefined, new Caller(undefined))
+      core.tick(nowMs)
+      for (const [, id, , query] of link.queries()) {
+        if (query === 'lost') times.push(nowMs)
+        else core.frame('n1', replies([ReplyKind.answer, id, 'x', 'linearizable']))
+      }
+    }
+    assert.deepEqual(times, [100, 300, 700, 1500, 2300])
+    assert.equal(core.outstandingQueries, 1)
+    core.close()
+    assert.equal(core.deadlineMs, Number.POSITIVE_INFINITY)
+  })
+
+  it('tell how they were served', () => {
+    const { core, link } = connected()
+    const query = ask(core, 'q', 'lease')
+    core.flush(0)
+    const [request] = link.queries()
+    core.frame('n1', replies([ReplyKind.answer, request?.[1] ?? 0, 'a', 'linearizable']))
+    assert.deepEqual([query.value, query.served], ['a', 'linearizable'])
+  })
+
+  it('by lease go to the leader, by a follower to one that does not lead, and to the next after a failure', () => {
+    const { core, link } = connected()
+    const [two, three] = [new FakeLink(), new FakeLink()]
+    core.opened('n2', two)
+    core.opened('n3', three)
+    ask(core, 'lease', 'lease')
+    ask(core, 'follower', 'follower')
+    ask(core, 'named', 'follower', 'n3')
+    core.flush(0)
+    assert.deepEqual(asked(link), ['lease'])
+    const [request] = two.queries()
+    assert.equal(request?.[3], 'follower')
+    assert.deepEqual(asked(three), ['named'])
+    core.frame('n2', replies([ReplyKind.failed, request?.[1] ?? 0, 'NOT_LEADER', 'nobody leads']))
+    assert.equal(core.leader, 'n1')
+    propose(core, 'not held up by it')
+    core.flush(1)
+    assert.equal(link.frames().length, 1)
+    core.tick(core.deadlineMs)
+    assert.deepEqual(asked(three), ['follower'])
+    // Late news of the first one are none.
+    core.frame('n2', replies([ReplyKind.failed, request?.[1] ?? 0, 'NOT_LEADER', 'nobody leads']))
+    core.flush(20)
+    assert.deepEqual([asked(two), asked(three)], [[], []])
+  })
+
+  it('make the client look for another leader when theirs says it is none', () => {
+    const { core, link } = connected()
+    ask(core, 'q', 'linearizable')
+    core.flush(0)
+    const [request] = link.queries()
+    core.frame('n1', replies([ReplyKind.failed, request?.[1] ?? 0, 'NOT_LEADER', 'not me']))
+    assert.equal(core.leader, undefined)
+    core.tick(core.deadlineMs)
+    assert.equal(link.isQuestion(), true)
   })
 })

@@ -5,6 +5,7 @@ import { codec, frameBytes, frameOf, garbage, msgpackValue, runs } from '../test
 import { COMMAND_FRAME_HEADER_BYTES, type CommandFrame, readCommandFrames } from './command-frame.ts'
 import {
   type ClientRequest,
+  consistencies,
   decodeClientFrame,
   decodeReplies,
   encodeClientFrame,
@@ -100,7 +101,7 @@ describe('command frames', () => {
 })
 
 const request: fc.Arbitrary<ClientRequest> = fc
-  .tuple(fc.nat(), fc.constantFrom('linearizable' as const, 'stale' as const), msgpackValue)
+  .tuple(fc.nat(), fc.constantFrom(...consistencies), msgpackValue)
   .map(([id, consistency, query]) => [RequestKind.query, id, consistency, query])
 
 describe('the client protocol', () => {
@@ -131,12 +132,50 @@ describe('the client protocol', () => {
       [ReplyKind.outcomes, 3, [[1, 2, [undefined, 'x'], [[0, 'no']]]]],
       [ReplyKind.refused, 3, 1, 'BUSY', 5],
       [ReplyKind.gap, 3, 4],
-      [ReplyKind.stale, 3],
-      [ReplyKind.answer, 1, { deep: [1, null] }],
+      [ReplyKind.stale, 3, 9],
+      [ReplyKind.answer, 1, { deep: [1, null] }, 'follower'],
       [ReplyKind.failed, 1, 'REJECTED', 'no'],
       [ReplyKind.protocol, 'what?'],
     ]
     assert.deepEqual(decodeReplies(encodeReplies(4, replies, codec), codec), { group: 4, replies })
+  })
+
+  it('never throws on garbage or damage from a node, and takes only what makes sense', () => {
+    const sound: NodeReply[] = [
+      [ReplyKind.leader, 8, 'n1'],
+      [ReplyKind.outcomes, 3, [[1, 2, [undefined, 'x'], [[0, 'no']]]]],
+      [ReplyKind.answer, 1, { deep: [1, null] }, 'stale'],
+    ]
+    fc.assert(
+      fc.property(
+        changes,
+        garbage(80),
+        fc.array(fc.tuple(fc.nat(10), msgpackValue, msgpackValue)),
+        (bytes, noise, odd) => {
+          const encoded = encodeReplies(4, sound, codec)
+          for (const input of [damage(encoded, bytes), noise, codec.encode([4, odd])]) {
+            const frame = decodeReplies(input, codec)
+            if (typeof frame === 'string') assert.ok(frame.length < 200)
+            else for (const reply of frame.replies) assert.ok(reply.length >= 2)
+          }
+        },
+      ),
+      runs(500),
+    )
+    const bad: unknown[] = [
+      [4],
+      ['4', []],
+      [4, {}],
+      [4, [7]],
+      [4, [[ReplyKind.leader, 1, 7]]],
+      [4, [[ReplyKind.outcomes, 3, [[1, 2, ['one'], null]]]]],
+      [4, [[ReplyKind.outcomes, 3, [[1, 2, null, [[2, 'behind']]]]]]],
+      [4, [[ReplyKind.outcomes, 3, [[1, 0, null, null]]]]],
+      [4, [[ReplyKind.refused, 3, 1, 'OTHER', 5]]],
+      [4, [[ReplyKind.answer, 1, 'x']]],
+      [4, [[ReplyKind.answer, 1, 'x', 'fresh']]],
+    ]
+    for (const frame of bad) assert.equal(typeof decodeReplies(codec.encode(frame), codec), 'string')
   })
 
   it('never throws on garbage or damage from a client', () => {

@@ -65,7 +65,7 @@ function play(seed: number, steps: number, limits: SessionLimits): FakeCluster {
 
 describe('clients, gateways and replicas on an unreliable network', () => {
   it('apply each command at most once, in order, and tell the truth about it', () => {
-    const limits = { maxSessions: 100, maxUnconfirmedCommands: 1000 }
+    const limits = { maxSessions: 100, maxUnconfirmedCommands: 1000, sessionTtlMs: 0 }
     fc.assert(
       fc.property(fc.nat(), (seed) => void play(seed, 1200, limits)),
       runs(100),
@@ -73,7 +73,7 @@ describe('clients, gateways and replicas on an unreliable network', () => {
   })
 
   it('do so where sessions are pushed out and results are not kept for long', () => {
-    const limits = { maxSessions: 2, maxUnconfirmedCommands: 30 }
+    const limits = { maxSessions: 2, maxUnconfirmedCommands: 30, sessionTtlMs: 200 }
     fc.assert(
       fc.property(fc.nat(), (seed) => void play(seed, 1200, limits)),
       runs(100),
@@ -81,7 +81,7 @@ describe('clients, gateways and replicas on an unreliable network', () => {
   })
 
   it('get much done meanwhile', () => {
-    const limits = { maxSessions: 10, maxUnconfirmedCommands: 1000 }
+    const limits = { maxSessions: 10, maxUnconfirmedCommands: 1000, sessionTtlMs: 0 }
     const worlds = [1, 2, 3].map((seed) => play(seed, 4000, limits))
     for (const { clients, nodes } of worlds) {
       assert.ok((nodes[0]?.chronicle.history.length ?? 0) > 50)

@@ -17,7 +17,7 @@ describe('the gateway', () => {
     node.turn()
     assert.deepEqual(connection.replies(), [[ReplyKind.leader, 0, null]])
     node.gateway.roleChanged({ role: 'follower', term: 4, leader: 'n2' })
-    node.gateway.flush()
+    node.gateway.flush(node.raft)
     assert.deepEqual(connection.replies(), [[ReplyKind.leader, 4, 'n2']])
     const late = new FakeClient()
     node.gateway.client({ kind: 'opened', connection: late })
@@ -251,7 +251,7 @@ describe('the gateway', () => {
     node.send(client, [frameOf(999, 1, ['a'])])
     node.turn()
     node.commit()
-    assert.deepEqual(client.replies(), [[ReplyKind.stale, 999]])
+    assert.deepEqual(client.replies(), [[ReplyKind.stale, 999, 1]])
   })
 
   it('sends outcomes where the session was seen last', () => {
@@ -298,14 +298,14 @@ describe('the gateway', () => {
       node.turn()
       const [one, two] = node.raft.reads as [number, number]
       node.gateway.reads([{ id: one, index: 1 }], [])
-      node.gateway.flush()
+      node.gateway.flush(node.raft)
       assert.deepEqual(client.replies(), [])
       node.applyEntry([frameBytes([frameOf(1, 1, ['a'])])])
-      node.gateway.flush()
-      assert.deepEqual(client.replies(), [[ReplyKind.answer, 11, ['first', 0]]])
+      node.gateway.flush(node.raft)
+      assert.deepEqual(client.replies(), [[ReplyKind.answer, 11, ['first', 0], 'linearizable']])
       node.gateway.reads([{ id: two, index: 1 }], [])
-      node.gateway.flush()
-      assert.deepEqual(client.replies(), [[ReplyKind.answer, 12, ['second', 0]]])
+      node.gateway.flush(node.raft)
+      assert.deepEqual(client.replies(), [[ReplyKind.answer, 12, ['second', 0], 'linearizable']])
     })
 
     it('are not answered without a grant, however much is applied', () => {
@@ -314,10 +314,10 @@ describe('the gateway', () => {
       node.query(client, 1, 'q')
       node.turn()
       for (let index = 0; index < 5; index++) node.applyEntry([])
-      node.gateway.flush()
+      node.gateway.flush(node.raft)
       assert.deepEqual(client.replies(), [])
       node.gateway.reads([], node.raft.reads)
-      node.gateway.flush()
+      node.gateway.flush(node.raft)
       assert.deepEqual(client.replies()[0]?.slice(0, 3), [ReplyKind.failed, 1, 'NOT_LEADER'])
     })
 
@@ -332,7 +332,7 @@ describe('the gateway', () => {
       node.gateway.client({ kind: 'closed', connection: gone })
       node.applyEntry([])
       node.gateway.reads([{ id: granted, index: 1 }], [refused])
-      node.gateway.flush()
+      node.gateway.flush(node.raft)
       assert.deepEqual(kinds(client.replies()), [ReplyKind.failed, ReplyKind.answer])
       assert.deepEqual(gone.frames, [])
     })
@@ -358,6 +358,189 @@ describe('the gateway', () => {
       assert.deepEqual(replies[1], [ReplyKind.failed, 1, 'REJECTED', 'no'])
       assert.deepEqual(replies[2], [ReplyKind.failed, 2, 'REJECTED', 'the machine threw TypeError'])
     })
+  })
+
+  describe('reads by consistency', () => {
+    it('ask for the index where only the leader may, or any', () => {
+      const node = new FakeNode()
+      const client = node.connect()
+      node.query(client, 1, 'q')
+      node.query(client, 2, 'q', 'follower')
+      node.turn()
+      assert.deepEqual(node.raft.forwardable, new Set([node.raft.reads[1]]))
+      // Granted out of order, as they come from two places.
+      node.grant([{ id: node.raft.reads[1] as number, index: 2 }])
+      node.grant([{ id: node.raft.reads[0] as number, index: 1 }])
+      node.applyEntry([])
+      node.turn()
+      assert.deepEqual(client.replies(), [[ReplyKind.answer, 1, ['q', 0], 'linearizable']])
+      node.applyEntry([])
+      node.turn()
+      assert.deepEqual(client.replies(), [[ReplyKind.answer, 2, ['q', 0], 'follower']])
+    })
+
+    it('from the lease wait for its index, and are answered while it is held', () => {
+      const node = new FakeNode()
+      const client = node.connect()
+      node.raft.lease = { index: 1, untilMs: 100 }
+      node.query(client, 1, 'q', 'lease')
+      node.turn()
+      assert.deepEqual([client.replies(), node.raft.reads], [[], []])
+      node.applyEntry([])
+      node.nowMs = 99
+      node.turn()
+      assert.deepEqual(client.replies(), [[ReplyKind.answer, 1, ['q', 0], 'lease']])
+    })
+
+    it('from a lease that ended while the state was read are asked for after all', () => {
+      const node = new FakeNode()
+      const client = node.connect()
+      node.raft.lease = { index: 0, untilMs: 100 }
+      node.query(client, 1, 'q', 'lease')
+      node.nowMs = 99
+      // Stopped between the beginning of the turn and the answer.
+      node.clockMs = () => 100
+      node.turn()
+      assert.deepEqual(client.replies(), [])
+      assert.ok((node.gateway.deadlineMs ?? Number.POSITIVE_INFINITY) <= 99)
+      node.turn()
+      assert.equal(node.raft.reads.length, 1)
+      assert.equal(node.gateway.deadlineMs, undefined)
+      node.grant([{ id: node.raft.reads[0] as number, index: 0 }])
+      assert.deepEqual(client.replies(), [[ReplyKind.answer, 1, ['q', 0], 'linearizable']])
+    })
+
+    it('by lease where there is none are linearizable, or refused on a node that does not lead', () => {
+      const node = new FakeNode()
+      const client = node.connect()
+      node.query(client, 1, 'q', 'lease')
+      node.query(client, 2, 'q', 'lease')
+      node.turn()
+      const [one, two] = node.raft.reads as [number, number]
+      assert.equal(node.raft.forwardable.size, 0)
+      node.grant([{ id: one, index: 0 }], [two])
+      const [failed, answer] = client.replies()
+      assert.deepEqual(failed?.slice(0, 3), [ReplyKind.failed, 2, 'NOT_LEADER'])
+      assert.deepEqual(answer, [ReplyKind.answer, 1, ['q', 0], 'linearizable'])
+    })
+
+    it('are bounded together, and gone with their client', () => {
+      const node = new FakeNode({ maxPendingReads: 3 })
+      const [client, other] = [node.connect(), node.connect()]
+      node.raft.lease = { index: 9, untilMs: 100 }
+      node.query(client, 1, 'q', 'lease')
+      node.query(client, 2, 'q')
+      node.turn()
+      node.query(client, 3, 'q', 'follower')
+      node.query(other, 4, 'q', 'lease')
+      node.turn()
+      assert.deepEqual(other.replies()[0]?.slice(0, 3), [ReplyKind.failed, 4, 'BUSY'])
+      node.gateway.client({ kind: 'closed', connection: client })
+      node.query(other, 5, 'q', 'lease')
+      for (let index = 0; index < 9; index++) node.applyEntry([])
+      node.turn()
+      assert.deepEqual(kinds(other.replies()), [ReplyKind.answer])
+      assert.deepEqual(client.frames, [])
+    })
+  })
+
+  describe('forwarded proposals', () => {
+    const forwarding = (): { node: FakeNode; client: FakeClient; session: number } => {
+      const node = new FakeNode()
+      const client = node.connect()
+      const session = node.openSession(client)
+      node.raft.isForwarding = true
+      return { node, client, session }
+    }
+
+    it('that the leader did not take are refused, each session from its first command on', () => {
+      const { node, client, session } = forwarding()
+      node.send(client, [frameOf(session, 1, ['a'])])
+      node.turn()
+      node.send(client, [frameOf(session, 2, ['b'])])
+      node.turn()
+      node.gateway.forwardRefused([1, 2])
+      node.turn()
+      const replies = client.replies()
+      assert.equal(replies.length, 1)
+      assert.deepEqual(replies[0]?.slice(0, 4), [ReplyKind.refused, session, 1, 'NOT_LEADER'])
+      // What follows is dropped until the first comes again.
+      node.raft.proposed.length = 0
+      node.send(client, [frameOf(session, 3, ['c'])])
+      node.turn()
+      assert.equal(node.raft.proposed.length, 0)
+      node.send(client, [frameOf(session, 1, ['a'])])
+      node.turn()
+      node.commit()
+      assert.deepEqual(kinds(client.replies()), [ReplyKind.outcomes])
+    })
+
+    it('that open a session are refused likewise', () => {
+      const { node, client } = forwarding()
+      node.send(client, [{ session: 0, first: 9, count: 1, confirmed: 0, payload: new Uint8Array(0) }])
+      node.turn()
+      node.gateway.forwardRefused([1])
+      node.turn()
+      assert.deepEqual(client.replies()[0]?.slice(0, 4), [ReplyKind.refused, 0, 9, 'NOT_LEADER'])
+    })
+
+    it('that were answered are not refused any more, nor those before a change of leaders', () => {
+      const { node, client, session } = forwarding()
+      node.send(client, [frameOf(session, 1, ['a'])])
+      node.turn()
+      node.commit()
+      node.gateway.forwardRefused([1])
+      node.send(client, [frameOf(session, 2, ['b'])])
+      node.turn()
+      node.gateway.roleChanged({ role: 'follower', term: 3, leader: 'n3' })
+      node.gateway.forwardRefused([1])
+      node.turn()
+      assert.deepEqual(kinds(client.replies()), [ReplyKind.outcomes, ReplyKind.leader])
+    })
+  })
+
+  it('bounds the requests for sessions that wait, like everything else', () => {
+    const node = new FakeNode({ maxWaitingBytes: 100 })
+    node.raft.hasRoom = false
+    const clients = Array.from({ length: 20 }, () => node.connect())
+    for (const [index, client] of clients.entries()) {
+      node.send(client, [
+        { session: 0, first: index + 1, count: 1, confirmed: 0, payload: new Uint8Array(0) },
+      ])
+    }
+    node.turn()
+    const refused = clients.filter((client) => client.replies().some(([kind]) => kind === ReplyKind.refused))
+    assert.equal(refused.length, 16)
+  })
+
+  it('tells who leads when it is asked', () => {
+    const node = new FakeNode()
+    const client = node.connect()
+    node.gateway.roleChanged({ role: 'follower', term: 4, leader: 'n2' })
+    node.turn()
+    client.replies()
+    node.raw(client, encodeClientFrame(3, [], [], codec))
+    node.turn()
+    assert.deepEqual(client.replies(), [[ReplyKind.leader, 4, 'n2']])
+  })
+
+  it('proves nothing by a stale session to a client that lost replies, until it has all before', () => {
+    const node = new FakeNode()
+    const client = node.connect()
+    const session = node.openSession(client)
+    client.isReading = false
+    node.send(client, [frameOf(session, 1, ['a'])])
+    node.turn()
+    node.commit()
+    client.isReading = true
+    const staleFirst = (first: number, confirmed: number): unknown => {
+      node.send(client, [frameOf(77, first, ['a'], confirmed)])
+      node.turn()
+      node.commit()
+      return client.replies()[0]?.[2]
+    }
+    assert.equal(staleFirst(2, 0), 0)
+    assert.equal(staleFirst(2, 1), 2)
   })
 
   describe('expels', () => {

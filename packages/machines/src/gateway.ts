@@ -3,14 +3,26 @@
  * them, answers queries. One reply frame per client and turn.
  *
  *     frame ─► check envelope ─► waiting batch ─► propose ... applied ─► outcome ─► reply to whoever waits
- *     query ─► read index ... granted and applied ─► machine.query ─► reply
+ *     query ─► PendingReads ─► reply
+ *
+ * A connection carries one session at a time: the gateway remembers the latest, so that what it remembers is bounded by
+ * the connections.
  */
-import type { Application, Entry, GroupId, NodeId, RaftHandle, ReadGrant, RoleChange } from '@troupe/core'
+import type {
+  Application,
+  Entry,
+  GroupId,
+  NodeId,
+  RaftHandle,
+  ReadGrant,
+  RoleChange,
+  StateLoader,
+} from '@troupe/core'
 import { type CommandFrame, NEW_SESSION, readCommandFrames } from './command-frame.ts'
-import { type Codec, refusalReason } from './machine.ts'
+import type { Codec } from './machine.ts'
 import { type Outcome, packOutcome } from './outcome.ts'
+import { PendingReads } from './pending-reads.ts'
 import {
-  type ClientRequest,
   decodeClientFrame,
   encodeReplies,
   MAX_COMMANDS_BYTES,
@@ -43,7 +55,7 @@ export interface GatewayOptions {
   readonly maxBatchCommands: number
   /** Bytes of command frames that wait for room in the log; beyond, clients get BUSY. @default 64 MiB */
   readonly maxWaitingBytes: number
-  /** Linearizable reads that are under way; beyond, clients get BUSY. @default 65,536 */
+  /** Reads that are under way; beyond, clients get BUSY. @default 65,536 */
   readonly maxPendingReads: number
 }
 
@@ -56,19 +68,28 @@ interface WaitingFrames {
   readonly commandCount: number
 }
 
-interface PendingRead {
-  readonly connection: ClientConnection
-  readonly id: number
-  readonly query: unknown
-  /** Granted for this index; 0 while leadership is not confirmed. */
-  index: number
-}
-
 interface ClientState {
   replies: NodeReply[]
+  /** The session and the nonce that it used last. */
+  session: number
+  nonce: number
+  /** A frame to it was dropped: some of its commands may have been answered unheard. */
+  hasLostReplies: boolean
+}
+
+/** A session that somebody waits at this node for. */
+interface SessionOwner {
+  connection: ClientConnection
+  /** Last sequence number taken since the last change of leaders: what follows a refused frame is dropped. */
+  takenThrough: number | undefined
+  /** Last sequence number that an outcome was told of. */
+  answeredThrough: number
 }
 
 const BUSY_RETRY_MS = 5
+
+/** Entries on their way to the leader whose clients are remembered. What is forgotten is sent again after a silence. */
+const MAX_FORWARDED = 1024
 
 export class Gateway implements Application<ClientEvent>, OutcomeListener {
   readonly #machine: ReplicatedMachine
@@ -76,29 +97,33 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
   readonly #options: GatewayOptions
   readonly #clients = new Map<ClientConnection, ClientState>()
   readonly #dirty = new Set<ClientConnection>()
-  /** Who waits for the outcomes of a session, or for the session with a nonce. */
-  readonly #sessionOwner = new Map<number, ClientConnection>()
+  /** Who waits for the outcomes of a session, and for the session with a nonce. */
+  readonly #sessions = new Map<number, SessionOwner>()
   readonly #nonceOwner = new Map<number, ClientConnection>()
-  /** Last sequence number taken of each session while this node leads: what follows a refused frame is dropped. */
-  #takenThrough = new Map<number, number>()
+  /** What went to the leader, by the number of the proposal, oldest first. */
+  readonly #forwarded = new Map<number, readonly WaitingFrames[]>()
   #waiting: WaitingFrames[] = []
   #waitingBytes = 0
   #waitingCommands = 0
   #waitingSinceMs = 0
   /** Whether what waits has lingered enough, and only room in the log is missing. */
   #lacksRoom = false
-  readonly #reads = new Map<number, PendingRead>()
-  #newReads: number[] = []
-  #lastReadId = 0
+  readonly #reads: PendingReads
   #leader: readonly [term: number, leader: NodeId | null] = [0, null]
 
-  constructor(machine: ReplicatedMachine, codec: Codec, options: GatewayOptions) {
+  /** @param nowMs the clock that the node's turns are timed by: lease reads sample it again before they answer */
+  constructor(machine: ReplicatedMachine, codec: Codec, options: GatewayOptions, nowMs: () => number) {
     this.#machine = machine
     this.#codec = codec
     this.#options = options
+    this.#reads = new PendingReads(machine, options.maxPendingReads, nowMs, (connection, reply) =>
+      this.#reply(connection, reply),
+    )
   }
 
   get deadlineMs(): number | undefined {
+    // Reads that found their lease gone at the end of a turn.
+    if (this.#reads.hasFresh) return Number.NEGATIVE_INFINITY
     if (this.#waiting.length === 0 || this.#options.lingerMs === 0 || this.#lacksRoom) return undefined
     return this.#waitingSinceMs + this.#options.lingerMs
   }
@@ -117,7 +142,7 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
   client(event: ClientEvent): void {
     switch (event.kind) {
       case 'opened':
-        this.#clients.set(event.connection, { replies: [] })
+        this.#clients.set(event.connection, { replies: [], session: 0, nonce: 0, hasLostReplies: false })
         return this.#reply(event.connection, [ReplyKind.leader, ...this.#leader])
       case 'closed':
         return this.#forget(event.connection)
@@ -127,12 +152,13 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
   }
 
   #forget(connection: ClientConnection): void {
+    const client = this.#clients.get(connection)
+    if (client === undefined) return
     this.#clients.delete(connection)
     this.#dirty.delete(connection)
-    for (const owners of [this.#sessionOwner, this.#nonceOwner]) {
-      for (const [key, owner] of owners) if (owner === connection) owners.delete(key)
-    }
-    for (const [id, read] of this.#reads) if (read.connection === connection) this.#reads.delete(id)
+    if (this.#sessions.get(client.session)?.connection === connection) this.#sessions.delete(client.session)
+    if (this.#nonceOwner.get(client.nonce) === connection) this.#nonceOwner.delete(client.nonce)
+    this.#reads.forget(connection)
   }
 
   #frame(connection: ClientConnection, bytes: Uint8Array): void {
@@ -141,8 +167,9 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
     if (typeof frame === 'string') return this.#expel(connection, frame)
     if (frame.group !== this.#options.group)
       return this.#expel(connection, `group ${frame.group} is not here`)
-    for (const request of frame.requests) this.#query(connection, request)
+    for (const request of frame.requests) this.#reads.add(connection, request)
     if (frame.commands.byteLength > 0) this.#takeCommands(connection, frame.commands)
+    else if (frame.requests.length === 0) this.#reply(connection, [ReplyKind.leader, ...this.#leader])
   }
 
   /** Tells a client what is wrong with its frame and hangs up. */
@@ -159,12 +186,14 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
     this.#dirty.add(connection)
   }
 
-  flush(): void {
+  flush(raft: RaftHandle): void {
+    this.#reads.answer()
+    this.#reads.answerFromLease(raft)
     for (const connection of this.#dirty) {
       const client = this.#clients.get(connection)
       if (client === undefined) continue
       // A client that does not read loses replies, and asks again: results are kept in its session.
-      connection.send(this.#encode(client.replies))
+      if (!connection.send(this.#encode(client.replies))) client.hasLostReplies = true
       client.replies = []
     }
     this.#dirty.clear()
@@ -208,19 +237,38 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
       commandCount += count
     }
     const { session, first } = head
-    if (session === NEW_SESSION) this.#nonceOwner.set(first, connection)
-    else if (!this.#takeSequence(connection, head, commandCount)) return
+    const taken =
+      session === NEW_SESSION
+        ? this.#takeNonce(connection, first)
+        : this.#takeSequence(connection, head, commandCount)
+    if (!taken) return
     if (this.#waiting.length === 0) this.#waitingSinceMs = Number.POSITIVE_INFINITY
     this.#waiting.push({ connection, bytes, session, first, commandCount })
     this.#waitingBytes += bytes.byteLength
     this.#waitingCommands += commandCount
   }
 
+  /** Whether the request for a session is to be taken. */
+  #takeNonce(connection: ClientConnection, nonce: number): boolean {
+    const client = this.#clients.get(connection) as ClientState
+    if (this.#waitingBytes >= this.#options.maxWaitingBytes) {
+      this.#refuse(connection, NEW_SESSION, nonce, 'BUSY')
+      return false
+    }
+    if (client.nonce !== nonce) this.#nonceOwner.delete(client.nonce)
+    client.nonce = nonce
+    this.#nonceOwner.set(nonce, connection)
+    return true
+  }
+
   /** Whether a session's frame is to be taken; refuses or drops it otherwise. */
   #takeSequence(connection: ClientConnection, head: CommandFrame, count: number): boolean {
     const { session, first, confirmed } = head
-    this.#sessionOwner.set(session, connection)
-    const taken = this.#takenThrough.get(session)
+    const owner = this.#ownerOf(session, connection)
+    const client = this.#clients.get(connection) as ClientState
+    // It has the answers of all before: nothing that was lost matters any more.
+    if (confirmed === first - 1) client.hasLostReplies = false
+    const taken = owner.takenThrough
     // Behind a refused one: that will come again. But not where the client has the answers of all before: what was
     // refused then was a duplicate.
     if (taken !== undefined && first > Math.max(taken, confirmed) + 1) return false
@@ -228,17 +276,35 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
       this.#refuse(connection, session, first, 'BUSY')
       return false
     }
-    this.#takenThrough.set(session, Math.max(taken ?? 0, first + count - 1))
+    owner.takenThrough = Math.max(taken ?? 0, first + count - 1)
     return true
   }
 
+  /** The session's owner, who is `connection` from now on. */
+  #ownerOf(session: number, connection: ClientConnection): SessionOwner {
+    const client = this.#clients.get(connection) as ClientState
+    if (client.session !== session) {
+      if (this.#sessions.get(client.session)?.connection === connection) this.#sessions.delete(client.session)
+      client.session = session
+    }
+    const known = this.#sessions.get(session)
+    if (known === undefined) {
+      const owner: SessionOwner = { connection, takenThrough: undefined, answeredThrough: 0 }
+      this.#sessions.set(session, owner)
+      return owner
+    }
+    known.connection = connection
+    return known
+  }
+
   #refuse(connection: ClientConnection, session: number, first: number, code: RefusalCode): void {
-    if (session !== NEW_SESSION) this.#takenThrough.set(session, first - 1)
+    const owner = this.#sessions.get(session)
+    if (owner !== undefined) owner.takenThrough = first - 1
     this.#reply(connection, [ReplyKind.refused, session, first, code, BUSY_RETRY_MS])
   }
 
   gather(raft: RaftHandle, nowMs: number): void {
-    this.#gatherReads(raft)
+    this.#reads.gather(raft, nowMs)
     if (this.#waiting.length === 0) return
     const refusal = raft.proposalRefusal
     if (refusal !== undefined) return this.#refuseWaiting(refusal)
@@ -269,10 +335,49 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
       bytes += frames.bytes.byteLength
       commands += frames.commandCount
     }
-    this.#waiting = parts.length === this.#waiting.length ? [] : this.#waiting.slice(parts.length)
+    const waiting = this.#waiting
+    this.#waiting = parts.length === waiting.length ? [] : waiting.slice(parts.length)
     this.#waitingBytes -= bytes
     this.#waitingCommands -= commands
-    raft.propose(parts, commands)
+    const place = raft.propose(parts, commands)
+    if (place < 0) this.#remember(-place, waiting.slice(0, parts.length))
+  }
+
+  /** The frames are on their way to the leader, which may refuse them. */
+  #remember(id: number, frames: readonly WaitingFrames[]): void {
+    // Answered while it waits, its bytes are not needed: only whose they were.
+    const bytes = new Uint8Array(0)
+    this.#forwarded.set(
+      id,
+      frames.map((each) => ({ ...each, bytes })),
+    )
+    if (this.#forwarded.size <= MAX_FORWARDED) return
+    const [oldest] = this.#forwarded.keys()
+    this.#forwarded.delete(oldest as number)
+  }
+
+  forwardRefused(ids: readonly number[]): void {
+    const refused: WaitingFrames[] = []
+    for (const id of ids) {
+      const frames = this.#forwarded.get(id)
+      this.#forwarded.delete(id)
+      if (frames !== undefined) refused.push(...frames)
+    }
+    this.#refuseAll(refused, 'NOT_LEADER')
+  }
+
+  /** Proposals that were answered in the meantime were not refused. */
+  #forgetAnswered(): void {
+    for (const [id, frames] of this.#forwarded) {
+      if (!frames.every((each) => this.#isAnswered(each))) return
+      this.#forwarded.delete(id)
+    }
+  }
+
+  #isAnswered({ session, first, commandCount }: WaitingFrames): boolean {
+    if (session === NEW_SESSION) return !this.#nonceOwner.has(first)
+    const owner = this.#sessions.get(session)
+    return owner === undefined || owner.answeredThrough >= first + commandCount - 1
   }
 
   #refuseWaiting(code: RefusalCode): void {
@@ -281,8 +386,13 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
     this.#lacksRoom = false
     this.#waitingBytes = 0
     this.#waitingCommands = 0
+    this.#refuseAll(waiting, code)
+  }
+
+  /** Once a session: everything from the first refused command on comes again. */
+  #refuseAll(frames: readonly WaitingFrames[], code: RefusalCode): void {
     const refused = new Set<number>()
-    for (const { connection, session, first } of waiting) {
+    for (const { connection, session, first } of frames) {
       if (session !== NEW_SESSION && refused.has(session)) continue
       refused.add(session)
       this.#refuse(connection, session, first, code)
@@ -293,7 +403,8 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
 
   apply(entries: readonly Entry[]): void {
     for (const entry of entries) this.#machine.apply(entry, this)
-    this.#answerReads()
+    if (this.#forwarded.size > 0) this.#forgetAnswered()
+    this.#reads.answer()
   }
 
   sessionOpened(nonce: number, session: number): void {
@@ -304,79 +415,55 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
   }
 
   outcome(session: number, outcome: Outcome): void {
-    const owner = this.#sessionOwner.get(session)
+    const owner = this.#sessions.get(session)
     if (owner === undefined) return
-    this.#reply(owner, [ReplyKind.outcomes, session, [packOutcome(outcome)]])
+    owner.answeredThrough = Math.max(owner.answeredThrough, outcome.first + outcome.count - 1)
+    this.#reply(owner.connection, [ReplyKind.outcomes, session, [packOutcome(outcome)]])
   }
 
   gap(session: number, expected: number): void {
-    const owner = this.#sessionOwner.get(session)
+    const owner = this.#sessions.get(session)
     if (owner === undefined) return
-    this.#takenThrough.delete(session)
-    this.#reply(owner, [ReplyKind.gap, session, expected])
+    owner.takenThrough = undefined
+    this.#reply(owner.connection, [ReplyKind.gap, session, expected])
   }
 
-  stale(session: number): void {
-    const owner = this.#sessionOwner.get(session)
-    this.#takenThrough.delete(session)
-    if (owner !== undefined) this.#reply(owner, [ReplyKind.stale, session])
+  stale(session: number, first: number): void {
+    const owner = this.#sessions.get(session)
+    if (owner === undefined) return
+    owner.takenThrough = undefined
+    owner.answeredThrough = Number.POSITIVE_INFINITY
+    const hasLostReplies = this.#clients.get(owner.connection)?.hasLostReplies ?? true
+    this.#reply(owner.connection, [ReplyKind.stale, session, hasLostReplies ? 0 : first])
   }
 
   roleChanged({ term, leader }: RoleChange): void {
     this.#leader = [term, leader ?? null]
-    this.#takenThrough = new Map()
+    this.#forwarded.clear()
+    for (const owner of this.#sessions.values()) owner.takenThrough = undefined
     for (const connection of this.#clients.keys())
       this.#reply(connection, [ReplyKind.leader, ...this.#leader])
   }
 
-  // ---- reads
-
-  #query(connection: ClientConnection, [, id, consistency, query]: ClientRequest): void {
-    if (consistency === 'stale') return this.#answer({ connection, id, query, index: 0 })
-    if (this.#reads.size >= this.#options.maxPendingReads) {
-      return this.#reply(connection, [ReplyKind.failed, id, 'BUSY', 'too many reads are under way'])
-    }
-    const readId = ++this.#lastReadId
-    this.#reads.set(readId, { connection, id, query, index: 0 })
-    this.#newReads.push(readId)
-  }
-
-  #gatherReads(raft: RaftHandle): void {
-    for (const id of this.#newReads) raft.readIndex(id)
-    if (this.#newReads.length > 0) this.#newReads = []
-  }
-
   reads(granted: readonly ReadGrant[], refused: readonly number[]): void {
-    for (const { id, index } of granted) {
-      const read = this.#reads.get(id)
-      if (read !== undefined) read.index = index
-    }
-    for (const id of refused) {
-      const read = this.#reads.get(id)
-      if (read === undefined) continue
-      this.#reads.delete(id)
-      this.#reply(read.connection, [ReplyKind.failed, read.id, 'NOT_LEADER', 'this node does not lead'])
-    }
-    if (granted.length > 0) this.#answerReads()
+    this.#reads.settled(granted, refused)
   }
 
-  /** Answers every granted read whose index is applied. */
-  #answerReads(): void {
-    const applied = this.#machine.appliedIndex
-    for (const [id, read] of this.#reads) {
-      // Grants come in the order of the reads: the first one that waits holds all after it back.
-      if (read.index === 0 || read.index > applied) return
-      this.#reads.delete(id)
-      this.#answer(read)
-    }
+  // ---- snapshots
+
+  save(): Iterator<Uint8Array> {
+    return this.#machine.beginSave()
   }
 
-  #answer({ connection, id, query }: PendingRead): void {
-    try {
-      const answer = this.#machine.machine.query(query)
-      this.#reply(connection, [ReplyKind.answer, id, answer])
-    } catch (error) {
-      this.#reply(connection, [ReplyKind.failed, id, 'REJECTED', refusalReason(error)])
+  load(): StateLoader {
+    const loader = this.#machine.beginLoad()
+    return {
+      chunk: (bytes) => loader.chunk(bytes),
+      end: () => {
+        loader.end()
+        // What the snapshot covers was never told to anybody here: clients ask again, and are answered from their sessions.
+        for (const client of this.#clients.values()) client.hasLostReplies = true
+      },
     }
   }
 }

@@ -8,7 +8,7 @@
  * A user's machine is an ES module whose export named `machine` is a {@link MachineDefinition}; it is given by
  * its URL and loaded inside each node's worker.
  */
-import { type Checksum, RaftError } from '@troupe/core'
+import { type Checksum, RaftError, type StateLoader } from '@troupe/core'
 import type { CommandError, CountingResults } from './outcome.ts'
 
 /** Values to bytes and back; decoding what encode gave yields an equal value. */
@@ -61,11 +61,23 @@ export interface StateMachine<Command = unknown, Result = unknown, Query = unkno
   query(query: Query): Answer
   /**
    * The whole state, as chunks, in an order that depends on nothing but the commands applied: equal states give
-   * equal bytes. Used for digests (SHA-256) and snapshots.
+   * equal bytes. Used for digests (SHA-256) and, without {@link beginSave}, for snapshots.
    */
   save(): Iterable<Uint8Array>
   /** Replaces the state by what `save` gave. The chunks may be cut differently. */
   load(chunks: Iterable<Uint8Array>): void
+  /**
+   * Begins a snapshot of a large state while commands go on: a view of the state as it is now, in chunks that are pulled
+   * over many turns. `return` is called where it is given up. At most one is under way at a time. The bytes need not be
+   * those of `save`, but a state loaded from them must give the same bytes by `save`. Without it, `save` is drained at
+   * once into memory.
+   */
+  beginSave?(): Iterator<Uint8Array>
+  /**
+   * Takes in what `beginSave` (or `save`, where there is none) gave, over many turns. Until `end` the state stays as it is,
+   * and is queried; nothing is applied. May be given up without a word. Without it, `load` gets all chunks at the end.
+   */
+  beginLoad?(): StateLoader
 }
 
 /** How a machine is named and made. */
@@ -142,6 +154,10 @@ export function createMachine(definition: MachineDefinition, context: MachineCon
   if (typeof machine !== 'object' || machine === null) return complain('create() must return an object')
   for (const method of ['apply', 'query', 'save', 'load'] as const) {
     if (typeof machine[method] !== 'function') return complain(`it has no method ${method}()`)
+  }
+  for (const method of ['applyPayload', 'beginSave', 'beginLoad'] as const) {
+    if (machine[method] !== undefined && typeof machine[method] !== 'function')
+      return complain(`its ${method} is no method`)
   }
   return machine
 }

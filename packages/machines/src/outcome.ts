@@ -34,6 +34,26 @@ export function unpackOutcome([first, count, packed, errors]: PackedOutcome): Ou
   return { first, count, results, errors: errors ?? undefined }
 }
 
+/** Whether `value` is what {@link packOutcome} makes: one result a command, errors at offsets that exist. */
+export function isPackedOutcome(value: unknown): value is PackedOutcome {
+  if (!Array.isArray(value) || value.length !== 4) return false
+  const [first, count, results, errors] = value as readonly unknown[]
+  if (!Number.isSafeInteger(first) || !Number.isSafeInteger(count)) return false
+  if ((first as number) < 1 || (count as number) < 1) return false
+  const fits = Array.isArray(results)
+    ? results.length === count
+    : results === null || typeof results === 'number'
+  if (!fits || errors === null) return fits
+  return Array.isArray(errors) && errors.every((error) => isCommandError(error, count as number))
+}
+
+function isCommandError(value: unknown, count: number): value is CommandError {
+  if (!Array.isArray(value)) return false
+  const [offset, reason] = value as readonly unknown[]
+  const isOffset = Number.isSafeInteger(offset) && (offset as number) >= 0 && (offset as number) < count
+  return isOffset && typeof reason === 'string'
+}
+
 /** The result at `offset`, where it is no error. */
 export function resultAt(outcome: Outcome, offset: number): unknown {
   const { results } = outcome

@@ -8,19 +8,29 @@
  *     8  ...  requests: a msgpack array, see ClientRequest (absent where that length is 0)
  *        ...  command frames up to the end (command-frame.ts)
  *
+ * A frame with neither requests nor commands asks who leads.
+ *
  * Node to client: the msgpack array [group, replies], see NodeReply. Every request and reply is a fixed array
  * that begins with its kind.
  */
 import type { GroupId, NodeId } from '@troupe/core'
 import { COMMAND_FRAME_HEADER_BYTES, type CommandFrame, writeCommandFrame } from './command-frame.ts'
 import type { Codec } from './machine.ts'
-import type { PackedOutcome } from './outcome.ts'
+import { isPackedOutcome, type PackedOutcome } from './outcome.ts'
 
 /**
- * How fresh an answer is. `linearizable`: reflects every command acknowledged before the query was made, confirmed by
- * a round of heartbeats. `stale`: what the asked replica has applied, which may be old.
+ * How fresh an answer is, and what it costs (thesis §6.4).
+ * - `linearizable`: reflects every command acknowledged before the query was made. Answered by the leader, after one round of
+ *   heartbeats has confirmed that it leads.
+ * - `lease`: the same, without the round, from the leader's lease: right as long as no clock runs faster than another by more than
+ *   `maxClockDrift`. Where the leader has no lease, the round is made after all and the answer says `linearizable`.
+ * - `follower`: linearizable too, but answered by the asked replica: it asks the leader for the index to wait for.
+ * - `stale`: what the asked replica has applied, which may be old.
  */
-export type Consistency = 'linearizable' | 'stale'
+export type Consistency = 'linearizable' | 'lease' | 'follower' | 'stale'
+
+/** All of them. */
+export const consistencies: readonly Consistency[] = ['linearizable', 'lease', 'follower', 'stale']
 
 export const RequestKind = { query: 1 } as const
 
@@ -60,8 +70,13 @@ export type NodeReply =
       retryAfterMs: number,
     ]
   | readonly [kind: typeof ReplyKind.gap, session: number, expected: number]
-  | readonly [kind: typeof ReplyKind.stale, session: number]
-  | readonly [kind: typeof ReplyKind.answer, id: number, answer: unknown]
+  /**
+   * The session is unknown, or no more. The frame that began with command `first` was looked at and refused; 0: a frame was,
+   * but earlier replies were lost, so that nothing follows from it.
+   */
+  | readonly [kind: typeof ReplyKind.stale, session: number, first: number]
+  /** `served` says how the answer came about: never weaker than what was asked for. */
+  | readonly [kind: typeof ReplyKind.answer, id: number, answer: unknown, served: Consistency]
   /** `code` REJECTED is the machine's word; the others mean that the query was not looked at. */
   | readonly [kind: typeof ReplyKind.failed, id: number, code: RefusalCode | 'REJECTED', reason: string]
   /** The frame made no sense; the node closes the connection. */
@@ -124,16 +139,59 @@ export function decodeClientFrame(bytes: Uint8Array, codec: Codec): ClientFrame 
 function isRequest(request: unknown): request is ClientRequest {
   if (!Array.isArray(request) || request.length !== 4) return false
   const [kind, id, consistency] = request as readonly unknown[]
-  const isConsistency = consistency === 'linearizable' || consistency === 'stale'
-  return kind === RequestKind.query && Number.isSafeInteger(id) && isConsistency
+  return kind === RequestKind.query && Number.isSafeInteger(id) && isConsistency(consistency)
 }
 
 export function encodeReplies(group: GroupId, replies: readonly NodeReply[], codec: Codec): Uint8Array {
   return codec.encode([group, replies])
 }
 
-/** Nodes are trusted by clients: what does not decode throws. */
-export function decodeReplies(bytes: Uint8Array, codec: Codec): { group: GroupId; replies: NodeReply[] } {
-  const [group, replies] = codec.decode(bytes) as [GroupId, NodeReply[]]
+export interface ReplyFrame {
+  readonly group: GroupId
+  readonly replies: readonly NodeReply[]
+}
+
+/** Reads a node's frame. A string is the reason why it makes no sense. */
+export function decodeReplies(bytes: Uint8Array, codec: Codec): ReplyFrame | string {
+  let frame: unknown
+  try {
+    frame = codec.decode(bytes)
+  } catch {
+    return 'a frame that does not decode'
+  }
+  if (!Array.isArray(frame) || frame.length !== 2) return 'a frame that is no pair of group and replies'
+  const [group, replies] = frame as readonly unknown[]
+  if (!isCount(group) || !Array.isArray(replies)) return 'a frame that is no pair of group and replies'
+  for (const reply of replies) if (!isReply(reply)) return 'a reply that is none'
   return { group, replies }
 }
+
+function isReply(reply: unknown): reply is NodeReply {
+  if (!Array.isArray(reply)) return false
+  const [kind, one, two, three, four] = reply as readonly unknown[]
+  switch (kind) {
+    case ReplyKind.leader:
+      return isCount(one) && (two === null || typeof two === 'string')
+    case ReplyKind.opened:
+    case ReplyKind.gap:
+    case ReplyKind.stale:
+      return isCount(one) && isCount(two)
+    case ReplyKind.outcomes:
+      return isCount(one) && Array.isArray(two) && two.every(isPackedOutcome)
+    case ReplyKind.refused:
+      return isCount(one) && isCount(two) && isRefusal(three) && typeof four === 'number' && four >= 0
+    case ReplyKind.answer:
+      return isCount(one) && reply.length === 4 && isConsistency(three)
+    case ReplyKind.failed:
+      return isCount(one) && (two === 'REJECTED' || isRefusal(two)) && typeof three === 'string'
+    case ReplyKind.protocol:
+      return typeof one === 'string'
+    default:
+      return false
+  }
+}
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
+const isRefusal = (value: unknown): value is RefusalCode => value === 'NOT_LEADER' || value === 'BUSY'
+const isConsistency = (value: unknown): value is Consistency =>
+  (consistencies as readonly unknown[]).includes(value)

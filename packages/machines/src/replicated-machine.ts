@@ -2,11 +2,12 @@
  * The apply loop: entries in, outcomes out. Sessions and the state machine side by side, both replicated.
  * The same on every replica; only a node that clients wait at listens to the outcomes.
  */
-import { type Entry, EntryKind, entryPayload } from '@troupe/core'
+import { type Entry, EntryKind, entryPayload, type StateLoader } from '@troupe/core'
 import { type CommandFrame, NEW_SESSION, readCommandFrames } from './command-frame.ts'
 import { type Codec, type CommandMeta, refusalReason, reject, type StateMachine } from './machine.ts'
 import type { CommandError, Outcome } from './outcome.ts'
-import { type SessionLimits, Sessions } from './sessions.ts'
+import { type ReplicaState, StateReader, StateSave } from './saved-state.ts'
+import { defaultSessionLimits, type SessionLimits, Sessions } from './sessions.ts'
 
 /** Who waits for what becomes of commands. */
 export interface OutcomeListener {
@@ -20,17 +21,25 @@ export interface OutcomeListener {
 
 export class ReplicatedMachine {
   readonly machine: StateMachine
-  readonly sessions: Sessions
   /** Commands applied since this replica was made. */
   commandsApplied = 0
   readonly #codec: Codec
+  readonly #limits: SessionLimits
+  #sessions: Sessions
   #appliedIndex = 0
   #timeMs = 0
 
-  constructor(machine: StateMachine, codec: Codec, limits?: SessionLimits) {
+  /** @param limits must be the same on every replica */
+  constructor(machine: StateMachine, codec: Codec, limits: SessionLimits = defaultSessionLimits) {
     this.machine = machine
-    this.sessions = new Sessions(limits)
     this.#codec = codec
+    this.#limits = limits
+    this.#sessions = new Sessions(limits)
+  }
+
+  /** Another object after each load. */
+  get sessions(): Sessions {
+    return this.#sessions
   }
 
   get appliedIndex(): number {
@@ -41,6 +50,7 @@ export class ReplicatedMachine {
   apply(entry: Entry, listener: OutcomeListener): void {
     this.#appliedIndex = entry.index
     this.#timeMs = entry.timeMs
+    this.#sessions.expire(entry.timeMs)
     if (entry.kind !== EntryKind.commands) return
     const frames = readCommandFrames(entryPayload(entry))
     if (typeof frames === 'string') return
@@ -50,10 +60,10 @@ export class ReplicatedMachine {
 
   #applyFrame(frame: CommandFrame, meta: CommandMeta, listener: OutcomeListener): void {
     if (frame.session === NEW_SESSION) {
-      listener.sessionOpened(frame.first, this.sessions.open())
+      listener.sessionOpened(frame.first, this.#sessions.open(meta.timeMs))
       return
     }
-    const admission = this.sessions.admit(frame)
+    const admission = this.#sessions.admit(frame, meta.timeMs)
     switch (admission.kind) {
       case 'stale':
         return listener.stale(frame.session, frame.first)
@@ -68,7 +78,7 @@ export class ReplicatedMachine {
         for (const outcome of admission.answered) listener.outcome(frame.session, outcome)
         const outcome = this.#run(frame, admission.skip, meta)
         this.commandsApplied += outcome.count
-        this.sessions.record(frame.session, outcome)
+        this.#sessions.record(frame.session, outcome)
         listener.outcome(frame.session, outcome)
       }
     }
@@ -148,11 +158,61 @@ export class ReplicatedMachine {
     return commands
   }
 
-  /** The replicated state: applied index, log time, sessions, machine. Equal states give equal bytes. */
+  // ---- the whole state
+
+  /** The replicated state: applied index, log time, sessions, machine. Equal states give equal bytes. For digests. */
   *save(): Iterable<Uint8Array> {
-    const sessions = this.sessions.save(this.#codec)
-    yield this.#codec.encode([this.#appliedIndex, this.#timeMs, sessions])
+    const { appliedIndex, timeMs, lastSession, sessions } = this.#state()
+    yield this.#codec.encode([appliedIndex, timeMs, lastSession])
+    for (let next = sessions.next(); next.done !== true; next = sessions.next()) yield next.value
     yield* this.machine.save()
+  }
+
+  /**
+   * The same as it is now, in pieces that are pulled over many turns while entries are applied. Where the machine has no
+   * `beginSave` its state is drained at once into memory. Give it up by `return`.
+   */
+  beginSave(): Iterator<Uint8Array> {
+    const machine = this.machine.beginSave?.() ?? [...this.machine.save()].values()
+    return new StateSave(this.#state(), machine, this.#codec)
+  }
+
+  #state(): ReplicaState {
+    return {
+      appliedIndex: this.#appliedIndex,
+      timeMs: this.#timeMs,
+      lastSession: this.#sessions.lastId,
+      sessions: this.#sessions.view(this.#codec),
+    }
+  }
+
+  /**
+   * Begins to replace the state by pieces that `beginSave` gave, however they are cut. Up to its end the state is the old
+   * one. Its methods throw RaftError STORAGE_DAMAGED where the pieces make no sense.
+   */
+  beginLoad(): StateLoader {
+    const sessions = new Sessions(this.#limits)
+    const machine = this.machine.beginLoad?.() ?? gathered(this.machine)
+    const reader = new StateReader(sessions, machine, this.#codec)
+    return {
+      chunk: (bytes) => reader.chunk(bytes),
+      end: () => {
+        const { appliedIndex, timeMs } = reader.end()
+        this.#appliedIndex = appliedIndex
+        this.#timeMs = timeMs
+        this.#sessions = sessions
+      },
+    }
+  }
+}
+
+/** A loader for a machine that has none: keeps all pieces, and loads them at once. */
+function gathered(machine: StateMachine): StateLoader {
+  const chunks: Uint8Array[] = []
+  return {
+    // Not slice(): that of a Buffer is a view.
+    chunk: (bytes) => void chunks.push(new Uint8Array(bytes)),
+    end: () => machine.load(chunks),
   }
 }
 

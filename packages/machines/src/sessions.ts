@@ -3,8 +3,11 @@
  *
  * A session is opened by a command of its own, so its number is never given out again and a late duplicate from a
  * forgotten session is refused. Within a session sequence numbers are dense: a gap is refused, a duplicate is
- * answered with the first result, which is kept until the client has confirmed it.
+ * answered with the first result, which is kept until the client has confirmed it. A session that is not used expires, by
+ * log time.
  * All of it is part of the replicated state: every replica decides alike, and digests cover it.
+ *
+ * Invariant: by use, sessions stand in the order of their `usedMs`: log time never goes back.
  */
 import type { CommandFrame } from './command-frame.ts'
 import type { Codec } from './machine.ts'
@@ -15,17 +18,37 @@ export interface SessionLimits {
   readonly maxSessions: number
   /** Commands of one session whose results the client has not confirmed. @default 1,048,576 */
   readonly maxUnconfirmedCommands: number
+  /**
+   * Log time in ms after which a session that was not used is forgotten; 0: never. Like the other limits it must be the
+   * same on every replica. @default 3,600,000 (an hour)
+   */
+  readonly sessionTtlMs: number
 }
 
-export const defaultSessionLimits: SessionLimits = { maxSessions: 4096, maxUnconfirmedCommands: 1 << 20 }
+export const defaultSessionLimits: SessionLimits = {
+  maxSessions: 4096,
+  maxUnconfirmedCommands: 1 << 20,
+  sessionTtlMs: 3_600_000,
+}
 
 interface Session {
   readonly id: number
   /** Sequence number of the last command applied. */
   last: number
+  /** Log time of its last frame. */
+  usedMs: number
   /** Results of the commands after the last confirmed one, by rising sequence number. */
   outcomes: Outcome[]
+  /** Whether a view may hold the array `outcomes` as well. */
+  isShared: boolean
 }
+
+/** In a saved state: a session, or an outcome of the session before it. */
+type SavedItem = readonly [id: number, last: number, usedMs: number] | PackedOutcome
+
+/** Items in one piece of a saved state, and commands whose results they hold. */
+const MAX_PIECE_ITEMS = 512
+const MAX_PIECE_COMMANDS = 8192
 
 /** What is to be done with a frame. */
 export type Admission =
@@ -45,6 +68,8 @@ export class Sessions {
   /** Least recently used first. */
   readonly #sessions = new Map<number, Session>()
   #lastId = 0
+  /** The session that restored outcomes belong to. */
+  #restored = 0
 
   constructor(limits: SessionLimits = defaultSessionLimits) {
     this.#limits = limits
@@ -54,10 +79,15 @@ export class Sessions {
     return this.#sessions.size
   }
 
+  /** Number of the last session opened. */
+  get lastId(): number {
+    return this.#lastId
+  }
+
   /** Opens a session and returns its number. May push out the least recently used one. */
-  open(): number {
+  open(timeMs: number): number {
     const id = ++this.#lastId
-    this.#sessions.set(id, { id, last: 0, outcomes: [] })
+    this.#sessions.set(id, { id, last: 0, usedMs: timeMs, outcomes: [], isShared: false })
     if (this.#sessions.size > this.#limits.maxSessions) {
       const [oldest] = this.#sessions.keys()
       this.#sessions.delete(oldest as number)
@@ -65,12 +95,22 @@ export class Sessions {
     return id
   }
 
+  /** Forgets the sessions that were not used for too long. Looks at those and one more. */
+  expire(timeMs: number): void {
+    const { sessionTtlMs } = this.#limits
+    if (sessionTtlMs === 0) return
+    for (const { id, usedMs } of this.#sessions.values()) {
+      if (timeMs - usedMs <= sessionTtlMs) return
+      this.#sessions.delete(id)
+    }
+  }
+
   /** Decides about a frame, and lets go of what its client has confirmed. */
-  admit(frame: CommandFrame): Admission {
+  admit(frame: CommandFrame, timeMs: number): Admission {
     const session = this.#sessions.get(frame.session)
     if (session === undefined) return STALE
-    this.#touch(session)
-    confirm(session, frame.confirmed)
+    this.#touch(session, timeMs)
+    this.#confirm(session, frame.confirmed)
     const end = frame.first + frame.count - 1
     if (frame.first === session.last + 1) {
       return end - frame.confirmed > this.#limits.maxUnconfirmedCommands ? FULL : APPLY_ALL
@@ -85,6 +125,7 @@ export class Sessions {
   record(id: number, outcome: Outcome): void {
     const session = this.#sessions.get(id) as Session
     session.last = outcome.first + outcome.count - 1
+    this.#unshare(session)
     const previous = session.outcomes.at(-1)
     if (previous !== undefined && isPlain(previous) && isPlain(outcome)) {
       session.outcomes[session.outcomes.length - 1] = { ...previous, count: previous.count + outcome.count }
@@ -93,50 +134,91 @@ export class Sessions {
     }
   }
 
-  #touch(session: Session): void {
+  #touch(session: Session, timeMs: number): void {
+    session.usedMs = timeMs
     if (this.#sessions.size === 1) return
     this.#sessions.delete(session.id)
     this.#sessions.set(session.id, session)
   }
 
-  /** All sessions, least recently used first: a part of the replicated state. */
-  save(codec: Codec): Uint8Array {
-    const sessions = [...this.#sessions.values()].map(({ id, last, outcomes }) => [
-      id,
-      last,
-      outcomes.map(packOutcome),
-    ])
-    return codec.encode([this.#lastId, sessions])
+  /** Drops results that the client has; a result that spans the border is cut. */
+  #confirm(session: Session, confirmed: number): void {
+    const head = session.outcomes[0]
+    if (head === undefined || head.first > confirmed) return
+    this.#unshare(session)
+    const { outcomes } = session
+    const kept = outcomes.findIndex(({ first, count }) => first + count - 1 > confirmed)
+    outcomes.splice(0, kept < 0 ? outcomes.length : kept)
+    const cut = outcomes[0]
+    if (cut === undefined || cut.first > confirmed) return
+    outcomes[0] = sliceOutcome(cut, confirmed + 1, cut.first + cut.count - 1 - confirmed)
   }
 
-  load(bytes: Uint8Array, codec: Codec): void {
-    type Packed = [lastId: number, sessions: [id: number, last: number, outcomes: PackedOutcome[]][]]
-    const [lastId, sessions] = codec.decode(bytes) as Packed
-    this.#lastId = lastId
-    this.#sessions.clear()
-    for (const [id, last, outcomes] of sessions) {
-      this.#sessions.set(id, { id, last, outcomes: outcomes.map(unpackOutcome) })
+  /** Before its outcomes change: a view keeps them as they were. */
+  #unshare(session: Session): void {
+    if (!session.isShared) return
+    session.outcomes = session.outcomes.slice()
+    session.isShared = false
+  }
+
+  /**
+   * All sessions as they are now, least recently used first, in pieces: later changes do not show in them. Taking the
+   * view costs as much as there are sessions, not results.
+   */
+  view(codec: Codec): Iterator<Uint8Array> {
+    const sessions = [...this.#sessions.values()].map((session) => {
+      session.isShared = true
+      const { id, last, usedMs, outcomes } = session
+      return { id, last, usedMs, outcomes }
+    })
+    return pieces(sessions, codec)
+  }
+
+  /** Adds a piece of a view, in the order they were given. The bytes may be the caller's again afterwards. */
+  restore(piece: Uint8Array, codec: Codec): void {
+    // Of a copy: bytes among the results are views of it.
+    for (const item of codec.decode(new Uint8Array(piece)) as SavedItem[]) {
+      if (item.length === 3) {
+        const [id, last, usedMs] = item
+        this.#sessions.set(id, { id, last, usedMs, outcomes: [], isShared: false })
+        this.#restored = id
+      } else {
+        this.#sessions.get(this.#restored)?.outcomes.push(unpackOutcome(item))
+      }
     }
   }
+
+  /** What a view does not tell. */
+  restoreLastId(lastId: number): void {
+    this.#lastId = lastId
+  }
+}
+
+function* pieces(
+  sessions: readonly Pick<Session, 'id' | 'last' | 'usedMs' | 'outcomes'>[],
+  codec: Codec,
+): Generator<Uint8Array, undefined, undefined> {
+  let items: SavedItem[] = []
+  let commands = 0
+  for (const { id, last, usedMs, outcomes } of sessions) {
+    items.push([id, last, usedMs])
+    for (const outcome of outcomes) {
+      items.push(packOutcome(outcome))
+      if (Array.isArray(outcome.results)) commands += outcome.count
+      if (items.length < MAX_PIECE_ITEMS && commands < MAX_PIECE_COMMANDS) continue
+      yield codec.encode(items)
+      items = []
+      commands = 0
+    }
+    if (items.length < MAX_PIECE_ITEMS) continue
+    yield codec.encode(items)
+    items = []
+  }
+  if (items.length > 0) yield codec.encode(items)
+  return undefined
 }
 
 const isPlain = (outcome: Outcome): boolean => outcome.results === undefined && outcome.errors === undefined
-
-/** Drops results that the client has; a result that spans the border is cut. */
-function confirm(session: Session, confirmed: number): void {
-  let count = 0
-  for (const outcome of session.outcomes) {
-    const end = outcome.first + outcome.count - 1
-    if (end > confirmed) break
-    count++
-  }
-  if (count > 0) session.outcomes.splice(0, count)
-  const head = session.outcomes[0]
-  if (head !== undefined && head.first <= confirmed) {
-    const end = head.first + head.count - 1
-    session.outcomes[0] = sliceOutcome(head, confirmed + 1, end - confirmed)
-  }
-}
 
 /** What is kept of the commands `first` to `end`. */
 function answersFor(session: Session, first: number, end: number): Outcome[] {

@@ -86,14 +86,15 @@ class FakeNode implements RaftHandle {
     this.world = world
     this.id = id
     this.machine = new ReplicatedMachine(this.chronicle, codec, limits)
-    this.gateway = new Gateway(this.machine, codec, {
+    const options = {
       group: 0,
       lingerMs: world.below(3),
       maxBatchBytes: 300,
       maxBatchCommands: 6,
       maxWaitingBytes: 600,
       maxPendingReads: 10,
-    })
+    }
+    this.gateway = new Gateway(this.machine, codec, options, () => world.nowMs)
   }
   get proposalRefusal(): ProposalRefusal | undefined {
     if (this.leader !== this.id) return 'NOT_LEADER'
@@ -108,6 +109,10 @@ class FakeNode implements RaftHandle {
     return 1
   }
   readIndex(): void {}
+  leaseIndex(): undefined {}
+  holdsLease(): boolean {
+    return false
+  }
 
   /** Hears of the present leader. */
   hear(): void {
@@ -115,18 +120,18 @@ class FakeNode implements RaftHandle {
     this.term = this.world.term
     this.leader = this.world.leader
     this.gateway.roleChanged({ role: 'follower', term: this.term, leader: this.leader })
-    this.gateway.flush()
+    this.gateway.flush(this)
   }
   apply(): void {
     const index = this.machine.appliedIndex
     const next = this.world.log[index]
     if (next === undefined) return
     this.gateway.apply([entryOf(index + 1, next.parts)])
-    this.gateway.flush()
+    this.gateway.flush(this)
   }
   turn(): void {
     this.gateway.gather(this, this.world.nowMs)
-    this.gateway.flush()
+    this.gateway.flush(this)
   }
 }
 
@@ -226,7 +231,9 @@ export class FakeCluster {
   #deliver(): void {
     if (this.messages.length === 0) return
     const at = this.chance(this.disorder) ? this.below(this.messages.length) : 0
-    const [message] = this.chance(this.repetition) ? [this.messages[at]] : this.messages.splice(at, 1)
+    // A connection takes what a client sends once: it breaks, or is late, but does not repeat.
+    const isRepeated = this.messages[at]?.toNode === false && this.chance(this.repetition)
+    const [message] = isRepeated ? [this.messages[at]] : this.messages.splice(at, 1)
     if (message === undefined || !message.connection.isOpen || this.chance(this.loss)) return
     const { connection, toNode, bytes } = message
     const copy = Uint8Array.from(bytes)

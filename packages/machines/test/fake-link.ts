@@ -41,6 +41,11 @@ export class FakeLink {
   frames(): CommandFrame[] {
     return this.#take().flatMap(({ commands }) => commands)
   }
+  /** Whether somebody asks who leads, and nothing else. */
+  isQuestion(): boolean {
+    const frames = this.#take()
+    return frames.some(({ requests, commands }) => requests.length + commands.length === 0)
+  }
   queries(): ClientRequest[] {
     return this.#take().flatMap(({ requests }) => requests)
   }

@@ -1,10 +1,11 @@
 /** A gateway on a node whose Raft and clients are played by the test. */
 import assert from 'node:assert/strict'
-import type { NodeId, ProposalRefusal, RaftHandle } from '@troupe/core'
+import type { NodeId, ProposalRefusal, RaftHandle, ReadGrant } from '@troupe/core'
 import {
   type ClientConnection,
   type ClientRequest,
   type CommandFrame,
+  type Consistency,
   decodeReplies,
   encodeClientFrame,
   Gateway,
@@ -24,6 +25,11 @@ export class FakeRaft implements RaftHandle {
   hasRoom = true
   readonly proposed: { readonly parts: readonly Uint8Array[]; readonly commandCount: number }[] = []
   readonly reads: number[] = []
+  /** Those of them for which the leader may be asked. */
+  readonly forwardable = new Set<number>()
+  lease: { readonly index: number; readonly untilMs: number } | undefined
+  /** Hands proposals to a leader elsewhere. */
+  isForwarding = false
   /** How many proposals there is room for. */
   room = Number.POSITIVE_INFINITY
 
@@ -31,10 +37,17 @@ export class FakeRaft implements RaftHandle {
     assert.ok(this.hasRoom && this.proposalRefusal === undefined)
     this.proposed.push({ parts: [...parts], commandCount })
     if (this.proposed.length >= this.room) this.hasRoom = false
-    return this.proposed.length
+    return this.isForwarding ? -this.proposed.length : this.proposed.length
   }
-  readIndex(id: number): void {
+  readIndex(id: number, mayForward: boolean): void {
     this.reads.push(id)
+    if (mayForward) this.forwardable.add(id)
+  }
+  leaseIndex(): number | undefined {
+    return this.lease?.index
+  }
+  holdsLease(nowMs: number): boolean {
+    return this.lease !== undefined && nowMs < this.lease.untilMs
   }
 }
 
@@ -53,7 +66,11 @@ export class FakeClient implements ClientConnection {
   }
   /** The replies of all frames since the last call. */
   replies(): NodeReply[] {
-    return this.frames.splice(0).flatMap((frame) => decodeReplies(frame, codec).replies)
+    return this.frames.splice(0).flatMap((bytes) => {
+      const frame = decodeReplies(bytes, codec)
+      assert.ok(typeof frame !== 'string', String(frame))
+      return frame.replies
+    })
   }
 }
 
@@ -90,9 +107,11 @@ export class FakeNode {
   readonly machine = new ReplicatedMachine(new Echo(), codec)
   readonly gateway: Gateway
   nowMs = 0
+  /** What the clock shows where it is sampled within a turn. */
+  clockMs: () => number = () => this.nowMs
 
   constructor(options: Partial<GatewayOptions> = {}) {
-    this.gateway = new Gateway(this.machine, codec, { ...defaults, ...options })
+    this.gateway = new Gateway(this.machine, codec, { ...defaults, ...options }, () => this.clockMs())
   }
   connect(): FakeClient {
     const connection = new FakeClient()
@@ -111,24 +130,24 @@ export class FakeNode {
   ): void {
     this.raw(connection, encodeClientFrame(3, requests, commands, codec))
   }
-  query(
-    connection: FakeClient,
-    id: number,
-    query: unknown,
-    consistency: 'linearizable' | 'stale' = 'linearizable',
-  ): void {
+  query(connection: FakeClient, id: number, query: unknown, consistency: Consistency = 'linearizable'): void {
     this.send(connection, [], [[RequestKind.query, id, consistency, query]])
   }
   /** The end of a turn. */
   turn(): void {
     this.gateway.gather(this.raft, this.nowMs)
-    this.gateway.flush()
+    this.gateway.flush(this.raft)
+  }
+  /** A turn in which reads are granted and refused. */
+  grant(granted: readonly ReadGrant[], refused: readonly number[] = []): void {
+    this.gateway.reads(granted, refused)
+    this.gateway.flush(this.raft)
   }
   /** Applies everything proposed, as if it had been committed. */
   commit(): void {
     for (const { parts } of this.raft.proposed.splice(0)) this.applyEntry(parts)
     this.raft.hasRoom = true
-    this.gateway.flush()
+    this.gateway.flush(this.raft)
   }
   applyEntry(parts: readonly Uint8Array[]): void {
     this.gateway.apply([entryOf(this.machine.appliedIndex + 1, parts)])

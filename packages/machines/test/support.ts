@@ -7,6 +7,7 @@ import {
   type Call,
   COMMAND_FRAME_HEADER_BYTES,
   type CommandFrame,
+  type Consistency,
   type MachineContext,
   type Outcome,
   type OutcomeListener,
@@ -34,6 +35,25 @@ export function stateOf(machine: Pick<StateMachine, 'save'>): string {
   return hash.digest('hex')
 }
 
+/** Everything an iterator gives. */
+export function drained<T>(iterator: Iterator<T>): T[] {
+  const all: T[] = []
+  for (let next = iterator.next(); next.done !== true; next = iterator.next()) all.push(next.value)
+  return all
+}
+
+/** The same bytes, cut into pieces of these sizes, over and over. Each piece is a copy of its own. */
+export function recut(chunks: readonly Uint8Array[], sizes: readonly number[]): Uint8Array[] {
+  const all = Buffer.concat(chunks)
+  const pieces: Uint8Array[] = []
+  for (let offset = 0, turn = 0; offset < all.byteLength; turn++) {
+    const size = sizes[turn % sizes.length] as number
+    pieces.push(Uint8Array.from(all.subarray(offset, offset + size)))
+    offset += size
+  }
+  return pieces
+}
+
 export function frameOf(
   session: number,
   first: number,
@@ -58,7 +78,15 @@ export function entryOf(
   parts: readonly Uint8Array[],
   kind: EntryKind = EntryKind.commands,
 ): Entry {
-  return encodeEntry({ index, term: 1, kind, timeMs: index * 10, commandCount: parts.length }, parts, crc32)
+  const header = {
+    index,
+    term: 1,
+    kind,
+    timeMs: index * 10,
+    commandCount: parts.length,
+    configurationIndex: 0,
+  }
+  return encodeEntry(header, parts, crc32)
 }
 
 /** Writes down what a replica tells its clients. */
@@ -88,6 +116,7 @@ export class Caller implements Call {
   readonly commands: readonly unknown[] | undefined
   readonly deadlineMs: number
   settled = false
+  served?: Consistency
   settlements = 0
   value: unknown
   error: RaftError | undefined

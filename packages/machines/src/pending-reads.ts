@@ -1,0 +1,169 @@
+/**
+ * A node's side of queries: from the frame to the answer, by the consistency that was asked for (thesis §6.4).
+ *
+ *     linearizable, follower ─► read index ... granted ─► applied ─► machine.query ─► answer
+ *     lease ─► index of the lease ─► applied ─► machine.query ─► clock again: still held? ─► answer
+ *                                                                             └─ no ─► as linearizable
+ *     stale ─► machine.query ─► answer
+ */
+import type { RaftHandle, ReadGrant } from '@troupe/core'
+import type { ClientConnection } from './gateway.ts'
+import { refusalReason } from './machine.ts'
+import { type ClientRequest, type Consistency, type NodeReply, ReplyKind } from './protocol.ts'
+import type { ReplicatedMachine } from './replicated-machine.ts'
+
+interface PendingRead {
+  readonly connection: ClientConnection
+  readonly id: number
+  readonly query: unknown
+  /** How it is going to be served: a lease read that found no lease becomes a linearizable one. */
+  consistency: Consistency
+  /** To be answered once this is applied. */
+  index: number
+}
+
+type Reply = (connection: ClientConnection, reply: NodeReply) => void
+
+export class PendingReads {
+  readonly #machine: ReplicatedMachine
+  readonly #maxPendingReads: number
+  readonly #nowMs: () => number
+  readonly #reply: Reply
+  /** Not yet asked for. */
+  #fresh: PendingRead[] = []
+  /** Asked of the core, by the number they were asked under. */
+  readonly #asked = new Map<number, PendingRead>()
+  /** Granted, by rising index. */
+  #granted: PendingRead[] = []
+  #leased: PendingRead[] = []
+  #lastNumber = 0
+
+  /** @param nowMs the clock that the node's turns are timed by */
+  constructor(machine: ReplicatedMachine, maxPendingReads: number, nowMs: () => number, reply: Reply) {
+    this.#machine = machine
+    this.#maxPendingReads = maxPendingReads
+    this.#nowMs = nowMs
+    this.#reply = reply
+  }
+
+  /** Reads that have no answer yet. */
+  get size(): number {
+    return this.#fresh.length + this.#asked.size + this.#granted.length + this.#leased.length
+  }
+
+  /** Whether there are reads that `gather` would ask for. */
+  get hasFresh(): boolean {
+    return this.#fresh.length > 0
+  }
+
+  /** Takes a query. Stale ones are answered at once. */
+  add(connection: ClientConnection, [, id, consistency, query]: ClientRequest): void {
+    const read: PendingRead = { connection, id, query, consistency, index: 0 }
+    if (consistency === 'stale') return this.#reply(connection, this.#answerOf(read))
+    if (this.size >= this.#maxPendingReads) {
+      return this.#reply(connection, [ReplyKind.failed, id, 'BUSY', 'too many reads are under way'])
+    }
+    this.#fresh.push(read)
+  }
+
+  forget(connection: ClientConnection): void {
+    const isOther = (read: PendingRead): boolean => read.connection !== connection
+    this.#fresh = this.#fresh.filter(isOther)
+    this.#granted = this.#granted.filter(isOther)
+    this.#leased = this.#leased.filter(isOther)
+    for (const [number, read] of this.#asked) if (!isOther(read)) this.#asked.delete(number)
+  }
+
+  gather(raft: RaftHandle, nowMs: number): void {
+    if (this.#fresh.length === 0) return
+    const fresh = this.#fresh
+    this.#fresh = []
+    const leaseIndex = fresh.some(isLease) ? raft.leaseIndex(nowMs) : undefined
+    for (const read of fresh) {
+      if (isLease(read) && leaseIndex !== undefined) {
+        read.index = leaseIndex
+        this.#leased.push(read)
+        continue
+      }
+      if (isLease(read)) read.consistency = 'linearizable'
+      this.#asked.set(++this.#lastNumber, read)
+      raft.readIndex(this.#lastNumber, read.consistency === 'follower')
+    }
+  }
+
+  /** What became of reads that were asked for. */
+  settled(granted: readonly ReadGrant[], refused: readonly number[]): void {
+    for (const { id, index } of granted) {
+      const read = this.#take(id)
+      if (read === undefined) continue
+      read.index = index
+      this.#insert(read)
+    }
+    for (const id of refused) {
+      const read = this.#take(id)
+      if (read === undefined) continue
+      const reason =
+        read.consistency === 'follower' ? 'no leader has confirmed the read' : 'this node does not lead'
+      this.#reply(read.connection, [ReplyKind.failed, read.id, 'NOT_LEADER', reason])
+    }
+    this.answer()
+  }
+
+  #take(number: number): PendingRead | undefined {
+    const read = this.#asked.get(number)
+    this.#asked.delete(number)
+    return read
+  }
+
+  /** Nearly always at the end: only around a change of leaders grants come out of order. */
+  #insert(read: PendingRead): void {
+    let place = this.#granted.length
+    while (place > 0 && (this.#granted[place - 1] as PendingRead).index > read.index) place--
+    if (place === this.#granted.length) this.#granted.push(read)
+    else this.#granted.splice(place, 0, read)
+  }
+
+  /** Answers every granted read whose index is applied. */
+  answer(): void {
+    const { appliedIndex } = this.#machine
+    let count = 0
+    for (const read of this.#granted) {
+      if (read.index > appliedIndex) break
+      this.#reply(read.connection, this.#answerOf(read))
+      count++
+    }
+    if (count > 0) this.#granted.splice(0, count)
+  }
+
+  /**
+   * Answers lease reads whose index is applied. The clock is sampled after the state was read: a node that was stopped
+   * in between, for longer than its lease, must not answer (thesis §6.4.1).
+   */
+  answerFromLease(raft: RaftHandle): void {
+    if (this.#leased.length === 0) return
+    const { appliedIndex } = this.#machine
+    const due = this.#leased.filter(({ index }) => index <= appliedIndex)
+    if (due.length === 0) return
+    this.#leased = this.#leased.filter(({ index }) => index > appliedIndex)
+    const answers = due.map((read) => this.#answerOf(read))
+    const isHeld = raft.holdsLease(this.#nowMs())
+    for (const [index, read] of due.entries()) {
+      if (isHeld) {
+        this.#reply(read.connection, answers[index] as NodeReply)
+      } else {
+        read.consistency = 'linearizable'
+        this.#fresh.push(read)
+      }
+    }
+  }
+
+  #answerOf({ id, query, consistency }: PendingRead): NodeReply {
+    try {
+      return [ReplyKind.answer, id, this.#machine.machine.query(query), consistency]
+    } catch (error) {
+      return [ReplyKind.failed, id, 'REJECTED', refusalReason(error)]
+    }
+  }
+}
+
+const isLease = ({ consistency }: PendingRead): boolean => consistency === 'lease'

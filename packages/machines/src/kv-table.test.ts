@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { seededRandom } from '@troupe/core'
+import { InvariantError, seededRandom } from '@troupe/core'
 import fc from 'fast-check'
 import { runs } from '../test/support.ts'
-import { KvTable, viewed } from './kv-table.ts'
+import { KvTable } from './kv-table.ts'
+import { viewed } from './viewed-bytes.ts'
 
 interface Cell {
   readonly value: string
@@ -169,5 +170,122 @@ describe('the table of the kv machine', () => {
     pair.compare(['k0', 'k2999'])
     for (let index = 0; index < 3000; index++) pair.set(`k${index}`, filled(index * 2, index))
     pair.compare(['k0', 'k2999'])
+  })
+
+  /** What a save gives in one pull. */
+  const pulled = (table: KvTable): [string, Cell] | undefined => {
+    const cell = table.nextSaved()
+    return cell && [text(cell.key), { value: text(cell.value), version: cell.version }]
+  }
+
+  it('gives a save what was there at its beginning, whatever is written meanwhile, and forgets nothing', () => {
+    const step = fc.oneof(
+      { weight: 6, arbitrary: operation },
+      { weight: 5, arbitrary: fc.constant('pull' as const) },
+      { weight: 1, arbitrary: fc.constant('begin' as const) },
+      { weight: 1, arbitrary: fc.constant('abandon' as const) },
+    )
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+        const pair = new Pair()
+        let expected: [string, Cell][] | undefined
+        for (const [index, each] of steps.entries()) {
+          if (each === 'begin') {
+            if (expected !== undefined) continue
+            expected = [...pair.model]
+            pair.table.beginSave()
+          } else if (each === 'pull') {
+            if (expected !== undefined) assert.deepEqual(pulled(pair.table), expected.shift())
+            else assert.equal(pulled(pair.table), undefined)
+          } else if (each === 'abandon') {
+            pair.table.endSave()
+            expected = undefined
+          } else if (each.length < 0) pair.delete(each.key)
+          else pair.set(each.key, filled(each.length, index))
+          if (index % 7 === 0) pair.compare(keyPool)
+        }
+        pair.compare(keyPool)
+        for (const cell of expected ?? []) assert.deepEqual(pulled(pair.table), cell)
+        if (expected !== undefined) assert.equal(pulled(pair.table), undefined)
+        pair.table.endSave()
+        pair.compare(keyPool)
+      }),
+      runs(300),
+    )
+  })
+
+  it('does so with many keys, through saves that are completed and saves that are abandoned', () => {
+    const random = seededRandom(11)
+    const below = (limit: number): number => Math.floor(random.next() * limit)
+    const pair = new Pair()
+    const keys = Array.from({ length: 3000 }, (_, index) => `key-${index}`)
+    const write = (step: number): void => {
+      const key = keys[below(keys.length)] as string
+      if (below(3) === 0) pair.delete(key)
+      else pair.set(key, filled(below(50) === 0 ? below(8000) : below(120), step))
+    }
+    for (let step = 0; step < 6000; step++) write(step)
+    for (let save = 0; save < 12; save++) {
+      const expected = [...pair.model]
+      pair.table.beginSave()
+      const end = save % 3 === 2 ? expected.length : below(expected.length)
+      for (let count = 0; count < end; count++) {
+        if (below(2) === 0) write(save * 10_000 + count)
+        assert.deepEqual(pulled(pair.table), expected[count])
+      }
+      if (save % 3 === 2) assert.equal(pulled(pair.table), undefined)
+      pair.table.endSave()
+      for (let step = 0; step < below(500); step++) write(save * 10_000 + step)
+      pair.compare(keys)
+    }
+  })
+
+  it('goes on being right after more abandoned saves than there are numbers for them', () => {
+    const pair = new Pair()
+    for (let index = 0; index < 5; index++) pair.set(`k${index}`, 'v')
+    for (let save = 0; save < 5000; save++) {
+      pair.table.beginSave()
+      const expected = [...pair.model]
+      pair.set(`k${save % 5}`, `v${save}`)
+      if (save % 1000 > 0) for (const cell of expected.slice(0, 2)) assert.deepEqual(pulled(pair.table), cell)
+      pair.table.endSave()
+    }
+    pair.compare(['k0', 'k4'])
+    pair.table.beginSave()
+    for (const cell of [...pair.model]) assert.deepEqual(pulled(pair.table), cell)
+  })
+
+  it('uses the room of ghosts again', () => {
+    const pair = new Pair()
+    const write = (round: number): void => {
+      for (let index = 0; index < 2000; index++) pair.set(`k${index}`, filled(100, round))
+    }
+    write(0)
+    const pages = (): number => pair.table.pageCount
+    const sizes: number[] = []
+    for (let round = 1; round <= 20; round++) {
+      pair.table.beginSave()
+      if (round % 2 === 0) for (let count = 0; count < 500; count++) pulled(pair.table)
+      write(round)
+      if (round % 3 === 0) while (pulled(pair.table) !== undefined);
+      pair.table.endSave()
+      sizes.push(pages())
+    }
+    assert.ok((sizes.at(-1) as number) <= (sizes[2] as number) + 1, sizes.join())
+  })
+
+  it('refuses a second save at the same time', () => {
+    const { table } = new Pair()
+    table.beginSave()
+    assert.throws(() => table.beginSave(), InvariantError)
+  })
+
+  it('finds everything after it was told how much will come', () => {
+    const pair = new Pair()
+    for (let index = 0; index < 100; index++) pair.set(`k${index}`, 'v')
+    pair.table.reserve(50_000)
+    pair.compare(['k0', 'k99'])
+    for (let index = 0; index < 3000; index++) pair.set(`k${index}`, 'w')
+    pair.compare(['k0', 'k99', 'k2999', 'k3000'])
   })
 })

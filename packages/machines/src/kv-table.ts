@@ -10,7 +10,16 @@
  *
  * Cells are linked in the order of their keys' creation: the order of `entries`, decided by the commands alone.
  * Values too large for a page's cells live beside it as arrays of their own.
+ *
+ * A *save* is a view of all cells as they are at its beginning, pulled one by one while writes go on. Its beginning costs
+ * nothing, whatever the size: each cell carries the number of the last save that is done with it, and one that is written
+ * before its turn leaves its old self behind in the list, a *ghost*, out of the index, for the save to give out and free.
+ * New cells carry the number of the save under way: they are no part of it.
+ *
+ * Invariant: the cell that a save gives out next is not done with, so nothing else frees it.
  */
+import { invariant } from '@troupe/core'
+import { copyBytes, hashOf, type ViewedBytes, viewed } from './viewed-bytes.ts'
 
 const PAGE_BYTES = 1 << 20
 const PAGE_UNITS = PAGE_BYTES >> 4
@@ -27,9 +36,20 @@ const HASH = 2
 const KEY_BYTES = 3
 /** VALUE_OUTSIDE where the value lives outside. */
 const VALUE_BYTES = 4
+/** The highest bit is set in a ghost. */
 const CELL_UNITS = 5
 const VERSION = 6
+/** The upper bits of the version, and above them the number of the last save that is done with the cell. */
 const VERSION_HIGH = 7
+
+const GHOST = 0x80000000
+const SAVE_SHIFT = 21
+const VERSION_HIGH_MASK = (1 << SAVE_SHIFT) - 1
+/** Numbers of saves go round. Each one completed leaves its own in every cell. */
+const SAVE_NUMBERS = 1 << (32 - SAVE_SHIFT)
+const MAX_ABANDONED_SAVES = SAVE_NUMBERS / 2
+/** Ghosts of an abandoned save that are freed with each cell that is allocated. */
+const FREED_PER_ALLOCATION = 32
 
 const VALUE_OUTSIDE = 0xffffffff
 const TOMBSTONE = 0xffffffff
@@ -41,17 +61,6 @@ export interface KvCell {
   readonly version: number
 }
 
-/** Bytes with a view of them: four at a time are read and written where they do not lie even. */
-export interface ViewedBytes {
-  readonly bytes: Uint8Array
-  readonly view: DataView
-}
-
-/** Makes a view of bytes for {@link KvTable}. */
-export function viewed(bytes: Uint8Array): ViewedBytes {
-  return { bytes, view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength) }
-}
-
 interface Page extends ViewedBytes {
   readonly words: Uint32Array
 }
@@ -61,17 +70,33 @@ export class KvTable {
   /** First free unit of the last page. Address 0 stays unused: it means "none". */
   #nextUnit = PAGE_UNITS
   /** First freed cell of each size, in units; further ones by their NEXT. */
-  #free: number[] = []
+  #freed: number[] = []
   #slots = new Uint32Array(FIRST_SLOTS)
   #used = 0
   #count = 0
   #first = 0
   #last = 0
   readonly #outside = new Map<number, Uint8Array>()
+  #isSaving = false
+  /** The save under way, or the last one. */
+  #saveNumber = 0
+  /** What it gives out next and last. */
+  #saveNext = 0
+  #saveLast = 0
+  /** Where it has left ghosts: those that it has freed as well. */
+  #ghosts: number[] = []
+  /** Likewise, of saves that were abandoned. */
+  #garbage: number[] = []
+  #abandonedSaves = 0
 
   /** How many keys there are. */
   get count(): number {
     return this.#count
+  }
+
+  /** Pages of cells, living, freed and ghosts. */
+  get pageCount(): number {
+    return this.#pages.length
   }
 
   /** Writes a value (bytes `valueStart` to `valueEnd` of `source`) under a key (likewise). Copies both. */
@@ -85,13 +110,16 @@ export class KvTable {
     const address = this.#slots[slot] as number
     const page = this.#pages[(address / PAGE_UNITS) | 0] as Page
     const word = (address % PAGE_UNITS) << 2
+    if (this.#isSaving && (page.words[word + VERSION_HIGH] as number) >>> SAVE_SHIFT !== this.#saveNumber) {
+      return this.#supersede(slot, source, valueStart, valueEnd)
+    }
     const keyBytes = keyEnd - keyStart
     const valueBytes = valueEnd - valueStart
     const room = ((page.words[word + CELL_UNITS] as number) << 4) - HEADER_BYTES - keyBytes
     if (valueBytes > room || page.words[word + VALUE_BYTES] === VALUE_OUTSIDE) {
       return this.#move(slot, source, valueStart, valueEnd)
     }
-    copy(source, valueStart, valueEnd, page, (word << 2) + HEADER_BYTES + keyBytes)
+    copyBytes(source, valueStart, valueEnd, page, (word << 2) + HEADER_BYTES + keyBytes)
     page.words[word + VALUE_BYTES] = valueBytes
     bumpVersion(page.words, word)
   }
@@ -108,28 +136,127 @@ export class KvTable {
     if (slot < 0) return false
     const address = this.#slots[slot] as number
     this.#slots[slot] = TOMBSTONE
-    this.#unlink(address)
-    this.#release(address)
     this.#count--
+    if (this.#isSaving && !this.#isDone(address)) this.#becomeGhost(address)
+    else this.#free(address)
     return true
   }
 
   /** All cells in the order of their keys' creation. Not to be changed meanwhile. */
-  *entries(): Iterable<KvCell> {
+  *entries(): Generator<KvCell, undefined, undefined> {
     for (let address = this.#first; address !== 0; address = this.#word(address, NEXT))
-      yield this.#cell(address)
+      if (!this.#isGhost(address)) yield this.#cell(address)
+    return undefined
   }
 
   clear(): void {
     this.#pages.length = 0
     this.#nextUnit = PAGE_UNITS
-    this.#free = []
+    this.#freed = []
     this.#slots = new Uint32Array(FIRST_SLOTS)
     this.#used = 0
     this.#count = 0
     this.#first = 0
     this.#last = 0
     this.#outside.clear()
+    this.#isSaving = false
+    this.#saveNext = 0
+    this.#ghosts = []
+    this.#garbage = []
+  }
+
+  /** Makes room for so many keys at once: the index is not built again on the way there. */
+  reserve(count: number): void {
+    let size = this.#slots.length
+    while (count * 4 > size * 3) size *= 2
+    if (size > this.#slots.length) this.#rebuildIndex(size)
+  }
+
+  // ---- saves
+
+  /** Begins a save of all cells as they are. One at a time. */
+  beginSave(): void {
+    invariant(!this.#isSaving, 'a save of this table is under way')
+    while (this.#garbage.length > 0) this.#collectGarbage()
+    if (this.#abandonedSaves >= MAX_ABANDONED_SAVES) this.#forgetSaves()
+    this.#saveNumber = (this.#saveNumber + 1) % SAVE_NUMBERS
+    this.#isSaving = true
+    this.#saveNext = this.#first
+    this.#saveLast = this.#last
+  }
+
+  /** The next cell of the save, in the order of the keys' creation: valid until the table is written to. */
+  nextSaved(): KvCell | undefined {
+    const address = this.#saveNext
+    if (!this.#isSaving || address === 0) return undefined
+    const cell = this.#cell(address)
+    let next = address === this.#saveLast ? 0 : this.#word(address, NEXT)
+    if (this.#isGhost(address)) this.#free(address)
+    else this.#setDone(address)
+    // At most one: the new self of the ghost.
+    while (next !== 0 && this.#isDone(next) && !this.#isGhost(next)) next = this.#word(next, NEXT)
+    this.#saveNext = next
+    return cell
+  }
+
+  /** Ends a save. Where it was not complete its ghosts are freed by and by. */
+  endSave(): void {
+    if (!this.#isSaving) return
+    this.#isSaving = false
+    this.#abandonedSaves = this.#saveNext === 0 ? 0 : this.#abandonedSaves + 1
+    if (this.#saveNext !== 0) this.#garbage = this.#ghosts
+    this.#ghosts = []
+    this.#saveNext = 0
+  }
+
+  /** Whether the save under way has nothing to do with a cell any more, or never had. */
+  #isDone(address: number): boolean {
+    return this.#word(address, VERSION_HIGH) >>> SAVE_SHIFT === this.#saveNumber
+  }
+
+  #setDone(address: number): void {
+    const high = this.#word(address, VERSION_HIGH) & VERSION_HIGH_MASK
+    this.#setWord(address, VERSION_HIGH, high | (this.#saveNumber << SAVE_SHIFT))
+  }
+
+  #isGhost(address: number): boolean {
+    return this.#word(address, CELL_UNITS) >= GHOST
+  }
+
+  /** A cell that the save has yet to give out leaves the table. */
+  #becomeGhost(address: number): void {
+    this.#setWord(address, CELL_UNITS, this.#word(address, CELL_UNITS) | GHOST)
+    this.#setDone(address)
+    this.#ghosts.push(address)
+  }
+
+  /** A write to a cell that the save has yet to give out: goes to a new cell, which takes its place behind the ghost. */
+  #supersede(slot: number, source: ViewedBytes, valueStart: number, valueEnd: number): void {
+    const old = this.#slots[slot] as number
+    const address = this.#copyKey(old, source, valueStart, valueEnd)
+    const next = this.#word(old, NEXT)
+    this.#setWord(address, PREVIOUS, old)
+    this.#setWord(old, NEXT, address)
+    if (next === 0) this.#last = address
+    else this.#setWord(next, PREVIOUS, address)
+    this.#slots[slot] = address
+    this.#setDone(address)
+    this.#becomeGhost(old)
+  }
+
+  /** Frees some ghosts. An address may have come to hold a living cell since: the save had freed that ghost itself. */
+  #collectGarbage(): void {
+    for (let count = 0; count < FREED_PER_ALLOCATION; count++) {
+      const address = this.#garbage.pop()
+      if (address === undefined) return
+      if (this.#isGhost(address)) this.#free(address)
+    }
+  }
+
+  /** Every cell gets the present number: none has one that could come round again. */
+  #forgetSaves(): void {
+    for (let address = this.#first; address !== 0; address = this.#word(address, NEXT)) this.#setDone(address)
+    this.#abandonedSaves = 0
   }
 
   /** Puts back a cell that `entries` gave, behind all others. The key must be new. */
@@ -143,6 +270,7 @@ export class KvTable {
     const address = this.#insert(hash, source, 0, keyEnd, keyEnd, joined.byteLength)
     this.#setWord(address, VERSION, version >>> 0)
     this.#setWord(address, VERSION_HIGH, Math.floor(version / 0x100000000))
+    this.#setDone(address)
   }
 
   // ---- cells
@@ -170,7 +298,8 @@ export class KvTable {
         valueBytes === VALUE_OUTSIDE
           ? (this.#outside.get(address) as Uint8Array)
           : bytes.subarray(keyEnd, keyEnd + valueBytes),
-      version: this.#word(address, VERSION) + this.#word(address, VERSION_HIGH) * 0x100000000,
+      version:
+        this.#word(address, VERSION) + (this.#word(address, VERSION_HIGH) & VERSION_HIGH_MASK) * 0x100000000,
     }
   }
 
@@ -182,11 +311,11 @@ export class KvTable {
     valueStart: number,
     valueEnd: number,
   ): number {
-    if ((this.#used + 1) * 4 > this.#slots.length * 3) this.#rebuildIndex()
+    if ((this.#used + 1) * 4 > this.#slots.length * 3) this.#growIndex()
     const address = this.#store(source, keyStart, keyEnd, source, valueStart, valueEnd)
     this.#setWord(address, HASH, hash)
     this.#setWord(address, VERSION, 1)
-    this.#setWord(address, VERSION_HIGH, 0)
+    this.#setWord(address, VERSION_HIGH, this.#saveNumber << SAVE_SHIFT)
     this.#setWord(address, NEXT, 0)
     this.#setWord(address, PREVIOUS, this.#last)
     if (this.#last === 0) this.#first = address
@@ -200,12 +329,7 @@ export class KvTable {
   /** Gives a cell whose value no longer fits a larger one. */
   #move(slot: number, source: ViewedBytes, valueStart: number, valueEnd: number): void {
     const old = this.#slots[slot] as number
-    const keyStart = ((old % PAGE_UNITS) << 4) + HEADER_BYTES
-    const keyEnd = keyStart + this.#word(old, KEY_BYTES)
-    const address = this.#store(this.#page(old), keyStart, keyEnd, source, valueStart, valueEnd)
-    for (const field of [NEXT, PREVIOUS, HASH, VERSION, VERSION_HIGH]) {
-      this.#setWord(address, field, this.#word(old, field))
-    }
+    const address = this.#copyKey(old, source, valueStart, valueEnd)
     const next = this.#word(old, NEXT)
     const previous = this.#word(old, PREVIOUS)
     if (next === 0) this.#last = address
@@ -214,7 +338,18 @@ export class KvTable {
     else this.#setWord(previous, NEXT, address)
     this.#slots[slot] = address
     this.#release(old)
+  }
+
+  /** A new cell with the key of an old one, everything else that is in its header, and a new value: one more write. */
+  #copyKey(old: number, source: ViewedBytes, valueStart: number, valueEnd: number): number {
+    const keyStart = ((old % PAGE_UNITS) << 4) + HEADER_BYTES
+    const keyEnd = keyStart + this.#word(old, KEY_BYTES)
+    const address = this.#store(this.#page(old), keyStart, keyEnd, source, valueStart, valueEnd)
+    for (const field of [NEXT, PREVIOUS, HASH, VERSION, VERSION_HIGH]) {
+      this.#setWord(address, field, this.#word(old, field))
+    }
     bumpVersion(this.#page(address).words, (address % PAGE_UNITS) << 2)
+    return address
   }
 
   /** Allocates a cell with a key and a value; links, hash and version are the caller's. */
@@ -232,10 +367,10 @@ export class KvTable {
     const address = this.#allocate(HEADER_BYTES + keyBytes + (isInside ? valueBytes : 0))
     const page = this.#page(address)
     const start = ((address % PAGE_UNITS) << 4) + HEADER_BYTES
-    copy(keySource, keyStart, keyEnd, page, start)
+    copyBytes(keySource, keyStart, keyEnd, page, start)
     this.#setWord(address, KEY_BYTES, keyBytes)
     this.#setWord(address, VALUE_BYTES, isInside ? valueBytes : VALUE_OUTSIDE)
-    if (isInside) copy(source, valueStart, valueEnd, page, start + keyBytes)
+    if (isInside) copyBytes(source, valueStart, valueEnd, page, start + keyBytes)
     // Not slice(): that of a Buffer is a view.
     else this.#outside.set(address, new Uint8Array(source.bytes.subarray(valueStart, valueEnd)))
     return address
@@ -243,9 +378,10 @@ export class KvTable {
 
   #allocate(bytes: number): number {
     const units = (bytes + 15) >> 4
-    const freed = this.#free[units] ?? 0
+    if (this.#garbage.length > 0) this.#collectGarbage()
+    const freed = this.#freed[units] ?? 0
     if (freed !== 0) {
-      this.#free[units] = this.#word(freed, NEXT)
+      this.#freed[units] = this.#word(freed, NEXT)
       return freed
     }
     if (this.#nextUnit + units > PAGE_UNITS) this.#addPage(units)
@@ -262,11 +398,18 @@ export class KvTable {
     this.#nextUnit = this.#pages.length === 1 ? 1 : 0
   }
 
+  /** Takes a cell out of the list, for others to use. */
+  #free(address: number): void {
+    this.#unlink(address)
+    this.#release(address)
+  }
+
   #release(address: number): void {
     if (this.#word(address, VALUE_BYTES) === VALUE_OUTSIDE) this.#outside.delete(address)
-    const units = this.#word(address, CELL_UNITS)
-    this.#setWord(address, NEXT, this.#free[units] ?? 0)
-    this.#free[units] = address
+    const units = this.#word(address, CELL_UNITS) & ~GHOST
+    this.#setWord(address, CELL_UNITS, units)
+    this.#setWord(address, NEXT, this.#freed[units] ?? 0)
+    this.#freed[units] = address
   }
 
   #unlink(address: number): void {
@@ -312,38 +455,17 @@ export class KvTable {
   }
 
   /** Twice as large where it is filled with keys, as large as before where it is filled with tombstones. */
-  #rebuildIndex(): void {
-    const size = this.#count * 2 > this.#slots.length ? this.#slots.length * 2 : this.#slots.length
+  #growIndex(): void {
+    this.#rebuildIndex(this.#count * 2 > this.#slots.length ? this.#slots.length * 2 : this.#slots.length)
+  }
+
+  #rebuildIndex(size: number): void {
     this.#slots = new Uint32Array(size)
     this.#used = 0
     for (let address = this.#first; address !== 0; address = this.#word(address, NEXT)) {
-      this.#occupy(this.#word(address, HASH), address)
+      if (!this.#isGhost(address)) this.#occupy(this.#word(address, HASH), address)
     }
   }
-}
-
-/** FNV-1a, 32 bits. */
-function hashOf(bytes: Uint8Array, start: number, end: number): number {
-  let hash = 0x811c9dc5
-  for (let position = start; position < end; position++) {
-    hash = Math.imul(hash ^ (bytes[position] as number), 0x01000193)
-  }
-  // The low bits choose the slot: let the high ones have a say.
-  return (hash ^ (hash >>> 15)) >>> 0
-}
-
-/** For short runs a loop beats `set(subarray)`, which allocates a view. */
-function copy(source: ViewedBytes, start: number, end: number, target: ViewedBytes, offset: number): void {
-  if (end - start > 256) {
-    target.bytes.set(source.bytes.subarray(start, end), offset)
-    return
-  }
-  let at = offset
-  let position = start
-  for (; position + 4 <= end; position += 4, at += 4) {
-    target.view.setInt32(at, source.view.getInt32(position, true), true)
-  }
-  for (; position < end; position++, at++) target.bytes[at] = source.bytes[position] as number
 }
 
 function bumpVersion(words: Uint32Array, word: number): void {

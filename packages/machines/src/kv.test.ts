@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { RaftError } from '@troupe/core'
 import fc from 'fast-check'
-import { codec, context, garbage, runs, stateOf } from '../test/support.ts'
+import { codec, context, drained, garbage, recut, runs, stateOf } from '../test/support.ts'
 import { type KvCommand, type KvValue, kv, kvMachine } from './kv.ts'
 import { type BatchResults, createMachine, type StateMachine } from './machine.ts'
 
@@ -124,6 +124,80 @@ describe('the kv machine', () => {
       }),
       runs(80),
     )
+  })
+
+  it('saves its state while commands go on, and loads it while the old one is read', () => {
+    fc.assert(
+      fc.property(
+        commands,
+        commands,
+        fc.array(fc.integer({ min: 1, max: 3000 }), { minLength: 1 }),
+        (before, during, sizes) => {
+          const [machine, plain] = [make(), make()]
+          const big = Array.from({ length: 40 }, (_, index) => kv.set(`big ${index}`, 'v'.repeat(4000)))
+          for (const each of [...big, ...before]) for (const one of [machine, plain]) applied(one, each)
+          const state = stateOf(machine)
+          const save = machine.beginSave?.() as Iterator<Uint8Array>
+          const chunks: Uint8Array[] = []
+          // Pulled while commands come, the rest at the end.
+          for (const [index, each] of [...during, kv.delete('big 39'), kv.set('big 38', 'x')].entries()) {
+            const next = index % 9 === 3 ? save.next() : undefined
+            if (next?.done === false) chunks.push(Uint8Array.from(next.value))
+            assert.equal(applied(machine, each), applied(plain, each))
+            if (index % 10 === 0) assert.equal(stateOf(machine), stateOf(plain))
+          }
+          chunks.push(...drained(save))
+          assert.equal(stateOf(machine), stateOf(plain))
+
+          const loaded = make()
+          applied(loaded, kv.set('to be forgotten', 1))
+          const loader = loaded.beginLoad?.()
+          for (const chunk of recut(chunks, sizes)) {
+            loader?.chunk(chunk)
+            chunk.fill(0xee)
+            assert.equal(loaded.query(kv.count()), 1)
+          }
+          loader?.end()
+          assert.equal(stateOf(loaded), state)
+          // And goes on as a replica that had that state all along.
+          const other = make()
+          for (const each of [...big, ...before]) applied(other, each)
+          for (const each of during) assert.equal(applied(loaded, each), applied(other, each))
+          assert.equal(stateOf(loaded), stateOf(other))
+        },
+      ),
+      runs(60),
+    )
+  })
+
+  it('gives up a save, before its first chunk as well, and begins another', () => {
+    const machine = make()
+    for (let index = 0; index < 100; index++) machine.apply(kv.set(`k${index}`, 'v'.repeat(3000)), meta)
+    const state = stateOf(machine)
+    const abandoned = [0, 1, 3].map((pulls) => {
+      const save = machine.beginSave?.() as Iterator<Uint8Array>
+      for (let count = 0; count < pulls; count++) save.next()
+      for (let index = 0; index < 100; index += 3) machine.apply(kv.set(`k${index}`, 'v'.repeat(3000)), meta)
+      save.return?.()
+      return save
+    })
+    assert.notEqual(stateOf(machine), state)
+    const before = stateOf(machine)
+    const save = machine.beginSave?.() as Iterator<Uint8Array>
+    // What is over stays over, and does not end another one.
+    for (const each of abandoned) assert.equal(each.next().done && each.return?.().done, true)
+    machine.apply(kv.delete('k50'), meta)
+    const loaded = make()
+    loaded.load(drained(save))
+    assert.equal(stateOf(loaded), before)
+  })
+
+  it('saves and loads nothing', () => {
+    const [machine, loaded] = [make(), make()]
+    loaded.apply(kv.set('k', 1), meta)
+    loaded.load(drained(machine.beginSave?.() as Iterator<Uint8Array>))
+    assert.equal(stateOf(loaded), stateOf(machine))
+    assert.equal(loaded.query(kv.count()), 0)
   })
 
   it('saves and loads more than one chunk, and values of several MB', () => {

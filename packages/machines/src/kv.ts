@@ -2,8 +2,10 @@
  * The key-value machine: get, set, delete, compare-and-set. Counts the writes of each key since it was created
  * (its *version*, as etcd has it), which lets a test tell lost writes from writes applied twice.
  */
-import { type KvCell, KvTable, type ViewedBytes, viewed } from './kv-table.ts'
-import { type Codec, joinChunks, type MachineDefinition, reject, type StateMachine } from './machine.ts'
+import type { StateLoader } from '@troupe/core'
+import { FrameReader, sizedFrame } from './chunk-frames.ts'
+import { type KvCell, KvTable } from './kv-table.ts'
+import { type Codec, type MachineDefinition, reject, type StateMachine } from './machine.ts'
 import {
   arrayBody,
   arrayLength,
@@ -14,6 +16,7 @@ import {
   valueClass,
 } from './msgpack-cursor.ts'
 import type { CommandError } from './outcome.ts'
+import { type ViewedBytes, viewed } from './viewed-bytes.ts'
 
 export type KvValue = string | number | boolean | null | Uint8Array
 
@@ -65,11 +68,14 @@ export const kv = {
   count: (): KvQuery => ['count'],
 }
 
-const SAVE_CHUNK_BYTES = 256 << 10
+/** Bytes of cells in one chunk of a saved state, about: one large value is not cut. */
+const SAVE_CHUNK_BYTES = 64 << 10
+/** What a cell adds to its key and value there. */
+const SAVED_CELL_BYTES = 16
 
 class KvMachine implements StateMachine {
   readonly #codec: Codec
-  readonly #table = new KvTable()
+  #table = new KvTable()
 
   constructor(codec: Codec) {
     this.#codec = codec
@@ -231,41 +237,91 @@ class KvMachine implements StateMachine {
       .map(([key, cell]) => this.#decoded(key, cell))
   }
 
+  /** How many cells, then the cells, in the order of their keys' creation. */
   *save(): Iterable<Uint8Array> {
-    let chunk: unknown[] = []
-    let bytes = 0
-    for (const { key, value, version } of this.#table.entries()) {
-      chunk.push([key, value, version])
-      bytes += key.byteLength + value.byteLength
-      if (bytes < SAVE_CHUNK_BYTES) continue
-      yield sized(this.#codec.encode(chunk))
-      chunk = []
-      bytes = 0
-    }
-    if (chunk.length > 0) yield sized(this.#codec.encode(chunk))
+    yield countFrame(this.#table, this.#codec)
+    const cells = this.#table.entries()
+    const next = (): KvCell | undefined => cells.next().value
+    for (let chunk = cellFrame(next, this.#codec); chunk !== undefined; chunk = cellFrame(next, this.#codec))
+      yield chunk
+  }
+
+  /** The bytes that `save` would give now, pulled while commands go on. */
+  beginSave(): Iterator<Uint8Array> {
+    return new KvSave(this.#table, this.#codec)
   }
 
   load(chunks: Iterable<Uint8Array>): void {
-    this.#table.clear()
-    const bytes = joinChunks(chunks)
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    for (let offset = 0; offset < bytes.byteLength; ) {
-      const length = view.getUint32(offset, true)
-      const cells = this.#codec.decode(bytes.subarray(offset + 4, offset + 4 + length))
-      for (const [key, value, version] of cells as [Uint8Array, Uint8Array, number][]) {
-        this.#table.restore({ key, value, version })
+    const loader = this.beginLoad()
+    for (const chunk of chunks) loader.chunk(chunk)
+    loader.end()
+  }
+
+  /** Builds a table beside the present one, chunk by chunk. */
+  beginLoad(): StateLoader {
+    const codec = this.#codec
+    let table: KvTable | undefined
+    const frames = new FrameReader((frame) => {
+      const content = codec.decode(frame)
+      if (table === undefined) {
+        table = new KvTable()
+        table.reserve(content as number)
+        return
       }
-      offset += 4 + length
+      for (const [key, value, version] of content as [Uint8Array, Uint8Array, number][])
+        table.restore({ key, value, version })
+    })
+    return {
+      chunk: (bytes) => frames.chunk(bytes),
+      end: () => {
+        frames.end()
+        this.#table = table ?? new KvTable()
+      },
     }
   }
 }
 
-/** Bytes behind their length, so that chunks may be cut anywhere. */
-function sized(bytes: Uint8Array): Uint8Array {
-  const framed = new Uint8Array(4 + bytes.byteLength)
-  new DataView(framed.buffer).setUint32(0, bytes.byteLength, true)
-  framed.set(bytes, 4)
-  return framed
+class KvSave implements Iterator<Uint8Array, undefined> {
+  readonly #table: KvTable
+  readonly #codec: Codec
+  #count: Uint8Array | undefined
+  #isOver = false
+
+  constructor(table: KvTable, codec: Codec) {
+    this.#table = table
+    this.#codec = codec
+    this.#count = countFrame(table, codec)
+    table.beginSave()
+  }
+
+  next(): IteratorResult<Uint8Array, undefined> {
+    if (this.#isOver) return { done: true, value: undefined }
+    const chunk = this.#count ?? cellFrame(() => this.#table.nextSaved(), this.#codec)
+    this.#count = undefined
+    return chunk === undefined ? this.return() : { done: false, value: chunk }
+  }
+
+  /** The table may be in another save by the time this is called again. */
+  return(): IteratorResult<Uint8Array, undefined> {
+    if (!this.#isOver) this.#table.endSave()
+    this.#isOver = true
+    return { done: true, value: undefined }
+  }
+}
+
+const countFrame = (table: KvTable, codec: Codec): Uint8Array => sizedFrame(codec.encode(table.count))
+
+/** Cells for one chunk; undefined where there are no more. */
+function cellFrame(next: () => KvCell | undefined, codec: Codec): Uint8Array | undefined {
+  const cells: unknown[] = []
+  for (let bytes = 0; bytes < SAVE_CHUNK_BYTES; ) {
+    const cell = next()
+    if (cell === undefined) break
+    const { key, value, version } = cell
+    cells.push([key, value, version])
+    bytes += key.byteLength + value.byteLength + SAVED_CELL_BYTES
+  }
+  return cells.length === 0 ? undefined : sizedFrame(codec.encode(cells))
 }
 
 function sameBytes(left: Uint8Array, right: Uint8Array): boolean {

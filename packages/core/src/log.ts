@@ -42,8 +42,8 @@ export class RaftLog {
     this.#base = reader.base
     this.#stable = reader.lastIndex
     this.#tailStart = reader.lastIndex + 1
-    const start = snapshot?.index ?? reader.base.index
     // A snapshot beyond the log, or beside it: the core resets the log to it before anything else.
+    const start = Math.max(snapshot?.index ?? 0, reader.base.index)
     this.#committed = start
     this.#handedOut = start
     this.damage = new Damage(damageOf(reader, snapshot))

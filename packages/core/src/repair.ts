@@ -104,6 +104,9 @@ export class Repair {
     if (from > log.lastIndex) return { verdict: 'absent', entries: [] }
     const follows = from === 1 || log.matches(from - 1, prevTerm)
     const precedes = nextTerm !== 0 && log.matches(to + 1, nextTerm)
+    // A neighbour that is damaged here may be the same one.
+    const mayAgree = log.damage.includes(from - 1) || (nextTerm !== 0 && log.damage.includes(to + 1))
+    if (!precedes && mayAgree) return { verdict: 'damaged', entries: [] }
     const last = Math.min(to, log.lastIndex, this.#soundThrough(from))
     const entries = precedes || follows ? log.read(from, last, options.maxAppendBytes) : []
     // At the end of the log there is no neighbour behind: these are a candidate then.

@@ -39,6 +39,13 @@ export class Supervisor extends EventEmitter<ActorEvents> {
     return actor
   }
 
+  /** Stops an actor for good and forgets it: its id is free again. Nothing where there is none of that id. */
+  async remove(id: string): Promise<void> {
+    const actor = this.#actors.get(id)
+    await actor?.stop()
+    this.#actors.delete(id)
+  }
+
   /** All actors, in the order they were spawned. */
   get actors(): readonly ActorHandle[] {
     return [...this.#actors.values()] as unknown as ActorHandle[]

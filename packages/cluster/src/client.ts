@@ -7,7 +7,7 @@
 import { MessageChannel, MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { hrtimeMs, Link } from '@troupe/actor'
 import { invalidOption, type NodeId, RaftError, seededRandom } from '@troupe/core'
-import { type Call, ClientCore, type ClientMetrics, type Consistency } from '@troupe/machines'
+import { type Call, ClientCore, type ClientMetrics, type Consistency, consistencies } from '@troupe/machines'
 import { codec } from '@troupe/wire'
 import { clientWindow } from './client-ports.ts'
 import { drawNumber } from './manifest.ts'
@@ -26,11 +26,15 @@ export interface CallOptions {
 
 export interface QueryOptions extends CallOptions {
   /**
-   * `linearizable`: sees every command acknowledged before the call. `stale`: whatever one replica has applied.
+   * - `linearizable`: sees every command acknowledged before the call; the leader confirms itself by heartbeats.
+   * - `lease`: the same without that round, from the leader's lease (`raft.leaseReads`); right while clocks drift
+   *   apart by less than `raft.maxClockDrift`. Without a lease it is served as `linearizable`.
+   * - `follower`: linearizable too, but served by the asked replica, which asks the leader for an index to wait for.
+   * - `stale`: whatever one replica has applied.
    * @default 'linearizable'
    */
   readonly consistency?: Consistency
-  /** For stale queries: the replica to ask. @default any */
+  /** For `follower` and `stale`: the replica to ask. @default any */
   readonly node?: NodeId
 }
 
@@ -53,7 +57,7 @@ export class Client {
   readonly #core: ClientCore
   readonly #timeoutMs: number
   readonly #feed: MessagePort
-  readonly #nodes: readonly NodeId[]
+  readonly #nodes: Set<NodeId>
   readonly #links = new Map<NodeId, Link>()
   readonly #timer = new WakeTimer(() => this.#tick())
   readonly #flush = () => this.#runFlush()
@@ -63,7 +67,7 @@ export class Client {
 
   private constructor(feed: MessagePort, settings: ClientSettings) {
     const { client, timeoutMs } = resolveClientSettings(GROUP, settings)
-    this.#nodes = greeted(feed).nodes
+    this.#nodes = new Set(greeted(feed).nodes)
     this.#timeoutMs = timeoutMs
     this.#core = new ClientCore(client, codec, seededRandom(drawNumber()))
     this.#feed = feed
@@ -142,11 +146,11 @@ export class Client {
   query<Answer = unknown>(query: unknown, options?: QueryOptions): Promise<Answer> {
     const { consistency = 'linearizable', node } = options ?? {}
     return this.#call<Answer>(undefined, undefined, options, (call) => {
-      if (consistency !== 'linearizable' && consistency !== 'stale') {
-        throw invalidOption('consistency', consistency, "'linearizable' or 'stale'")
+      if (!consistencies.includes(consistency)) {
+        throw invalidOption('consistency', consistency, consistencies.join(' or '))
       }
-      if (node !== undefined && !this.#nodes.includes(node)) {
-        throw invalidOption('node', node, `one of ${this.#nodes.join(', ')}`)
+      if (node !== undefined && !this.#nodes.has(node)) {
+        throw invalidOption('node', node, `one of ${[...this.#nodes].join(', ')}`)
       }
       this.#core.query(query, consistency, node, call)
     })
@@ -200,6 +204,7 @@ export class Client {
 
   #connect(node: NodeId, port: MessagePort): void {
     if (this.#closed) return port.close()
+    this.#nodes.add(node)
     const link = new Link(port, clientWindow, {
       onFrame: (frame) => this.#frame(node, link, frame),
       onWritable: () => this.#scheduleFlush(),

@@ -10,9 +10,33 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { type ActorHandle, attach, connect, type ExitInfo, Supervisor } from '@troupe/actor'
-import { invalidOption, type NodeId, RaftError } from '@troupe/core'
+import {
+  type Configuration,
+  EMPTY_CONFIGURATION,
+  incarnationIn,
+  invalidOption,
+  type Member,
+  type NodeId,
+  RaftError,
+  simpleConfiguration,
+} from '@troupe/core'
 import { Client, clientFeed, type NodePortMessage } from './client.ts'
-import { drawNumber, ephemeralManifest, type Manifest, nodePath, openManifest } from './manifest.ts'
+import { ControlDesk } from './control-desk.ts'
+import {
+  defaultIds,
+  drawNumber,
+  ephemeralManifest,
+  joinManifest,
+  leaveManifest,
+  lostNodes,
+  type Manifest,
+  nodePath,
+  openManifest,
+  refuseLost,
+  withMember,
+  withoutMember,
+} from './manifest.ts'
+import { type MemberOptions, Members, timeoutOf } from './members.ts'
 import type { NodeBirth, NodeControl, NodeNotice, NodeStatus } from './node-control.ts'
 import {
   type ClientSettings,
@@ -59,15 +83,21 @@ export interface NodeDigest {
 type NodeHandle = ActorHandle<NodeControl>
 
 export class Cluster extends EventEmitter<ClusterEvents> {
-  readonly ids: readonly NodeId[]
+  /** Nodes that come and go. */
+  readonly members: Members
   /** Where the logs are; undefined for a cluster in memory. */
   readonly directory: string | undefined
   readonly #options: ResolvedClusterOptions
-  readonly #manifest: Manifest
+  #manifest: Manifest
   readonly #isTemporary: boolean
   readonly #supervisor = new Supervisor()
   readonly #nodes = new Map<NodeId, NodeHandle>()
   readonly #feeds = new Set<MessagePort>()
+  readonly #desk = new ControlDesk()
+  /** What the group begins with, for nodes in memory; those with a directory have it there. */
+  readonly #bootstrap: Configuration
+  /** Which start of each node is the latest. */
+  readonly #boots = new Map<NodeId, number>()
   /** The latest leader; without an id once it is known to be dead. */
   #leader: { readonly id: NodeId | undefined; readonly term: number } = { id: undefined, term: 0 }
   #stopping: Promise<void> | undefined
@@ -75,14 +105,21 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   private constructor(options: ResolvedClusterOptions) {
     super()
     this.#options = options
-    this.ids = options.ids
     this.#isTemporary = options.durability !== 'memory' && options.directory === undefined
     this.directory = directoryOf(options)
     this.#manifest =
       this.directory === undefined
-        ? ephemeralManifest(options.ids, options.machine)
+        ? ephemeralManifest(options.ids ?? defaultIds(), options.machine)
         : openManifest(this.directory, options.ids, options.machine)
-    for (const id of options.ids) this.#nodes.set(id, this.#spawn(id))
+    this.#bootstrap = simpleConfiguration(this.#manifest.members)
+    this.members = new Members({
+      ids: () => this.ids,
+      leaderStatus: () => this.#leaderStatus(),
+      command: (id, command, timeoutMs) => this.#desk.command(this.#node(id), command, timeoutMs),
+      begin: (member) => this.#beginMember(member),
+      end: (id) => this.#endMember(id),
+      crash: (id) => this.#crashIfRunning(id),
+    })
     this.#supervisor.on('started', ({ id }) => this.#wire(id))
     this.#supervisor.on('exit', (info) => this.#onExit(info))
     this.#supervisor.on('restarting', (event) => this.emit('restarting', event))
@@ -107,23 +144,34 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   }
 
   async #start(): Promise<void> {
-    const { startTimeoutMs, logger, seed } = this.#options
-    logger('info', 'cluster starting', { nodes: this.ids, directory: this.directory, seed })
-    warnOfSmallPool(this.#options)
+    const { startTimeoutMs, logger, seed, replaceLost } = this.#options
+    const { directory } = this
+    const members = this.#manifest.members.map(({ id }) => id)
+    const lost = directory === undefined ? [] : lostNodes(directory, this.#manifest)
+    if (directory !== undefined && !replaceLost) refuseLost(directory, lost)
+    for (const id of members) if (!lost.includes(id)) this.#nodes.set(id, this.#spawn(id))
+    logger('info', 'cluster starting', { nodes: this.ids, lost, directory, seed })
+    warnOfSmallPool(this.#options, members.length)
     const deadlineMs = performance.now() + startTimeoutMs
     await Promise.all([...this.#nodes.values()].map((node) => node.start()))
     // Nobody leads yet, and nobody needs to wait for a timeout to find that out. Pre-votes keep it harmless.
     const [first] = this.#nodes.values()
-    await first?.api.campaign()
+    if (first !== undefined) await this.#desk.command(first, { kind: 'campaign' }, startTimeoutMs)
     await this.#until(
       () => this.#leader.id !== undefined,
       deadlineMs,
       startTimeoutMs,
       'no leader was elected',
     )
+    for (const id of lost) await this.members.join(id, false, startTimeoutMs)
   }
 
   // ---- state
+
+  /** The nodes that this process runs, in the order they came. */
+  get ids(): readonly NodeId[] {
+    return [...this.#nodes.keys()]
+  }
 
   /** The leader of the latest term that this thread has heard of; undefined once it has died. */
   get leader(): NodeId | undefined {
@@ -201,6 +249,61 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     return port
   }
 
+  /**
+   * Hands leadership over without an election timeout, to the furthest voter where none is named.
+   * @throws RaftError INVALID_OPTIONS for an unknown id; REFUSED_CHANGE (ABANDONED where the target did not take over in
+   *   `transferTimeoutMs`), TIMEOUT, INDETERMINATE
+   */
+  async transferLeadership(to?: NodeId, options: MemberOptions = {}): Promise<void> {
+    if (to !== undefined) this.#node(to)
+    const command = { kind: 'transferLeadership', to } as const
+    await this.members.commandLeader('transferring leadership', command, timeoutOf(options))
+  }
+
+  /**
+   * Takes a snapshot on a node, of what it has applied, and compacts its log.
+   * @throws RaftError INVALID_OPTIONS, NODE_UNAVAILABLE, REFUSED_CHANGE where nothing is applied yet, TIMEOUT
+   */
+  async takeSnapshot(id: NodeId, options: MemberOptions = {}): Promise<void> {
+    await this.#desk.command(this.#node(id), { kind: 'takeSnapshot' }, timeoutOf(options))
+  }
+
+  /** A node with an empty log starts, as that member; it is passive until it is one. */
+  async #beginMember(member: Member): Promise<void> {
+    if (this.#stopping !== undefined) throw shuttingDown()
+    const { id } = member
+    const { directory } = this
+    this.#manifest =
+      directory === undefined
+        ? withMember(this.#manifest, member)
+        : joinManifest(directory, this.#manifest, member)
+    const node = this.#nodes.get(id) ?? this.#spawn(id)
+    this.#nodes.set(id, node)
+    await node.start()
+  }
+
+  /** A node that is no member any more stops for good. */
+  async #endMember(id: NodeId): Promise<void> {
+    await this.#supervisor.remove(id)
+    this.#nodes.delete(id)
+    const { directory } = this
+    this.#manifest =
+      directory === undefined
+        ? withoutMember(this.#manifest, id)
+        : leaveManifest(directory, this.#manifest, id)
+  }
+
+  async #crashIfRunning(id: NodeId): Promise<void> {
+    const node = this.#node(id)
+    if (node.state === 'running') await node.crash({ restart: false })
+  }
+
+  async #leaderStatus(): Promise<NodeStatus | undefined> {
+    const id = this.#leader.id
+    const status = id === undefined ? undefined : await this.#nodes.get(id)?.api.status()
+    return status?.role === 'leader' ? status : undefined
+  }
+
   // ---- faults
 
   /**
@@ -272,19 +375,23 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   }
 
   #birth(id: NodeId, startCount: number, notices: MessagePort): NodeBirth {
-    const { raft, batching, durability, machine, machineOptions, seed } = this.#options
+    const { raft, batching, sessions, durability, machine, machineOptions, seed } = this.#options
     const { clusterId, members } = this.#manifest
-    const index = this.ids.indexOf(id)
-    const { incarnation } = members[index] as Manifest['members'][number]
+    const index = members.findIndex((member) => member.id === id)
+    const { incarnation } = members[index] as Member
+    const boot = drawNumber()
+    this.#boots.set(id, boot)
+    const isFirst = incarnationIn(this.#bootstrap, id) === incarnation
     return {
-      identity: { clusterId, group: GROUP, id, incarnation, boot: drawNumber() },
+      identity: { clusterId, group: GROUP, id, incarnation, boot },
       directory: this.directory === undefined ? '' : nodePath(this.directory, id),
-      voters: members,
+      configuration: isFirst ? this.#bootstrap : EMPTY_CONFIGURATION,
       durability,
       machine,
       machineOptions,
       raft,
       gateway: { ...batching, group: GROUP },
+      sessions,
       // Different on every node and at every start: equal timeouts would split votes for ever.
       seed: seed + index * 1_000_003 + startCount * 7919,
       notices,
@@ -304,6 +411,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   #onNotice(id: NodeId, notice: NodeNotice): void {
     const { logger } = this.#options
     if (notice.kind === 'log') return logger(notice.level, notice.event, { node: id, ...notice.detail })
+    if (notice.kind === 'control') return this.#desk.settled(notice.id, notice.error)
     const { role, term, leader, atMs } = notice
     logger('info', 'role changed', { node: id, role, term, leader })
     if (role !== 'leader' || term <= this.#leader.term) return
@@ -315,7 +423,19 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     if (this.#leader.id === info.id) this.#leader = { id: undefined, term: this.#leader.term }
     const level = info.expected ? 'info' : 'error'
     this.#options.logger(level, 'node exited', { node: info.id, code: info.code, error: info.error?.message })
+    this.#desk.exited(info.id)
+    this.#tellExit(info.id)
     this.emit('exit', info)
+  }
+
+  /** The others saw a connection close, which proves nothing; an exit does. */
+  #tellExit(id: NodeId): void {
+    const boot = this.#boots.get(id)
+    if (boot === undefined || this.#stopping !== undefined) return
+    for (const node of this.#nodes.values()) {
+      // One that dies meanwhile needs no news.
+      if (node.id !== id && node.state === 'running') node.api.peerExited(id, boot).catch(() => {})
+    }
   }
 
   async #until(isSo: () => boolean, deadlineMs: number, timeoutMs: number, otherwise: string): Promise<void> {
@@ -332,11 +452,11 @@ function directoryOf({ durability, directory }: ResolvedClusterOptions): string 
 }
 
 /** LMDB writes on libuv's pool, which all workers of the process share: nodes without a thread wait for each other. */
-function warnOfSmallPool({ ids, durability, logger }: ResolvedClusterOptions): void {
+function warnOfSmallPool({ durability, logger }: ResolvedClusterOptions, nodes: number): void {
   const poolThreads = Number(process.env.UV_THREADPOOL_SIZE ?? 4)
-  if (durability === 'memory' || poolThreads >= ids.length) return
+  if (durability === 'memory' || poolThreads >= nodes) return
   const advice = 'set UV_THREADPOOL_SIZE to the number of nodes or more before the process starts'
-  logger('warn', 'thread pool smaller than the cluster', { poolThreads, nodes: ids.length, advice })
+  logger('warn', 'thread pool smaller than the cluster', { poolThreads, nodes, advice })
 }
 
 /** Hands a client a fresh port to a node. */

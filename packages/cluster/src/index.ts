@@ -1,5 +1,12 @@
 /** Replicated state machines in worker threads: `Cluster` starts and supervises the nodes, `Client` uses them. */
-export { RaftError, type RaftErrorCode, type RaftErrorData } from '@troupe/core'
+export {
+  type Configuration,
+  type Member,
+  type MemberChange,
+  RaftError,
+  type RaftErrorCode,
+  type RaftErrorData,
+} from '@troupe/core'
 export { type CallOptions, Client, type QueryOptions } from './client.ts'
 export {
   Cluster,
@@ -9,5 +16,6 @@ export {
   type NodeReport,
 } from './cluster.ts'
 export type { Logger, LogLevel } from './logger.ts'
+export type { AddMemberOptions, ChangeOptions, MemberOptions, Members } from './members.ts'
 export type { NodeStatus } from './node-control.ts'
 export type { ClientSettings, ClusterOptions } from './options.ts'

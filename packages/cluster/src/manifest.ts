@@ -4,9 +4,9 @@
  * noticed: that node has lost what it promised, and must not come back under its old identity.
  */
 import { randomUUID } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, renameSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { invalidOption, type Member, RaftError } from '@troupe/core'
+import { invalidOption, type Member, RaftError, simpleConfiguration } from '@troupe/core'
 import { createNodeDirectory, DIRECTORY_FORMAT, makeDirectory, writeFileAtomic } from '@troupe/store'
 
 const MANIFEST_FILE = 'cluster.json'
@@ -27,6 +27,11 @@ export function drawNumber(): number {
   return 1 + (high % 0x100000) * 0x100000000 + low
 }
 
+/** The names of the nodes where the user gives none. */
+export function defaultIds(count = 3): readonly string[] {
+  return Array.from({ length: count }, (_, index) => `n${index + 1}`)
+}
+
 export function nodePath(directory: string, id: string): string {
   return join(directory, id)
 }
@@ -41,7 +46,11 @@ export function ephemeralManifest(ids: readonly string[], machine: string): Mani
  * Opens the cluster in `directory`, or makes one there.
  * @throws RaftError INVALID_DIRECTORY, INVALID_OPTIONS where nodes or machine are not those it was made with
  */
-export function openManifest(directory: string, ids: readonly string[], machine: string): Manifest {
+export function openManifest(
+  directory: string,
+  ids: readonly string[] | undefined,
+  machine: string,
+): Manifest {
   const path = resolve(directory)
   try {
     makeDirectory(path)
@@ -49,9 +58,12 @@ export function openManifest(directory: string, ids: readonly string[], machine:
     throw refused(path, `it cannot be created: ${(error as Error).message}`)
   }
   const found = readManifest(path)
-  const manifest = renamed(path, found, machine) ?? { ...ephemeralManifest(ids, machine), complete: false }
+  const manifest = renamed(path, found, machine) ?? {
+    ...ephemeralManifest(ids ?? defaultIds(), machine),
+    complete: false,
+  }
   checkSame(manifest, ids, machine)
-  if (manifest.complete) return checkNodes(path, manifest)
+  if (manifest.complete) return manifest
   if (found === undefined) writeManifest(path, manifest)
   createNodes(path, manifest)
   const complete = { ...manifest, complete: true }
@@ -106,9 +118,9 @@ function writeManifest(path: string, manifest: Manifest): void {
   }
 }
 
-function checkSame(manifest: Manifest, ids: readonly string[], machine: string): void {
+function checkSame(manifest: Manifest, ids: readonly string[] | undefined, machine: string): void {
   const here = manifest.members.map(({ id }) => id)
-  if (here.length !== ids.length || here.some((id, index) => id !== ids[index])) {
+  if (ids !== undefined && !isSameList(here, ids)) {
     throw invalidOption('nodes', ids.join(', '), `${here.join(', ')}, as in the data directory`)
   }
   if (manifest.machine !== machine) {
@@ -116,12 +128,62 @@ function checkSame(manifest: Manifest, ids: readonly string[], machine: string):
   }
 }
 
-function checkNodes(path: string, manifest: Manifest): Manifest {
-  for (const { id } of manifest.members) {
-    if (existsSync(nodePath(path, id))) continue
-    throw refused(path, `the directory of node ${id} is gone: it has lost what it promised to its peers`)
+const isSameList = (left: readonly string[], right: readonly string[]): boolean =>
+  left.length === right.length && left.every((item, index) => item === right[index])
+
+/** Members whose directory is gone: they have lost what they promised to their peers. */
+export function lostNodes(directory: string, { members }: Manifest): readonly string[] {
+  return members.flatMap(({ id }) => (existsSync(nodePath(directory, id)) ? [] : [id]))
+}
+
+/** @throws RaftError INVALID_DIRECTORY */
+export function refuseLost(directory: string, ids: readonly string[]): void {
+  const [id] = ids
+  if (id === undefined) return
+  const reason = `the directory of node ${id} is gone: it has lost what it promised to its peers`
+  throw refused(directory, `${reason}; with replaceLost it comes back as a new member`)
+}
+
+/**
+ * Makes the directory of a node that joins, and the node a member of the manifest. A directory of an earlier
+ * incarnation is kept under another name.
+ * @throws RaftError INVALID_DIRECTORY
+ */
+export function joinManifest(directory: string, manifest: Manifest, member: Member): Manifest {
+  archiveNode(directory, member.id)
+  const { clusterId } = manifest
+  const { id: nodeId, incarnation } = member
+  createNodeDirectory(nodePath(directory, nodeId), { clusterId, nodeId, incarnation, group: GROUP })
+  const joined = withMember(manifest, member)
+  writeManifest(directory, joined)
+  return joined
+}
+
+/** Takes a node that was removed out of the manifest; its directory is kept under another name. */
+export function leaveManifest(directory: string, manifest: Manifest, id: string): Manifest {
+  const left = withoutMember(manifest, id)
+  writeManifest(directory, left)
+  archiveNode(directory, id)
+  return left
+}
+
+export function withMember(manifest: Manifest, member: Member): Manifest {
+  const isKnown = manifest.members.some(({ id }) => id === member.id)
+  const members = manifest.members.map((other) => (other.id === member.id ? member : other))
+  return { ...manifest, members: isKnown ? members : [...members, member] }
+}
+
+export function withoutMember(manifest: Manifest, id: string): Manifest {
+  return { ...manifest, members: manifest.members.filter((member) => member.id !== id) }
+}
+
+/** Nothing of a node is ever deleted: somebody may want to look at it. */
+function archiveNode(directory: string, id: string): void {
+  const path = nodePath(directory, id)
+  for (let number = 1; existsSync(path); number++) {
+    const archive = `${path}.old-${number}`
+    if (!existsSync(archive)) renameSync(path, archive)
   }
-  return manifest
 }
 
 /** A node's directory that an earlier, cut off start has made already is kept if it is the very one. */
@@ -134,7 +196,7 @@ function createNodes(path: string, { clusterId, members }: Manifest): void {
       nodeId: id,
       incarnation,
       group: GROUP,
-      configuration: { voters: members },
+      configuration: simpleConfiguration(members),
     })
   }
 }

@@ -1,8 +1,20 @@
 /** What the main thread and the inside of a node's worker say to each other beside the data path. */
 
 import type { MessagePort } from 'node:worker_threads'
-import type { Durability, Identity, NodeId, RaftKnobs, RaftMetrics, Role, StoreMetrics } from '@troupe/core'
-import type { GatewayOptions } from '@troupe/machines'
+import type {
+  Configuration,
+  ControlCommand,
+  Durability,
+  Identity,
+  IndexRange,
+  NodeId,
+  RaftKnobs,
+  RaftMetrics,
+  Role,
+  StoreMetrics,
+  WireError,
+} from '@troupe/core'
+import type { GatewayOptions, SessionLimits } from '@troupe/machines'
 import type { TransportMetrics } from '@troupe/transport'
 import type { LogLevel } from './logger.ts'
 
@@ -11,13 +23,15 @@ export interface NodeBirth {
   readonly identity: Identity
   /** The node's own data directory; it exists and bears the identity. Unused where durability is `memory`. */
   readonly directory: string
-  readonly voters: readonly { readonly id: NodeId; readonly incarnation: number }[]
+  /** What the group begins with, for a node without a directory; others have it there. */
+  readonly configuration: Configuration
   readonly durability: Durability
   /** Name of a machine of ours, or the URL of a module. */
   readonly machine: string
   readonly machineOptions: Readonly<Record<string, unknown>>
   readonly raft: RaftKnobs
   readonly gateway: GatewayOptions
+  readonly sessions: SessionLimits
   readonly seed: number
   /** Where the node tells what happens to it ({@link NodeNotice}). */
   readonly notices: MessagePort
@@ -36,6 +50,8 @@ export type NodeNotice =
       /** When it happened, by the process-wide monotonic clock. */
       readonly atMs: number
     }
+  /** How a command given with {@link NodeControl.begin} ended; null where it was done. */
+  | { readonly kind: 'control'; readonly id: number; readonly error: WireError | null }
   | {
       readonly kind: 'log'
       readonly level: LogLevel
@@ -64,6 +80,20 @@ export interface NodeStatus {
   readonly lastIndex: number
   /** Last index that is flushed on this node. */
   readonly stable: number
+  /** Last index that its log no longer has: compacted, or never had because a snapshot was installed. */
+  readonly base: number
+  /** Index of its latest complete snapshot, 0 where there is none. */
+  readonly snapshot: number
+  readonly incarnation: number
+  /** The members in effect at this node: the latest in its log, committed or not. */
+  readonly configuration: Configuration
+  readonly isConfigurationCommitted: boolean
+  /** Damaged entries that are being repaired from the peers. */
+  readonly damaged: readonly IndexRange[]
+  /** Damaged entries that no voter has. */
+  readonly lost: IndexRange | undefined
+  /** On a leader: the highest index that each peer is known to have flushed. */
+  readonly match: Readonly<Record<NodeId, number>>
   readonly durability: Durability
   readonly metrics: NodeMetrics
 }
@@ -73,6 +103,8 @@ export interface NodeControl {
   status(): Promise<NodeStatus>
   /** SHA-256 over the replicated state (sessions and machine) as of `applied`. */
   digest(): Promise<{ readonly applied: number; readonly sha256: string }>
-  /** Asks for votes now. */
-  campaign(): Promise<void>
+  /** Puts a command into the node's mailbox; how it ends is told as a notice under `id`. */
+  begin(id: number, command: ControlCommand): Promise<void>
+  /** The supervisor saw that start of a peer end. */
+  peerExited(id: NodeId, boot: number): Promise<void>
 }

@@ -1,8 +1,15 @@
 import { pathToFileURL } from 'node:url'
 import { defaultRestartPolicy, type RestartPolicy, resolveRestartPolicy } from '@troupe/actor'
 import { type Durability, invalidOption, type RaftKnobs, resolveRaftKnobs } from '@troupe/core'
-import { type ClientOptions, type GatewayOptions, resolveClientOptions } from '@troupe/machines'
+import {
+  type ClientOptions,
+  defaultSessionLimits,
+  type GatewayOptions,
+  resolveClientOptions,
+  type SessionLimits,
+} from '@troupe/machines'
 import { type Logger, silentLogger } from './logger.ts'
+import { defaultIds } from './manifest.ts'
 
 /** Batching at the leader. The names are those Kafka users know. */
 export type BatchingOptions = Omit<GatewayOptions, 'group'>
@@ -17,7 +24,10 @@ export const defaultBatching: BatchingOptions = {
 
 /** Options of `Cluster.start`. All optional. */
 export interface ClusterOptions {
-  /** How many nodes, 1 to 9, named n1, n2, …; or their names. @default 3 */
+  /**
+   * How many nodes, 1 to 9, named n1, n2, …; or their names. For a directory that holds a cluster already: those that are
+   * in it, or nothing. @default 3, or those in the directory
+   */
   readonly nodes?: number | readonly string[]
   /** `kv`, `log`, or the URL (or absolute path) of a module that exports `machine`. @default 'kv' */
   readonly machine?: string | URL
@@ -33,6 +43,13 @@ export interface ClusterOptions {
   readonly batching?: Partial<BatchingOptions>
   /** What happens when a node's worker dies without being told to. */
   readonly restart?: Partial<RestartPolicy>
+  /** Bounds of the client sessions that the cluster keeps, the same on all nodes. */
+  readonly sessions?: Partial<SessionLimits>
+  /**
+   * A node whose directory is gone has lost what it promised. True: it is removed and comes back as a new
+   * member, by committed changes of the configuration. False: the start is refused. @default false
+   */
+  readonly replaceLost?: boolean
   /** Longest wait for the first leader, in ms. @default 30,000 */
   readonly startTimeoutMs?: number
   /** @default silent */
@@ -48,7 +65,8 @@ export interface ClientSettings extends Partial<Omit<ClientOptions, 'group'>> {
 }
 
 export interface ResolvedClusterOptions {
-  readonly ids: readonly string[]
+  /** Undefined where the user leaves it to the directory. */
+  readonly ids: readonly string[] | undefined
   readonly machine: string
   readonly machineOptions: Readonly<Record<string, unknown>>
   readonly directory: string | undefined
@@ -56,6 +74,8 @@ export interface ResolvedClusterOptions {
   readonly raft: RaftKnobs
   readonly batching: BatchingOptions
   readonly restart: RestartPolicy
+  readonly sessions: SessionLimits
+  readonly replaceLost: boolean
   readonly startTimeoutMs: number
   readonly logger: Logger
   readonly seed: number
@@ -75,6 +95,8 @@ const FIELDS: readonly (keyof ClusterOptions)[] = [
   'raft',
   'batching',
   'restart',
+  'sessions',
+  'replaceLost',
   'startTimeoutMs',
   'logger',
   'seed',
@@ -99,6 +121,8 @@ export function resolveClusterOptions(given: ClusterOptions = {}): ResolvedClust
     }
   }
   const { durability = 'flush-before-ack', directory, machineOptions = {}, logger = silentLogger } = given
+  const { replaceLost = false } = given
+  if (typeof replaceLost !== 'boolean') throw invalidOption('replaceLost', replaceLost, 'true or false')
   if (!DURABILITIES.includes(durability))
     throw invalidOption('durability', durability, DURABILITIES.join(' or '))
   if (directory !== undefined && (typeof directory !== 'string' || directory === '')) {
@@ -108,7 +132,7 @@ export function resolveClusterOptions(given: ClusterOptions = {}): ResolvedClust
   checkCrossesThreads(machineOptions)
   if (typeof logger !== 'function') throw invalidOption('logger', logger, 'a function')
   return Object.freeze({
-    ids: resolveIds(given.nodes ?? 3),
+    ids: given.nodes === undefined ? undefined : resolveIds(given.nodes),
     machine: resolveMachine(given.machine ?? 'kv'),
     machineOptions,
     directory,
@@ -116,6 +140,8 @@ export function resolveClusterOptions(given: ClusterOptions = {}): ResolvedClust
     raft: resolveRaft(given.raft),
     batching: resolveBatching(given.batching),
     restart: resolveRestart(given.restart),
+    sessions: resolveSessions(given.sessions),
+    replaceLost,
     startTimeoutMs: positive('startTimeoutMs', given.startTimeoutMs ?? 30_000),
     logger,
     seed: resolveSeed(given.seed),
@@ -127,23 +153,38 @@ function resolveIds(nodes: number | readonly string[]): readonly string[] {
     if (!Number.isSafeInteger(nodes) || nodes < 1 || nodes > MAX_NODES) {
       throw invalidOption('nodes', nodes, `an integer from 1 to ${MAX_NODES}, or a list of names`)
     }
-    return Array.from({ length: nodes }, (_, index) => `n${index + 1}`)
+    return defaultIds(nodes)
   }
   if (!Array.isArray(nodes) || nodes.length < 1 || nodes.length > MAX_NODES) {
     throw invalidOption('nodes', nodes, `1 to ${MAX_NODES} names, or a number`)
   }
   nodes.forEach((name: unknown, index) => {
-    if (typeof name !== 'string' || !/^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/.test(name)) {
-      throw invalidOption(
-        `nodes[${index}]`,
-        name,
-        'a name of letters, digits, - and _, at most 63 characters',
-      )
-    }
+    checkNodeName(`nodes[${index}]`, name)
     if (nodes.indexOf(name) !== index)
       throw invalidOption(`nodes[${index}]`, name, 'a name no other node has')
   })
   return [...nodes]
+}
+
+/** @throws RaftError INVALID_OPTIONS */
+export function checkNodeName(field: string, name: unknown): asserts name is string {
+  if (typeof name === 'string' && /^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$/.test(name)) return
+  throw invalidOption(field, name, 'a name of letters, digits, - and _, at most 63 characters')
+}
+
+/** @throws RaftError INVALID_OPTIONS */
+function resolveSessions(given: Partial<SessionLimits> = {}): SessionLimits {
+  plainObject('sessions', given)
+  const present = Object.entries(given).filter(([, value]) => value !== undefined)
+  for (const [field, value] of present) {
+    if (!Object.hasOwn(defaultSessionLimits, field)) {
+      const known = Object.keys(defaultSessionLimits).join(', ')
+      throw invalidOption(`sessions.${field}`, value, `one of the options ${known}`)
+    }
+    if (field === 'sessionTtlMs') notNegative('sessions.sessionTtlMs', value)
+    else positiveInteger(`sessions.${field}`, value)
+  }
+  return Object.freeze({ ...defaultSessionLimits, ...Object.fromEntries(present) })
 }
 
 function resolveMachine(machine: string | URL): string {

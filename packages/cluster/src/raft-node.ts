@@ -9,17 +9,29 @@ import { createHash } from 'node:crypto'
 import type { PortMessage } from '@troupe/actor'
 import { hrtimeMs, Mailbox, type MailboxBatch } from '@troupe/actor'
 import {
-  type Configuration,
+  type ControlCommand,
+  type ControlOutcome,
   type LogStore,
+  type MessageKind,
   NodeDriver,
   type NodeEvent,
+  type NodeId,
   RaftCore,
   type RoleChange,
+  type SnapshotEvents,
+  type SnapshotStore,
   type StoreEvents,
   seededRandom,
 } from '@troupe/core'
 import { type ClientEvent, Gateway, ReplicatedMachine } from '@troupe/machines'
-import { type NodeDirectory, openLmdbLogStore, openMemoryLogStore, openNodeDirectory } from '@troupe/store'
+import {
+  type NodeDirectory,
+  openLmdbLogStore,
+  openLmdbSnapshotStore,
+  openMemoryLogStore,
+  openMemorySnapshotStore,
+  openNodeDirectory,
+} from '@troupe/store'
 import { PortTransport } from '@troupe/transport'
 import { codec, crc32 } from '@troupe/wire'
 import { ClientPorts } from './client-ports.ts'
@@ -41,12 +53,23 @@ type Lanes = {
   clients: Event
 }
 
+/** What waits its turn behind votes and heartbeats. */
+const BULK: ReadonlySet<MessageKind> = new Set([
+  'appendRequest',
+  'appendReply',
+  'proposal',
+  'snapshotPull',
+  'snapshotChunk',
+  'repairReply',
+])
+
 const LANES = ['control', 'urgent', 'replication', 'clients'] as const
 
 export class RaftNode implements NodeControl {
   readonly #birth: NodeBirth
   readonly #directory: NodeDirectory | undefined
   readonly #store: LogStore
+  readonly #snapshots: SnapshotStore
   readonly #machine: ReplicatedMachine
   readonly #gateway: Gateway
   readonly #transport: PortTransport
@@ -64,14 +87,13 @@ export class RaftNode implements NodeControl {
   static async open(birth: NodeBirth, fail: (error: unknown) => never): Promise<RaftNode> {
     const { machineOptions } = birth
     const machine = await loadMachine(birth.machine, { codec, checksum: crc32, options: machineOptions })
-    return new RaftNode(birth, new ReplicatedMachine(machine, codec), fail)
+    return new RaftNode(birth, new ReplicatedMachine(machine, codec, birth.sessions), fail)
   }
 
   private constructor(birth: NodeBirth, machine: ReplicatedMachine, fail: (error: unknown) => never) {
     this.#birth = birth
     this.#machine = machine
     const { identity } = birth
-    const configuration: Configuration = { voters: birth.voters }
     this.#mailbox = new Mailbox<Lanes>({
       lanes: LANES,
       onTurn: (batch) => this.#turn(batch),
@@ -84,11 +106,15 @@ export class RaftNode implements NodeControl {
       onPersisted: (token) => this.#mailbox.push('urgent', { kind: 'persisted', token }),
       onFailed: fail,
     })
-    this.#gateway = new Gateway(machine, codec, birth.gateway)
-    this.#transport = new PortTransport(identity, configuration, {
+    this.#snapshots = this.#openSnapshots({
+      onSnapshotSaved: (meta) => this.#mailbox.push('urgent', { kind: 'snapshotSaved', meta }),
+      onSnapshotReceived: (meta) => this.#mailbox.push('urgent', { kind: 'snapshotReceived', meta }),
+      onFailed: fail,
+    })
+    this.#gateway = new Gateway(machine, codec, birth.gateway, hrtimeMs)
+    this.#transport = new PortTransport(identity, {
       message: (message) => {
-        const bulk = message.kind === 'appendRequest' || message.kind === 'appendReply'
-        this.#mailbox.push(bulk ? 'replication' : 'urgent', { kind: 'peer', message })
+        this.#mailbox.push(BULK.has(message.kind) ? 'replication' : 'urgent', { kind: 'peer', message })
       },
       // Behind everything the peer has sent: its last appends must not make it the leader again.
       peerUp: (id) => this.#mailbox.push('replication', { kind: 'peerUp', id }),
@@ -96,20 +122,28 @@ export class RaftNode implements NodeControl {
       refused: (id, reason) => this.#log('warn', 'connection refused', { peer: id, reason }),
     })
     this.#clients = new ClientPorts((event) => this.#mailbox.push('clients', { kind: 'client', event }))
+    const configuration = this.#directory?.identity.configuration ?? birth.configuration
     const random = seededRandom(birth.seed)
     const core = new RaftCore(
       { ...birth.raft, identity, configuration, random, checksum: crc32 },
       this.#store,
+      this.#snapshots,
       hrtimeMs(),
     )
     this.#driver = new NodeDriver({
       core,
       store: this.#store,
+      snapshots: this.#snapshots,
       transport: this.#transport,
       application: this.#gateway,
       clock: { nowMs: hrtimeMs },
+      checksum: crc32,
+      knobs: birth.raft,
       onRole: (change) => this.#tellRole(change),
+      onControl: (outcome) => this.#tellControl(outcome),
     })
+    // The first turn loads the latest snapshot.
+    this.#mailbox.wake()
     this.#timer.arm(this.#driver.deadlineMs, hrtimeMs())
   }
 
@@ -120,6 +154,13 @@ export class RaftNode implements NodeControl {
     const store = openLmdbLogStore({ path, group: identity.group, durability, events })
     this.#directory?.logMade()
     return store
+  }
+
+  #openSnapshots(events: SnapshotEvents): SnapshotStore {
+    const { durability, identity } = this.#birth
+    if (durability === 'memory') return openMemorySnapshotStore({ events })
+    const path = (this.#directory as NodeDirectory).snapshotPath
+    return openLmdbSnapshotStore({ path, group: identity.group, durability, events })
   }
 
   // ---- turns
@@ -147,6 +188,10 @@ export class RaftNode implements NodeControl {
     this.#tell({ kind: 'role', role, term, leader: leader ?? null, atMs: hrtimeMs() })
   }
 
+  #tellControl({ id, error }: ControlOutcome): void {
+    this.#tell({ kind: 'control', id, error: error?.toWire() ?? null })
+  }
+
   #log(level: LogLevel, event: string, detail: Readonly<Record<string, unknown>>): void {
     this.#tell({ kind: 'log', level, event, detail })
   }
@@ -169,6 +214,14 @@ export class RaftNode implements NodeControl {
       applied,
       lastIndex: core.lastIndex,
       stable: core.stableIndex,
+      base: core.baseIndex,
+      snapshot: this.#snapshots.latest?.index ?? 0,
+      incarnation: this.#birth.identity.incarnation,
+      configuration: core.configuration,
+      isConfigurationCommitted: core.configurationIndex <= core.commitIndex,
+      damaged: core.damaged,
+      lost: core.lost,
+      match: Object.fromEntries(core.matchIndexes),
       durability: this.#store.durability,
       metrics: {
         ...core.metrics,
@@ -190,8 +243,12 @@ export class RaftNode implements NodeControl {
     return { applied: this.#driver.applied, sha256: hash.digest('hex') }
   }
 
-  async campaign(): Promise<void> {
-    this.#mailbox.push('control', { kind: 'campaign' })
+  async begin(id: number, command: ControlCommand): Promise<void> {
+    this.#mailbox.push('control', { kind: 'control', id, command })
+  }
+
+  async peerExited(id: NodeId, boot: number): Promise<void> {
+    this.#mailbox.push('control', { kind: 'peerExited', id, boot })
   }
 
   /** Closes ports, then the store once its flushes are done, then gives the directory back. */
@@ -200,7 +257,7 @@ export class RaftNode implements NodeControl {
     this.#mailbox.close()
     this.#transport.close()
     this.#clients.close()
-    await this.#store.close()
+    await Promise.all([this.#store.close(), this.#snapshots.close()])
     this.#directory?.close()
     this.#birth.notices.close()
   }

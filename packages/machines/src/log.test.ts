@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { RaftError } from '@troupe/core'
 import fc from 'fast-check'
-import { codec, context, runs, stateOf } from '../test/support.ts'
+import { codec, context, drained, recut, runs, stateOf } from '../test/support.ts'
 import { type LogAnswer, type LogRecord, log, logMachine } from './log.ts'
 import { createMachine, type StateMachine } from './machine.ts'
 import type { CountingResults } from './outcome.ts'
@@ -98,6 +98,39 @@ describe('the log machine', () => {
             assert.deepEqual(read(loaded), read(original))
           }
           assert.equal(stateOf(loaded), stateOf(original))
+        },
+      ),
+      runs(60),
+    )
+  })
+
+  it('saves its state while records come, and loads it piece by piece', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.array(fc.string({ maxLength: 40 }), { minLength: 1, maxLength: 4 }), { maxLength: 20 }),
+        fc.nat(300),
+        fc.array(fc.integer({ min: 1, max: 60 }), { minLength: 1 }),
+        (batches, retainBytes, sizes) => {
+          const [machine, loaded] = [make({ retainBytes }), make({ retainBytes })]
+          for (const batch of batches) append(machine, batch)
+          const [state, before] = [stateOf(machine), read(machine)]
+          const save = machine.beginSave?.() as Iterator<Uint8Array>
+          const chunks: Uint8Array[] = []
+          for (const batch of [['x'], ['y'.repeat(400)]]) {
+            append(machine, batch)
+            const next = save.next()
+            if (next.done !== true) chunks.push(next.value)
+          }
+          chunks.push(...drained(save))
+          const loader = loaded.beginLoad?.()
+          for (const chunk of recut(chunks, sizes)) {
+            loader?.chunk(chunk)
+            chunk.fill(0xee)
+          }
+          assert.deepEqual(range(loaded), { first: 0, next: 0 })
+          loader?.end()
+          assert.equal(stateOf(loaded), state)
+          assert.deepEqual(read(loaded), before)
         },
       ),
       runs(60),

@@ -4,11 +4,11 @@
  * running checksum remain, so that digests still tell two histories apart.
  */
 
-import { invalidOption } from '@troupe/core'
+import { invalidOption, type StateLoader } from '@troupe/core'
+import { FrameReader, sizedFrame } from './chunk-frames.ts'
 import {
   type Codec,
   type CommandMeta,
-  joinChunks,
   type MachineContext,
   type MachineDefinition,
   reject,
@@ -141,25 +141,62 @@ class LogMachine implements StateMachine {
   }
 
   *save(): Iterable<Uint8Array> {
-    const blocks = this.#retained().map(({ count, payload }) => [count, payload])
-    yield this.#codec.encode([this.#next, this.#checksum, blocks])
+    yield* this.#view()
+  }
+
+  /** Blocks are never changed: the list of them is the view. */
+  beginSave(): Iterator<Uint8Array> {
+    return this.#view()
+  }
+
+  #view(): Generator<Uint8Array, undefined, undefined> {
+    return framesOf(this.#codec.encode([this.#next, this.#checksum]), this.#retained())
   }
 
   load(chunks: Iterable<Uint8Array>): void {
-    type Saved = [next: number, checksum: number, blocks: [count: number, payload: Uint8Array][]]
-    const [next, checksum, blocks] = this.#codec.decode(joinChunks(chunks)) as Saved
+    const loader = this.beginLoad()
+    for (const chunk of chunks) loader.chunk(chunk)
+    loader.end()
+  }
+
+  beginLoad(): StateLoader {
+    let head: Uint8Array | undefined
+    const blocks: Uint8Array[] = []
+    const frames = new FrameReader((frame) => {
+      // Not slice(): that of a Buffer is a view.
+      const copy = new Uint8Array(frame)
+      if (head === undefined) head = copy
+      else blocks.push(copy)
+    })
+    return {
+      chunk: (bytes) => frames.chunk(bytes),
+      end: () => {
+        frames.end()
+        this.#restore(head === undefined ? [0, 0] : (this.#codec.decode(head) as [number, number]), blocks)
+      },
+    }
+  }
+
+  #restore([next, checksum]: readonly [number, number], payloads: readonly Uint8Array[]): void {
     this.#next = next
     this.#checksum = checksum
     this.#retainedBytes = 0
     this.#head = 0
-    let first = next - blocks.reduce((sum, [count]) => sum + count, 0)
-    this.#blocks = blocks.map(([count, payload]) => {
-      const block = { first, count, payload: new Uint8Array(payload) }
-      first += count
+    let first = next - payloads.reduce((sum, payload) => sum + arrayLength(payload, 0), 0)
+    this.#blocks = payloads.map((payload) => {
+      const block = { first, count: arrayLength(payload, 0), payload }
+      first += block.count
       this.#retainedBytes += payload.byteLength
       return block
     })
   }
+}
+
+/** Position and checksum, then the blocks. */
+function* framesOf(head: Uint8Array, blocks: readonly Block[]): Generator<Uint8Array, undefined, undefined> {
+  yield sizedFrame(head)
+  for (const { payload } of blocks) yield sizedFrame(payload)
+  return undefined
 }
 
 export const logMachine: MachineDefinition = {

@@ -88,8 +88,12 @@ export class Echo implements StateMachine {
     if (query === 'huge number') return 2n ** 100n
     return [query, this.applied]
   }
-  *save(): Iterable<Uint8Array> {}
-  load(): void {}
+  save(): Iterable<Uint8Array> {
+    return [codec.encode(this.applied)]
+  }
+  load(chunks: Iterable<Uint8Array>): void {
+    for (const chunk of chunks) this.applied = codec.decode(chunk) as number
+  }
 }
 
 export const defaults: GatewayOptions = {

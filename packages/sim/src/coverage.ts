@@ -1,0 +1,68 @@
+/** How often what a run is about has happened: proof that it reached the dangerous places. */
+export interface Coverage {
+  /** Events handed to nodes. */
+  coreEvents: number
+  turns: number
+  framesSent: number
+  framesLost: number
+  framesCorrupted: number
+  elections: number
+  commits: number
+  /** Entries committed in a later term than their own (the place of figure 8). */
+  oldTermCommits: number
+  truncations: number
+  snapshotsSaved: number
+  snapshotsInstalled: number
+  crashes: number
+  /** Crashes that lost requests which were not flushed. */
+  lostWrites: number
+  wipes: number
+  rejoins: number
+  flips: number
+  repairs: number
+  /** Nodes that went down because of what they read from their disk. */
+  damageCrashes: number
+  storageFailures: number
+  configurations: number
+  jointConfigurations: number
+  transfers: number
+  faults: number
+  writes: number
+  /** Writes of which nobody knows. */
+  openWrites: number
+  reads: number
+  staleReads: number
+  refusals: number
+}
+
+/** Nothing has happened yet. */
+export const noCoverage = (): Coverage => ({
+  coreEvents: 0,
+  turns: 0,
+  framesSent: 0,
+  framesLost: 0,
+  framesCorrupted: 0,
+  elections: 0,
+  commits: 0,
+  oldTermCommits: 0,
+  truncations: 0,
+  snapshotsSaved: 0,
+  snapshotsInstalled: 0,
+  crashes: 0,
+  lostWrites: 0,
+  wipes: 0,
+  rejoins: 0,
+  flips: 0,
+  repairs: 0,
+  damageCrashes: 0,
+  storageFailures: 0,
+  configurations: 0,
+  jointConfigurations: 0,
+  transfers: 0,
+  faults: 0,
+  writes: 0,
+  openWrites: 0,
+  reads: 0,
+  staleReads: 0,
+  refusals: 0,
+})

@@ -1,0 +1,7 @@
+export { type Coverage, noCoverage } from './coverage.ts'
+export { Dice, diceOf } from './dice.ts'
+export { type FaultKind, faultKinds, type Plan, type PlanOptions, planOf } from './plan.ts'
+export { type RunOptions, type RunResult, reproduceLine, runSeed } from './run-seed.ts'
+export { describeNode } from './timeline.ts'
+export { type Failure, World } from './world.ts'
+export type { Invariant, NodeView, SimEvent, WorldView } from './world-view.ts'

@@ -1,0 +1,47 @@
+import type { Coverage } from './coverage.ts'
+import {
+  answers,
+  committedNeverLost,
+  committedOnQuorum,
+  electionSafety,
+  leaderAppendOnly,
+  leaderCompleteness,
+  logMatching,
+  monotonic,
+  oneChangeAtATime,
+  oneVote,
+  orderedIndexes,
+  type QuietAfterHeal,
+  quietAfterHeal,
+  stateMachineSafety,
+  toldAfterFlush,
+} from './invariants/index.ts'
+import type { Invariant } from './world-view.ts'
+
+/** Every invariant, new for one run. */
+export function allInvariants(coverage: Coverage): { invariants: Invariant[]; quiet: QuietAfterHeal } {
+  const quiet = quietAfterHeal()
+  const invariants = [
+    electionSafety(() => coverage.elections++),
+    leaderAppendOnly(),
+    logMatching(),
+    committedOnQuorum((count, oldTerm) => {
+      coverage.commits += count
+      coverage.oldTermCommits += oldTerm
+    }),
+    leaderCompleteness(),
+    committedNeverLost(() => coverage.truncations++),
+    stateMachineSafety(),
+    orderedIndexes(),
+    monotonic(),
+    oneVote(),
+    toldAfterFlush(),
+    oneChangeAtATime((isJoint) => {
+      coverage.configurations++
+      if (isJoint) coverage.jointConfigurations++
+    }),
+    answers(),
+    quiet,
+  ]
+  return { invariants, quiet }
+}

@@ -1,0 +1,74 @@
+import { demand } from '../contract.ts'
+import type { Invariant, NodeView } from '../world-view.ts'
+
+interface Seen {
+  boot: number
+  incarnation: number
+  term: number
+  vote: string
+  commit: number
+  applied: number
+  leads: number
+  match: Map<string, number>
+}
+
+/**
+ * Term, and the vote in it, never go back in the life of a directory; commit, applied and what a leader knows of its
+ * peers never in one life of a node.
+ */
+export function monotonic(): Invariant {
+  const name = 'monotonic'
+  const seen: (Seen | undefined)[] = []
+
+  const check = (node: NodeView, what: string, before: number, now: number): void => {
+    demand(now >= before, name, () => `${node.id}: ${what} goes from ${before} to ${now}`)
+  }
+
+  return {
+    name,
+    on: ['turned'],
+    check(_world, event) {
+      if (event.kind !== 'turned' || event.node.life === undefined) return
+      const { node } = event
+      const { core, driver } = event.node.life
+      let last = seen[node.index]
+      if (last?.incarnation !== node.incarnation) {
+        last = newlySeen(node, 0)
+        seen[node.index] = last
+      } else if (last.boot !== node.boot) {
+        // What was not flushed before a crash may be gone: how much may, says `nothing told before its flush`.
+        last = newlySeen(node, 0)
+        seen[node.index] = last
+      }
+      check(node, 'term', last.term, core.term)
+      if (core.term === last.term && last.vote !== '') {
+        const isSame = core.vote === last.vote
+        demand(isSame, name, () => `${node.id}: vote in ${core.term} goes from ${last.vote} to ${core.vote}`)
+      }
+      check(node, 'commit index', last.commit, core.commitIndex)
+      check(node, 'applied index', last.applied, driver.applied)
+      last.term = core.term
+      last.vote = core.vote
+      last.commit = core.commitIndex
+      last.applied = driver.applied
+      if (core.role !== 'leader') return
+      if (last.leads !== core.term) last.match = new Map()
+      last.leads = core.term
+      for (const [id, match] of core.matchIndexes) {
+        check(node, `match index of ${id}`, last.match.get(id) ?? 0, match)
+        last.match.set(id, match)
+      }
+    },
+  }
+}
+
+const newlySeen = ({ boot, incarnation }: NodeView, term: number): Seen => ({
+  boot,
+  incarnation,
+  term,
+  vote: '',
+  commit: 0,
+  applied: 0,
+  leads: 0,
+  match: new Map(),
+})

@@ -1,0 +1,51 @@
+import type { Message } from '@troupe/core'
+import { demand } from '../contract.ts'
+import type { Invariant, NodeView } from '../world-view.ts'
+
+/**
+ * DESIGN law 6: what a message promises is on the disk of its sender, and a node that starts again has not forgotten
+ * any term that it told of.
+ */
+export function toldAfterFlush(): Invariant {
+  const name = 'nothing told before its flush'
+  const told = new Map<string, number>()
+  const directory = ({ id, incarnation }: NodeView): string => `${id}/${incarnation}`
+
+  const checkSent = (node: NodeView, message: Message): void => {
+    // Pre-votes speak of a term that nobody is in.
+    if (message.kind === 'preVoteRequest' || (message.kind === 'preVoteReply' && message.granted)) return
+    const { flushed } = node.disk.log
+    const { term, vote } = flushed.hardState
+    const who = `${message.kind} of ${node.id} in term ${message.term}`
+    demand(message.term <= term, name, () => `${who}: flushed is ${term}`)
+    told.set(directory(node), Math.max(message.term, told.get(directory(node)) ?? 0))
+    if (message.term !== term) return
+    if (message.kind === 'voteRequest') {
+      demand(vote === node.id, name, () => `${who}: the own vote is not flushed, but one for ${vote}`)
+      demand(flushed.lastIndex >= message.lastIndex, name, () => {
+        return `${who} tells of ${message.lastIndex}, flushed up to ${flushed.lastIndex}`
+      })
+    }
+    if (message.kind === 'voteReply' && message.granted) {
+      demand(vote === message.to, name, () => `${who} to ${message.to}: flushed is a vote for ${vote}`)
+    }
+    if (message.kind === 'appendReply' && message.accepted) {
+      demand(flushed.lastIndex >= message.matchIndex, name, () => {
+        return `${who} acknowledges ${message.matchIndex}, flushed up to ${flushed.lastIndex}`
+      })
+    }
+  }
+
+  return {
+    name,
+    on: ['sent', 'started'],
+    check(_world, event) {
+      if (event.kind === 'sent') checkSent(event.node, event.message)
+      if (event.kind !== 'started') return
+      const { node } = event
+      const term = node.life?.core.term ?? 0
+      const before = told.get(directory(node)) ?? 0
+      demand(term >= before, name, () => `${node.id} starts in term ${term}, and told of ${before} before`)
+    },
+  }
+}

@@ -1,0 +1,144 @@
+import type { Checksum, SnapshotMeta } from '@troupe/core'
+import { demand } from './contract.ts'
+import type { Dice } from './dice.ts'
+import { MemoryLog } from './memory-log.ts'
+import { MemorySnapshots } from './memory-snapshots.ts'
+import type { Scheduler, Task } from './scheduler.ts'
+
+/** How fast a disk is when nothing is wrong with it. */
+export interface DiskSpeed {
+  /** Shortest time of a flush, in ms. */
+  readonly flushMs: number
+  /** Mean of what chance adds to it, in ms. */
+  readonly jitterMs: number
+  readonly bytesPerMs: number
+}
+
+/** Who is told of completions; not called after a crash, until the next open. */
+export interface DiskOwner {
+  persisted(token: number): void
+  snapshotSaved(meta: SnapshotMeta): void
+  snapshotReceived(meta: SnapshotMeta): void
+  /** A flush failed: fatal to the node. */
+  storageFailed(): void
+}
+
+/** The disk of one directory of one node: log and snapshots, with flushes that take time, and what may go wrong. */
+export class MemoryDisk {
+  readonly log = new MemoryLog()
+  readonly snapshots: MemorySnapshots
+  /** How many times slower than usual. */
+  slowness = 1
+  /** The next flush fails, and every one after it. */
+  isFailing = false
+  readonly #scheduler: Scheduler
+  readonly #dice: Dice
+  readonly #speed: DiskSpeed
+  readonly #owner: DiskOwner
+  /** Requests in the flush that is under way; 0 where none is. */
+  #flushing = 0
+  /** Flushes begun before a crash are not completed after it. */
+  #life = 0
+  #isStalled = false
+  /** What would have completed while it was stalled. */
+  #held: Task[] = []
+  #snapshotsDoneMs = 0
+
+  constructor(scheduler: Scheduler, dice: Dice, speed: DiskSpeed, checksum: Checksum, owner: DiskOwner) {
+    this.#scheduler = scheduler
+    this.#dice = dice
+    this.#speed = speed
+    this.#owner = owner
+    const flushLater = (bytes: number, done: () => void): void => this.#flushSnapshot(bytes, done)
+    this.snapshots = new MemorySnapshots(checksum, flushLater, {
+      saved: (meta) => owner.snapshotSaved(meta),
+      received: (meta) => owner.snapshotReceived(meta),
+    })
+    this.log.snapshotIndex = () => this.snapshots.latest?.index ?? 0
+  }
+
+  get isStalled(): boolean {
+    return this.#isStalled
+  }
+
+  /** Opens for a new life. False where what is damaged cannot be used at all. */
+  open(): boolean {
+    if (!this.snapshots.open(this.log.base.index)) return false
+    this.log.open()
+    return true
+  }
+
+  /** To be called when requests may have been handed over: the end of a turn. */
+  kick(): void {
+    if (this.#flushing > 0 || this.log.waiting.length === 0) return
+    this.#flushing = this.log.waiting.length
+    let bytes = 0
+    let isEmpty = true
+    for (const { hardState, reset, truncateFrom, repairs, entries } of this.log.waiting) {
+      if (hardState !== undefined || reset !== undefined || truncateFrom !== undefined) isEmpty = false
+      if (repairs.length > 0 || entries.length > 0) isEmpty = false
+      for (const { record } of entries) bytes += record.byteLength
+    }
+    const life = this.#life
+    const done: Task = {
+      run: () => {
+        if (life !== this.#life) return
+        if (this.#isStalled) this.#held.push(done)
+        else this.#flushed()
+      },
+    }
+    // What carries nothing to store completes without a flush.
+    this.#scheduler.after(isEmpty ? 0 : this.#flushTime(bytes), done)
+  }
+
+  #flushed(): void {
+    if (this.isFailing) return this.#owner.storageFailed()
+    const token = this.log.write(this.#flushing)
+    demand(token > 0, 'memory disk', () => 'a flush of nothing')
+    this.#flushing = 0
+    this.#owner.persisted(token)
+    this.kick()
+  }
+
+  #flushSnapshot(bytes: number, done: () => void): void {
+    const life = this.#life
+    const task: Task = {
+      run: () => {
+        if (life !== this.#life) return
+        if (this.#isStalled) this.#held.push(task)
+        else if (this.isFailing) this.#owner.storageFailed()
+        else done()
+      },
+    }
+    this.#snapshotsDoneMs = Math.max(this.#snapshotsDoneMs, this.#scheduler.nowMs) + this.#flushTime(bytes)
+    this.#scheduler.at(this.#snapshotsDoneMs, task)
+  }
+
+  #flushTime(bytes: number): number {
+    const { flushMs, jitterMs, bytesPerMs } = this.#speed
+    return (flushMs + this.#dice.exponential(jitterMs) + bytes / bytesPerMs) * this.slowness
+  }
+
+  /** Nothing completes until {@link release}: a stalled disk, or a full one that its writers wait for. */
+  stall(): void {
+    this.#isStalled = true
+  }
+
+  release(): void {
+    this.#isStalled = false
+    const held = this.#held
+    this.#held = []
+    for (const task of held) this.#scheduler.after(this.#flushTime(0), task)
+  }
+
+  /** Loses what is not flushed; a prefix of what was waiting may be on the disk all the same. */
+  crash(): void {
+    this.#life++
+    this.#flushing = 0
+    this.#held = []
+    this.#snapshotsDoneMs = 0
+    const { length } = this.log.waiting
+    this.log.crash(length === 0 ? 0 : this.#dice.below(length + 1))
+    this.snapshots.crash()
+  }
+}

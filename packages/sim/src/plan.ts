@@ -1,0 +1,211 @@
+/** Everything that a run is made of, derived from its seed. */
+import { type RaftKnobs, resolveRaftKnobs } from '@troupe/core'
+import { type Consistency, defaultSessionLimits, type GatewayOptions, type SessionLimits } from '@troupe/machines'
+import type { LinkEffect } from '@troupe/faults'
+import type { NetworkSpeed } from './carrier.ts'
+import { type Dice, diceOf, streams } from './dice.ts'
+import type { DiskSpeed } from './memory-disk.ts'
+import type { HintChances } from './peer-network.ts'
+import type { Workload } from './sim-client.ts'
+import { GROUP } from './sim-node.ts'
+
+/** Faults that happen again and again, each with a rate of its own. */
+export const faultKinds = [
+  'weather',
+  'partition',
+  'isolateLeader',
+  'oneWay',
+  'clog',
+  'flap',
+  'breakClient',
+  'crash',
+  'crashLeader',
+  'restartStorm',
+  'wipe',
+  'flipEntry',
+  'flipSnapshot',
+  'slowDisk',
+  'stallDisk',
+  'failDisk',
+  'pause',
+  'skew',
+  'jump',
+  'memberChange',
+  'jointChange',
+  'transfer',
+  'takeSnapshot',
+  'campaign',
+] as const
+export type FaultKind = (typeof faultKinds)[number]
+
+export interface Plan {
+  readonly seed: number
+  /** Length of the phase with faults, in virtual ms. */
+  readonly faultMs: number
+  readonly voters: number
+  readonly learners: number
+  /** Nodes that are no members at first. */
+  readonly spares: number
+  readonly knobs: RaftKnobs
+  /** `electionPriority` of each node. */
+  readonly priorities: readonly number[]
+  readonly gateway: GatewayOptions
+  readonly sessions: SessionLimits
+  readonly network: NetworkSpeed
+  readonly hints: HintChances
+  readonly disk: DiskSpeed
+  readonly turnMs: number
+  readonly workload: Workload
+  /** What happens to frames on all links while the weather is bad. */
+  readonly weather: readonly LinkEffect[]
+  /** Events per virtual second. */
+  readonly rates: Readonly<Record<FaultKind, number>>
+  /** Mean time for which a fault lasts, and a node stays down, in ms. */
+  readonly faultDurationMs: number
+  readonly downMs: number
+  /** Whether faults may destroy what a quorum has agreed on. */
+  readonly exceedBudget: boolean
+}
+
+export interface PlanOptions {
+  readonly seed: number
+  /** Voters. @default from 1 to 7, by the seed */
+  readonly nodes?: number | undefined
+  /** Virtual seconds with faults. @default 30 */
+  readonly seconds?: number | undefined
+  readonly exceedBudget?: boolean | undefined
+}
+
+/** The plan of a seed: the same options give the same plan. */
+export function planOf({ seed, nodes, seconds = 30, exceedBudget = false }: PlanOptions): Plan {
+  const dice = diceOf(seed, streams.plan)
+  const drawnVoters = dice.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7])
+  const voters = nodes ?? drawnVoters
+  const learners = dice.chance(0.3) ? 1 : 0
+  const spares = dice.chance(0.4) ? dice.integer(1, 2) : 0
+  const knobs = drawKnobs(dice)
+  const scaleMs = knobs.electionTimeoutMinMs
+  const hasPriorities = dice.chance(0.2)
+  const total = voters + learners + spares
+  return {
+    seed,
+    faultMs: seconds * 1000,
+    voters,
+    learners,
+    spares,
+    knobs,
+    priorities: Array.from({ length: total }, () => (hasPriorities ? dice.pick([0, 50, 100]) : 100)),
+    gateway: drawGateway(dice),
+    sessions: dice.chance(0.2)
+      ? {
+          maxSessions: dice.integer(2, 6),
+          maxUnconfirmedCommands: dice.integer(4, 64),
+          sessionTtlMs: dice.pick([0, 2000]),
+        }
+      : defaultSessionLimits,
+    network: { delayMs: dice.magnitude(0.02, scaleMs / 40), jitterMs: dice.magnitude(0.01, scaleMs / 40) },
+    hints: { silentCrash: dice.pick([0, 0.1, 1]), exitTold: dice.pick([0, 0.8, 1]) },
+    disk: {
+      flushMs: dice.magnitude(0.02, scaleMs / 30),
+      jitterMs: dice.magnitude(0.01, scaleMs / 30),
+      bytesPerMs: dice.magnitude(1000, 1e6),
+    },
+    turnMs: dice.magnitude(0.005, 0.2),
+    workload: drawWorkload(dice, knobs),
+    weather: drawWeather(dice, scaleMs),
+    rates: drawRates(dice, knobs),
+    faultDurationMs: dice.magnitude(scaleMs / 2, 3000),
+    downMs: dice.magnitude(20, 3000),
+    exceedBudget,
+  }
+}
+
+function drawKnobs(dice: Dice): RaftKnobs {
+  const electionTimeoutMinMs = dice.magnitude(40, 400)
+  const checkQuorum = dice.chance(0.8)
+  const leaseReads = checkQuorum && dice.chance(0.4)
+  return resolveRaftKnobs({
+    electionTimeoutMinMs,
+    electionTimeoutMaxMs: electionTimeoutMinMs * dice.between(1.3, 2.5),
+    heartbeatIntervalMs: electionTimeoutMinMs / dice.between(3, 10),
+    goneStaggerMs: dice.between(0, 5),
+    goneRetryMs: dice.between(2, 20),
+    preVote: dice.chance(0.8),
+    checkQuorum,
+    leaseReads,
+    maxClockDrift: dice.pick([0.02, 0.1, 0.3]),
+    transferTimeoutMs: electionTimeoutMinMs * dice.between(1, 6),
+    maxPersistStallMs: electionTimeoutMinMs * dice.between(1, 10),
+    forwardProposals: dice.chance(0.3),
+    snapshotEntries: dice.pick([0, 5, 20, 100, 1000]),
+    snapshotBytes: dice.pick([0, 0, 3000, 100_000]),
+    keepEntries: dice.pick([0, 1, 10, 200]),
+    snapshotChunkBytes: dice.pick([16, 200, 256 << 10]),
+    maxAppendBytes: dice.pick([1, 200, 2000, 1 << 20]),
+    maxInflightMessages: dice.pick([1, 2, 8, 64]),
+    maxInflightBytes: dice.pick([1, 1000, 16 << 20]),
+    maxUncommittedEntries: dice.pick([1, 4, 64]),
+    maxUncommittedBytes: dice.pick([1, 2000, 64 << 20]),
+    maxApplyBytes: dice.pick([1, 300, 4 << 20]),
+    maxTailBytes: dice.pick([1, 1000, 8 << 20]),
+  })
+}
+
+function drawGateway(dice: Dice): GatewayOptions {
+  return {
+    group: GROUP,
+    lingerMs: dice.chance(0.2) ? dice.between(0.1, 5) : 0,
+    maxBatchBytes: dice.pick([1, 200, 1 << 20]),
+    maxBatchCommands: dice.pick([1, 3, 65_536]),
+    maxWaitingBytes: dice.pick([300, 64 << 20]),
+    maxPendingReads: dice.pick([2, 65_536]),
+  }
+}
+
+function drawWorkload(dice: Dice, knobs: RaftKnobs): Workload {
+  const fresh: Consistency[] = ['linearizable', 'follower']
+  if (knobs.leaseReads) fresh.push('lease', 'lease')
+  return {
+    clients: dice.integer(1, 4),
+    keys: dice.integer(1, 6),
+    concurrency: dice.integer(1, 3),
+    thinkMs: dice.magnitude(2, 100),
+    reads: dice.between(0.1, 0.8),
+    compareAndSets: dice.pick([0, 0.3]),
+    consistencies: [...fresh, 'stale'],
+    deadlineMs: dice.pick([knobs.electionTimeoutMinMs * 2, 5000, 60_000]),
+    retransmitMs: Math.ceil(knobs.electionTimeoutMinMs * dice.between(0.5, 3)),
+  }
+}
+
+function drawWeather(dice: Dice, scaleMs: number): LinkEffect[] {
+  const often = (most: number): number => (dice.chance(0.5) ? dice.magnitude(0.1, most) : 0)
+  const delay: LinkEffect = {
+    kind: 'delay',
+    timeMs: dice.magnitude(0.1, scaleMs / 4),
+    jitterMs: dice.magnitude(0.1, scaleMs),
+    distribution: dice.pick(['uniform', 'exponential', 'pareto'] as const),
+  }
+  const effects: LinkEffect[] = [
+    { kind: 'loss', percent: often(30) },
+    { kind: 'duplicate', percent: often(30) },
+    { kind: 'corrupt', percent: often(5), bits: dice.integer(1, 3) },
+    { kind: 'reorder', percent: often(30) },
+  ]
+  const drawn = effects.filter((effect) => 'percent' in effect && effect.percent > 0)
+  return dice.chance(0.5) ? [...drawn, delay] : drawn
+}
+
+const damaging: ReadonlySet<FaultKind> = new Set(['wipe', 'flipEntry', 'flipSnapshot', 'restartStorm', 'failDisk'])
+
+function drawRates(dice: Dice, knobs: RaftKnobs): Record<FaultKind, number> {
+  const rates = {} as Record<FaultKind, number>
+  for (const kind of faultKinds) {
+    const most = damaging.has(kind) ? 0.3 : 2
+    const rate = dice.magnitude(0.03, most)
+    const isOn = dice.chance(0.45)
+    // A lease is only as good as the bound on the clocks.
+    rates[kind] = isOn && !(kind === 'jump' && knobs.leaseReads) ? rate : 0
+  }
+  return rates
+}

@@ -1,0 +1,203 @@
+/** A client: the real ClientCore over links of the simulation, with a workload whose answers are checked as they come. */
+import type { History, KvInput, KvOutput } from '@troupe/check'
+import { RaftError } from '@troupe/core'
+import {
+  type Call,
+  ClientCore,
+  type Consistency,
+  type KvCommand,
+  type KvQuery,
+  kv,
+  resolveClientOptions,
+} from '@troupe/machines'
+import { codec } from '@troupe/wire'
+import type { Coverage } from './coverage.ts'
+import { type Dice, diceOf, streams } from './dice.ts'
+import type { Oracle, Reading } from './oracle.ts'
+import type { Scheduler, Task } from './scheduler.ts'
+import { GROUP } from './sim-node.ts'
+
+/** What clients do. */
+export interface Workload {
+  readonly clients: number
+  readonly keys: number
+  /** Operations of one client at the same time. */
+  readonly concurrency: number
+  /** Mean time between an answer and the next question, in ms. */
+  readonly thinkMs: number
+  /** Share of queries among the operations. */
+  readonly reads: number
+  /** Share of compare-and-sets among the writes. */
+  readonly compareAndSets: number
+  readonly consistencies: readonly Consistency[]
+  /** Time that a caller waits; Infinity: for ever. */
+  readonly deadlineMs: number
+  readonly retransmitMs: number
+}
+
+export interface ClientHost {
+  readonly scheduler: Scheduler
+  readonly coverage: Coverage
+  readonly oracle: Oracle
+  readonly history: History<KvInput, KvOutput>
+  readonly nodeIds: readonly string[]
+  /** An answer is wrong. */
+  complained(complaint: string): void
+}
+
+/** What is asked, and what for: `done` is called once. */
+interface Operation {
+  readonly key: string
+  /** The written value; undefined for a query. */
+  readonly value: string | undefined
+  readonly consistency: Consistency | undefined
+  readonly floor: number
+  readonly done: (isAnswered: boolean) => void
+}
+
+const TICK_MIN_MS = 0.01
+
+export class SimClient {
+  readonly index: number
+  readonly core: ClientCore
+  readonly #host: ClientHost
+  readonly #workload: Workload
+  readonly #dice: Dice
+  readonly #tickTask: Task = { run: () => this.#tick() }
+  #tickMs = Number.POSITIVE_INFINITY
+  #isBusy = false
+  #lastValue = 0
+  /** Whether the workload goes on. */
+  isWorking = true
+
+  constructor(host: ClientHost, index: number, workload: Workload, seed: number) {
+    this.#host = host
+    this.index = index
+    this.#workload = workload
+    this.#dice = diceOf(seed, streams.client + index)
+    const options = resolveClientOptions(GROUP, { retransmitMs: workload.retransmitMs })
+    this.core = new ClientCore(options, codec, this.#dice)
+  }
+
+  /** Begins its work. */
+  start(): void {
+    for (let worker = 0; worker < this.#workload.concurrency; worker++) this.#think()
+  }
+
+  #think(): void {
+    const thinkMs = this.#dice.exponential(this.#workload.thinkMs)
+    this.#host.scheduler.after(thinkMs, {
+      run: () => {
+        if (!this.isWorking) return
+        this.#ask(() => this.#think())
+        this.turn()
+      },
+    })
+  }
+
+  #ask(done: () => void): void {
+    const { reads, keys, consistencies, deadlineMs } = this.#workload
+    const key = `k${this.#dice.below(keys)}`
+    const timeoutMs = deadlineMs * (0.5 + this.#dice.next())
+    if (this.#dice.chance(reads)) this.read(key, this.#dice.pick(consistencies), timeoutMs, done)
+    else this.write(key, timeoutMs, done)
+  }
+
+  /** Writes a value that was never written before. `done` is told whether it was acknowledged. */
+  write(key: string, timeoutMs: number, done: (isAnswered: boolean) => void): void {
+    const value = `c${this.index}.${++this.#lastValue}`
+    const isConditional = this.#dice.chance(this.#workload.compareAndSets)
+    const expected = this.#host.oracle.valueOf(key)
+    const command = isConditional ? kv.compareAndSet(key, expected, value) : kv.set(key, value)
+    const input: KvInput = isConditional
+      ? { op: 'compareAndSet', key, expected, value }
+      : { op: 'set', key, value }
+    const floor = this.#host.oracle.floorOf(key)
+    const operation = { key, value, consistency: undefined, floor, done }
+    this.core.propose(this.#call(command, input, timeoutMs, operation))
+  }
+
+  read(key: string, consistency: Consistency, timeoutMs: number, done: (isAnswered: boolean) => void): void {
+    const query: KvQuery = kv.get(key)
+    const floor = this.#host.oracle.floorOf(key)
+    const operation = { key, value: undefined, consistency, floor, done }
+    const input: KvInput = { op: 'get', key }
+    const { nodeIds } = this.#host
+    const node = consistency === 'stale' || consistency === 'follower' ? this.#dice.pick(nodeIds) : undefined
+    this.core.query(query, consistency, node, this.#call(query, input, timeoutMs, operation))
+  }
+
+  #call(command: KvCommand | KvQuery, input: KvInput, timeoutMs: number, operation: Operation): Call {
+    const { coverage, history, scheduler } = this.#host
+    const isRecorded = operation.consistency !== 'stale'
+    const pending = isRecorded ? history.invoke(this.index, input) : undefined
+    return {
+      command,
+      commands: undefined,
+      deadlineMs: scheduler.nowMs + timeoutMs,
+      settled: false,
+      resolve: (value) => {
+        if (operation.value !== undefined) coverage.writes++
+        else if (isRecorded) coverage.reads++
+        else coverage.staleReads++
+        this.#check(operation, value)
+        pending?.ok(operation.value === undefined ? readingOf(value) : (value as KvOutput))
+        operation.done(true)
+      },
+      reject: (error) => {
+        this.#rejected(operation, error)
+        if (RaftError.is(error, 'INDETERMINATE')) pending?.open()
+        else pending?.fail()
+        operation.done(false)
+      },
+    }
+  }
+
+  #rejected({ value }: Operation, error: RaftError): void {
+    if (value !== undefined && error.code === 'INDETERMINATE') this.#host.coverage.openWrites++
+    else this.#host.coverage.refusals++
+    if (error.code === 'REJECTED' || error.code === 'PROTOCOL') {
+      this.#host.complained(`client ${this.index}: ${error.code}: ${error.message}`)
+    }
+  }
+
+  #check({ key, value, consistency, floor }: Operation, answer: unknown): void {
+    const { oracle } = this.#host
+    const complaint =
+      value !== undefined
+        ? oracle.acknowledged(key, value, answer !== false, floor)
+        : consistency === 'stale'
+          ? oracle.sawSomething(answer as Reading | undefined)
+          : oracle.read(key, answer as Reading | undefined, floor)
+    if (complaint !== undefined) {
+      this.#host.complained(`client ${this.index}, ${consistency ?? 'write'}: ${complaint}`)
+    }
+  }
+
+  // ---- time
+
+  /** To be called after anything happened: sends what can be sent, and sets the alarm. */
+  turn(): void {
+    if (this.#isBusy) return
+    this.#isBusy = true
+    const { nowMs } = this.#host.scheduler
+    this.core.tick(nowMs)
+    this.#isBusy = false
+    const dueMs = Math.max(this.core.deadlineMs, nowMs + TICK_MIN_MS)
+    if (dueMs >= this.#tickMs) return
+    this.#tickMs = dueMs
+    this.#host.scheduler.at(dueMs, this.#tickTask)
+  }
+
+  #tick(): void {
+    if (this.#host.scheduler.nowMs !== this.#tickMs) return
+    this.#tickMs = Number.POSITIVE_INFINITY
+    this.turn()
+  }
+}
+
+function readingOf(answer: unknown): KvOutput {
+  if (answer === undefined || answer === null) return undefined
+  const { value, version } = answer as { value: string; version: number }
+  return { value, version }
+}

@@ -1,0 +1,338 @@
+/**
+ * One node: its lives, one after the other, each with a core, a driver and an application of its own, over one disk
+ * and one clock. Its mailbox is drained by turns, which take time.
+ */
+import {
+  type Configuration,
+  type ControlCommand,
+  type ControlOutcome,
+  type Identity,
+  type Message,
+  NodeDriver,
+  type NodeEvent,
+  RaftCore,
+  RaftError,
+  type RaftKnobs,
+  type SnapshotMeta,
+} from '@troupe/core'
+import { type ClientEvent, Gateway, type GatewayOptions, kvMachine, ReplicatedMachine } from '@troupe/machines'
+import type { SessionLimits } from '@troupe/machines'
+import { SkewedClock } from '@troupe/faults'
+import { codec, crc32 } from '@troupe/wire'
+import { CheckedApplication } from './checked-application.ts'
+import { CheckedMachine } from './checked-machine.ts'
+import type { Connection } from './connection.ts'
+import { Violation } from './contract.ts'
+import type { Coverage } from './coverage.ts'
+import { type Dice, diceOf, streams } from './dice.ts'
+import { type DiskOwner, type DiskSpeed, MemoryDisk } from './memory-disk.ts'
+import type { Scheduler, Task } from './scheduler.ts'
+import type { Life, NodeView, SimEvent } from './world-view.ts'
+
+/** Everything about a node that does not change in a run. */
+export interface NodeSettings {
+  readonly seed: number
+  readonly knobs: RaftKnobs
+  /** `electionPriority` of each node. */
+  readonly priorities: readonly number[]
+  readonly gateway: GatewayOptions
+  readonly sessions: SessionLimits
+  readonly disk: DiskSpeed
+  /** Time that a turn takes at least. */
+  readonly turnMs: number
+}
+
+/** What a node needs of its world. */
+export interface NodeHost {
+  readonly scheduler: Scheduler
+  readonly coverage: Coverage
+  readonly settings: NodeSettings
+  observe(event: SimEvent): void
+  /** Something broke that must not. */
+  failed(rule: string, error: unknown): void
+  send(node: SimNode, messages: readonly Message[]): void
+  /** A node went down by itself: its disk failed, or what it holds is damaged. */
+  wentDown(node: SimNode, reason: string): void
+  /** The machine of a node ran a payload. */
+  ran(node: SimNode, count: number, digest: number, payload: Uint8Array): void
+}
+
+interface NodeLife extends Life {
+  readonly machine: CheckedMachine
+  readonly replica: ReplicatedMachine
+}
+
+const CLUSTER_ID = 'sim'
+export const GROUP = 1
+const INCARNATIONS = 1000
+
+export class SimNode implements NodeView, DiskOwner {
+  readonly id: string
+  readonly index: number
+  readonly clock: SkewedClock
+  incarnation: number
+  boot = 0
+  disk: MemoryDisk
+  life: NodeLife | undefined
+  /** What its directory was made with. */
+  configuration: Configuration
+  /** Clients' connections to the present life. */
+  readonly connections = new Set<Connection>()
+  isPaused = false
+  readonly #host: NodeHost
+  readonly #dice: Dice
+  /** What its clock shows when the world begins: it means nothing to anyone. */
+  readonly #clockOriginMs: number
+  #inbox: NodeEvent<ClientEvent>[] = []
+  #spare: NodeEvent<ClientEvent>[] = []
+  #isWoken = false
+  #busyUntilMs = 0
+  /** Time of the earliest alarm that is scheduled. */
+  #alarmMs = Number.POSITIVE_INFINITY
+  readonly #controls = new Map<number, (outcome: ControlOutcome | undefined) => void>()
+  #lastControl = 0
+  readonly #turnTask: Task = { run: () => this.#woken() }
+  readonly #alarmTask: Task = { run: () => this.#alarm() }
+
+  constructor(host: NodeHost, index: number, configuration: Configuration) {
+    this.#host = host
+    this.index = index
+    this.id = nodeId(index)
+    this.incarnation = firstIncarnation(index)
+    this.configuration = configuration
+    this.#dice = diceOf(host.settings.seed, streams.node + index)
+    const { scheduler } = host
+    this.#clockOriginMs = this.#dice.between(0, 1e6)
+    this.clock = new SkewedClock({ nowMs: () => scheduler.nowMs + this.#clockOriginMs })
+    this.disk = this.#newDisk()
+  }
+
+  #newDisk(): MemoryDisk {
+    const { scheduler, settings } = this.#host
+    const disk = new MemoryDisk(scheduler, this.#dice, settings.disk, crc32, this)
+    disk.log.observer = {
+      persisting: (request) => this.#host.observe({ kind: 'persisting', node: this, request }),
+      flushing: (request) => this.#host.observe({ kind: 'flushing', node: this, request }),
+    }
+    return disk
+  }
+
+  get isUp(): boolean {
+    return this.life !== undefined
+  }
+
+  /** Events that wait for the next turn. */
+  get inboxLength(): number {
+    return this.#inbox.length
+  }
+
+  // ---- lives
+
+  /** Starts. False where the directory cannot be used any more. */
+  start(): boolean {
+    this.boot++
+    if (!this.disk.open()) return false
+    try {
+      this.life = this.#newLife()
+    } catch (error) {
+      this.disk.crash()
+      if (RaftError.is(error, 'STORAGE_DAMAGED')) return false
+      this.#host.failed('start', error)
+      return false
+    }
+    this.#host.observe({ kind: 'started', node: this })
+    this.#turn()
+    return true
+  }
+
+  #newLife(): NodeLife {
+    const { settings, scheduler } = this.#host
+    const { id, incarnation, boot, configuration, disk, clock } = this
+    const identity: Identity = { clusterId: CLUSTER_ID, group: GROUP, id, incarnation, boot }
+    const electionPriority = settings.priorities[this.index] ?? 100
+    const random = diceOf(settings.seed, streams.node + this.index + 8 * (boot + 8))
+    const core = new RaftCore(
+      { ...settings.knobs, electionPriority, identity, configuration, random, checksum: crc32 },
+      disk.log,
+      disk.snapshots,
+      clock.nowMs(),
+    )
+    const context = { codec, checksum: crc32, options: {} }
+    const onRun = (count: number, digest: number, payload: Uint8Array): void =>
+      this.#host.ran(this, count, digest, payload)
+    const machine = new CheckedMachine(kvMachine.create(context), onRun)
+    const replica = new ReplicatedMachine(machine, codec, settings.sessions)
+    const application = new CheckedApplication(new Gateway(replica, codec, settings.gateway, () => clock.nowMs()), {
+      applying: (entries) => this.#host.observe({ kind: 'applied', node: this, entries }),
+    })
+    const driver = new NodeDriver<ClientEvent>({
+      core,
+      store: disk.log,
+      snapshots: disk.snapshots,
+      transport: { send: (messages) => this.#host.send(this, messages) },
+      application,
+      clock,
+      checksum: crc32,
+      knobs: settings.knobs,
+      onControl: (outcome) => this.#answered(outcome),
+    })
+    this.#busyUntilMs = scheduler.nowMs
+    this.#alarmMs = Number.POSITIVE_INFINITY
+    return { core, driver, machine, replica }
+  }
+
+  /** Loses all but what is flushed. Harmless on a node that is down. */
+  crash(): void {
+    if (this.life === undefined) return
+    const { coverage } = this.#host
+    coverage.crashes++
+    if (this.disk.log.waiting.some(({ entries }) => entries.length > 0)) coverage.lostWrites++
+    this.life = undefined
+    this.#inbox.length = 0
+    this.disk.crash()
+    for (const connection of [...this.connections]) connection.close()
+    this.connections.clear()
+    for (const answer of [...this.#controls.values()]) answer(undefined)
+    this.#controls.clear()
+    this.#host.observe({ kind: 'crashed', node: this })
+  }
+
+  /** An empty directory in the place of this one: whoever starts from it is another member. */
+  wipe(configuration: Configuration): void {
+    this.incarnation++
+    this.configuration = configuration
+    this.disk = this.#newDisk()
+  }
+
+  pause(): void {
+    this.isPaused = true
+  }
+
+  resume(): void {
+    this.isPaused = false
+    this.wake()
+  }
+
+  // ---- mailbox
+
+  /** Something for the next turn; lost where the node is down. */
+  push(event: NodeEvent<ClientEvent>): void {
+    if (this.life === undefined) return
+    this.#inbox.push(event)
+    this.wake()
+  }
+
+  /** Asks something as an operator. The outcome is undefined where the node goes down before it answers. */
+  control(command: ControlCommand, answer: (outcome: ControlOutcome | undefined) => void): void {
+    if (this.life === undefined) return answer(undefined)
+    const id = ++this.#lastControl
+    this.#controls.set(id, answer)
+    this.push({ kind: 'control', id, command })
+  }
+
+  #answered(outcome: ControlOutcome): void {
+    const answer = this.#controls.get(outcome.id)
+    if (answer === undefined) {
+      return this.#host.failed('control', new Violation('control', `${outcome.id} is answered twice`))
+    }
+    this.#controls.delete(outcome.id)
+    answer(outcome)
+  }
+
+  wake(): void {
+    if (this.#isWoken || this.life === undefined || this.isPaused) return
+    this.#isWoken = true
+    const { scheduler } = this.#host
+    scheduler.at(Math.max(scheduler.nowMs, this.#busyUntilMs), this.#turnTask)
+  }
+
+  #woken(): void {
+    this.#isWoken = false
+    if (this.life !== undefined && !this.isPaused) this.#turn()
+  }
+
+  /** The clock has been changed: what was due may be due at another time. */
+  rearm(): void {
+    if (this.life !== undefined) this.#arm()
+  }
+
+  #arm(): void {
+    const deadlineMs = this.life?.driver.deadlineMs ?? Number.POSITIVE_INFINITY
+    const dueMs = this.clock.trueMsOf(deadlineMs) - this.#clockOriginMs
+    if (dueMs >= this.#alarmMs || dueMs === Number.POSITIVE_INFINITY) return
+    this.#alarmMs = Math.max(dueMs, this.#busyUntilMs)
+    this.#host.scheduler.at(this.#alarmMs, this.#alarmTask)
+  }
+
+  #alarm(): void {
+    const { nowMs } = this.#host.scheduler
+    // An earlier one has been scheduled since.
+    if (nowMs !== this.#alarmMs) return
+    this.#alarmMs = Number.POSITIVE_INFINITY
+    if (this.life === undefined || this.isPaused) return
+    if (this.clock.nowMs() >= this.life.driver.deadlineMs) this.wake()
+    else this.#arm()
+  }
+
+  #turn(): void {
+    const life = this.life as NodeLife
+    const { scheduler, coverage, settings } = this.#host
+    const events = this.#inbox
+    this.#inbox = this.#spare
+    coverage.coreEvents += events.length + 1
+    coverage.turns++
+    try {
+      life.driver.handle(events)
+      this.disk.kick()
+      this.#host.observe({ kind: 'turned', node: this, events })
+    } catch (error) {
+      this.#broke(error)
+    }
+    events.length = 0
+    this.#spare = events
+    if (this.life !== life) return
+    this.#busyUntilMs = scheduler.nowMs + settings.turnMs * (0.5 + this.#dice.next())
+    if (this.#inbox.length > 0 || life.driver.hasMore) this.wake()
+    this.#arm()
+  }
+
+  #broke(error: unknown): void {
+    if (RaftError.is(error, 'STORAGE_DAMAGED')) {
+      this.#host.coverage.damageCrashes++
+      this.#host.wentDown(this, error.message)
+    } else {
+      this.#host.failed('node', error)
+    }
+  }
+
+  // ---- the disk reports
+
+  persisted(token: number): void {
+    this.push({ kind: 'persisted', token })
+  }
+  snapshotSaved(meta: SnapshotMeta): void {
+    this.#host.coverage.snapshotsSaved++
+    this.push({ kind: 'snapshotSaved', meta })
+  }
+  snapshotReceived(meta: SnapshotMeta): void {
+    this.#host.coverage.snapshotsInstalled++
+    this.push({ kind: 'snapshotReceived', meta })
+  }
+  storageFailed(): void {
+    this.#host.coverage.storageFailures++
+    this.#host.wentDown(this, 'a flush failed')
+  }
+
+  /** The whole replicated state, as bytes that are equal where the states are. */
+  stateChecksum(): number {
+    let checksum = 0
+    for (const chunk of this.life?.replica.save() ?? []) checksum = crc32(chunk, checksum)
+    return checksum
+  }
+}
+
+/** The name of the node with this index. */
+export const nodeId = (index: number): string => `n${index + 1}`
+
+/** The incarnation that the node with this index begins with; each wiping gives it the next. */
+export const firstIncarnation = (index: number): number => (index + 1) * INCARNATIONS

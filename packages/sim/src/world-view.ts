@@ -1,0 +1,66 @@
+/** What the parts of a simulation know of each other. */
+import type { Entry, Member, Message, NodeDriver, NodeEvent, PersistRequest, RaftCore, SnapshotMeta } from '@troupe/core'
+import type { ClientEvent } from '@troupe/machines'
+import type { Ledger } from './ledger.ts'
+import type { LogContent } from './log-content.ts'
+import type { MemoryDisk } from './memory-disk.ts'
+
+/** One life of a node, from its start to its crash. */
+export interface Life {
+  readonly core: RaftCore
+  readonly driver: NodeDriver<ClientEvent>
+}
+
+/** A node as invariants and timeline see it. */
+export interface NodeView {
+  readonly id: string
+  /** Its place among the nodes of the world. */
+  readonly index: number
+  readonly incarnation: number
+  readonly boot: number
+  readonly disk: MemoryDisk
+  /** Undefined while the node is down. */
+  readonly life: Life | undefined
+}
+
+/** What happened. Objects live as long as the call that reports them. */
+export type SimEvent =
+  | { readonly kind: 'started'; readonly node: NodeView }
+  | { readonly kind: 'crashed'; readonly node: NodeView }
+  /** A turn is over, with these events. */
+  | { readonly kind: 'turned'; readonly node: NodeView; readonly events: readonly NodeEvent<ClientEvent>[] }
+  | { readonly kind: 'sent'; readonly node: NodeView; readonly message: Message }
+  /** Handed to the store: `disk.log.seen` is still what it was. */
+  | { readonly kind: 'persisting'; readonly node: NodeView; readonly request: PersistRequest }
+  /** On its way to the disk: `disk.log.flushed` is still what it was. */
+  | { readonly kind: 'flushing'; readonly node: NodeView; readonly request: PersistRequest }
+  /** Handed to the application. */
+  | { readonly kind: 'applied'; readonly node: NodeView; readonly entries: readonly Entry[] }
+  /** The application's state was replaced by a snapshot. */
+  | { readonly kind: 'installed'; readonly node: NodeView; readonly meta: SnapshotMeta }
+  /** The machine of a node ran its `count`th payload; `digest` covers all of them. */
+  | { readonly kind: 'digested'; readonly node: NodeView; readonly count: number; readonly digest: number }
+  /** Client traffic that is checked as it comes in. */
+  | { readonly kind: 'answered'; readonly complaint: string | undefined }
+  /** All faults are over. */
+  | { readonly kind: 'healed' }
+
+export type SimEventKind = SimEvent['kind']
+
+/** What invariants may ask of the world. */
+export interface WorldView {
+  readonly nowMs: number
+  readonly nodes: readonly NodeView[]
+  readonly ledger: Ledger
+  /** What the directory of a member holds, also of one that was wiped since; undefined where there never was one. */
+  contentOf(member: Member): LogContent | undefined
+}
+
+/** One property that holds at any time. One file each. */
+export interface Invariant {
+  readonly name: string
+  /** The events that it looks at. */
+  readonly on: readonly SimEventKind[]
+  /** Called after each such event. Throws a Violation (contract.ts) where the property does not hold. */
+  check(world: WorldView, event: SimEvent): void
+}

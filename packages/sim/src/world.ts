@@ -1,0 +1,325 @@
+/**
+ * A cluster, its clients, its network, and what goes wrong with them, in virtual time. Everything follows from the plan.
+ *
+ *     plan ─► nodes, clients, network, nemesis ─► step ─► one event ─► invariants ─► trace
+ *
+ * First a phase with faults, then a phase without any, in which the cluster must find together again (liveness.ts).
+ */
+import { History, type KvInput, type KvOutput } from '@troupe/check'
+import {
+  type Configuration,
+  EMPTY_CONFIGURATION,
+  EntryKind,
+  type Member,
+  type Message,
+  membersOf,
+  simpleConfiguration,
+} from '@troupe/core'
+import { codec } from '@troupe/wire'
+import { Carrier } from './carrier.ts'
+import { ClientNetwork } from './client-network.ts'
+import { Configurations } from './configurations.ts'
+import { Violation } from './contract.ts'
+import { type Coverage, noCoverage } from './coverage.ts'
+import { diceOf, streams } from './dice.ts'
+import { type BudgetView, mayLose } from './fault-budget.ts'
+import { allInvariants } from './invariant-set.ts'
+import type { QuietAfterHeal } from './invariants/index.ts'
+import { Ledger } from './ledger.ts'
+import { Liveness, type LivenessHost } from './liveness.ts'
+import type { LogContent } from './log-content.ts'
+import { Nemesis, type NemesisHost } from './nemesis.ts'
+import { Operator } from './operator.ts'
+import { Oracle } from './oracle.ts'
+import { PeerNetwork } from './peer-network.ts'
+import type { Plan } from './plan.ts'
+import { Scheduler } from './scheduler.ts'
+import { type ClientHost, SimClient } from './sim-client.ts'
+import { firstIncarnation, type NodeHost, type NodeSettings, nodeId, SimNode } from './sim-node.ts'
+import { Timeline } from './timeline.ts'
+import { Trace } from './trace.ts'
+import type { Invariant, SimEvent, SimEventKind } from './world-view.ts'
+
+/** Why a run failed. */
+export interface Failure {
+  /** `invariant`: a property does not hold; `crash`: something threw; `liveness`: it did not come together again. */
+  readonly kind: 'invariant' | 'crash' | 'liveness'
+  readonly invariant: string
+  readonly message: string
+  readonly atMs: number
+  /** Number of the event. */
+  readonly event: number
+  readonly stack: string | undefined
+}
+
+const TURN = 1
+const OTHER = 2
+
+export class World implements NodeHost, ClientHost, NemesisHost, BudgetView, LivenessHost {
+  readonly plan: Plan
+  readonly scheduler = new Scheduler()
+  readonly coverage: Coverage = noCoverage()
+  readonly settings: NodeSettings
+  readonly nodes: readonly SimNode[]
+  readonly simClients: readonly SimClient[]
+  readonly ledger = new Ledger()
+  readonly oracle = new Oracle(codec)
+  readonly history = new History<KvInput, KvOutput>()
+  readonly carrier: Carrier
+  readonly peers: PeerNetwork
+  readonly clients: ClientNetwork
+  readonly operator: Operator
+  readonly nodeIds: readonly string[]
+  readonly trace: Trace
+  failure: Failure | undefined
+  /** The run came to its end. */
+  isDone = false
+  readonly #timeline: Timeline | undefined
+  readonly #nemesis: Nemesis
+  readonly #liveness: Liveness
+  readonly #configurations: Configurations
+  readonly #byKind = new Map<SimEventKind, Invariant[]>()
+  readonly quiet: QuietAfterHeal
+  /** What directories held when they were wiped, by name and incarnation. */
+  readonly #graves = new Map<string, LogContent>()
+  #isHealed = false
+
+  constructor(plan: Plan, onLine?: (line: string) => void) {
+    this.plan = plan
+    this.trace = new Trace(onLine)
+    this.#timeline = onLine === undefined ? undefined : new Timeline(this)
+    this.settings = settingsOf(plan)
+    const bootstrap = bootstrapOf(plan)
+    this.#configurations = new Configurations(bootstrap)
+    const { invariants, quiet } = allInvariants(this.coverage)
+    this.quiet = quiet
+    for (const invariant of invariants) {
+      for (const kind of invariant.on) this.#byKind.set(kind, [...(this.#byKind.get(kind) ?? []), invariant])
+    }
+    const total = plan.voters + plan.learners + plan.spares
+    this.nodes = Array.from({ length: total }, (_, index) => {
+      return new SimNode(this, index, index < plan.voters + plan.learners ? bootstrap : EMPTY_CONFIGURATION)
+    })
+    this.nodeIds = this.nodes.map(({ id }) => id)
+    this.simClients = Array.from(
+      { length: plan.workload.clients },
+      (_, index) => new SimClient(this, index, plan.workload, plan.seed),
+    )
+    const { scheduler, nodes, coverage } = this
+    const dice = diceOf(plan.seed, streams.network)
+    this.carrier = new Carrier(scheduler, dice, plan.network, coverage)
+    this.peers = new PeerNetwork({
+      ...{ scheduler, dice, nodes, carrier: this.carrier, chances: plan.hints },
+      onRefused: () => {},
+    })
+    this.clients = new ClientNetwork({
+      ...{ scheduler, dice, carrier: this.carrier, clients: this.simClients },
+    })
+    const onText = (text: string): void => this.line(text)
+    this.operator = new Operator({
+      ...{ scheduler, nodes, coverage, dice: diceOf(plan.seed, streams.operator), onLine: onText },
+    })
+    this.#nemesis = new Nemesis(this, diceOf(plan.seed, streams.nemesis))
+    this.#liveness = new Liveness(this)
+    for (const node of nodes) scheduler.after(0, { run: () => this.start(node) })
+    for (const client of this.simClients) client.start()
+    scheduler.at(plan.faultMs, { run: () => this.#heal() })
+  }
+
+  get nowMs(): number {
+    return this.scheduler.nowMs
+  }
+
+  get liveConfigurations(): readonly Configuration[] {
+    return this.#configurations.live(this.ledger)
+  }
+
+  /** The members, as last committed. */
+  get members(): readonly Member[] {
+    return membersOf(this.#configurations.committed(this.ledger))
+  }
+
+  /** One event. False once the run is over. */
+  step(): boolean {
+    if (this.isDone || this.failure !== undefined) return false
+    try {
+      if (!this.scheduler.step()) this.failed('scheduler', new Violation('scheduler', 'nothing is left to happen'))
+    } catch (error) {
+      this.failed('world', error)
+    }
+    return !this.isDone && this.failure === undefined
+  }
+
+  // ---- what nodes report
+
+  observe(event: SimEvent): void {
+    if (this.failure !== undefined) return
+    try {
+      this.#note(event)
+      for (const invariant of this.#byKind.get(event.kind) ?? []) invariant.check(this, event)
+    } catch (error) {
+      this.failed('invariant', error)
+      throw error
+    }
+  }
+
+  #note(event: SimEvent): void {
+    switch (event.kind) {
+      case 'turned': {
+        const { node } = event
+        const core = node.life?.core
+        if (core === undefined) return
+        this.ledger.follow(node)
+        const { term, commitIndex, lastIndex } = core
+        this.trace.event(this.nowMs, TURN * 64 + node.index, term, commitIndex, lastIndex)
+        break
+      }
+      case 'applied':
+        this.ledger.follow(event.node)
+        break
+      case 'persisting':
+        for (const entry of event.request.entries) {
+          if (entry.kind === EntryKind.configuration) this.#configurations.note(entry)
+        }
+        this.coverage.repairs += event.request.repairs.length
+        break
+      case 'started':
+      case 'crashed':
+        this.trace.event(this.nowMs, OTHER * 64 + event.node.index, event.node.boot, event.node.incarnation, 0)
+        break
+    }
+    this.#timeline?.note(event)
+  }
+
+  failed(rule: string, error: unknown): void {
+    if (this.failure !== undefined) return
+    const isViolation = error instanceof Violation
+    const message = error instanceof Error ? error.message : String(error)
+    this.failure = {
+      kind: isViolation ? (error.rule === 'liveness' ? 'liveness' : 'invariant') : 'crash',
+      invariant: isViolation ? error.rule : rule,
+      message,
+      atMs: this.nowMs,
+      event: this.scheduler.steps,
+      stack: error instanceof Error ? error.stack : undefined,
+    }
+    this.line(`FAILED: ${this.failure.invariant}: ${message}`)
+  }
+
+  line(text: string): void {
+    if (this.trace.wantsLines) this.#timeline?.text(text)
+  }
+
+  send(node: SimNode, messages: readonly Message[]): void {
+    for (const message of messages) this.observe({ kind: 'sent', node, message })
+    this.peers.send(node, messages)
+  }
+
+  ran(node: SimNode, count: number, digest: number, payload: Uint8Array): void {
+    const complaint = this.oracle.ran(count, digest, payload)
+    if (complaint !== undefined) this.complained(`${node.id}: ${complaint}`)
+  }
+
+  complained(complaint: string): void {
+    this.observe({ kind: 'answered', complaint })
+  }
+
+  contentOf({ id, incarnation }: Member): LogContent | undefined {
+    const node = this.nodes.find((candidate) => candidate.id === id)
+    if (node?.incarnation === incarnation) return node.disk.log.flushed
+    return this.#graves.get(`${id}/${incarnation}`)
+  }
+
+  // ---- lives
+
+  start(node: SimNode): void {
+    if (node.isUp) return
+    if (node.start()) {
+      this.peers.started(node)
+      this.clients.started(node)
+      return
+    }
+    if (this.failure !== undefined) return
+    this.line(`${node.id} cannot start: what is damaged has no other copy here`)
+    this.#empty(node)
+    this.#startLater(node, this.plan.downMs)
+  }
+
+  crash(node: SimNode, downMs: number): void {
+    if (!node.isUp) return
+    node.crash()
+    this.peers.crashed(node)
+    this.#startLater(node, downMs)
+  }
+
+  wentDown(node: SimNode, reason: string): void {
+    this.line(`${node.id} goes down: ${reason}`)
+    this.crash(node, this.#isHealed ? 10 : this.plan.downMs)
+  }
+
+  #startLater(node: SimNode, downMs: number): void {
+    const { boot } = node
+    this.scheduler.after(downMs, {
+      run: () => {
+        if (node.boot === boot) this.start(node)
+      },
+    })
+  }
+
+  mayLose(node: SimNode): boolean {
+    if (this.plan.exceedBudget) return true
+    return !this.operator.hasUnanswered && mayLose(this, node)
+  }
+
+  wipe(node: SimNode): boolean {
+    if (!this.mayLose(node)) return false
+    if (node.isUp) {
+      node.crash()
+      this.peers.crashed(node)
+    }
+    this.#empty(node)
+    this.#startLater(node, this.plan.downMs)
+    return true
+  }
+
+  #empty(node: SimNode): void {
+    const { id, incarnation } = node
+    const isVoter = this.liveConfigurations.some(({ voters }) => voters.some((voter) => voter.id === id))
+    const isMember = this.liveConfigurations.some((one) => membersOf(one).some((member) => member.id === id))
+    this.#graves.set(`${id}/${incarnation}`, node.disk.log.flushed.copy())
+    this.coverage.wipes++
+    node.wipe(EMPTY_CONFIGURATION)
+    if (isMember) this.operator.replace(node, isVoter)
+  }
+
+  // ---- the end
+
+  /** Nothing goes wrong any more: from here on the cluster has to find together again. */
+  #heal(): void {
+    this.line('---- everything is healed')
+    this.#isHealed = true
+    this.#nemesis.heal()
+    this.operator.isHurried = true
+    for (const client of this.simClients) client.isWorking = false
+    for (const node of this.nodes) {
+      node.disk.slowness = 1
+      node.disk.isFailing = false
+      if (node.disk.isStalled) node.disk.release()
+      if (node.isPaused) node.resume()
+      if (!node.isUp) this.#startLater(node, 5)
+    }
+    this.observe({ kind: 'healed' })
+    this.#liveness.begin()
+  }
+}
+
+function settingsOf(plan: Plan): NodeSettings {
+  const { seed, knobs, priorities, gateway, sessions, disk, turnMs } = plan
+  return { seed, knobs, priorities, gateway, sessions, disk, turnMs }
+}
+
+function bootstrapOf({ voters, learners }: Plan): Configuration {
+  const member = (_: unknown, at: number): Member => ({ id: nodeId(at), incarnation: firstIncarnation(at) })
+  const all = Array.from({ length: voters + learners }, member)
+  return simpleConfiguration(all.slice(0, voters), all.slice(voters))
+}

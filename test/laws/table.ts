@@ -27,7 +27,10 @@ export const packageLaws: Readonly<Record<string, PackageLaw>> = {
   'packages/core': { ...pure, packages: [] },
   'packages/check': { ...pure, packages: [] },
   'packages/machines': { ...pure, packages: ['core'] },
+  'packages/faults': { ...pure, packages: ['core'] },
   'packages/wire': { packages: ['core'], npm: ['msgpackr'], node: { only: ['zlib'] }, isPure: false },
+  // What it drives may touch zlib (wire); its own sources are as pure as the core.
+  'packages/sim': { ...pure, packages: ['core', 'machines', 'wire', 'faults', 'check'] },
   'packages/actor': { ...onNode, packages: ['core'], npm: ['comlink'] },
   'packages/transport': { ...onNode, packages: ['core', 'wire', 'actor'] },
   'packages/store': {

@@ -1,0 +1,100 @@
+import type {
+  ClockEffect,
+  Fault,
+  Latency,
+  Links,
+  NodeFault,
+  NodeSelector,
+  PartitionFault,
+} from './vocabulary.ts'
+
+/** One line for timelines and reports. */
+export function describeFault(fault: Fault): string {
+  switch (fault.kind) {
+    case 'partition':
+      return `partition ${describePartition(fault)}`
+    case 'link':
+      return `${fault.mode}${fault.mode === 'slow' ? ` by ${fault.timeMs} ms` : ''}${onLinks(fault.links)}`
+    case 'delay':
+      return `delay of ${describeLatency(fault)}${onLinks(fault.links)}`
+    case 'loss': {
+      if ('percent' in fault) return `loss of ${describeChance(fault)}${onLinks(fault.links)}`
+      const { toBad, toGood, lossInBad = 100, lossInGood = 0 } = fault.gilbertElliott
+      const states = `to bad ${toBad}%, to good ${toGood}%, lost ${lossInBad}% / ${lossInGood}%`
+      return `loss in bursts (${states})${onLinks(fault.links)}`
+    }
+    case 'duplicate':
+      return `duplicates of ${describeChance(fault)}${onLinks(fault.links)}`
+    case 'reorder': {
+      const gap = fault.gap === undefined ? '' : `, gap ${fault.gap}`
+      return `reordering of ${fault.percent}%${gap}${onLinks(fault.links)}`
+    }
+    case 'corrupt': {
+      const bits = fault.bits === undefined ? '' : `, ${fault.bits} bits`
+      return `corruption of ${describeChance(fault)}${bits}${onLinks(fault.links)}`
+    }
+    case 'rate': {
+      const limit = fault.limitBytes === undefined ? '' : `, ${fault.limitBytes} B waiting`
+      return `rate of ${fault.bytesPerSecond} B/s${limit}${onLinks(fault.links)}`
+    }
+    default:
+      return describeNodeFault(fault)
+  }
+}
+
+function describeNodeFault(fault: NodeFault): string {
+  switch (fault.kind) {
+    case 'clock':
+      return `clock ${describeClock(fault)} at ${describeNodes(fault.nodes)}`
+    case 'storage': {
+      const times = fault.mode === 'bit-flip' && fault.count !== undefined ? ` × ${fault.count}` : ''
+      const delay = fault.mode === 'slow' ? ` by ${describeLatency(fault)}` : ''
+      return `storage ${fault.mode}${times}${delay} at ${describeNodes(fault.nodes)}`
+    }
+    case 'membership':
+      return `membership: ${fault.change} ${describeNodes(fault.nodes)}`
+    case 'transfer':
+      return `transfer of leadership${fault.nodes === undefined ? '' : ` to ${describeNodes(fault.nodes)}`}`
+    default:
+      return `${fault.kind} ${describeNodes(fault.nodes)}`
+  }
+}
+
+/** As people write it: a name for a set, or the names. */
+export function describeNodes(nodes: NodeSelector): string {
+  return typeof nodes === 'string' ? nodes : nodes.join(' ')
+}
+
+function describePartition(fault: PartitionFault): string {
+  if ('topology' in fault) return fault.topology
+  const { direction = 'both' } = fault
+  const what = 'split' in fault ? fault.split : fault.groups.map((group) => group.join(' ')).join(' | ')
+  return direction === 'both' ? what : `${what}, ${direction}`
+}
+
+function describeLatency({ timeMs, jitterMs = 0, distribution, correlation = 0 }: Latency): string {
+  const jitter = jitterMs === 0 ? '' : ` ± ${jitterMs}`
+  const more = [distribution, correlation > 0 ? `correlation ${correlation}%` : undefined]
+  return [`${timeMs}${jitter} ms`, ...more.filter((part) => part !== undefined)].join(', ')
+}
+
+function describeChance({ percent, correlation = 0 }: { percent: number; correlation?: number }): string {
+  return correlation > 0 ? `${percent}%, correlation ${correlation}%` : `${percent}%`
+}
+
+function describeClock(effect: ClockEffect): string {
+  switch (effect.mode) {
+    case 'bump':
+      return `bump by ${effect.byMs} ms`
+    case 'rate':
+      return `rate × ${effect.rate}`
+    case 'step':
+      return `step by ${effect.byMs} ms every ${effect.everyMs} ms`
+  }
+}
+
+function onLinks(links: Links | undefined): string {
+  if (links === undefined) return ''
+  const arrow = { both: '↔', outbound: '→', inbound: '←' }[links.direction ?? 'both']
+  return ` on ${describeNodes(links.from)} ${arrow} ${describeNodes(links.to)}`
+}

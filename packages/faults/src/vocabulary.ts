@@ -1,0 +1,184 @@
+/**
+ * Faults as data: what scenarios are made of, and what a {@link FaultPlane} applies. Plain values that survive JSON.
+ *
+ * The words are those of the field: Jepsen's splits and topologies, netem's link effects (percentages from 0 to 100),
+ * clogging as FoundationDB has it, TigerBeetle's and Jepsen's clocks.
+ */
+import type { NodeId } from '@troupe/core'
+
+export const NODE_SETS = [
+  'all',
+  'random',
+  'one',
+  'minority',
+  'minority-third',
+  'majority',
+  'primaries',
+] as const
+
+/**
+ * Which nodes: these, or a set that is drawn when the fault is applied.
+ * - `random`: any subset but the empty one
+ * - `one`, `minority`, `majority`: so many of them (the largest minority, the smallest majority)
+ * - `minority-third`: fewer than a third, but at least one
+ * - `primaries`: who believes to lead
+ */
+export type NodeSelector = (typeof NODE_SETS)[number] | readonly NodeId[]
+
+export const DIRECTIONS = ['both', 'inbound', 'outbound'] as const
+
+/** Seen from the nodes named first, or from the isolated side: what leaves them, what reaches them, or both. */
+export type Direction = (typeof DIRECTIONS)[number]
+
+/** The links between the nodes `from` and the nodes `to`. */
+export interface Links {
+  readonly from: NodeSelector
+  readonly to: NodeSelector
+  /** @default 'both' */
+  readonly direction?: Direction
+}
+
+export const SPLITS = ['halves', 'one', 'minority-third', 'majority', 'primaries'] as const
+
+/** Named after the isolated side. `primaries`: each of them alone. */
+export type Split = (typeof SPLITS)[number]
+
+export const TOPOLOGIES = ['bridge', 'majorities-ring', 'chain', 'star'] as const
+
+/**
+ * - `bridge`: two halves that do not see each other, and one node that sees both
+ * - `majorities-ring`: each node hears a majority, and no two the same one
+ * - `chain`: each sees its neighbours in a line
+ * - `star`: all see one, and only that one sees all
+ */
+export type Topology = (typeof TOPOLOGIES)[number]
+
+export type PartitionFault =
+  | { readonly kind: 'partition'; readonly split: Split; readonly direction?: Direction }
+  | { readonly kind: 'partition'; readonly topology: Topology }
+  /** Nodes that no group names form one more group together; with a direction, all groups but that are isolated. */
+  | {
+      readonly kind: 'partition'
+      readonly groups: readonly (readonly NodeId[])[]
+      readonly direction?: Direction
+    }
+
+export const DISTRIBUTIONS = ['constant', 'uniform', 'normal', 'exponential', 'pareto'] as const
+export type Distribution = (typeof DISTRIBUTIONS)[number]
+
+/** How long a frame is on its way, never below 0. */
+export interface Latency {
+  readonly timeMs: number
+  /** @default 0 */
+  readonly jitterMs?: number
+  /**
+   * `uniform`: `timeMs` ± `jitterMs`; `normal`: mean and standard deviation; `exponential` and `pareto`: `timeMs`
+   * plus a tail of mean `jitterMs`; `constant`: no jitter. @default 'uniform'
+   */
+  readonly distribution?: Distribution
+  /** Chance in percent that a frame takes as long as the one before. @default 0 */
+  readonly correlation?: number
+}
+
+/** Gilbert and Elliott's two states, in percent per frame. The link begins in the good one. */
+export interface GilbertElliott {
+  /** Chance to leave the good state, netem's `p`. */
+  readonly toBad: number
+  /** Chance to leave the bad state, netem's `r`. */
+  readonly toGood: number
+  /** Loss in the bad state, netem's `1-h`. @default 100 */
+  readonly lossInBad?: number
+  /** Loss in the good state, netem's `1-k`. @default 0 */
+  readonly lossInGood?: number
+}
+
+/** A chance in percent for each frame; `correlation` is the chance in percent that it fares as the one before. */
+interface Chance {
+  readonly percent: number
+  /** @default 0 */
+  readonly correlation?: number
+}
+
+/** What happens to frames on a link. */
+export type LinkEffect =
+  /** `drop`: nothing arrives (Antithesis: stopped). `jam`: frames are held until the fault is healed (clogged). */
+  | { readonly kind: 'link'; readonly mode: 'drop' | 'jam' }
+  | { readonly kind: 'link'; readonly mode: 'slow'; readonly timeMs: number }
+  | ({ readonly kind: 'delay' } & Latency)
+  | ({ readonly kind: 'loss' } & Chance)
+  | { readonly kind: 'loss'; readonly gilbertElliott: GilbertElliott }
+  | ({ readonly kind: 'duplicate' } & Chance)
+  /**
+   * So many frames are not delayed and overtake those that are: without a delay it does nothing. `gap`: only each
+   * so-many-th frame may. @default gap 1
+   */
+  | { readonly kind: 'reorder'; readonly percent: number; readonly gap?: number }
+  /** `bits` different bits are flipped. @default bits 1 */
+  | ({ readonly kind: 'corrupt'; readonly bits?: number } & Chance)
+  /** Frames wait for each other; what would exceed `limitBytes` of waiting bytes is lost. @default limitBytes none */
+  | { readonly kind: 'rate'; readonly bytesPerSecond: number; readonly limitBytes?: number }
+
+/** Without `links`: all links, of clients and of nodes that come later too. */
+export type LinkFault = LinkEffect & { readonly links?: Links }
+
+/** What a clock does. A bump is over at once; the others last. */
+export type ClockEffect =
+  /** Jumps once. */
+  | { readonly mode: 'bump'; readonly byMs: number }
+  /** Runs so many times as fast. */
+  | { readonly mode: 'rate'; readonly rate: number }
+  /** Jumps again and again. */
+  | { readonly mode: 'step'; readonly byMs: number; readonly everyMs: number }
+
+/** What a store does while the fault lasts. */
+export type StoreEffect =
+  /** Completions are late. */
+  | { readonly mode: 'slow'; readonly timeMs: number; readonly jitterMs?: number }
+  /** No completion is reported. */
+  | { readonly mode: 'stall' }
+  /** New requests are refused for space and wait; none is written in part. */
+  | { readonly mode: 'full' }
+  /** The next request fails, and with it the store. */
+  | { readonly mode: 'fail' }
+
+/** What happens to a disk at once. */
+export type DiskDamage =
+  /** In what is flushed. @default count 1 */
+  | { readonly mode: 'bit-flip'; readonly count?: number }
+  /** The node dies and what was not flushed is gone. */
+  | { readonly mode: 'lose-unflushed' }
+
+export const NODE_ACTIONS = [
+  'crash',
+  'restart',
+  'wipe',
+  'pause',
+  'resume',
+  'elect',
+  'snapshot',
+  'compact',
+] as const
+
+/**
+ * - `crash`, `restart`: dies, comes back with what its disk has
+ * - `wipe`: comes back with an empty directory
+ * - `pause`, `resume`: stops taking turns, goes on
+ * - `elect`: asks for votes; `snapshot`: takes one; `compact`: takes one and drops the log behind it
+ */
+export type NodeAction = (typeof NODE_ACTIONS)[number]
+
+export const MEMBER_CHANGES = ['add', 'remove', 'replace', 'promote', 'demote'] as const
+
+/** `replace`: by a new node with an empty directory under the same name. */
+export type MembershipChange = (typeof MEMBER_CHANGES)[number]
+
+export type NodeFault =
+  | { readonly kind: NodeAction; readonly nodes: NodeSelector }
+  | ({ readonly kind: 'clock'; readonly nodes: NodeSelector } & ClockEffect)
+  | ({ readonly kind: 'storage'; readonly nodes: NodeSelector } & (StoreEffect | DiskDamage))
+  | { readonly kind: 'membership'; readonly change: MembershipChange; readonly nodes: NodeSelector }
+  /** To the first of the nodes; to the best voter where none is given. */
+  | { readonly kind: 'transfer'; readonly nodes?: NodeSelector }
+
+export type Fault = PartitionFault | LinkFault | NodeFault
+export type FaultKind = Fault['kind']

@@ -316,8 +316,9 @@ export function fieldsOf(node: ScriptedNode): Record<string, string | number> {
 }
 
 function statusOf(node: ScriptedNode): string[] {
-  const { role, term, vote, leader, commit, applied, last, flushed, config } = fieldsOf(node)
+  const { role, term, vote, leader, commit, applied, last, flushed } = fieldsOf(node)
   if (node.core === undefined) return [`${node.id} down`]
+  const config = configurationText(node.core.configuration)
   const who = `${node.id} ${role} t${term} vote=${vote} leader=${leader}`
   const lines = [`${who} applied=${applied} commit=${commit} flushed=${flushed} last=${last} ${config}`]
   for (const [id, { state, match, next, inflightMessages, probing }] of node.core.progress) {

@@ -57,6 +57,8 @@ import { RaftError } from '../../src/index.ts'
 import { commands } from './commands.ts'
 import { World } from './world.ts'
 
+const LINES_BEFORE_AN_ERROR = 30
+
 /** Plays the script in `text` and gives it with its outputs as they are now. Errors name `file` and the line. */
 export function play(file: string, text: string): string {
   const world = new World()
@@ -68,10 +70,11 @@ export function play(file: string, text: string): string {
     try {
       perform(world, line)
     } catch (error) {
-      // A broken invariant of the core is more than a mistake in the script: where it was thrown matters.
-      const where = `${file}:${at + 1}: ${line}`
-      if (error instanceof RaftError || !(error instanceof Error)) throw new Error(`${where}\n${error}`)
-      throw new Error(`${where}\n${error.message}`, { cause: error })
+      const reason = error instanceof Error && !(error instanceof RaftError) ? error.message : String(error)
+      const before = [...played.slice(-LINES_BEFORE_AN_ERROR), ...world.lines.map((output) => `  ${output}`)]
+      throw new Error(`${file}:${at + 1}: ${line}\n${reason}\n\nbefore:\n${before.join('\n')}`, {
+        cause: error,
+      })
     }
     for (const output of world.lines) played.push(`  ${output}`)
     world.lines = []

@@ -55,8 +55,8 @@ function checkWorld(world: FakeCluster): void {
   }
 }
 
-function play(seed: number, steps: number, limits: SessionLimits): FakeCluster {
-  const world = new FakeCluster(seed, limits)
+function play(seed: number, steps: number, limits: SessionLimits, isForwarding = false): FakeCluster {
+  const world = new FakeCluster(seed, limits, isForwarding)
   for (let step = 0; step < steps; step++) world.step()
   world.heal()
   checkWorld(world)
@@ -80,9 +80,21 @@ describe('clients, gateways and replicas on an unreliable network', () => {
     )
   })
 
+  it('do so through nodes that forward', () => {
+    fc.assert(
+      fc.property(fc.nat(), fc.boolean(), (seed, isScarce) => {
+        const limits = isScarce
+          ? { maxSessions: 2, maxUnconfirmedCommands: 30, sessionTtlMs: 200 }
+          : { maxSessions: 100, maxUnconfirmedCommands: 1000, sessionTtlMs: 0 }
+        play(seed, 1200, limits, true)
+      }),
+      runs(100),
+    )
+  })
+
   it('get much done meanwhile', () => {
     const limits = { maxSessions: 10, maxUnconfirmedCommands: 1000, sessionTtlMs: 0 }
-    const worlds = [1, 2, 3].map((seed) => play(seed, 4000, limits))
+    const worlds = [1, 2, 3, 4].map((seed) => play(seed, 4000, limits, seed % 2 === 0))
     for (const { clients, nodes } of worlds) {
       assert.ok((nodes[0]?.chronicle.history.length ?? 0) > 50)
       assert.ok(clients.some(({ core }) => core.metrics.commandsResent > 0))

@@ -424,6 +424,22 @@ describe('the gateway', () => {
       assert.deepEqual(answer, [ReplyKind.answer, 1, ['q', 0], 'linearizable'])
     })
 
+    it('that nobody answers for make room for others in time', () => {
+      const node = new FakeNode({ maxPendingReads: 2 })
+      const client = node.connect()
+      node.query(client, 1, 'q', 'follower')
+      node.turn()
+      node.nowMs = 10_000
+      node.query(client, 2, 'q', 'follower')
+      node.turn()
+      assert.deepEqual(client.replies()[0]?.slice(0, 3), [ReplyKind.failed, 1, 'NOT_LEADER'])
+      node.query(client, 3, 'q', 'follower')
+      node.turn()
+      assert.deepEqual(client.replies(), [])
+      node.grant([{ id: node.raft.reads[0] as number, index: 0 }])
+      assert.deepEqual(client.replies(), [])
+    })
+
     it('are bounded together, and gone with their client', () => {
       const node = new FakeNode({ maxPendingReads: 3 })
       const [client, other] = [node.connect(), node.connect()]

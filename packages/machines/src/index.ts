@@ -1,4 +1,5 @@
 export type { Call } from './call.ts'
+export { FrameReader, sizedFrame } from './chunk-frames.ts'
 export * from './client-core.ts'
 export * from './client-options.ts'
 export type { NodeLink } from './client-queries.ts'

@@ -20,7 +20,15 @@ interface PendingRead {
   consistency: Consistency
   /** To be answered once this is applied. */
   index: number
+  /** When the core was asked. */
+  askedMs: number
 }
+
+/**
+ * A read that was neither granted nor refused for so long is refused: the question to the leader, or its answer, may have been
+ * lost, and the client has asked again.
+ */
+const MAX_WAIT_MS = 10_000
 
 type Reply = (connection: ClientConnection, reply: NodeReply) => void
 
@@ -58,7 +66,7 @@ export class PendingReads {
 
   /** Takes a query. Stale ones are answered at once. */
   add(connection: ClientConnection, [, id, consistency, query]: ClientRequest): void {
-    const read: PendingRead = { connection, id, query, consistency, index: 0 }
+    const read: PendingRead = { connection, id, query, consistency, index: 0, askedMs: 0 }
     if (consistency === 'stale') return this.#reply(connection, this.#answerOf(read))
     if (this.size >= this.#maxPendingReads) {
       return this.#reply(connection, [ReplyKind.failed, id, 'BUSY', 'too many reads are under way'])
@@ -76,6 +84,7 @@ export class PendingReads {
 
   gather(raft: RaftHandle, nowMs: number): void {
     if (this.#fresh.length === 0) return
+    this.#refuseForgotten(nowMs)
     const fresh = this.#fresh
     this.#fresh = []
     const leaseIndex = fresh.some(isLease) ? raft.leaseIndex(nowMs) : undefined
@@ -86,6 +95,7 @@ export class PendingReads {
         continue
       }
       if (isLease(read)) read.consistency = 'linearizable'
+      read.askedMs = nowMs
       this.#asked.set(++this.#lastNumber, read)
       raft.readIndex(this.#lastNumber, read.consistency === 'follower')
     }
@@ -101,12 +111,22 @@ export class PendingReads {
     }
     for (const id of refused) {
       const read = this.#take(id)
-      if (read === undefined) continue
-      const reason =
-        read.consistency === 'follower' ? 'no leader has confirmed the read' : 'this node does not lead'
-      this.#reply(read.connection, [ReplyKind.failed, read.id, 'NOT_LEADER', reason])
+      if (read !== undefined) this.#refuse(read)
     }
     this.answer()
+  }
+
+  #refuse({ connection, id, consistency }: PendingRead): void {
+    const reason = consistency === 'follower' ? 'no leader has confirmed the read' : 'this node does not lead'
+    this.#reply(connection, [ReplyKind.failed, id, 'NOT_LEADER', reason])
+  }
+
+  #refuseForgotten(nowMs: number): void {
+    for (const [number, read] of this.#asked) {
+      if (nowMs - read.askedMs < MAX_WAIT_MS) return
+      this.#asked.delete(number)
+      this.#refuse(read)
+    }
   }
 
   #take(number: number): PendingRead | undefined {

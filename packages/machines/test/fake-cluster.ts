@@ -81,6 +81,9 @@ class FakeNode implements RaftHandle {
   readonly gateway: Gateway
   leader: NodeId | undefined
   term = 0
+  /** Proposals on their way to the leader, by their numbers. */
+  readonly #forwarding = new Map<number, Proposal>()
+  #lastForward = 0
 
   constructor(world: FakeCluster, id: NodeId, limits: SessionLimits) {
     this.world = world
@@ -97,16 +100,32 @@ class FakeNode implements RaftHandle {
     this.gateway = new Gateway(this.machine, codec, options, () => world.nowMs)
   }
   get proposalRefusal(): ProposalRefusal | undefined {
-    if (this.leader !== this.id) return 'NOT_LEADER'
+    if (this.leader !== this.id) {
+      return this.world.isForwarding && this.leader !== undefined ? undefined : 'NOT_LEADER'
+    }
     return this.world.tail.length > 6 ? 'BUSY' : undefined
   }
   get hasRoom(): boolean {
     return this.world.tail.length < 4
   }
   propose(parts: readonly Uint8Array[]): number {
+    if (this.leader !== this.id) {
+      this.#forwarding.set(++this.#lastForward, { parts: [...parts] })
+      return -this.#lastForward
+    }
     // A leader that was deposed and does not know it proposes into the void.
     if (this.term === this.world.term) this.world.tail.push({ parts: [...parts] })
     return 1
+  }
+  /** What was forwarded arrives, in any order, is refused, or lost. */
+  forward(): void {
+    const [...waiting] = this.#forwarding
+    const [id, proposal] = waiting[this.world.below(waiting.length)] ?? []
+    if (id === undefined || proposal === undefined) return
+    this.#forwarding.delete(id)
+    if (this.world.chance(this.world.loss)) return
+    if (this.term === this.world.term && this.world.tail.length <= 6) this.world.tail.push(proposal)
+    else this.gateway.forwardRefused([id])
   }
   readIndex(): void {}
   leaseIndex(): undefined {}
@@ -130,6 +149,7 @@ class FakeNode implements RaftHandle {
     this.gateway.flush(this)
   }
   turn(): void {
+    this.forward()
     this.gateway.gather(this, this.world.nowMs)
     this.gateway.flush(this)
   }
@@ -143,13 +163,14 @@ class FakeClient {
   readonly calls: { readonly caller: Caller; readonly commands: readonly Command[] }[] = []
   #last = 0
 
-  constructor(index: number, random: Random) {
+  constructor(index: number, random: Random, via: NodeId | undefined) {
     this.index = index
     const options = {
       maxOutstandingCommands: 40,
       maxFrameCommands: 5,
       maxBatchCommands: 20,
       retransmitMs: 20,
+      via,
     }
     this.core = new ClientCore(resolveClientOptions(0, options), codec, random)
   }
@@ -182,12 +203,17 @@ export class FakeCluster {
   repetition = 0.1
   refusal = 0.05
   disorder = 0.2
+  /** Whether nodes hand proposals on, and clients make use of it. */
+  readonly isForwarding: boolean
   readonly #random: Random
 
-  constructor(seed: number, limits: SessionLimits) {
+  constructor(seed: number, limits: SessionLimits, isForwarding = false) {
     this.#random = seededRandom(seed)
+    this.isForwarding = isForwarding
     this.nodes = ['n1', 'n2', 'n3'].map((id) => new FakeNode(this, id, limits))
-    this.clients = [0, 1].map((index) => new FakeClient(index, this.#random))
+    this.clients = [0, 1].map(
+      (index) => new FakeClient(index, this.#random, isForwarding ? this.#pick(this.nodes).id : undefined),
+    )
     for (const client of this.clients) for (const node of this.nodes) this.#connect(client, node)
     this.elect()
   }

@@ -38,6 +38,12 @@ export interface QueryOptions extends CallOptions {
   readonly node?: NodeId
 }
 
+/** An answer, and how it came about: never weaker than what was asked for. */
+export interface Served<Answer> {
+  readonly answer: Answer
+  readonly served: Consistency
+}
+
 /** What the cluster sends first over the port that `Client.connect` takes: the names of its nodes. */
 interface FeedGreeting {
   readonly nodes: readonly NodeId[]
@@ -144,6 +150,27 @@ export class Client {
    * @throws RaftError REJECTED (by the machine), BUSY, TIMEOUT, ABORTED, SHUTTING_DOWN
    */
   query<Answer = unknown>(query: unknown, options?: QueryOptions): Promise<Answer> {
+    return this.#query<Answer>(query, options, undefined)
+  }
+
+  /**
+   * Asks the state machine, and tells how the answer came about: `lease` falls back to `linearizable` where the leader
+   * holds none.
+   * @throws as `query`
+   */
+  async ask<Answer = unknown>(query: unknown, options?: QueryOptions): Promise<Served<Answer>> {
+    let served: Consistency = options?.consistency ?? 'linearizable'
+    const answer = await this.#query<Answer>(query, options, (how) => {
+      served = how
+    })
+    return { answer, served }
+  }
+
+  #query<Answer>(
+    query: unknown,
+    options: QueryOptions | undefined,
+    onServed: ((served: Consistency) => void) | undefined,
+  ): Promise<Answer> {
     const { consistency = 'linearizable', node } = options ?? {}
     return this.#call<Answer>(undefined, undefined, options, (call) => {
       if (!consistencies.includes(consistency)) {
@@ -151,6 +178,13 @@ export class Client {
       }
       if (node !== undefined && !this.#nodes.has(node)) {
         throw invalidOption('node', node, `one of ${[...this.#nodes].join(', ')}`)
+      }
+      if (onServed !== undefined) {
+        const { resolve } = call
+        call.resolve = (answer) => {
+          onServed(call.served ?? consistency)
+          resolve(answer)
+        }
       }
       this.#core.query(query, consistency, node, call)
     })

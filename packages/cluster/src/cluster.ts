@@ -375,7 +375,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   }
 
   #birth(id: NodeId, startCount: number, notices: MessagePort): NodeBirth {
-    const { raft, batching, sessions, durability, machine, machineOptions, seed } = this.#options
+    const { raft, priorities, batching, sessions, durability, machine, machineOptions, seed } = this.#options
     const { clusterId, members } = this.#manifest
     const index = members.findIndex((member) => member.id === id)
     const { incarnation } = members[index] as Member
@@ -389,7 +389,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       durability,
       machine,
       machineOptions,
-      raft,
+      raft: { ...raft, electionPriority: priorities[id] ?? raft.electionPriority },
       gateway: { ...batching, group: GROUP },
       sessions,
       // Different on every node and at every start: equal timeouts would split votes for ever.

@@ -7,7 +7,7 @@ export {
   type RaftErrorCode,
   type RaftErrorData,
 } from '@troupe/core'
-export { type CallOptions, Client, type QueryOptions } from './client.ts'
+export { type CallOptions, Client, type QueryOptions, type Served } from './client.ts'
 export {
   Cluster,
   type ClusterEvents,

@@ -65,6 +65,8 @@ export interface NodeMetrics extends RaftMetrics, StoreMetrics, TransportMetrics
   readonly sessions: number
   readonly clients: number
   readonly turns: number
+  /** The longest time that one turn has kept the node from its mailbox. */
+  readonly longestTurnMs: number
   readonly mailboxDepth: number
   readonly mailboxGreatestDepth: number
 }

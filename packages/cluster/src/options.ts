@@ -39,6 +39,8 @@ export interface ClusterOptions {
   readonly durability?: Durability
   /** Timeouts and pipelining. */
   readonly raft?: Partial<RaftKnobs>
+  /** `raft.electionPriority` of single nodes, by name. */
+  readonly priorities?: Readonly<Record<string, number>>
   /** How the leader makes entries of commands. */
   readonly batching?: Partial<BatchingOptions>
   /** What happens when a node's worker dies without being told to. */
@@ -72,6 +74,7 @@ export interface ResolvedClusterOptions {
   readonly directory: string | undefined
   readonly durability: Durability
   readonly raft: RaftKnobs
+  readonly priorities: Readonly<Record<string, number>>
   readonly batching: BatchingOptions
   readonly restart: RestartPolicy
   readonly sessions: SessionLimits
@@ -93,6 +96,7 @@ const FIELDS: readonly (keyof ClusterOptions)[] = [
   'directory',
   'durability',
   'raft',
+  'priorities',
   'batching',
   'restart',
   'sessions',
@@ -138,6 +142,7 @@ export function resolveClusterOptions(given: ClusterOptions = {}): ResolvedClust
     directory,
     durability,
     raft: resolveRaft(given.raft),
+    priorities: resolvePriorities(given.priorities),
     batching: resolveBatching(given.batching),
     restart: resolveRestart(given.restart),
     sessions: resolveSessions(given.sessions),
@@ -199,6 +204,20 @@ function resolveMachine(machine: string | URL): string {
 function resolveRaft(given: Partial<RaftKnobs> = {}): RaftKnobs {
   plainObject('raft', given)
   return resolveRaftKnobs(given)
+}
+
+/** @throws RaftError INVALID_OPTIONS */
+function resolvePriorities(given: Readonly<Record<string, number>> = {}): Readonly<Record<string, number>> {
+  plainObject('priorities', given)
+  for (const [node, electionPriority] of Object.entries(given)) {
+    checkNodeName('priorities', node)
+    try {
+      resolveRaftKnobs({ electionPriority })
+    } catch {
+      throw invalidOption(`priorities.${node}`, electionPriority, 'a number from 0 to 100')
+    }
+  }
+  return Object.freeze({ ...given })
 }
 
 /** @throws RaftError INVALID_OPTIONS */

@@ -78,6 +78,7 @@ export class RaftNode implements NodeControl {
   readonly #mailbox: Mailbox<Lanes>
   readonly #timer = new WakeTimer(() => this.#mailbox.wake())
   readonly #events: Event[] = []
+  #longestTurnMs = 0
 
   /**
    * Opens everything a node needs; it does nothing until it is handed ports.
@@ -166,6 +167,7 @@ export class RaftNode implements NodeControl {
   // ---- turns
 
   #turn(batch: MailboxBatch<Lanes>): void {
+    const beganMs = hrtimeMs()
     const events = this.#events
     for (const lane of LANES) for (const event of batch[lane]) events.push(event)
     this.#driver.handle(events)
@@ -173,7 +175,9 @@ export class RaftNode implements NodeControl {
     this.#transport.drained()
     this.#clients.drained()
     if (this.#driver.hasMore) this.#mailbox.wake()
-    this.#timer.arm(this.#driver.deadlineMs, hrtimeMs())
+    const nowMs = hrtimeMs()
+    this.#longestTurnMs = Math.max(this.#longestTurnMs, nowMs - beganMs)
+    this.#timer.arm(this.#driver.deadlineMs, nowMs)
   }
 
   /** A port came from the mesh. */
@@ -231,6 +235,7 @@ export class RaftNode implements NodeControl {
         sessions: this.#machine.sessions.count,
         clients: this.#gateway.clientCount,
         turns: mailbox.turns,
+        longestTurnMs: this.#longestTurnMs,
         mailboxDepth: mailbox.depth,
         mailboxGreatestDepth: mailbox.greatestDepth,
       },

@@ -18,6 +18,7 @@ import type {
   RoleChange,
   StateLoader,
 } from '@troupe/core'
+import type { ClientConnection, ClientEvent } from './client-connection.ts'
 import { type CommandFrame, NEW_SESSION, readCommandFrames } from './command-frame.ts'
 import type { Codec } from './machine.ts'
 import { type Outcome, packOutcome } from './outcome.ts'
@@ -31,18 +32,6 @@ import {
   ReplyKind,
 } from './protocol.ts'
 import type { OutcomeListener, ReplicatedMachine } from './replicated-machine.ts'
-
-/** A client's connection as the node sees it. */
-export interface ClientConnection {
-  /** Sends a frame that owns its memory; false where the client reads too slowly: the frame is dropped. */
-  send(frame: Uint8Array): boolean
-  close(): void
-}
-
-export type ClientEvent =
-  | { readonly kind: 'opened'; readonly connection: ClientConnection }
-  | { readonly kind: 'frame'; readonly connection: ClientConnection; readonly bytes: Uint8Array }
-  | { readonly kind: 'closed'; readonly connection: ClientConnection }
 
 /** The batching knobs of a node. */
 export interface GatewayOptions {

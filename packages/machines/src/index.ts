@@ -1,5 +1,6 @@
 export type { Call } from './call.ts'
 export { FrameReader, sizedFrame } from './chunk-frames.ts'
+export type * from './client-connection.ts'
 export * from './client-core.ts'
 export * from './client-options.ts'
 export type { NodeLink } from './client-queries.ts'

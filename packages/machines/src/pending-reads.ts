@@ -7,7 +7,7 @@
  *     stale ─► machine.query ─► answer
  */
 import type { RaftHandle, ReadGrant } from '@troupe/core'
-import type { ClientConnection } from './gateway.ts'
+import type { ClientConnection } from './client-connection.ts'
 import { refusalReason } from './machine.ts'
 import { type ClientRequest, type Consistency, type NodeReply, ReplyKind } from './protocol.ts'
 import type { ReplicatedMachine } from './replicated-machine.ts'

@@ -1,41 +1,58 @@
 /** The turn of a node: in the order that ready.ts demands. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { MemoryDisk } from '../test/memory-disk.ts'
+import { contentOf, MemoryDisk } from '../test/memory-disk.ts'
+import { MemorySnapshots } from '../test/memory-snapshots.ts'
 import { checksum, configurationOf, entriesOf, incarnationOf } from '../test/subject.ts'
-import { type Application, NodeDriver, type NodeEvent } from './index.ts'
+import type { Application, RaftHandle, StateLoader } from './application.ts'
+import { NodeDriver } from './driver.ts'
+import type { ControlOutcome, NodeEvent } from './event.ts'
 import type { Message } from './message.ts'
-import { resolveRaftKnobs } from './options.ts'
+import { type RaftKnobs, resolveRaftKnobs } from './options.ts'
 import { RaftCore } from './raft-core.ts'
 import { seededRandom } from './random.ts'
 import type { PersistRequest } from './ready.ts'
+import type { SnapshotMeta } from './types.ts'
 
 const utf8 = new TextEncoder()
+
+interface Found {
+  readonly disk: MemoryDisk
+  readonly snapshots: MemorySnapshots
+}
 
 /** A node whose every call to the outside is written down. */
 class Recorded implements Application<string> {
   readonly calls: string[] = []
   readonly waiting: string[] = []
+  readonly outcomes: ControlOutcome[] = []
   readonly disk: MemoryDisk
+  readonly snapshots: MemorySnapshots
   readonly driver: NodeDriver<string>
   nowMs = 0
   deadlineMs: number | undefined
+  /** What {@link save} gives. */
+  state = [Uint8Array.of(1, 2, 3), Uint8Array.of(4)]
 
-  constructor(voters: number, log: readonly number[] = [], maxApplyBytes = 1 << 20) {
-    const hardState = { term: log.at(-1) ?? 0, vote: '' }
-    this.disk = new MemoryDisk({ hardState, entries: entriesOf(log) })
+  constructor(voters: number, log: readonly number[] = [], given: Partial<RaftKnobs> = {}, found?: Found) {
+    const hardState = { term: log.at(-1) ?? 0, vote: '', voteIncarnation: 0 }
+    this.disk = found?.disk ?? new MemoryDisk(contentOf(hardState, entriesOf(log)))
+    this.snapshots = found?.snapshots ?? new MemorySnapshots()
     const persist = this.disk.persist.bind(this.disk)
     this.disk.persist = (request: PersistRequest): void => {
       this.calls.push('persist')
       persist(request)
     }
     const identity = { clusterId: 'test', group: 1, id: 'a', incarnation: incarnationOf('a'), boot: 1 }
-    const given = { identity, configuration: configurationOf(voters), random: seededRandom(1), checksum }
-    const core = new RaftCore({ ...resolveRaftKnobs({ maxApplyBytes }), ...given }, this.disk, 0)
+    const knobs = resolveRaftKnobs({ snapshotEntries: 0, snapshotBytes: 0, ...given })
+    const others = { identity, configuration: configurationOf(voters), random: seededRandom(1), checksum }
+    const core = new RaftCore({ ...knobs, ...others }, this.disk, this.snapshots, 0)
     const send = (messages: readonly Message[]): void =>
       void this.calls.push(`send ${messages.map(({ kind, to }) => `${kind}>${to}`)}`)
     const clock = { nowMs: () => this.nowMs }
-    this.driver = new NodeDriver({ core, store: this.disk, transport: { send }, application: this, clock })
+    const parts = { core, store: this.disk, snapshots: this.snapshots, transport: { send }, clock, checksum }
+    const onControl = (outcome: ControlOutcome): void => void this.outcomes.push(outcome)
+    this.driver = new NodeDriver({ ...parts, application: this, knobs, onControl })
   }
 
   get hasWaiting(): boolean {
@@ -45,7 +62,7 @@ class Recorded implements Application<string> {
     this.calls.push(`client ${event}`)
     this.waiting.push(event)
   }
-  gather(raft: RaftCore): void {
+  gather(raft: RaftHandle): void {
     this.calls.push('gather')
     for (const command of this.waiting.splice(0)) {
       if (raft.proposalRefusal === undefined) raft.propose([utf8.encode(command)], 1)
@@ -60,6 +77,20 @@ class Recorded implements Application<string> {
   roleChanged({ role }: { role: string }): void {
     this.calls.push(role)
   }
+  forwardRefused(ids: readonly number[]): void {
+    this.calls.push(`forward refused ${ids}`)
+  }
+  save(): Iterator<Uint8Array> {
+    this.calls.push('save')
+    return this.state.values()
+  }
+  load(): StateLoader {
+    this.calls.push('load')
+    return {
+      chunk: (bytes) => void this.calls.push(`chunk ${bytes}`),
+      end: () => void this.calls.push('loaded'),
+    }
+  }
   flush(): void {
     this.calls.push('flush')
   }
@@ -73,6 +104,16 @@ class Recorded implements Application<string> {
 
   written(): NodeEvent<string> {
     return { kind: 'persisted', token: this.disk.write() }
+  }
+
+  /** What the snapshot store has completed. */
+  completed(): NodeEvent<string>[] {
+    const events: NodeEvent<string>[] = []
+    this.snapshots.tell({
+      onSnapshotSaved: (meta: SnapshotMeta) => void events.push({ kind: 'snapshotSaved', meta }),
+      onSnapshotReceived: (meta: SnapshotMeta) => void events.push({ kind: 'snapshotReceived', meta }),
+    })
+    return events
   }
 }
 
@@ -117,7 +158,7 @@ test('all messages of a turn leave together, those that waited for the flush fir
     granted: true,
   } as const
   const grant = { ...peer, kind: 'preVoteReply', from: 'b', fromIncarnation: incarnationOf('b') } as const
-  const request = { kind: 'preVoteRequest', term: 9, lastIndex: 9, lastTerm: 9 } as const
+  const request = { kind: 'preVoteRequest', term: 9, lastIndex: 9, lastTerm: 9, priority: 100 } as const
   const from = {
     from: 'c',
     fromIncarnation: incarnationOf('c'),
@@ -155,7 +196,7 @@ test('a completion releases the messages of every request up to it, once', () =>
 })
 
 test('what was bounded in a turn makes another one due', () => {
-  const node = new Recorded(1, [1, 1], 1)
+  const node = new Recorded(1, [1, 1], { maxApplyBytes: 1 })
   node.turn({ kind: 'control', id: 0, command: { kind: 'campaign' } })
   node.turn(node.written())
   assert.equal(node.driver.hasMore, false)

@@ -222,13 +222,48 @@ test('§5.4.1 a voter denies its vote to a candidate whose log is less up to dat
   }
 })
 
-test('a message for another node, from a stranger, or from another incarnation of a member is ignored', () => {
+test('a message for another node, or for another incarnation of this one, is ignored', () => {
   const subject = new Subject()
   subject.receive('b', { ...voteRequest(5), to: 'c' })
-  subject.receive('x', voteRequest(5))
-  subject.receive('b', { ...voteRequest(5), fromIncarnation: incarnationOf('b') + 1 })
+  subject.receive('b', { ...voteRequest(5), toIncarnation: incarnationOf('a') + 1 })
   assert.equal(subject.core.term, 0)
   assert.equal(subject.turn().persist, undefined)
+})
+
+test('thesis §4.1 requests of whoever is in no known configuration are answered like those of members', () => {
+  const subject = new Subject({ voters: 3 })
+  assert.equal(answered(subject, 'x', voteRequest(5)), true, 'this node may not know of x yet')
+  subject.receive('y', { ...heartbeat(6) })
+  assert.deepEqual([subject.core.term, subject.core.leader], [6, 'y'])
+})
+
+test('§5.2 a vote is for one incarnation: its namesake with an empty directory does not get it', () => {
+  const subject = new Subject()
+  assert.equal(answered(subject, 'b', voteRequest(1)), true)
+  subject.receive('b', { ...voteRequest(1), fromIncarnation: incarnationOf('b') + 1 }).turn()
+  assert.deepEqual(
+    ofKind(subject.flush(), 'voteReply').map(({ granted, toIncarnation }) => [granted, toIncarnation]),
+    [[false, incarnationOf('b') + 1]],
+  )
+  const again = subject.restart()
+  again.receive('b', { ...voteRequest(1), fromIncarnation: incarnationOf('b') + 1 }).turn()
+  assert.deepEqual(
+    ofKind(again.flush(), 'voteReply').map(({ granted }) => granted),
+    [false],
+    'nor after a restart',
+  )
+})
+
+test('§5.2 votes of another incarnation than the configuration names do not count', () => {
+  const subject = new Subject().becomeCandidate()
+  subject.turn()
+  subject.flush()
+  const fromIncarnation = incarnationOf('b') + 1
+  subject.receive('b', { kind: 'voteReply', term: 1, granted: true, fromIncarnation })
+  subject.receive('x', { kind: 'voteReply', term: 1, granted: true })
+  assert.equal(subject.core.role, 'candidate')
+  subject.receive('b', { kind: 'voteReply', term: 1, granted: true })
+  assert.equal(subject.core.role, 'leader')
 })
 
 test('law 6: a reply to an earlier boot or incarnation of this node counts for nothing', () => {
@@ -255,7 +290,11 @@ test('law 6: a reply echoes the incarnation and boot that asked', () => {
 test('§5.2 a vote in a term that was known already is stored too', () => {
   const subject = new Subject({ hardState: { term: 1, vote: '' } })
   subject.receive('b', voteRequest(1))
-  assert.deepEqual(subject.turn().persist?.hardState, { term: 1, vote: 'b' })
+  assert.deepEqual(subject.turn().persist?.hardState, {
+    term: 1,
+    vote: 'b',
+    voteIncarnation: incarnationOf('b'),
+  })
 })
 
 test('§5.2 whoever knows the leader of a term votes for no one else in it', () => {

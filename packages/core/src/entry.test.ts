@@ -18,10 +18,15 @@ const header = fc.record({
   kind: fc.constantFrom(...Object.values(EntryKind)),
   timeMs: fc.double({ min: 0, max: 1e15, noNaN: true }),
   commandCount: fc.integer({ min: 0, max: 2 ** 32 - 1 }),
+  configurationIndex: fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER }),
 })
 const parts = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 5 })
 const sample = (): Entry =>
-  encodeEntry({ index: 3, term: 2, kind: 1, timeMs: 1.5, commandCount: 4 }, [Uint8Array.of(1, 2, 3)], crc32)
+  encodeEntry(
+    { index: 3, term: 2, kind: 1, timeMs: 1.5, commandCount: 4, configurationIndex: 9 },
+    [Uint8Array.of(1, 2, 3)],
+    crc32,
+  )
 
 test('what is encoded is decoded, the payload is the parts in a row', () => {
   fc.assert(
@@ -44,11 +49,12 @@ test('the layout on the disk is the one that is written down', () => {
   assert.equal(view.getUint32(0, true), crc32(record.subarray(4)))
   assert.equal(view.getUint32(4, true), 3)
   assert.deepEqual(
-    [8, 16, 24].map((offset) => view.getFloat64(offset, true)),
-    [3, 2, 1.5],
+    [8, 16, 24, 40].map((offset) => view.getFloat64(offset, true)),
+    [3, 2, 1.5, 9],
   )
   assert.deepEqual([view.getUint32(32, true), record[36]], [4, 1])
-  assert.deepEqual([...record.subarray(37)], [0, 0, 0, 1, 2, 3])
+  assert.deepEqual([...record.subarray(37, 40)], [0, 0, 0])
+  assert.deepEqual([...record.subarray(48)], [1, 2, 3])
 })
 
 test('a record owns its memory', () => {

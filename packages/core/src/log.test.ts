@@ -1,18 +1,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { MemoryDisk } from '../test/memory-disk.ts'
-import { entriesOf, entryOf } from '../test/subject.ts'
+import { contentOf, MemoryDisk } from '../test/memory-disk.ts'
+import { configurationOf, entriesOf, entryOf, requestOf } from '../test/subject.ts'
 import type { Entry } from './entry.ts'
 import { RaftLog } from './log.ts'
 
 const manyBytes = 1 << 20
 const entryBytes = entryOf(1, 1).record.byteLength
 
+const logOn = (disk: MemoryDisk, maxTailBytes: number): RaftLog =>
+  new RaftLog(disk, undefined, configurationOf(3), maxTailBytes)
+
 /** A log found on a disk. */
 function logOf(terms: readonly number[], maxTailBytes = manyBytes): RaftLog {
-  const hardState = { term: 9, vote: '' }
-  return new RaftLog(new MemoryDisk({ hardState, entries: entriesOf(terms) }), maxTailBytes)
+  const hardState = { term: 9, vote: '', voteIncarnation: 0 }
+  return logOn(new MemoryDisk(contentOf(hardState, entriesOf(terms))), maxTailBytes)
 }
 
 const indexesOf = (entries: readonly Entry[]): number[] => entries.map(({ index }) => index)
@@ -75,13 +78,13 @@ test('committed entries are handed out in order, once, in pages of bytes, at lea
 
 test('the tail lets go only of what is flushed and handed out', () => {
   const disk = new MemoryDisk()
-  const log = new RaftLog(disk, 1)
+  const log = logOn(disk, 1)
   const entries = entriesOf([1, 1, 1, 1])
   for (const entry of entries) log.append(entry)
   log.commitTo(4)
   log.takeCommitted(2 * entryBytes)
   assert.deepEqual(indexesOf(log.read(1, 4, manyBytes)), [1, 2, 3, 4], 'not flushed: still in memory')
-  disk.persist({ token: 1, hardState: undefined, truncateFrom: undefined, entries, messages: [] })
+  disk.persist(requestOf(1, { entries }))
   disk.write()
   log.stableTo(4)
   log.takeCommitted(1)
@@ -102,13 +105,6 @@ test('the highest index with a term at most: where the logs may still agree', ()
   assert.equal(log.lastIndexWithTermAtMost(3, 0), 0)
 })
 
-test('log time is that of the last entry, 0 in an empty log', () => {
-  assert.equal(logOf([]).lastTimeMs, 0)
-  const log = logOf([1])
-  log.append({ ...entryOf(2, 1), timeMs: 77 })
-  assert.equal(log.lastTimeMs, 77)
-})
-
 test('with any budget of memory and any order of flushes it is the same log as an array', () => {
   const step = fc.record({
     kind: fc.constantFrom('append', 'truncate', 'flush', 'commit', 'take'),
@@ -120,14 +116,14 @@ test('with any budget of memory and any order of flushes it is the same log as a
       fc.array(step, { maxLength: 80 }),
       (maxTailBytes, steps) => {
         const disk = new MemoryDisk()
-        const log = new RaftLog(disk, maxTailBytes)
+        const log = logOn(disk, maxTailBytes)
         const model: Entry[] = []
         let term = 1
         let committed = 0
         let taken = 0
         let token = 0
         const persist = (truncateFrom: number | undefined, entries: Entry[]): void =>
-          disk.persist({ token: ++token, hardState: undefined, truncateFrom, entries, messages: [] })
+          disk.persist(requestOf(++token, { truncateFrom, entries }))
         for (const { kind, n } of steps) {
           if (kind === 'append') {
             const entries = entriesOf(Array(n).fill(term), model.length + 1)

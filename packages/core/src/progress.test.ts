@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { Progress } from './progress.ts'
 
 const progressAt = (next: number, messages = 3, bytes = 100): Progress =>
-  new Progress(next, 0, messages, bytes)
+  new Progress(1, next, 0, messages, bytes)
 
 function replicating(match: number, messages = 3, bytes = 100): Progress {
   const progress = progressAt(match + 1, messages, bytes)

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { TestCluster } from '../test/cluster.ts'
-import { MemoryDisk } from '../test/memory-disk.ts'
+import { contentOf, MemoryDisk } from '../test/memory-disk.ts'
 import { entriesOf, ofKind, Subject } from '../test/subject.ts'
 import type { AppendReply, AppendRequest } from './message.ts'
 
@@ -203,9 +203,9 @@ const shapes: Record<string, number[]> = {
 
 for (const [shape, log] of Object.entries(shapes)) {
   test(`§5.3 Figure 7 (${shape}): the follower's log becomes the leader's`, () => {
-    const hardState = { term: 7, vote: '' }
+    const hardState = { term: 7, vote: '', voteIncarnation: 0 }
     const leader = new Subject({ log: figure7, hardState }).becomeLeader()
-    const disk = new MemoryDisk({ hardState, entries: entriesOf(log) })
+    const disk = new MemoryDisk(contentOf(hardState, entriesOf(log)))
     const follower = new Subject({ id: 'b', disk })
     leader.flush()
     let rounds = 0

@@ -7,6 +7,7 @@ import {
   type Member,
   type Message,
   type NodeId,
+  type PersistRequest,
   RaftCore,
   type RaftKnobs,
   type Random,
@@ -53,6 +54,19 @@ export function entryOf(index: number, term: number, payload = `${index}/${term}
   return encodeEntry(header, [new TextEncoder().encode(payload)], checksum)
 }
 
+/** A persist request that asks for nothing but what is given. */
+export const requestOf = (token: number, given: Partial<PersistRequest> = {}): PersistRequest => ({
+  token,
+  hardState: undefined,
+  reset: undefined,
+  truncateFrom: undefined,
+  repairs: [],
+  entries: [],
+  compactTo: undefined,
+  messages: [],
+  ...given,
+})
+
 /** A log by its terms: `[1, 1, 4]` has index 1 and 2 in term 1 and index 3 in term 4. */
 export const entriesOf = (terms: readonly number[], first = 1): Entry[] =>
   terms.map((term, i) => entryOf(first + i, term))
@@ -79,17 +93,12 @@ export class Subject {
   readonly disk: MemoryDisk
   readonly snapshots: MemorySnapshots
   readonly boot: number
+  readonly #given: SubjectOptions
   nowMs = 1000
 
-  constructor({
-    id = 'a',
-    voters = 3,
-    knobs = {},
-    log = [],
-    hardState,
-    boot = 7,
-    ...given
-  }: SubjectOptions = {}) {
+  constructor(options: SubjectOptions = {}) {
+    const { id = 'a', voters = 3, knobs = {}, log = [], hardState, boot = 7, ...given } = options
+    this.#given = options
     const { term, vote } = hardState ?? { term: log.at(-1) ?? 0, vote: '' }
     const voteIncarnation = vote === '' ? 0 : incarnationOf(vote)
     this.disk = given.disk ?? new MemoryDisk(contentOf({ term, vote, voteIncarnation }, entriesOf(log)))
@@ -97,14 +106,21 @@ export class Subject {
     this.boot = boot
     const identity = { clusterId: 'test', group: 1, id, incarnation: incarnationOf(id), boot }
     const random = given.random ?? seededRandom(1)
-    const options = {
+    const raftOptions = {
       ...resolveRaftKnobs(knobs),
       identity,
       configuration: given.configuration ?? configurationOf(voters),
       random,
       checksum,
     }
-    this.core = new RaftCore(options, this.disk, this.snapshots, this.nowMs)
+    this.core = new RaftCore(raftOptions, this.disk, this.snapshots, this.nowMs)
+  }
+
+  /** A crash, which loses what is not flushed, and another start on the same disk. */
+  restart(): Subject {
+    this.disk.crash()
+    const { disk, snapshots, boot } = this
+    return new Subject({ ...this.#given, disk, snapshots, boot: boot + 1 })
   }
 
   /** Terms of the log as the node sees it, what is not flushed included. After a {@link turn}. */
@@ -119,8 +135,8 @@ export class Subject {
       from,
       fromIncarnation: incarnationOf(from),
       fromBoot: 1,
-      to: 'a',
-      toIncarnation: isReply ? incarnationOf('a') : 0,
+      to: this.core.id,
+      toIncarnation: isReply ? incarnationOf(this.core.id) : 0,
       toBoot: isReply ? this.boot : 0,
       ...(body.kind === 'preVoteRequest' ? { priority: 100 } : {}),
       ...(body.kind === 'voteRequest' ? { isTransfer: false } : {}),

@@ -135,15 +135,19 @@ export function leaveJoint({ voters, learners, learnersNext }: Configuration): C
   return simpleConfiguration(voters, [...learners, ...learnersNext])
 }
 
-/** As an entry's payload. Configurations are few and small: readable beats compact. */
+/** As an entry's payload: JSON in ASCII. Configurations are few and small: readable beats compact. */
 export function encodeConfiguration(configuration: Configuration): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(configuration))
+  const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  const text = JSON.stringify(configuration).replace(/[^ -~]/g, escaped)
+  return Uint8Array.from(text, (character) => character.charCodeAt(0))
 }
 
 /** Undefined where the payload is no configuration. */
 export function decodeConfiguration(payload: Uint8Array): Configuration | undefined {
+  let text = ''
+  for (const byte of payload) text += String.fromCharCode(byte)
   try {
-    return checkConfiguration(JSON.parse(new TextDecoder().decode(payload)))
+    return checkConfiguration(JSON.parse(text))
   } catch {
     return undefined
   }
@@ -162,8 +166,10 @@ export function checkConfiguration(value: unknown): Configuration | undefined {
 function checkMembers(value: unknown): readonly Member[] | undefined {
   if (!Array.isArray(value)) return undefined
   const members: Member[] = []
-  for (const { id, incarnation } of value as { id: unknown; incarnation: unknown }[]) {
-    if (typeof id !== 'string' || id === '' || !Number.isSafeInteger(incarnation)) return undefined
+  for (const member of value) {
+    const { id, incarnation } = (member ?? {}) as { id?: unknown; incarnation?: unknown }
+    if (typeof id !== 'string' || id === '') return undefined
+    if (!Number.isSafeInteger(incarnation) || (incarnation as number) < 0) return undefined
     members.push({ id, incarnation: incarnation as number })
   }
   return members

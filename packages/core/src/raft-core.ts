@@ -30,7 +30,7 @@ import type { Message, MessageKind, Proposal } from './message.ts'
 import type { RaftOptions } from './options.ts'
 import type { SnapshotStore } from './ports.ts'
 import type { Progress } from './progress.ts'
-import type { PersistRequest, Ready, RoleChange } from './ready.ts'
+import type { Ready } from './ready.ts'
 import { Repair } from './repair.ts'
 import { type FoundLog, type RaftMetrics, Replica } from './replica.ts'
 import { SnapshotTransfer } from './snapshot-transfer.ts'
@@ -398,55 +398,17 @@ export class RaftCore implements RaftHandle {
     this.#forwarding.ask()
     const install = this.#transfer.takeInstall()
     const maxBytes = replica.options.maxApplyBytes
-    const ready: Ready = {
-      persist: this.#takePersist(),
+    return {
+      persist: replica.takePersist(),
       snapshotWrites: this.#transfer.takeWrites(),
       messages: replica.outbox.takeNow(),
       install,
       committed: mayApply && install === undefined ? replica.log.takeCommitted(maxBytes) : [],
-      reads: replica.reads,
-      readsRefused: replica.readsRefused,
+      ...replica.takeReads(),
       proposalsRefused: this.#forwarding.takeProposalsRefused(),
-      role: this.#takeRoleChange(),
+      role: replica.takeRoleChange(),
       configuration: this.#takeConfiguration(),
     }
-    replica.reads = []
-    replica.readsRefused = []
-    return ready
-  }
-
-  #takePersist(): PersistRequest | undefined {
-    const replica = this.#replica
-    const { outbox, ack, unpersisted: entries, repairs, truncateFrom, reset, compactTo } = replica
-    if (ack !== undefined) {
-      outbox.sendAfterFlush(ack)
-      replica.ack = undefined
-    }
-    const hardState = replica.hardStateChanged ? replica.hardState : undefined
-    const storesNothing =
-      hardState === undefined &&
-      truncateFrom === undefined &&
-      entries.length === 0 &&
-      reset === undefined &&
-      compactTo === undefined &&
-      repairs.length === 0
-    if (storesNothing && !outbox.hasAfterFlush) return undefined
-    replica.unpersisted = []
-    replica.truncateFrom = undefined
-    replica.hardStateChanged = false
-    if (repairs.length > 0) replica.repairs = []
-    replica.reset = undefined
-    replica.compactTo = undefined
-    const lastIndex = entries.at(-1)?.index ?? 0
-    const { token, messages } = outbox.open(lastIndex, hardState?.term, replica.nowMs)
-    return { token, hardState, reset, truncateFrom, repairs, entries, compactTo, messages }
-  }
-
-  #takeRoleChange(): RoleChange | undefined {
-    const replica = this.#replica
-    if (!replica.roleChanged) return undefined
-    replica.roleChanged = false
-    return { role: replica.role, term: replica.term, leader: replica.leader }
   }
 
   #takeConfiguration(): Configuration | undefined {

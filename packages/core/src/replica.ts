@@ -16,7 +16,7 @@ import type { AppendReply, Message } from './message.ts'
 import type { RaftOptions } from './options.ts'
 import { Outbox } from './outbox.ts'
 import type { LogReader, SnapshotStore } from './ports.ts'
-import type { LogPosition, ReadGrant } from './ready.ts'
+import type { LogPosition, PersistRequest, ReadGrant, Ready, RoleChange } from './ready.ts'
 import type { Configuration, HardState, NodeId, Role } from './types.ts'
 
 /** Counters since the core was made. */
@@ -269,6 +269,46 @@ export class Replica {
     const { random, goneStaggerMs, goneRetryMs } = this.options
     this.goneRetries = 0
     this.electionDueMs = this.nowMs + random.next() * goneStaggerMs + this.#patience * goneRetryMs
+  }
+
+  // ---- what a Ready says
+
+  takePersist(): PersistRequest | undefined {
+    const { outbox, ack, unpersisted: entries, repairs, truncateFrom, reset, compactTo } = this
+    if (ack !== undefined) {
+      outbox.sendAfterFlush(ack)
+      this.ack = undefined
+    }
+    const hardState = this.hardStateChanged ? this.hardState : undefined
+    const storesNothing =
+      hardState === undefined &&
+      truncateFrom === undefined &&
+      entries.length === 0 &&
+      reset === undefined &&
+      compactTo === undefined &&
+      repairs.length === 0
+    if (storesNothing && !outbox.hasAfterFlush) return undefined
+    this.unpersisted = []
+    this.truncateFrom = undefined
+    this.hardStateChanged = false
+    if (repairs.length > 0) this.repairs = []
+    this.reset = undefined
+    this.compactTo = undefined
+    const { token, messages } = outbox.open(entries.at(-1)?.index ?? 0, hardState?.term, this.nowMs)
+    return { token, hardState, reset, truncateFrom, repairs, entries, compactTo, messages }
+  }
+
+  takeReads(): Pick<Ready, 'reads' | 'readsRefused'> {
+    const { reads, readsRefused } = this
+    this.reads = []
+    this.readsRefused = []
+    return { reads, readsRefused }
+  }
+
+  takeRoleChange(): RoleChange | undefined {
+    if (!this.roleChanged) return undefined
+    this.roleChanged = false
+    return { role: this.#role, term: this.#term, leader: this.#leader }
   }
 
   // ---- speaking

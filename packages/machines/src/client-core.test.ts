@@ -235,6 +235,23 @@ describe('the client', () => {
       assert.deepEqual([sent.settlements, behind.settlements], [0, 0])
     })
 
+    it('does not count what a node has refused', () => {
+      const { core, link } = connected()
+      const [sent] = propose(core, 'sent') as [Caller]
+      core.flush(0)
+      core.frame('n1', replies([ReplyKind.refused, 7, 2, 'BUSY', 5]))
+      core.tick(5)
+      assert.equal(core.metrics.commandsResent, 1)
+      core.frame('n1', replies([ReplyKind.stale, 7, 2]))
+      link.frames()
+      core.flush(6)
+      const [opening] = link.frames()
+      core.frame('n1', replies([ReplyKind.opened, opening?.first ?? 0, 8]))
+      core.flush(6)
+      assert.deepEqual(commandsOf(link.frames()), ['sent'])
+      assert.equal(sent.settlements, 0)
+    })
+
     it('knows nothing of what was sent twice, nor of what stands behind it', () => {
       const { sent, behind, again } = afterStale(2, 2)
       assert.deepEqual(again, [])

@@ -25,6 +25,7 @@ import {
   encodeClientFrame,
   type NodeReply,
   type RefusalCode,
+  type RefusedReply,
   ReplyKind,
 } from './protocol.ts'
 import { failFrame, type SentFrame, settleFrame, splitByProof } from './sent-frame.ts'
@@ -34,6 +35,9 @@ const MAX_MESSAGE_BYTES = 64 << 10
 
 /** Pause after a refusal. */
 const RETRY_MS = 5
+
+/** Pause after a node that is to forward knew of no leader. It tells as soon as it does. */
+const FORWARD_RETRY_MS = 50
 
 /** Counters since the client was made. */
 export interface ClientMetrics {
@@ -303,7 +307,7 @@ export class ClientCore {
         for (const outcome of reply[2]) this.#outcome(unpackOutcome(outcome))
         return
       case ReplyKind.refused:
-        return this.#refused(node, reply[3], reply[4])
+        return this.#refused(node, reply)
       case ReplyKind.gap:
         return this.#gap(reply[1])
       case ReplyKind.stale:
@@ -344,11 +348,16 @@ export class ClientCore {
   }
 
   /** A node that commands no longer go to has nothing to refuse: what it did not take is with another one already. */
-  #refused(node: NodeId, code: RefusalCode, retryAfterMs: number): void {
+  #refused(node: NodeId, [, session, first, code, retryAfterMs]: RefusedReply): void {
     if (node !== this.#target) return
+    if (session === this.#session) {
+      const refused = this.#frames.findIndex((frame) => frame.first === first)
+      if (refused >= 0 && refused < this.#sentCount) (this.#frames[refused] as SentFrame).refusals++
+    }
     this.#nonceSent = false
     this.#sentCount = 0
-    this.#holdUntilMs = this.#nowMs + retryAfterMs
+    const pauseMs = code === 'NOT_LEADER' && this.#options.via === node ? FORWARD_RETRY_MS : retryAfterMs
+    this.#holdUntilMs = this.#nowMs + pauseMs
     if (code === 'NOT_LEADER') this.#leaderIsNot(node)
   }
 
@@ -383,6 +392,7 @@ export class ClientCore {
       // Its callers have given up: there is no need to do it late.
       if (frame.calls.every((call) => call.settled)) continue
       frame.sends = 0
+      frame.refusals = 0
       this.#enqueue(frame)
     }
     for (const frame of doubtful) failFrame(frame, 'the session was forgotten by the cluster (STALE_SESSION)')

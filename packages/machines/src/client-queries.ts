@@ -7,7 +7,10 @@ import { busy, type Call, fail, invalidCommand, succeed, timedOut } from './call
 import type { Codec } from './machine.ts'
 import { type ClientRequest, type Consistency, encodeClientFrame, RequestKind } from './protocol.ts'
 
-/** A connection to one node. Returns false when the node has too much unread: try again when it is writable. */
+/**
+ * A connection to one node. Returns false when the node has too much unread: try again when it is writable. What it takes it
+ * delivers at most once, and in order: a client infers from it what cannot have happened.
+ */
 export interface NodeLink {
   send(frame: Uint8Array): boolean
 }

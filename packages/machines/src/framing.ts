@@ -59,7 +59,7 @@ class Framer {
   }
 
   #push(payload: Uint8Array, count: number, calls: readonly Call[], isMany: boolean): void {
-    this.frames.push({ first: 0, count, payload, calls, isMany, results: undefined, sends: 0 })
+    this.frames.push({ first: 0, count, payload, calls, isMany, results: undefined, sends: 0, refusals: 0 })
   }
 
   /** The encoded commands; undefined where one of them may be at fault. */

@@ -56,19 +56,21 @@ export const ReplyKind = {
 /** Why a node did not take a request. Nothing happened. */
 export type RefusalCode = 'NOT_LEADER' | 'BUSY'
 
+/** Frames of `session` from `first` on were not taken; send them again, elsewhere or later. */
+export type RefusedReply = readonly [
+  kind: typeof ReplyKind.refused,
+  session: number,
+  first: number,
+  code: RefusalCode,
+  retryAfterMs: number,
+]
+
 export type NodeReply =
   /** Who leads, as far as this node knows: sent first on a connection and whenever it changes. */
   | readonly [kind: typeof ReplyKind.leader, term: number, leader: NodeId | null]
   | readonly [kind: typeof ReplyKind.opened, nonce: number, session: number]
   | readonly [kind: typeof ReplyKind.outcomes, session: number, outcomes: readonly PackedOutcome[]]
-  /** Frames of `session` from `first` on were not taken; send them again, elsewhere or later. */
-  | readonly [
-      kind: typeof ReplyKind.refused,
-      session: number,
-      first: number,
-      code: RefusalCode,
-      retryAfterMs: number,
-    ]
+  | RefusedReply
   | readonly [kind: typeof ReplyKind.gap, session: number, expected: number]
   /**
    * The session is unknown, or no more. The frame that began with command `first` was looked at and refused; 0: a frame was,

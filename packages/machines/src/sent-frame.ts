@@ -13,14 +13,19 @@ export interface SentFrame {
   readonly isMany: boolean
   /** Results gathered so far, for `proposeMany`. */
   results: unknown[] | undefined
-  /** How often it was sent. A connection delivers what it takes at most once. */
+  /** How often it was sent. */
   sends: number
+  /** How many of those were refused by the node: copies that never came into a log. */
+  refusals: number
 }
+
+/** Copies that may have come into a log: a connection delivers what it takes at most once. */
+const copies = ({ sends, refusals }: SentFrame): number => sends - refusals
 
 /**
  * Splits frames by what a stale session proves: the frame that began with command `first` was refused, and its session is
- * gone for good. Where that frame had been sent only once, this was its only copy: it was not applied, and so was none
- * behind it, for want of the one before. Everything else that was sent may have been.
+ * gone for good. Where that was its only copy it was not applied, and so was none behind it, for want of the one before.
+ * Everything else that was sent may have been.
  */
 export function splitByProof(
   frames: readonly SentFrame[],
@@ -29,10 +34,10 @@ export function splitByProof(
 ): { readonly doubtful: readonly SentFrame[]; readonly unapplied: readonly SentFrame[] } {
   const named = frames.findIndex((frame) => frame.first === first)
   const refused = frames[named]
-  if (refused !== undefined && refused.sends === 1 && first > answeredThrough) {
+  if (refused !== undefined && copies(refused) === 1 && first > answeredThrough) {
     return { doubtful: frames.slice(0, named), unapplied: frames.slice(named) }
   }
-  const unsent = frames.findIndex(({ sends }) => sends === 0)
+  const unsent = frames.findIndex((frame) => copies(frame) === 0)
   if (unsent < 0) return { doubtful: frames, unapplied: [] }
   return { doubtful: frames.slice(0, unsent), unapplied: frames.slice(unsent) }
 }

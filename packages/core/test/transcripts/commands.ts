@@ -287,7 +287,7 @@ const disks: Record<string, Command> = {
 // ---- going on, and looking
 
 /** What `expect` can ask about, and `status` tells. */
-export function fieldsOf(node: ScriptedNode): Record<string, string | number> {
+function fieldsOf(node: ScriptedNode): Record<string, string | number> {
   const { core, disk, state } = node
   const { base, entries } = disk.seen
   const stored = {
@@ -311,6 +311,7 @@ export function fieldsOf(node: ScriptedNode): Record<string, string | number> {
     lost: core.lost === undefined ? '-' : `${core.lost.from}..${core.lost.to}`,
     target: core.transferTarget ?? '-',
     elections: core.metrics.elections,
+    matches: [...core.matchIndexes].map(([id, match]) => `${id}:${match}`).join(',') || '-',
     ...stored,
   }
 }

@@ -22,6 +22,7 @@ import {
   configurationText,
   contentText,
   entriesText,
+  entryText,
   firstIncarnationOf,
   messageText,
   persistText,
@@ -187,7 +188,7 @@ export class World {
     for (const entry of entries) {
       const { index, term } = entry
       assert.equal(index, node.state.at.index + 1, `${node.id} applies ${index} after ${node.state.at.index}`)
-      const text = `${term} ${new TextDecoder('latin1').decode(entry.record)}`
+      const text = `${entryText(entry)} (checksum ${checksum(entry.record)})`
       assert.equal(this.#applied.get(index) ?? text, text, `another entry was applied at ${index}`)
       this.#applied.set(index, text)
       const command = entry.kind === EntryKind.commands ? [contentText(entry) || `${index}/${term}`] : []

@@ -2,5 +2,26 @@
  * What every store must do, as tests: call `logStoreConformance` and `snapshotStoreConformance` from a `*.test.ts`.
  * Whoever writes stores of their own runs the same suites as those of this package.
  */
-export { logStoreConformance, type OpenedStore, type OpenStore } from './log-conformance.ts'
-export { type RequestContent, StoreProbe, sampleEntries, sampleEntry, sampleHardState } from './log-probe.ts'
+export { logStoreConformance, type OpenStore } from './log-conformance.ts'
+export {
+  type OpenedStore,
+  type RequestContent,
+  StoreProbe,
+  sampleEntries,
+  sampleEntry,
+  sampleHardState,
+} from './log-probe.ts'
+export {
+  type OpenedSnapshotStore,
+  type OpenSnapshotStore,
+  snapshotStoreConformance,
+} from './snapshot-conformance.ts'
+export {
+  quiescent,
+  receiveAll,
+  type SampleSnapshot,
+  SnapshotProbe,
+  sampleSnapshot,
+  wholeOf,
+  writeAll,
+} from './snapshot-probe.ts'

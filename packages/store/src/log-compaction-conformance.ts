@@ -1,8 +1,9 @@
 /** The part of the log store's conformance that is about where a log begins: compaction, reset, repair in place. */
 import assert from 'node:assert/strict'
 import { type Entry, type HardState, type LogPosition, type LogStore, seededRandom } from '@troupe/core'
-import type { Bench, Case } from './log-conformance.ts'
 import {
+  type Bench,
+  type Case,
   contentOf,
   placesOf,
   type RequestContent,

@@ -3,28 +3,23 @@
  * store of their own runs the same suite as the two of this package.
  */
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
-import type { Entry, LogPosition, LogStore, StoreEvents } from '@troupe/core'
+import { test } from 'node:test'
+import type { Entry, LogPosition, StoreEvents } from '@troupe/core'
 import { compactionCases } from './log-compaction-conformance.ts'
-import { contentOf, placesOf, StoreProbe, sampleEntries, sampleEntry, sampleHardState } from './log-probe.ts'
-
-/** A store under test. */
-export interface OpenedStore {
-  readonly store: LogStore
-  /** Closes what is open and opens the same data again; leave it out where nothing outlives a close. */
-  readonly reopen?: ((events: StoreEvents) => Promise<LogStore>) | undefined
-  /** Closes and removes everything. */
-  cleanup(): Promise<void>
-}
+import {
+  type Bench,
+  type Case,
+  contentOf,
+  type OpenedStore,
+  placesOf,
+  StoreProbe,
+  sampleEntries,
+  sampleEntry,
+  sampleHardState,
+} from './log-probe.ts'
 
 /** Opens a new, empty store that begins behind `base`. */
 export type OpenStore = (events: StoreEvents, options: { readonly base: LogPosition }) => Promise<OpenedStore>
-
-export interface Bench extends OpenedStore {
-  readonly probe: StoreProbe
-}
-
-export type Case = (bench: Bench, t: TestContext) => Promise<void>
 
 /** Registers the conformance tests with node:test, each named after `name`. */
 export function logStoreConformance(name: string, open: OpenStore): void {

@@ -1,5 +1,6 @@
-/** Entries to store, and somebody to hand them over and to wait for them: what tests of log stores work with. */
+/** Entries to store, what a test is given, and somebody to hand them over and to wait for them: what tests of log stores work with. */
 import assert from 'node:assert/strict'
+import type { TestContext } from 'node:test'
 import { crc32 } from 'node:zlib'
 import {
   type Entry,
@@ -12,6 +13,21 @@ import {
   type RaftError,
   type StoreEvents,
 } from '@troupe/core'
+
+/** A store under test. */
+export interface OpenedStore {
+  readonly store: LogStore
+  /** Closes what is open and opens the same data again; leave it out where nothing outlives a close. */
+  readonly reopen?: ((events: StoreEvents) => Promise<LogStore>) | undefined
+  /** Closes and removes everything. */
+  cleanup(): Promise<void>
+}
+
+export interface Bench extends OpenedStore {
+  readonly probe: StoreProbe
+}
+
+export type Case = (bench: Bench, t: TestContext) => Promise<void>
 
 /** An entry with `bytes` bytes of payload, all of them `fill`. */
 export function sampleEntry(index: number, term: number, bytes = 10, fill = index % 251): Entry {

@@ -49,11 +49,14 @@ export class Leadership {
     this.lease = new Lease(options)
     this.heartbeatDueMs = nowMs + options.heartbeatIntervalMs
     this.firstIndex = log.lastIndex + 1
-    this.followConfiguration(nowMs)
+    this.followConfiguration(nowMs, this.firstIndex)
   }
 
-  /** Begins to track who is new (a new incarnation is), forgets who is gone. */
-  followConfiguration(nowMs: number): void {
+  /**
+   * Begins to track who is new (a new incarnation is), forgets who is gone.
+   * @param next the entry that is sent first: one that is there or about to be, so that an idle leader probes too
+   */
+  followConfiguration(nowMs: number, next: number): void {
     const { identity, maxInflightMessages, maxInflightBytes } = this.#options
     const members = membersOf(this.#log.configurations.latest).filter(({ id }) => id !== identity.id)
     for (const [id, { incarnation }] of this.peers) {
@@ -62,7 +65,6 @@ export class Leadership {
     }
     for (const { id, incarnation } of members) {
       if (this.peers.has(id)) continue
-      const next = this.#log.lastIndex + 1
       this.peers.set(id, new Progress(incarnation, next, nowMs, maxInflightMessages, maxInflightBytes))
     }
   }

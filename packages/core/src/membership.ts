@@ -79,7 +79,7 @@ export class Membership {
       [encodeConfiguration(configuration)],
       0,
     )
-    leadership.followConfiguration(this.#replica.nowMs)
+    leadership.followConfiguration(this.#replica.nowMs, index)
     return index
   }
 

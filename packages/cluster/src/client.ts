@@ -260,7 +260,9 @@ export class Client {
 
   #frame(node: NodeId, link: Link, frame: Uint8Array): void {
     link.consumed(1, frame.byteLength)
-    this.#core.frame(node, frame)
+    const fault = this.#core.frame(node, frame)
+    // Not what a node of ours sends: nothing more is taken from it.
+    if (fault !== undefined) link.close()
     this.#scheduleFlush()
   }
 

@@ -47,7 +47,7 @@ export interface Application<ClientEvent> {
   /** Committed entries, in order, each once. */
   apply(entries: readonly Entry[]): void
   /**
-   * The state as it is now, in pieces of any size: a view that later calls of `apply` do not change. Pulled over
+   * The state as it is now, at least one byte, in pieces of any size: a view that later calls of `apply` do not change. Pulled over
    * many turns; `return` is called where it is given up.
    */
   save(): Iterator<Uint8Array>

@@ -109,10 +109,10 @@ export class Elections {
    * have answered a heartbeat right before.
    */
   protectsLeader(): boolean {
-    const { role, leadership, leader, leaderHeardMs, startedMs, nowMs, options, term } = this.#replica
+    const { role, leadership, leader, leaderHeardMs, startedMs, nowMs, options, foundTerm } = this.#replica
     const { electionTimeoutMinMs, checkQuorum, leaseReads } = options
     if (role === 'leader') return checkQuorum && leadership?.hearsQuorum(nowMs, electionTimeoutMinMs) === true
-    if (leaseReads && term > 0 && nowMs - startedMs < electionTimeoutMinMs) return true
+    if (leaseReads && foundTerm > 0 && nowMs - startedMs < electionTimeoutMinMs) return true
     if (leader === undefined && !leaseReads) return false
     return nowMs - leaderHeardMs < electionTimeoutMinMs
   }

@@ -134,7 +134,11 @@ export class Repair {
     const { verdict, entries } = message
     const isLeaders = leader === message.from && term === message.term
     const isCertain = isLeaders || (verdict === 'intact' && range.to < log.lastIndex)
-    if (isCertain && entries.length > 0) return this.#mend(entries)
+    if (isCertain && entries.length > 0) {
+      // The leader does not have what stands behind the damage here: that goes, or two logs would be mixed.
+      if (verdict === 'other' && range.to < log.lastIndex) this.#following.truncate(range.to + 1)
+      return this.#mend(entries)
+    }
     if (isLeaders && verdict !== 'damaged') return this.#cut(range.from)
     this.#answers.set(message.from, { verdict, entries })
     this.#conclude(range)
@@ -167,6 +171,9 @@ export class Repair {
     const replica = this.#replica
     const missing = entries.filter(({ index }) => replica.log.damage.includes(index))
     for (const entry of missing) replica.repairs.push(entry)
+    // A log holds no entry of a term that its node has not been in.
+    const lastTerm = missing.at(-1)?.term ?? 0
+    if (lastTerm > replica.term) replica.becomeFollower(lastTerm, undefined)
     this.#mending = { token: replica.outbox.nextToken, entries: missing }
   }
 

@@ -64,6 +64,8 @@ export class Replica {
   readonly outbox: Outbox
   readonly snapshots: SnapshotStore
   readonly startedMs: number
+  /** The term found on the disk: 0 for a node that has never promised anything. */
+  readonly foundTerm: number
   /** Whose connection is known to be closed. */
   readonly gone = new Set<NodeId>()
 
@@ -105,6 +107,7 @@ export class Replica {
     this.nowMs = nowMs
     this.startedMs = nowMs
     const { term, vote, voteIncarnation } = found.hardState
+    this.foundTerm = term
     this.#term = term
     this.#vote = vote
     this.#voteIncarnation = voteIncarnation

@@ -5,6 +5,7 @@
  */
 import type { Application } from './application.ts'
 import type { Checksum, Entry } from './entry.ts'
+import { invariant } from './errors.ts'
 import type { RaftKnobs } from './options.ts'
 import type { SnapshotStore } from './ports.ts'
 import type { RaftCore } from './raft-core.ts'
@@ -126,6 +127,7 @@ export class Snapshotter {
   }
 
   #finish({ meta, bytes, checksum }: Taking): void {
+    invariant(bytes > 0, 'the application has saved a state of no bytes')
     this.#taking = undefined
     this.#isFinishing = true
     this.#snapshots.finish({ ...meta, bytes, checksum })

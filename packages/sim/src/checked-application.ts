@@ -1,11 +1,4 @@
-import type {
-  Application,
-  Entry,
-  RaftHandle,
-  ReadGrant,
-  RoleChange,
-  StateLoader,
-} from '@troupe/core'
+import type { Application, Entry, RaftHandle, ReadGrant, RoleChange, StateLoader } from '@troupe/core'
 import type { ClientEvent } from '@troupe/machines'
 
 /** Told of what an application is given. */

@@ -1,5 +1,5 @@
-import { crc32 } from '@troupe/wire'
 import type { BatchResults, CommandMeta, StateMachine } from '@troupe/machines'
+import { crc32 } from '@troupe/wire'
 
 /** Told of each payload that a machine runs: how many it ran, and a digest of all of them. */
 export type OnRun = (count: number, digest: number, payload: Uint8Array) => void

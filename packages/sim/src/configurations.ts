@@ -10,7 +10,7 @@ interface Appended {
 /** The configurations that were appended anywhere: which of them may be in effect. */
 export class Configurations {
   readonly #bootstrap: Configuration
-  #appended: Appended[] = []
+  readonly #appended: Appended[] = []
 
   constructor(bootstrap: Configuration) {
     this.#bootstrap = bootstrap

@@ -93,7 +93,11 @@ export class Ledger {
       })
       return
     }
-    demand(entry !== undefined, 'committed on a quorum', () => `${node.id} commits ${index}, which it has not`)
+    demand(
+      entry !== undefined,
+      'committed on a quorum',
+      () => `${node.id} commits ${index}, which it has not`,
+    )
     const isNext = index === this.committed.length + 1
     demand(isNext, 'committed on a quorum', () => `${index} is committed, ${index - 1} never was`)
     demand(seen.ledTerm > 0, 'committed on a quorum', () => {

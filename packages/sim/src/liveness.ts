@@ -46,8 +46,11 @@ export class Liveness {
   begin(): void {
     const { scheduler } = this.#host
     this.#boundMs = scheduler.nowMs + this.#patienceMs()
-    this.#stopRemoved()
-    this.#until('one leader that everybody follows', () => this.#whyNotTogether(), () => this.#freshOperations())
+    this.#until(
+      'one leader that everybody follows',
+      () => this.#whyNotTogether(),
+      () => this.#freshOperations(),
+    )
   }
 
   /** Generous, but in proportion to what has to be moved, with the smallest messages that the knobs allow. */
@@ -70,6 +73,7 @@ export class Liveness {
 
   #until(what: string, whyNot: () => string | undefined, then: () => void): void {
     const { scheduler } = this.#host
+    this.#stopRemoved()
     const reason = whyNot()
     if (reason === undefined) {
       this.#host.line(`---- ${what}`)
@@ -127,7 +131,7 @@ export class Liveness {
       for (const consistency of ['linearizable', 'follower', 'lease'] as const) {
         if (consistency === 'lease' && !plan.knobs.leaseReads) continue
         this.#openOperations++
-        client.read('k0', consistency, 1e9, done)
+        client.read('k0', consistency, 1e9, done, this.#memberNodes.at(-1)?.id)
       }
       this.#openOperations++
       client.write(`fresh`, 1e9, done)
@@ -146,14 +150,22 @@ export class Liveness {
       const message = `${this.#failedOperations} fresh operations failed, though nothing was wrong`
       return this.#host.failed('liveness', new Violation('liveness', message))
     }
-    this.#until('all are at the same place', () => this.#whyNotTogether(), () => this.#compare())
+    this.#until(
+      'all are at the same place',
+      () => this.#whyNotTogether(),
+      () => this.#compare(),
+    )
   }
 
   #compare(): void {
     const { oracle, failed } = this.#host
     const checksums = new Set(this.#memberNodes.map((node) => node.stateChecksum()))
     if (checksums.size > 1) {
-      return failed.call(this.#host, 'digests', new Violation('equal digests', 'the states of the members differ'))
+      return failed.call(
+        this.#host,
+        'digests',
+        new Violation('equal digests', 'the states of the members differ'),
+      )
     }
     for (const node of this.#memberNodes) {
       const { count = 0, digest = 0 } = node.life?.machine ?? {}

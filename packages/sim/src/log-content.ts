@@ -64,8 +64,13 @@ export class LogContent {
 
   #takeHardState(hardState: HardState): void {
     const { term, vote } = this.hardState
-    const isForward = hardState.term > term || (hardState.term === term && (vote === '' || vote === hardState.vote))
-    demand(isForward, RULE, () => `hard state goes from ${term}/${vote} to ${hardState.term}/${hardState.vote}`)
+    const isForward =
+      hardState.term > term || (hardState.term === term && (vote === '' || vote === hardState.vote))
+    demand(
+      isForward,
+      RULE,
+      () => `hard state goes from ${term}/${vote} to ${hardState.term}/${hardState.vote}`,
+    )
     this.hardState = hardState
   }
 

@@ -176,7 +176,10 @@ export class MemorySnapshots implements SnapshotStore {
 }
 
 const isSame = (left: SnapshotMeta | undefined, right: SnapshotMeta): boolean =>
-  left !== undefined && left.index === right.index && left.checksum === right.checksum && left.bytes === right.bytes
+  left !== undefined &&
+  left.index === right.index &&
+  left.checksum === right.checksum &&
+  left.bytes === right.bytes
 
 function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
   const bytes = new Uint8Array(length)

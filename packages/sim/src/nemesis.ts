@@ -102,15 +102,26 @@ export class Nemesis {
       const { carrier, plan } = this.#host
       const undos = plan.weather.map((effect) => carrier.add({ links: 'all', effect }))
       if (undos.length === 0) return undefined
-      return [plan.weather.map(({ kind }) => kind).join(' '), () => undos.forEach((undo) => undo())]
+      const undo = (): void => {
+        for (const each of undos) each()
+      }
+      return [plan.weather.map(({ kind }) => kind).join(' '), undo]
     },
     partition: () => {
       const side = this.#nodes.filter(() => this.#dice.chance(0.5))
-      return this.#cut(side, this.#nodes.filter((node) => !side.includes(node)), 'both')
+      return this.#cut(
+        side,
+        this.#nodes.filter((node) => !side.includes(node)),
+        'both',
+      )
     },
     isolateLeader: () =>
       this.#leaderOrAny((leader) =>
-        this.#cut([leader], this.#nodes.filter((node) => node !== leader), this.#direction()),
+        this.#cut(
+          [leader],
+          this.#nodes.filter((node) => node !== leader),
+          this.#direction(),
+        ),
       ),
     oneWay: () => {
       const [from, to] = [this.#dice.pick(this.#nodes), this.#dice.pick(this.#nodes)]
@@ -215,7 +226,8 @@ export class Nemesis {
   #clog(): Outcome {
     const links: DirectedLink[] = []
     for (const { id: from } of this.#nodes) {
-      for (const { id: to } of this.#nodes) if (from !== to && this.#dice.chance(0.3)) links.push({ from, to })
+      for (const { id: to } of this.#nodes)
+        if (from !== to && this.#dice.chance(0.3)) links.push({ from, to })
     }
     const undo = this.#host.carrier.add({ links, effect: { kind: 'link', mode: 'jam' } })
     return [links.map(({ from, to }) => `${from}>${to}`).join(' '), undo]
@@ -284,7 +296,9 @@ export class Nemesis {
       changes.push(change)
     }
     if (changes.length === 0 || voters < Math.min(plan.voters, 2)) return undefined
-    return operator.ask({ kind: 'changeMembers', changes, leave }) ? [`${changes.length} ${leave}`] : undefined
+    return operator.ask({ kind: 'changeMembers', changes, leave })
+      ? [`${changes.length} ${leave}`]
+      : undefined
   }
 
   #drawChange(touched: ReadonlySet<NodeId>, voters: number): MemberChange | undefined {

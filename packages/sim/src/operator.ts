@@ -31,7 +31,7 @@ export class Operator {
   readonly #nodes: readonly SimNode[]
   readonly #coverage: Coverage
   readonly #onLine: (text: string) => void
-  #replacements: Replacement[] = []
+  readonly #replacements: Replacement[] = []
   /** Number of the command whose answer is awaited; 0: none. */
   #awaited = 0
   /** Commands that some node may still look at. */
@@ -159,7 +159,11 @@ function nextStep(configuration: Configuration, { node, asVoter }: Replacement):
 
 type Change = Extract<ControlCommand, { kind: 'changeMembers' }>['changes'][number]
 
-const change = (...changes: readonly Change[]): ControlCommand => ({ kind: 'changeMembers', changes, leave: 'auto' })
+const change = (...changes: readonly Change[]): ControlCommand => ({
+  kind: 'changeMembers',
+  changes,
+  leave: 'auto',
+})
 
 function describe(command: ControlCommand): string {
   if (command.kind === 'transferLeadership') return `transfer to ${command.to ?? 'anyone'}`

@@ -60,7 +60,8 @@ export class Oracle {
   ran(count: number, digest: number, payload: Uint8Array): string | undefined {
     const known = this.#digests[count - 1]
     if (known !== undefined) return known === digest ? undefined : `payload ${count} leads to another state`
-    if (count !== this.#digests.length + 1) return `payload ${count} is run, ${this.#digests.length + 1} never was`
+    if (count !== this.#digests.length + 1)
+      return `payload ${count} is run, ${this.#digests.length + 1} never was`
     this.#digests.push(digest)
     return this.#run(payload)
   }
@@ -133,7 +134,9 @@ export class Oracle {
     if (reading === undefined) return undefined
     const version = this.#commands.get(reading.value as string)?.version ?? 0
     if (version === 0) return `phantom read: ${reading.value} was never written`
-    return version === reading.version ? undefined : `${reading.value} has version ${version}, not ${reading.version}`
+    return version === reading.version
+      ? undefined
+      : `${reading.value} has version ${version}, not ${reading.version}`
   }
 
   #raise(key: string, order: number): void {

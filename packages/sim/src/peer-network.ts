@@ -49,7 +49,8 @@ export class PeerNetwork {
     const first = messages[0]
     if (first === undefined) return
     if (messages.every(({ to }) => to === first.to)) return this.#sendFrame(from, first.to, messages)
-    for (const [to, ofPeer] of Map.groupBy(messages, (message) => message.to)) this.#sendFrame(from, to, ofPeer)
+    for (const [to, ofPeer] of Map.groupBy(messages, (message) => message.to))
+      this.#sendFrame(from, to, ofPeer)
   }
 
   #sendFrame(from: SimNode, id: string, messages: readonly Message[]): void {

@@ -1,7 +1,12 @@
 /** Everything that a run is made of, derived from its seed. */
 import { type RaftKnobs, resolveRaftKnobs } from '@troupe/core'
-import { type Consistency, defaultSessionLimits, type GatewayOptions, type SessionLimits } from '@troupe/machines'
 import type { LinkEffect } from '@troupe/faults'
+import {
+  type Consistency,
+  defaultSessionLimits,
+  type GatewayOptions,
+  type SessionLimits,
+} from '@troupe/machines'
 import type { NetworkSpeed } from './carrier.ts'
 import { type Dice, diceOf, streams } from './dice.ts'
 import type { DiskSpeed } from './memory-disk.ts'
@@ -196,7 +201,13 @@ function drawWeather(dice: Dice, scaleMs: number): LinkEffect[] {
   return dice.chance(0.5) ? [...drawn, delay] : drawn
 }
 
-const damaging: ReadonlySet<FaultKind> = new Set(['wipe', 'flipEntry', 'flipSnapshot', 'restartStorm', 'failDisk'])
+const damaging: ReadonlySet<FaultKind> = new Set([
+  'wipe',
+  'flipEntry',
+  'flipSnapshot',
+  'restartStorm',
+  'failDisk',
+])
 
 function drawRates(dice: Dice, knobs: RaftKnobs): Record<FaultKind, number> {
   const rates = {} as Record<FaultKind, number>

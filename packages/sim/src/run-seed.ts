@@ -1,6 +1,6 @@
 import { checkLinearizability, kvModel, type Verdict } from '@troupe/check'
 import type { Coverage } from './coverage.ts'
-import { type Plan, planOf, type PlanOptions } from './plan.ts'
+import { type Plan, type PlanOptions, planOf } from './plan.ts'
 import { type Failure, World } from './world.ts'
 
 export interface RunOptions extends PlanOptions {
@@ -53,7 +53,9 @@ export function runSeed(options: RunOptions): RunResult {
 
 function judge(world: World): Verdict {
   if (world.failure !== undefined) return 'fail'
-  const result = checkLinearizability(kvModel, world.history.operations(), { maxStepsPerPartition: MAX_STEPS })
+  const result = checkLinearizability(kvModel, world.history.operations(), {
+    maxStepsPerPartition: MAX_STEPS,
+  })
   if (result.failure !== undefined) {
     const { partition, blocked } = result.failure
     const message = `the history of ${partition} is not linearizable: ${JSON.stringify(blocked)}`

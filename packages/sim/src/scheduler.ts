@@ -33,7 +33,7 @@ export class Scheduler {
 
   /** Schedules `task` at a time; what lies in the past happens now. */
   at(timeMs: number, task: Task): void {
-    const atMs = timeMs > this.nowMs ? timeMs : this.nowMs
+    const atMs = Math.max(timeMs, this.nowMs)
     this.#tasks.push(task)
     this.#times.push(atMs)
     this.#sequences.push(++this.#lastSequence)

@@ -99,7 +99,8 @@ export class SimClient {
     const { reads, keys, consistencies, deadlineMs } = this.#workload
     const key = `k${this.#dice.below(keys)}`
     const timeoutMs = deadlineMs * (0.5 + this.#dice.next())
-    if (this.#dice.chance(reads)) this.read(key, this.#dice.pick(consistencies), timeoutMs, done)
+    const node = this.#dice.chance(0.5) ? this.#dice.pick(this.#host.nodeIds) : undefined
+    if (this.#dice.chance(reads)) this.read(key, this.#dice.pick(consistencies), timeoutMs, done, node)
     else this.write(key, timeoutMs, done)
   }
 
@@ -117,14 +118,25 @@ export class SimClient {
     this.core.propose(this.#call(command, input, timeoutMs, operation))
   }
 
-  read(key: string, consistency: Consistency, timeoutMs: number, done: (isAnswered: boolean) => void): void {
+  /** Reads. `node` answers, where the consistency lets it; without one, any. `done` is told whether there was an answer. */
+  read(
+    key: string,
+    consistency: Consistency,
+    timeoutMs: number,
+    done: (isAnswered: boolean) => void,
+    node?: string,
+  ): void {
     const query: KvQuery = kv.get(key)
     const floor = this.#host.oracle.floorOf(key)
     const operation = { key, value: undefined, consistency, floor, done }
     const input: KvInput = { op: 'get', key }
-    const { nodeIds } = this.#host
-    const node = consistency === 'stale' || consistency === 'follower' ? this.#dice.pick(nodeIds) : undefined
-    this.core.query(query, consistency, node, this.#call(query, input, timeoutMs, operation))
+    const mayName = consistency === 'stale' || consistency === 'follower'
+    this.core.query(
+      query,
+      consistency,
+      mayName ? node : undefined,
+      this.#call(query, input, timeoutMs, operation),
+    )
   }
 
   #call(command: KvCommand | KvQuery, input: KvInput, timeoutMs: number, operation: Operation): Call {

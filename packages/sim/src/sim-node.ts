@@ -15,9 +15,15 @@ import {
   type RaftKnobs,
   type SnapshotMeta,
 } from '@troupe/core'
-import { type ClientEvent, Gateway, type GatewayOptions, kvMachine, ReplicatedMachine } from '@troupe/machines'
-import type { SessionLimits } from '@troupe/machines'
 import { SkewedClock } from '@troupe/faults'
+import type { SessionLimits } from '@troupe/machines'
+import {
+  type ClientEvent,
+  Gateway,
+  type GatewayOptions,
+  kvMachine,
+  ReplicatedMachine,
+} from '@troupe/machines'
 import { codec, crc32 } from '@troupe/wire'
 import { CheckedApplication } from './checked-application.ts'
 import { CheckedMachine } from './checked-machine.ts'
@@ -62,6 +68,7 @@ interface NodeLife extends Life {
   readonly replica: ReplicatedMachine
 }
 
+const MIN_ALARM_MS = 0.001
 const CLUSTER_ID = 'sim'
 export const GROUP = 1
 const INCARNATIONS = 1000
@@ -162,9 +169,12 @@ export class SimNode implements NodeView, DiskOwner {
       this.#host.ran(this, count, digest, payload)
     const machine = new CheckedMachine(kvMachine.create(context), onRun)
     const replica = new ReplicatedMachine(machine, codec, settings.sessions)
-    const application = new CheckedApplication(new Gateway(replica, codec, settings.gateway, () => clock.nowMs()), {
-      applying: (entries) => this.#host.observe({ kind: 'applied', node: this, entries }),
-    })
+    const application = new CheckedApplication(
+      new Gateway(replica, codec, settings.gateway, () => clock.nowMs()),
+      {
+        applying: (entries) => this.#host.observe({ kind: 'applied', node: this, entries }),
+      },
+    )
     const driver = new NodeDriver<ClientEvent>({
       core,
       store: disk.log,
@@ -260,7 +270,8 @@ export class SimNode implements NodeView, DiskOwner {
     const deadlineMs = this.life?.driver.deadlineMs ?? Number.POSITIVE_INFINITY
     const dueMs = this.clock.trueMsOf(deadlineMs) - this.#clockOriginMs
     if (dueMs >= this.#alarmMs || dueMs === Number.POSITIVE_INFINITY) return
-    this.#alarmMs = Math.max(dueMs, this.#busyUntilMs)
+    // Never at the very moment: rounding may have the clock show a little less than what it should by then.
+    this.#alarmMs = Math.max(dueMs, this.#busyUntilMs, this.#host.scheduler.nowMs + MIN_ALARM_MS)
     this.#host.scheduler.at(this.#alarmMs, this.#alarmTask)
   }
 

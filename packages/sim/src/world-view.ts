@@ -1,5 +1,14 @@
 /** What the parts of a simulation know of each other. */
-import type { Entry, Member, Message, NodeDriver, NodeEvent, PersistRequest, RaftCore, SnapshotMeta } from '@troupe/core'
+import type {
+  Entry,
+  Member,
+  Message,
+  NodeDriver,
+  NodeEvent,
+  PersistRequest,
+  RaftCore,
+  SnapshotMeta,
+} from '@troupe/core'
 import type { ClientEvent } from '@troupe/machines'
 import type { Ledger } from './ledger.ts'
 import type { LogContent } from './log-content.ts'

@@ -143,7 +143,8 @@ export class World implements NodeHost, ClientHost, NemesisHost, BudgetView, Liv
   step(): boolean {
     if (this.isDone || this.failure !== undefined) return false
     try {
-      if (!this.scheduler.step()) this.failed('scheduler', new Violation('scheduler', 'nothing is left to happen'))
+      if (!this.scheduler.step())
+        this.failed('scheduler', new Violation('scheduler', 'nothing is left to happen'))
     } catch (error) {
       this.failed('world', error)
     }
@@ -185,7 +186,13 @@ export class World implements NodeHost, ClientHost, NemesisHost, BudgetView, Liv
         break
       case 'started':
       case 'crashed':
-        this.trace.event(this.nowMs, OTHER * 64 + event.node.index, event.node.boot, event.node.incarnation, 0)
+        this.trace.event(
+          this.nowMs,
+          OTHER * 64 + event.node.index,
+          event.node.boot,
+          event.node.incarnation,
+          0,
+        )
         break
     }
     this.#timeline?.note(event)

@@ -25,7 +25,11 @@ export function committedNeverLost(onTruncation: () => void): Invariant {
         const committed = ledger.at(index)
         if (committed === undefined || seen.termAt(index) !== committed.entry.term) return
         if (reset !== undefined && index > reset.index && committed.inTerm <= term) {
-          demand(false, name, () => `${node.id} drops committed ${index} behind the snapshot at ${reset.index}`)
+          demand(
+            false,
+            name,
+            () => `${node.id} drops committed ${index} behind the snapshot at ${reset.index}`,
+          )
         }
         demand(term < committed.inTerm, name, () => {
           return `${node.id}, in term ${term}, truncates ${index}, committed in ${committed.inTerm}`

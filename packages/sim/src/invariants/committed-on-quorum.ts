@@ -35,7 +35,11 @@ export function committedOnQuorum(onCommit: (count: number, oldTerm: number) => 
       const core = event.node.life?.core
       if (last === undefined || core === undefined) return
       const { term } = last.entry
-      demand(term === last.inTerm, name, () => `${seen} of ${term} is committed by counting in ${last.inTerm}`)
+      demand(
+        term === last.inTerm,
+        name,
+        () => `${seen} of ${term} is committed by counting in ${last.inTerm}`,
+      )
       if (core.role !== 'leader') return
       for (const voters of [core.configuration.voters, core.configuration.outgoing]) {
         if (voters.length === 0) continue

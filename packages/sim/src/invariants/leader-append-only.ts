@@ -16,7 +16,11 @@ export function leaderAppendOnly(): Invariant {
       if (ledger.ledTerm(node) !== core.term) return
       const { reset, truncateFrom, repairs } = request
       const isAppend = reset === undefined && truncateFrom === undefined
-      demand(isAppend, name, () => `${node.id}, leader of ${core.term}, truncates at ${truncateFrom ?? 'reset'}`)
+      demand(
+        isAppend,
+        name,
+        () => `${node.id}, leader of ${core.term}, truncates at ${truncateFrom ?? 'reset'}`,
+      )
       for (const { index, term } of repairs) {
         const before = node.disk.log.seen.termAt(index)
         demand(term === before, name, () => `${node.id} leads and repairs ${index} of ${before} to ${term}`)

@@ -1,7 +1,7 @@
-import { checksumOf } from '../ledger.ts'
-import { demand } from '../contract.ts'
-import type { Invariant, NodeView } from '../world-view.ts'
 import type { Entry } from '@troupe/core'
+import { demand } from '../contract.ts'
+import { checksumOf } from '../ledger.ts'
+import type { Invariant, NodeView } from '../world-view.ts'
 
 interface Known {
   readonly term: number
@@ -35,7 +35,11 @@ export function logMatching(): Invariant {
     }
     demand(same.checksum === checksum, name, () => `${node.id}: two entries ${index} of term ${term}`)
     const isSame = previousTerm === undefined || same.previousTerm === previousTerm
-    demand(isSame, name, () => `${node.id}: ${index} of ${term} follows ${previousTerm} and ${same.previousTerm}`)
+    demand(
+      isSame,
+      name,
+      () => `${node.id}: ${index} of ${term} follows ${previousTerm} and ${same.previousTerm}`,
+    )
   }
 
   return {

@@ -9,7 +9,7 @@ interface Seen {
   commit: number
   applied: number
   leads: number
-  match: Map<string, number>
+  match: ReadonlyMap<string, number>
 }
 
 /**
@@ -54,10 +54,12 @@ export function monotonic(): Invariant {
       if (core.role !== 'leader') return
       if (last.leads !== core.term) last.match = new Map()
       last.leads = core.term
-      for (const [id, match] of core.matchIndexes) {
+      const { matchIndexes } = core
+      for (const [id, match] of matchIndexes) {
         check(node, `match index of ${id}`, last.match.get(id) ?? 0, match)
-        last.match.set(id, match)
       }
+      // Without those that are gone: who comes back begins anew.
+      last.match = matchIndexes
     },
   }
 }

@@ -26,7 +26,8 @@ export function oneChangeAtATime(onChange: (isJoint: boolean) => void): Invarian
         known.set(key, configuration)
         onChange(isJoint(configuration))
         const { seen } = node.disk.log
-        const before = request.entries.find(({ index }) => index === entry.index - 1) ?? seen.at(entry.index - 1)
+        const before =
+          request.entries.find(({ index }) => index === entry.index - 1) ?? seen.at(entry.index - 1)
         if (core?.role !== 'leader' || before === undefined) continue
         const previous = before.configurationIndex
         demand(previous <= core.commitIndex, name, () => {
@@ -47,7 +48,11 @@ export function oneChangeAtATime(onChange: (isJoint: boolean) => void): Invarian
       demand(isLeft, name, () => `${index}: a joint configuration is not left, but changed`)
     } else if (isJoint(to)) {
       const outgoing = to.outgoing.map(({ id, incarnation }) => `${id}/${incarnation}`)
-      demand(sameSet(outgoing, ids(from)), name, () => `${index}: the old half is not the configuration before`)
+      demand(
+        sameSet(outgoing, ids(from)),
+        name,
+        () => `${index}: the old half is not the configuration before`,
+      )
     } else {
       const before = new Set(ids(from))
       const after = new Set(ids(to))

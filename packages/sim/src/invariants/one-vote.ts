@@ -21,7 +21,11 @@ export function oneVote(): Invariant {
         votes.set(voter, ofVoter)
       }
       const before = ofVoter.get(message.term) ?? candidate
-      demand(before === candidate, name, () => `${voter} votes for ${before} and ${candidate} in ${message.term}`)
+      demand(
+        before === candidate,
+        name,
+        () => `${voter} votes for ${before} and ${candidate} in ${message.term}`,
+      )
       ofVoter.set(message.term, candidate)
     },
   }

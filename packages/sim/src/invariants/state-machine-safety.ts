@@ -1,5 +1,5 @@
-import { checksumOf } from '../ledger.ts'
 import { demand } from '../contract.ts'
+import { checksumOf } from '../ledger.ts'
 import type { Invariant } from '../world-view.ts'
 
 /** Raft, figure 3: what one node has applied at an index is what every other applies there, in order, each once. */

@@ -168,8 +168,14 @@ export class Leading {
       this.#confirmRounds(leadership)
     }
     if (progress.state === 'probe') progress.probing = false
-    // Was the last append lost? An empty one behind it is refused if so.
-    else if (progress.inflightMessages > 0) this.#sendAppend(message.from, progress, progress.next - 1, [])
+    else if (progress.inflightMessages > 0) this.#askForLost(message.from, progress)
+  }
+
+  /** Was the last append lost? An empty one behind it is refused if so. */
+  #askForLost(id: NodeId, progress: Progress): void {
+    // What was sent is compacted by now: if it was lost, a snapshot must take its place.
+    if (progress.next <= this.#replica.log.base.index) progress.becomeProbe()
+    else this.#sendAppend(id, progress, progress.next - 1, [])
   }
 
   // ---- reads

@@ -183,12 +183,11 @@ export class Repair {
     if (mending === undefined || mending.token > token) return
     this.#mending = undefined
     const { log, metrics } = this.#replica
-    for (const { index } of mending.entries) {
-      if (!log.damage.includes(index)) continue
-      log.damage.mend(index)
-      metrics.entriesRepaired++
-    }
-    if (log.damage.isEmpty) log.findConfigurations()
+    // A snapshot that was installed meanwhile has taken the place of some, or of all.
+    const mended = mending.entries.filter(({ index }) => log.damage.includes(index))
+    for (const { index } of mended) log.damage.mend(index)
+    metrics.entriesRepaired += mended.length
+    if (mended.length > 0 && log.damage.isEmpty) log.findConfigurations()
     this.#goOn()
   }
 

@@ -267,6 +267,21 @@ test('lmdb: what was compacted is taken away in bounded pieces, across restarts'
     assert.equal(counts.at(-1), 19)
   }))
 
+test('lmdb: after a reset back, too, what is compacted goes', () =>
+  withTemporaryDirectory(async (path) => {
+    await filled(path, 200)
+    const probe = new StoreProbe()
+    const store = openLmdbLogStore({ path, events: probe })
+    await probe.write(store, { compactTo: { index: 190, term: 1 } })
+    for (let index = 201; index <= 203; index++)
+      await probe.write(store, { entries: [sampleEntry(index, 1)] })
+    await probe.write(store, { reset: { index: 10, term: 2 }, entries: sampleEntries(11, 60, 2) })
+    await probe.write(store, { compactTo: { index: 50, term: 2 } })
+    for (let index = 61; index <= 63; index++) await probe.write(store, { entries: [sampleEntry(index, 2)] })
+    await store.close()
+    assert.equal(await storedEntries(path), 13)
+  }))
+
 test('lmdb: a missing entry is found beside what is left over', () =>
   withTemporaryDirectory(async (path) => {
     await filled(path, 50)

@@ -47,17 +47,25 @@ snapshotStoreConformance('lmdb, not flushed', opener({ durability: 'acked-before
 const isDamage = (reason: RegExp) => (error: unknown) =>
   RaftError.is(error, 'STORAGE_DAMAGED') && reason.test(error.message)
 
-type Edit = (value: Buffer) => Uint8Array
+/** Undefined removes the value. */
+type Edit = (value: Buffer) => Uint8Array | undefined
 
 /** Opens the databases past the store: how many chunks there are, and a change of one value. */
-async function inspect(path: string, database?: 'chunks' | 'snapshots', edit?: Edit): Promise<number> {
+async function inspect(
+  path: string,
+  database?: 'chunks' | 'snapshots',
+  edit?: Edit,
+  start = Buffer.alloc(0),
+): Promise<number> {
   const root = open({ path, encoding: 'binary', maxDbs: 16 })
   const named = (name: string) =>
     root.openDB<Buffer, Buffer>({ name: `${name}-0`, encoding: 'binary', keyEncoding: 'binary' })
   if (database !== undefined && edit !== undefined) {
-    const [found] = [...named(database).getRange({ limit: 1 })]
+    const [found] = [...named(database).getRange({ start, limit: 1 })]
     assert.ok(found)
-    await named(database).put(Buffer.from(found.key), Buffer.from(edit(Buffer.from(found.value))))
+    const key = Buffer.from(found.key)
+    const value = edit(Buffer.from(found.value))
+    await (value === undefined ? named(database).remove(key) : named(database).put(key, Buffer.from(value)))
     await root.flushed
   }
   const { entryCount } = named('chunks').getStats() as { entryCount: number }
@@ -107,6 +115,21 @@ test('lmdb: damage is found when it is read', () =>
     const end = store.read(4, meta.checksum, 199_000, 5000)
     assert.ok(end && data.subarray(199_000).equals(end))
     await store.close()
+  }))
+
+test('lmdb: a missing chunk is not taken from elsewhere', () =>
+  withTemporaryDirectory(async (path) => {
+    await filled(path)
+    const probe = new SnapshotProbe()
+    const store = openLmdbSnapshotStore({ path, events: probe })
+    const second = sampleSnapshot(5, 100_000)
+    writeAll(store, second)
+    await probe.saved(second.meta)
+    await store.close()
+    await inspect(path, 'chunks', () => undefined, Buffer.from([0, 0, 0, 2]))
+    const again = openLmdbSnapshotStore({ path, events: probe })
+    assert.throws(() => again.read(5, second.meta.checksum, 0, 10), isDamage(/snapshot 2 .* at byte 0/))
+    await again.close()
   }))
 
 test('lmdb: a damaged record is found at open', () =>

@@ -169,7 +169,8 @@ const savingCases: Record<string, Case> = {
     assert.deepEqual(again.latest, first.meta)
     const next = sampleSnapshot(10, 80_000)
     await save(bench, again, next)
-    await isThere(bench, again, next)
+    const last = await isThere(bench, again, next)
+    await isThere(bench, last, first)
   },
 
   'a description that does not fit the bytes is refused': async ({ store }) => {

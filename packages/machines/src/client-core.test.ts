@@ -299,6 +299,21 @@ describe('the client', () => {
     })
   })
 
+  it('is not led astray by a node without a leader in whatever term: one that was removed goes on alone', () => {
+    const { core, link } = leaderless()
+    core.frame('n9', replies([ReplyKind.leader, 50, null]))
+    core.frame('n1', replies([ReplyKind.leader, 3, 'n1']))
+    assert.equal(core.leader, 'n1')
+    core.frame('n9', replies([ReplyKind.leader, 51, null]))
+    assert.equal(core.leader, 'n1')
+    core.frame('n1', replies([ReplyKind.leader, 4, null]))
+    assert.equal(core.leader, undefined)
+    core.frame('n1', replies([ReplyKind.leader, 5, 'n1']))
+    propose(core, 'a')
+    core.flush(0)
+    assert.equal(link.frames().length, 1)
+  })
+
   describe('refuses', () => {
     it('more than maxOutstandingCommands with BUSY, until answers come', () => {
       const { core } = connected({ maxOutstandingCommands: 3, maxBatchCommands: 3 })

@@ -181,18 +181,25 @@ export class ClientCore {
     if (this.#leader === node) this.#leader = undefined
   }
 
-  /** Who leads changes hands: everything unanswered goes to the new one. */
-  #followLeader(term: number, leader: NodeId | null): void {
+  /**
+   * `node` tells who leads. Only a leader's term counts: a node without one may be in any term, a removed one far ahead,
+   * and what it does not know says something only about itself.
+   */
+  #followLeader(node: NodeId, term: number, leader: NodeId | null): void {
+    if (leader === null) {
+      if (node === this.#leader && term >= this.#term) this.#leader = undefined
+      return
+    }
     const isNews = term > this.#term || (term === this.#term && this.#leader === undefined)
     if (!isNews) return
     const before = this.#leader
     // In the same term it is the leader that has just refused something: the pause holds.
     if (term > this.#term) this.#holdUntilMs = 0
     this.#term = term
-    this.#leader = leader ?? undefined
+    this.#leader = leader
     this.#askLeaderMs = Number.POSITIVE_INFINITY
-    if (this.#leader === undefined) return
-    if (before !== this.#leader) this.metrics.leaderChanges++
+    if (before !== leader) this.metrics.leaderChanges++
+    // Everything unanswered goes to the new one.
     this.#rewind()
   }
 
@@ -299,7 +306,7 @@ export class ClientCore {
   #handle(node: NodeId, reply: NodeReply): void {
     switch (reply[0]) {
       case ReplyKind.leader:
-        return this.#followLeader(reply[1], reply[2])
+        return this.#followLeader(node, reply[1], reply[2])
       case ReplyKind.opened:
         return this.#opened(reply[1], reply[2])
       case ReplyKind.outcomes:

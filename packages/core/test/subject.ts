@@ -2,6 +2,7 @@ import {
   type Configuration,
   type Entry,
   EntryKind,
+  encodeConfiguration,
   encodeEntry,
   type HardState,
   type Member,
@@ -66,6 +67,12 @@ export const requestOf = (token: number, given: Partial<PersistRequest> = {}): P
   messages: [],
   ...given,
 })
+
+/** A configuration as an entry. */
+export function configurationEntryOf(index: number, term: number, configuration: Configuration): Entry {
+  const header = { index, term, kind: EntryKind.configuration, timeMs: 0, commandCount: 0 }
+  return encodeEntry({ ...header, configurationIndex: index }, [encodeConfiguration(configuration)], checksum)
+}
 
 /** A log by its terms: `[1, 1, 4]` has index 1 and 2 in term 1 and index 3 in term 4. */
 export const entriesOf = (terms: readonly number[], first = 1): Entry[] =>
@@ -222,6 +229,15 @@ export class Subject {
     const { term } = this.core
     const body = { kind: 'appendReply', term, accepted: false, matchIndex: 0, rejected } as const
     return this.receive(from, { ...body, hintIndex, hintTerm })
+  }
+
+  /** The next round of heartbeats leaves, and these answer it. */
+  beat(answering: Iterable<NodeId> = this.core.matchIndexes.keys()): this {
+    const messages = this.waitUntilDue().sent()
+    const round = ofKind(messages, 'heartbeat')[0]?.round ?? 0
+    const { term } = this.core
+    for (const id of answering) this.receive(id, { kind: 'heartbeatReply', term, round })
+    return this
   }
 
   propose(payload = 'x'): number {

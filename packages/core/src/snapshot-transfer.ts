@@ -47,9 +47,12 @@ export class SnapshotTransfer {
   #startFrom(meta: SnapshotMeta): void {
     const { log } = this.#replica
     this.#install = meta
+    this.#enterTermOf(meta)
     const isInLog = meta.index <= log.lastIndex
     const isBesideLog = !log.matches(meta.index, meta.term) && !log.damage.includes(meta.index)
     if (!isInLog || isBesideLog) this.#resetLog(meta)
+    // What is damaged before it is not needed here any more.
+    else if (this.#mends(meta)) this.#skipTo(meta)
   }
 
   get deadlineMs(): number {
@@ -125,7 +128,10 @@ export class SnapshotTransfer {
       if (fetch.offset < meta.bytes || received > 0) return
     }
     this.#fetch = { offer, offset: received, retryMs: 0, retries: 0 }
-    this.#pull(this.#fetch)
+    const { latest } = this.#replica.snapshots
+    // Its own snapshot of that index, byte for byte, or one that was complete before a crash.
+    if (latest !== undefined && isSame(latest, meta)) this.received(meta)
+    else this.#pull(this.#fetch)
   }
 
   #pull(fetch: Fetch): void {
@@ -188,14 +194,25 @@ export class SnapshotTransfer {
     if (agrees && !mends) return log.commitTo(meta.index)
     replica.metrics.snapshotsInstalled++
     this.#install = meta
+    this.#enterTermOf(meta)
     // A damaged entry agrees with everything: what follows it was acknowledged, and must not be cut (see repair.ts).
     if (agrees || (log.damage.includes(meta.index) && meta.index <= log.lastIndex)) {
-      const isNews = meta.index > log.base.index
-      log.skipTo(meta)
-      if (isNews) replica.compactTo = { index: meta.index, term: meta.term }
+      this.#skipTo(meta)
     } else {
       this.#resetLog(meta)
     }
+  }
+
+  /** A snapshot for repairs may come from a later term than this node has been in. */
+  #enterTermOf({ term }: SnapshotMeta): void {
+    if (term > this.#replica.term) this.#replica.becomeFollower(term, undefined)
+  }
+
+  #skipTo(meta: SnapshotMeta): void {
+    const { log } = this.#replica
+    const isNews = meta.index > log.base.index
+    log.skipTo(meta)
+    if (isNews) this.#replica.compactTo = { index: meta.index, term: meta.term }
   }
 
   #resetLog(meta: SnapshotMeta): void {

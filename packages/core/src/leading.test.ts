@@ -50,6 +50,32 @@ test('no more appends leave once maxInflightBytes are on their way to a peer', (
   assert.deepEqual(indexesOf(appendsTo(subject.accept('b', 3), 'b')), [[4], [5]])
 })
 
+test('the commit index goes past a full window, in an empty append behind what is known to match', () => {
+  const subject = leading({ maxInflightMessages: 1 })
+  propose(subject, 1).turn()
+  propose(subject, 1).turn()
+  subject.accept('b', 2)
+  assert.deepEqual(indexesOf(appendsTo(subject, 'b')), [[3]], 'the window of b is full again')
+  subject.flush()
+  const [empty, ...others] = appendsTo(subject, 'b')
+  assert.deepEqual(
+    [subject.core.commitIndex, empty?.prevIndex, empty?.commit, empty?.entries, others.length],
+    [2, 2, 2, [], 0],
+  )
+  assert.deepEqual(appendsTo(subject, 'b'), [], 'once')
+  assert.equal(subject.core.progress.get('b')?.inflightMessages, 1, 'it takes no place in the window')
+})
+
+test('what a peer is told of the commit index is never beyond what it is known to have', () => {
+  const subject = leading({ maxInflightMessages: 1 })
+  propose(subject, 1).turn()
+  propose(subject, 1).turn()
+  subject.flush()
+  subject.accept('c', 2)
+  assert.equal(subject.core.commitIndex, 2)
+  assert.deepEqual(appendsTo(subject, 'b'), [], 'b has acknowledged nothing of it')
+})
+
 test('a slow peer does not hold up the others', () => {
   const subject = leading({ maxInflightMessages: 1 })
   propose(subject, 1).turn()

@@ -64,11 +64,11 @@ export class Membership {
     return undefined
   }
 
-  /** Thesis §4.2.1: close enough that the voters need not wait for it. */
+  /** Thesis §4.2.1: there, and close enough that the voters need not wait for it. */
   #isCaughtUp(leadership: Leadership, id: NodeId): boolean {
-    const { log, options } = this.#replica
+    const { log, options, nowMs } = this.#replica
     const progress = leadership.peers.get(id)
-    if (progress?.state !== 'replicate') return false
+    if (progress === undefined || nowMs - progress.heardMs > options.electionTimeoutMaxMs) return false
     return progress.match + options.maxUncommittedEntries >= log.lastIndex
   }
 

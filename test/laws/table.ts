@@ -43,7 +43,11 @@ export const packageLaws: Readonly<Record<string, PackageLaw>> = {
     ...onNode,
     packages: ['core', 'machines', 'wire', 'actor', 'transport', 'store'],
   },
-  'packages/cli': { ...onNode, packages: ['core', 'machines', 'cluster', 'benchmarks'] },
+  'packages/cli': {
+    ...onNode,
+    packages: ['core', 'machines', 'cluster', 'sim', 'benchmarks'],
+    npm: ['piscina'],
+  },
   benchmarks: {
     ...onNode,
     // The bare rig measures the parts below the cluster.

@@ -19,6 +19,11 @@ for (const signal of SIGNALS) {
 }
 
 const { stdout, stderr, env } = process
+// Whoever reads no further (`| head`) has seen enough.
+stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+  process.exit(0)
+})
 const code = await runCli(process.argv.slice(2), { stdout, stderr, env, signal: interruption.signal })
 process.exitCode = caught === undefined ? code : SIGNAL_EXIT_BASE + constants.signals[caught]
 for (const signal of SIGNALS) process.removeAllListeners(signal)

@@ -4,6 +4,7 @@ import type { CommandContext } from '@troupe/benchmarks'
 import { RaftError, type RaftErrorCode } from '@troupe/core'
 import { bench } from './bench.ts'
 import { groupHelp } from './help.ts'
+import { sim } from './sim.ts'
 import { unknownWord } from './usage-error.ts'
 
 /** A command of the first level: what stands behind its name is its own. */
@@ -15,6 +16,7 @@ export interface TopCommand {
 
 const topCommands: readonly TopCommand[] = [
   { name: 'bench', summary: 'measures a real cluster: throughput, elections, churn, memory', run: bench },
+  { name: 'sim', summary: 'runs the whole stack in virtual time, under faults, seed by seed', run: sim },
 ]
 
 const UNKNOWN = 2

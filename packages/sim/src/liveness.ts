@@ -24,6 +24,7 @@ export interface LivenessHost {
   readonly oracle: Oracle
   readonly quiet: QuietAfterHeal
   isDone: boolean
+  start(node: SimNode): void
   failed(rule: string, error: unknown): void
   line(text: string): void
 }
@@ -38,6 +39,7 @@ export class Liveness {
   #boundMs = 0
   #openOperations = 0
   #failedOperations = 0
+  readonly #switchedOff = new Set<SimNode>()
 
   constructor(host: LivenessHost) {
     this.#host = host
@@ -62,18 +64,25 @@ export class Liveness {
     return 30_000 + 200 * knobs.electionTimeoutMaxMs + roundMs * (4 * ledger.commitIndex + chunks)
   }
 
-  /** Without pre-votes or check-quorum a removed node may disturb the others (thesis §4.2.3): then it is switched off. */
-  #stopRemoved(): void {
-    const { plan, nodes, members } = this.#host
+  /**
+   * Without pre-votes or check-quorum a removed node may disturb the others (thesis §4.2.3): then it is switched off, and on
+   * again where a change that was still on its way makes it a member.
+   */
+  #switchRemoved(): void {
+    const { plan, nodes, members, operator } = this.#host
     if (plan.knobs.preVote && plan.knobs.checkQuorum) return
     for (const node of nodes) {
-      if (!members.some(({ id }) => id === node.id) && !this.#host.operator.isReplacing(node)) node.crash()
+      const isNeeded = members.some(({ id }) => id === node.id) || operator.isReplacing(node)
+      if (isNeeded && this.#switchedOff.delete(node)) this.#host.start(node)
+      if (isNeeded || !node.isUp) continue
+      this.#switchedOff.add(node)
+      node.crash()
     }
   }
 
   #until(what: string, whyNot: () => string | undefined, then: () => void): void {
     const { scheduler } = this.#host
-    this.#stopRemoved()
+    this.#switchRemoved()
     const reason = whyNot()
     if (reason === undefined) {
       this.#host.line(`---- ${what}`)

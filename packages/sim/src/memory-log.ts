@@ -9,7 +9,7 @@ import {
   type PersistRequest,
   RaftError,
 } from '@troupe/core'
-import { demand } from './contract.ts'
+import { demand, Violation } from './contract.ts'
 import type { Dice } from './dice.ts'
 import { LogContent, rangesOf } from './log-content.ts'
 
@@ -102,7 +102,10 @@ export class MemoryLog implements LogStore {
     if (compactTo !== undefined) this.seen.compactTo(compactTo)
   }
 
-  async close(): Promise<void> {}
+  /** A simulated node crashes or goes on: it is never closed. */
+  close(): never {
+    throw new Violation(RULE, 'a store in memory is not closed')
+  }
 
   // ---- what the disk does
 

@@ -1,5 +1,5 @@
 import type { Checksum, SnapshotMeta, SnapshotStore } from '@troupe/core'
-import { demand } from './contract.ts'
+import { demand, Violation } from './contract.ts'
 import { damage } from './memory-log.ts'
 
 const RULE = 'snapshot store contract'
@@ -141,7 +141,9 @@ export class MemorySnapshots implements SnapshotStore {
     })
   }
 
-  async close(): Promise<void> {}
+  close(): never {
+    throw new Violation(RULE, 'a store in memory is not closed')
+  }
 
   // ---- what happens to it
 

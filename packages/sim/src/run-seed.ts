@@ -29,7 +29,7 @@ export interface RunResult {
 }
 
 const TIMELINE_LINES = 400
-const MAX_STEPS = 300_000
+const MAX_STEPS = 5_000_000
 
 /** Runs one seed from its beginning to its end, or to its first failure. Deterministic. */
 export function runSeed(options: RunOptions): RunResult {

@@ -69,7 +69,7 @@ export class Membership {
     const { log, options, nowMs } = this.#replica
     const progress = leadership.peers.get(id)
     if (progress === undefined || nowMs - progress.heardMs > options.electionTimeoutMaxMs) return false
-    return progress.match + options.maxUncommittedEntries >= log.lastIndex
+    return progress.match > 0 && progress.match + options.maxUncommittedEntries >= log.lastIndex
   }
 
   #append(leadership: Leadership, configuration: Configuration): number {

@@ -133,8 +133,17 @@ export class Replica {
   get configuration(): Configuration {
     return this.log.configurations.latest
   }
+  /**
+   * Whether this node votes, and may campaign. One that its latest configuration leaves out is still needed until that
+   * is committed: its log may be the only one that can win (thesis §4.2.2). Its own vote counts by that
+   * configuration, so not at all.
+   */
   get isVoter(): boolean {
-    return isVoter(this.configuration, this.self)
+    const { configurations, committed } = this.log
+    if (isVoter(configurations.latest, this.self)) return true
+    return (
+      configurations.latestIndex > committed && isVoter(configurations.at(committed).configuration, this.self)
+    )
   }
   get isDamaged(): boolean {
     return !this.log.damage.isEmpty

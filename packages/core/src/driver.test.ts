@@ -12,7 +12,7 @@ import { type RaftKnobs, resolveRaftKnobs } from './options.ts'
 import { RaftCore } from './raft-core.ts'
 import { seededRandom } from './random.ts'
 import type { PersistRequest } from './ready.ts'
-import type { SnapshotMeta } from './types.ts'
+import type { Configuration, SnapshotMeta } from './types.ts'
 
 const utf8 = new TextEncoder()
 
@@ -26,6 +26,7 @@ class Recorded implements Application<string> {
   readonly calls: string[] = []
   readonly waiting: string[] = []
   readonly outcomes: ControlOutcome[] = []
+  readonly configurations: Configuration[] = []
   readonly disk: MemoryDisk
   readonly snapshots: MemorySnapshots
   readonly driver: NodeDriver<string>
@@ -52,7 +53,8 @@ class Recorded implements Application<string> {
     const clock = { nowMs: () => this.nowMs }
     const parts = { core, store: this.disk, snapshots: this.snapshots, transport: { send }, clock, checksum }
     const onControl = (outcome: ControlOutcome): void => void this.outcomes.push(outcome)
-    this.driver = new NodeDriver({ ...parts, application: this, knobs, onControl })
+    const onConfiguration = (of: Configuration): void => void this.configurations.push(of)
+    this.driver = new NodeDriver({ ...parts, application: this, knobs, onControl, onConfiguration })
   }
 
   get hasWaiting(): boolean {
@@ -232,4 +234,94 @@ test('time never goes back for the core, whatever the clock says', () => {
   node.nowMs = 10
   node.turn()
   assert.equal(node.driver.deadlineMs, deadlineMs)
+})
+
+const saved = { index: 2, term: 1, timeMs: 0, configuration: configurationOf(1), configurationIndex: 0 }
+
+test('a snapshot is taken after what is applied, a chunk a turn, and compacts the log when it is saved', () => {
+  const node = new Recorded(1, [], { snapshotEntries: 2, snapshotChunkBytes: 3, keepEntries: 0 })
+  node.turn({ kind: 'control', id: 0, command: { kind: 'campaign' } })
+  node.turn(node.written())
+  node.turn(node.written())
+  node.turn({ kind: 'client', event: 'x' })
+  assert.deepEqual(node.turn(node.written()), ['gather', 'apply 2', 'save', 'flush'])
+  assert.equal(node.driver.hasMore, true)
+  assert.deepEqual(node.turn(), ['gather', 'flush'])
+  assert.equal(node.driver.hasMore, false)
+  const events = node.completed()
+  assert.deepEqual(
+    events.map(({ kind }) => kind),
+    ['snapshotSaved'],
+  )
+  assert.deepEqual(node.turn(...events), ['gather', 'persist', 'flush'])
+  assert.deepEqual(node.disk.waiting[0]?.compactTo, { index: 2, term: 1 })
+})
+
+test('takeSnapshot is answered when it is on the disk', () => {
+  const node = new Recorded(1)
+  node.turn({ kind: 'control', id: 0, command: { kind: 'campaign' } })
+  node.turn(node.written())
+  node.turn(node.written())
+  node.outcomes.length = 0
+  const calls = node.turn({ kind: 'control', id: 5, command: { kind: 'takeSnapshot' } })
+  assert.deepEqual(calls, ['gather', 'save', 'flush'])
+  assert.deepEqual(node.outcomes, [])
+  node.turn(...node.completed())
+  assert.deepEqual(node.outcomes, [{ id: 5, error: undefined }])
+})
+
+test('a start with a snapshot loads it, a chunk a turn, and applies nothing before its end', () => {
+  const snapshots = new MemorySnapshots()
+  snapshots.put(saved, Uint8Array.of(1, 2, 3, 4, 5))
+  const disk = new MemoryDisk(contentOf({ term: 1, vote: '', voteIncarnation: 0 }, entriesOf([1, 1, 1])))
+  const node = new Recorded(3, [], { snapshotChunkBytes: 4 }, { disk, snapshots })
+  const from = { from: 'b', fromIncarnation: incarnationOf('b'), fromBoot: 1 }
+  const to = { to: 'a', toIncarnation: 0, toBoot: 0 }
+  const message = { ...from, ...to, kind: 'heartbeat', term: 1, commit: 3, round: 0 } as const
+  const calls = node.turn({ kind: 'peer', message })
+  assert.deepEqual(calls, ['gather', 'send heartbeatReply>b', 'follower', 'load', 'chunk 1,2,3,4', 'flush'])
+  assert.deepEqual([node.driver.isInstalling, node.driver.hasMore, node.driver.applied], [true, true, 0])
+  assert.deepEqual(node.turn(), ['gather', 'chunk 5', 'loaded', 'flush'])
+  assert.deepEqual([node.driver.isInstalling, node.driver.applied], [false, 2])
+  assert.deepEqual(node.turn(), ['gather', 'apply 3', 'flush'])
+})
+
+test('a received snapshot replaces the state; one of the own that was being taken is given up', () => {
+  const node = new Recorded(3, [1, 1], { snapshotEntries: 2, snapshotChunkBytes: 3 })
+  const from = { from: 'b', fromIncarnation: incarnationOf('b'), fromBoot: 1 }
+  const to = { to: 'a', toIncarnation: 0, toBoot: 0 }
+  const message = { ...from, ...to, kind: 'heartbeat', term: 1, commit: 2, round: 0 } as const
+  assert.ok(node.turn({ kind: 'peer', message }).includes('save'))
+  const meta = node.snapshots.put({ ...saved, index: 9 }, Uint8Array.of(8))
+  const calls = node.turn({ kind: 'snapshotReceived', meta })
+  assert.deepEqual(calls, ['gather', 'persist', 'load', 'chunk 8', 'loaded', 'flush'])
+  assert.equal(node.driver.applied, 9)
+  assert.deepEqual([node.turn(), node.completed()], [['gather', 'flush'], []])
+})
+
+test('the proven end of the leader, a hint, and a connection reach the core', () => {
+  const node = new Recorded(3, [1])
+  const from = { from: 'b', fromIncarnation: incarnationOf('b'), fromBoot: 4 }
+  const to = { to: 'a', toIncarnation: 0, toBoot: 0 }
+  const message = { ...from, ...to, kind: 'heartbeat', term: 1, commit: 0, round: 0 } as const
+  node.turn({ kind: 'peer', message })
+  assert.equal(node.driver.core.leader, 'b')
+  node.turn({ kind: 'peerExited', id: 'b', boot: 4 })
+  assert.equal(node.driver.core.leader, undefined)
+  node.turn({ kind: 'peer', message })
+  node.turn({ kind: 'peerGone', id: 'b' }, { kind: 'peerUp', id: 'b' })
+  assert.equal(node.driver.core.leader, undefined)
+})
+
+test('the host is told of the configuration in effect whenever it changes', () => {
+  const node = leaderOfOne()
+  const member = { id: 'b', incarnation: 5 }
+  const change = { kind: 'changeMembers', changes: [{ kind: 'addLearner', member }], leave: 'auto' } as const
+  node.turn({ kind: 'control', id: 3, command: change })
+  assert.deepEqual(
+    node.configurations.map(({ learners }) => learners),
+    [[member]],
+  )
+  node.turn(node.written())
+  assert.deepEqual(node.outcomes.at(-1), { id: 3, error: undefined })
 })

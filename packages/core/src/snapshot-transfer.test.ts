@@ -465,3 +465,15 @@ test('a pull is not sent in a term that is not flushed', () => {
   assert.deepEqual(pulls(subject), [])
   assert.equal(ofKind(subject.flush(), 'snapshotPull').length, 1)
 })
+
+test('no more is pulled while received bytes wait for the disk', () => {
+  const subject = following()
+  const data = bytesOf(4)
+  const meta = metaOf(9, 2, data)
+  subject.receive('b', offerOf(meta)).turn()
+  subject.snapshots.pendingBytes = 1 << 30
+  chunk(subject, meta, data, 0, 2)
+  assert.deepEqual(pulls(subject), [])
+  subject.snapshots.pendingBytes = 0
+  assert.deepEqual(pulls(subject.waitUntilDue()), [['b', 2]])
+})

@@ -9,7 +9,8 @@ interface Receiving {
 
 /** Snapshots in memory, which survive their owner. What is complete is told when the test says {@link tell}. */
 export class MemorySnapshots implements SnapshotStore {
-  readonly pendingBytes = 0
+  /** As the test says. */
+  pendingBytes = 0
   latest: SnapshotMeta | undefined
   readonly #complete = new Map<string, Uint8Array>()
   #own: Uint8Array[] = []

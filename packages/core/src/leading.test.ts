@@ -165,7 +165,7 @@ test('whoever does not lead refuses proposals and reads', () => {
   assert.deepEqual(subject.turn().readsRefused, [4])
 })
 
-test('§6.2 a leader that hears from no majority for an election timeout steps down', () => {
+test('thesis §6.2 a leader that hears from no majority for an election timeout steps down', () => {
   const subject = leading()
   const idle = (ms: number): void => void Array.from({ length: ms / 50 }, () => subject.wait(50))
   for (let time = 0; time < 10; time++) {
@@ -177,13 +177,13 @@ test('§6.2 a leader that hears from no majority for an election timeout steps d
   assert.deepEqual([subject.core.role, subject.core.leader, subject.core.term], ['follower', undefined, 1])
 })
 
-test('§6.2 without check-quorum it leads on', () => {
+test('thesis §6.2 without check-quorum it leads on', () => {
   const subject = leading({ checkQuorum: false })
   for (let beat = 0; beat < 100; beat++) subject.wait(50)
   assert.equal(subject.core.role, 'leader')
 })
 
-test('§6.2 a leader heartbeats all, every heartbeat interval', () => {
+test('thesis §6.2 a leader heartbeats all, every heartbeat interval', () => {
   const subject = leading()
   assert.deepEqual(ofKind(subject.wait(49).sent(), 'heartbeat'), [])
   assert.deepEqual(
@@ -193,7 +193,7 @@ test('§6.2 a leader heartbeats all, every heartbeat interval', () => {
   assert.deepEqual(ofKind(subject.wait(49).sent(), 'heartbeat'), [])
 })
 
-test('§6.4 a read is granted at the commit index once a majority has answered a heartbeat sent after it', () => {
+test('thesis §6.4 a read is granted at the commit index once a majority has answered a heartbeat sent after it', () => {
   const subject = leading()
   subject.core.readIndex(1)
   const ready = subject.turn()
@@ -204,7 +204,7 @@ test('§6.4 a read is granted at the commit index once a majority has answered a
   assert.deepEqual(subject.turn().reads, [{ id: 1, index: 1 }])
 })
 
-test('§6.4 the answer to a heartbeat sent before the read confirms nothing', () => {
+test('thesis §6.4 the answer to a heartbeat sent before the read confirms nothing', () => {
   const subject = leading()
   subject.core.readIndex(1)
   const [early] = ofKind(subject.sent(), 'heartbeat')
@@ -215,7 +215,7 @@ test('§6.4 the answer to a heartbeat sent before the read confirms nothing', ()
   assert.deepEqual(subject.turn().reads, [])
 })
 
-test('§6.4 no read before an entry of the leader’s own term is committed', () => {
+test('thesis §6.4 no read before an entry of the leader’s own term is committed', () => {
   const subject = new Subject({ log: [1, 1] }).becomeLeader()
   subject.core.readIndex(1)
   const early = subject.turn()
@@ -227,7 +227,7 @@ test('§6.4 no read before an entry of the leader’s own term is committed', ()
   assert.deepEqual(subject.turn().reads, [{ id: 1, index: 3 }])
 })
 
-test('§6.4 the leader of one grants reads by itself', () => {
+test('thesis §6.4 the leader of one grants reads by itself', () => {
   const subject = new Subject({ voters: 1 }).waitUntilDue()
   subject.turn()
   subject.flush()
@@ -237,7 +237,7 @@ test('§6.4 the leader of one grants reads by itself', () => {
   assert.deepEqual(subject.turn().reads, [{ id: 1, index: 1 }])
 })
 
-test('§6.4 a leader that steps down refuses the reads it has not granted', () => {
+test('thesis §6.4 a leader that steps down refuses the reads it has not granted', () => {
   const subject = leading()
   subject.core.readIndex(1)
   subject.turn()
@@ -247,7 +247,7 @@ test('§6.4 a leader that steps down refuses the reads it has not granted', () =
   assert.deepEqual([reads, readsRefused], [[], [1, 2]])
 })
 
-test('§6.4 a lost heartbeat of a read round is made good by the next', () => {
+test('thesis §6.4 a lost heartbeat of a read round is made good by the next', () => {
   const subject = leading()
   subject.core.readIndex(1)
   subject.turn()

@@ -14,7 +14,7 @@ function preVoteGranted(subject: Subject, from: string, request: ReturnType<type
   return reply.granted
 }
 
-test('§9.6 a pre-candidate asks for the term to come and keeps its own, on the disk too', () => {
+test('thesis §9.6 a pre-candidate asks for the term to come and keeps its own, on the disk too', () => {
   const subject = new Subject({ log: [1, 2] }).waitUntilDue()
   const ready = subject.turn()
   assert.deepEqual([subject.core.role, subject.core.term, subject.core.vote], ['preCandidate', 2, ''])
@@ -33,7 +33,7 @@ test('§9.6 a pre-candidate asks for the term to come and keeps its own, on the 
   )
 })
 
-test('§9.6 a majority of grants begins the election', () => {
+test('thesis §9.6 a majority of grants begins the election', () => {
   const subject = new Subject({ voters: 5 }).waitUntilDue()
   subject.receive('b', { kind: 'preVoteReply', term: 1, granted: true })
   subject.receive('b', { kind: 'preVoteReply', term: 1, granted: true })
@@ -42,14 +42,14 @@ test('§9.6 a majority of grants begins the election', () => {
   assert.deepEqual([subject.core.role, subject.core.term], ['candidate', 1])
 })
 
-test('§9.6 a grant changes nothing in the voter: no term, no vote, nothing on the disk', () => {
+test('thesis §9.6 a grant changes nothing in the voter: no term, no vote, nothing on the disk', () => {
   const subject = new Subject()
   assert.equal(preVoteGranted(subject, 'b', preVote(1)), true)
   assert.equal(preVoteGranted(subject, 'c', preVote(1)), true, 'and binds it to nobody')
   assert.deepEqual([subject.core.term, subject.core.vote, subject.disk.waiting.length], [0, '', 0])
 })
 
-test('§9.6 a grant bears the term that was asked for, a refusal the own', () => {
+test('thesis §9.6 a grant bears the term that was asked for, a refusal the own', () => {
   const subject = new Subject({ log: [4] })
   const replies = ['b', 'c'].flatMap((from, i) =>
     ofKind(subject.receive(from, preVote(9, i, 4)).sent(), 'preVoteReply'),
@@ -63,7 +63,7 @@ test('§9.6 a grant bears the term that was asked for, a refusal the own', () =>
   )
 })
 
-test('§9.6 a pre-vote is refused to a log that is behind, and to a term that is over', () => {
+test('thesis §9.6 a pre-vote is refused to a log that is behind, and to a term that is over', () => {
   const subject = new Subject({ log: [1, 4] })
   assert.equal(preVoteGranted(subject, 'b', preVote(5, 9, 3)), false)
   assert.equal(preVoteGranted(subject, 'b', preVote(5, 1, 4)), false)
@@ -72,19 +72,19 @@ test('§9.6 a pre-vote is refused to a log that is behind, and to a term that is
   assert.equal(preVoteGranted(subject, 'b', preVote(5, 2, 4)), true)
 })
 
-test('§9.6 grants for another term than the one asked for count for nothing', () => {
+test('thesis §9.6 grants for another term than the one asked for count for nothing', () => {
   const subject = new Subject({ hardState: { term: 4, vote: '' } }).waitUntilDue()
   subject.receive('b', { kind: 'preVoteReply', term: 9, granted: true })
   assert.deepEqual([subject.core.role, subject.core.term], ['preCandidate', 4])
 })
 
-test('§9.6 a refusal with a later term brings the pre-candidate up to it', () => {
+test('thesis §9.6 a refusal with a later term brings the pre-candidate up to it', () => {
   const subject = new Subject().waitUntilDue()
   subject.receive('b', { kind: 'preVoteReply', term: 9, granted: false })
   assert.deepEqual([subject.core.role, subject.core.term], ['follower', 9])
 })
 
-test('§9.6 a node that comes back from a partition disturbs nobody', () => {
+test('thesis §9.6 a node that comes back from a partition disturbs nobody', () => {
   const cluster = new TestCluster(3)
   assert.ok(cluster.runUntil(() => cluster.leaders.length === 1, 5000))
   const [leader] = cluster.leaders
@@ -110,7 +110,7 @@ test('§9.6 a node that comes back from a partition disturbs nobody', () => {
   assert.deepEqual(cluster.leaders, [leader])
 })
 
-test('§4.2.3 whoever hears from a leader helps nobody to depose it', () => {
+test('thesis §4.2.3 whoever hears from a leader helps nobody to depose it', () => {
   const follower = new Subject({ hardState: { term: 1, vote: '' } }).receive('b', heartbeat(1))
   follower.sent()
   assert.equal(preVoteGranted(follower.wait(299), 'c', preVote(2)), false)

@@ -1,5 +1,5 @@
 import type { SnapshotEvents, SnapshotMeta, SnapshotStore } from '../src/index.ts'
-import { checksum } from './subject.ts'
+import { checksum } from './checksum.ts'
 
 interface Receiving {
   readonly meta: SnapshotMeta

@@ -18,8 +18,11 @@ import {
   seededRandom,
   simpleConfiguration,
 } from '../src/index.ts'
+import { checksum } from './checksum.ts'
 import { contentOf, MemoryDisk } from './memory-disk.ts'
 import { MemorySnapshots } from './memory-snapshots.ts'
+
+export { checksum } from './checksum.ts'
 
 type FilledIn =
   | 'from'
@@ -45,10 +48,6 @@ export function configurationOf(count: number): Configuration {
   const ids = 'abcdefg'.slice(0, count).split('')
   return simpleConfiguration(ids.map((id) => memberOf(id)))
 }
-
-/** Sums the bytes: cheap, and deterministic like any checksum. */
-export const checksum = (bytes: Uint8Array, previous = 0): number =>
-  bytes.reduce((sum, byte) => sum + byte, previous)
 
 export function entryOf(index: number, term: number, payload = `${index}/${term}`): Entry {
   const header = { index, term, kind: EntryKind.commands, timeMs: 0, commandCount: 1, configurationIndex: 0 }

@@ -277,6 +277,24 @@ test('thesis §4.2.2 a removed leader that has stepped down does not campaign', 
   assert.deepEqual([subject.core.role, subject.core.term], ['follower', 1])
 })
 
+test('thesis §4.2.2 a node that its uncommitted configuration leaves out still campaigns, and counts itself not', () => {
+  // The leader of two that appended its own removal: with the longer log it votes for nobody.
+  const removal = configurationEntryOf(2, 1, simpleConfiguration(members('b')))
+  const subject = found([entryOf(1, 1), removal], { voters: 2 }).waitUntilDue()
+  assert.equal(subject.core.role, 'preCandidate')
+  subject.receive('b', { kind: 'preVoteReply', term: 2, granted: true }).turn()
+  subject.flush()
+  assert.equal(subject.core.role, 'candidate', 'the own vote is none')
+  subject.receive('b', { kind: 'voteReply', term: 2, granted: true }).turn()
+  subject.flush()
+  assert.deepEqual([subject.core.role, subject.core.commitIndex], ['leader', 0], 'nor is the own disk')
+  subject.accept('b', 3)
+  assert.deepEqual([subject.core.commitIndex, subject.core.role], [3, 'follower'])
+  subject.turn()
+  subject.wait(5000)
+  assert.equal(subject.core.role, 'follower')
+})
+
 test('§6 a leader that becomes a learner steps down when that is committed', () => {
   const subject = leading('abc')
   const index = begin(subject, [{ kind: 'demote', id: 'a' }])

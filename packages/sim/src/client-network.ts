@@ -30,6 +30,11 @@ export class ClientNetwork {
     this.#clients = parts.clients
   }
 
+  /** The clients' ends of links. */
+  get names(): readonly string[] {
+    return this.#clients.map(nameOf)
+  }
+
   /** A life began: clients connect to it. */
   started(node: SimNode): void {
     for (const client of this.#clients) this.#connectLater(client, node)
@@ -47,7 +52,7 @@ export class ClientNetwork {
   #connect(client: SimClient, node: SimNode): void {
     const key = keyOf(client, node)
     if (this.#connections.get(key)?.isOpen) return
-    const end = `c${client.index + 1}`
+    const end = nameOf(client)
     const connection: Connection = new Connection(
       client.index,
       node.boot,
@@ -113,5 +118,7 @@ export class ClientNetwork {
     if (open.length > 0) this.#dice.pick(open).close()
   }
 }
+
+const nameOf = ({ index }: SimClient): string => `c${index + 1}`
 
 const keyOf = (client: SimClient, node: SimNode): number => client.index * 64 + node.index

@@ -33,6 +33,8 @@ export interface Coverage {
   reads: number
   staleReads: number
   refusals: number
+  /** Histories that the checker of linearizability gave up on. */
+  undecidedHistories: number
 }
 
 /** Nothing has happened yet. */
@@ -65,4 +67,5 @@ export const noCoverage = (): Coverage => ({
   reads: 0,
   staleReads: 0,
   refusals: 0,
+  undecidedHistories: 0,
 })

@@ -1,7 +1,14 @@
 /** Makes things go wrong, at the rates of the plan, and right again after a while. */
 import type { MemberChange, NodeId } from '@troupe/core'
 import { isJoint } from '@troupe/core'
-import type { DirectedLink } from '@troupe/faults'
+import {
+  type DirectedLink,
+  type Direction,
+  drawPartition,
+  type PartitionFault,
+  SPLITS,
+  TOPOLOGIES,
+} from '@troupe/faults'
 import type { Carrier } from './carrier.ts'
 import type { ClientNetwork } from './client-network.ts'
 import type { Coverage } from './coverage.ts'
@@ -107,25 +114,14 @@ export class Nemesis {
       }
       return [plan.weather.map(({ kind }) => kind).join(' '), undo]
     },
-    partition: () => {
-      const side = this.#nodes.filter(() => this.#dice.chance(0.5))
-      return this.#cut(
-        side,
-        this.#nodes.filter((node) => !side.includes(node)),
-        'both',
-      )
-    },
+    partition: () => this.#partition(this.#drawPartition()),
     isolateLeader: () =>
-      this.#leaderOrAny((leader) =>
-        this.#cut(
-          [leader],
-          this.#nodes.filter((node) => node !== leader),
-          this.#direction(),
-        ),
+      this.#leaderOrAny(() =>
+        this.#partition({ kind: 'partition', split: 'primaries', direction: this.#direction() }),
       ),
     oneWay: () => {
-      const [from, to] = [this.#dice.pick(this.#nodes), this.#dice.pick(this.#nodes)]
-      return from === to ? undefined : this.#cut([from], [to], 'outbound')
+      const [from, to] = [this.#dice.pick(this.#nodes).id, this.#dice.pick(this.#nodes).id]
+      return from === to ? undefined : this.#cut([{ from, to }], `${from}>${to}`)
     },
     clog: () => this.#clog(),
     flap: () => {
@@ -209,17 +205,31 @@ export class Nemesis {
     return this.#dice.pick(['both', 'both', 'inbound', 'outbound'] as const)
   }
 
-  #cut(side: readonly SimNode[], other: readonly SimNode[], direction: Direction): Outcome {
-    if (side.length === 0 || other.length === 0) return undefined
-    const links: DirectedLink[] = []
-    for (const left of side) {
-      for (const right of other) {
-        if (direction !== 'inbound') links.push({ from: left.id, to: right.id })
-        if (direction !== 'outbound') links.push({ from: right.id, to: left.id })
+  #drawPartition(): PartitionFault {
+    const kind = 'partition'
+    if (this.#dice.chance(0.3)) return { kind, topology: this.#dice.pick(TOPOLOGIES) }
+    return { kind, split: this.#dice.pick(SPLITS), direction: this.#direction() }
+  }
+
+  #partition(fault: PartitionFault): Outcome {
+    const nodes = this.#nodes.map(({ id }) => id)
+    const primaries = this.#up.filter(({ life }) => life?.core.role === 'leader').map(({ id }) => id)
+    const { cut, text } = drawPartition(fault, { nodes, primaries }, this.#dice)
+    if (cut.length === 0) return undefined
+    // Clients that see both sides soon know who leads now: some are to see only a part.
+    const links = [...cut]
+    for (const client of this.#host.clients.names) {
+      if (!this.#dice.chance(0.4)) continue
+      for (const node of nodes) {
+        if (this.#dice.chance(0.6)) links.push({ from: client, to: node }, { from: node, to: client })
       }
     }
-    const undo = this.#host.carrier.add({ links, effect: { kind: 'link', mode: 'drop' } })
-    return [`${direction} ${names(side)} | ${names(other)}`, undo]
+    const how = 'topology' in fault ? fault.topology : (fault.direction ?? 'both')
+    return this.#cut(links, `${how} ${text}`)
+  }
+
+  #cut(links: readonly DirectedLink[], text: string): Outcome {
+    return [text, this.#host.carrier.add({ links, effect: { kind: 'link', mode: 'drop' } })]
   }
 
   /** Holds back what passes some links. */
@@ -284,7 +294,10 @@ export class Nemesis {
     const { operator, plan } = this.#host
     const configuration = operator.leader?.life?.core.configuration
     // A member without its log cannot help to commit a change: it has to be replaced first.
-    if (configuration === undefined || isJoint(configuration) || !operator.isIdle) return undefined
+    // Now and then somebody does not wait for the answer to what was asked before.
+    const isPatient = !this.#dice.chance(0.2)
+    if (configuration === undefined || operator.isReplacingAny) return undefined
+    if (isPatient && (isJoint(configuration) || !operator.isIdle)) return undefined
     const changes: MemberChange[] = []
     const touched = new Set<NodeId>()
     let voters = configuration.voters.length
@@ -317,9 +330,5 @@ export class Nemesis {
   }
 }
 
-type Direction = 'both' | 'inbound' | 'outbound'
-
 /** What was done, for the timeline, and how it ends; undefined where nothing could be done. */
 type Outcome = readonly [what: string, undo?: Undo] | undefined
-
-const names = (nodes: readonly SimNode[]): string => nodes.map(({ id }) => id).join(' ')

@@ -66,6 +66,10 @@ export class Operator {
     return this.#unanswered > 0
   }
 
+  get isReplacingAny(): boolean {
+    return this.#replacements.length > 0
+  }
+
   /** Whether a node waits to be made a member again. */
   isReplacing(node: SimNode): boolean {
     return this.#replacements.some((replacement) => replacement.node === node)
@@ -98,13 +102,27 @@ export class Operator {
       this.#onLine(`operator: ${describe(command)} at ${leader.id}: ${what}`)
       done(outcome)
     }
+    this.#tell(leader, command, (outcome) =>
+      settle(outcome, outcome === undefined ? 'node is down' : (outcome.error?.message ?? 'done')),
+    )
+    this.#scheduler.after(PATIENCE_MS, { run: () => settle(undefined, 'no answer') })
+    return true
+  }
+
+  /** Asks the leader, whatever was asked before and is not answered yet. False where nobody leads. */
+  insist(command: ControlCommand): boolean {
+    const { leader } = this
+    if (leader === undefined) return false
+    this.#tell(leader, command, () => {})
+    return true
+  }
+
+  #tell(leader: SimNode, command: ControlCommand, answered: (outcome?: ControlOutcome) => void): void {
     this.#unanswered++
     leader.control(command, (outcome) => {
       this.#unanswered--
-      settle(outcome, outcome === undefined ? 'node is down' : (outcome.error?.message ?? 'done'))
+      answered(outcome)
     })
-    this.#scheduler.after(PATIENCE_MS, { run: () => settle(undefined, 'no answer') })
-    return true
   }
 
   #poll(): void {

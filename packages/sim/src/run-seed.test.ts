@@ -10,26 +10,23 @@ const seconds = isFull ? 30 : 10
 
 /** Fails with what to type to see it again. */
 function check({ verdict, failure, reproduce }: ReturnType<typeof runSeed>): void {
-  assert.notEqual(verdict, 'fail', `${failure?.invariant}: ${failure?.message}\n${reproduce}`)
+  assert.equal(verdict, 'pass', `${failure?.invariant}: ${failure?.message}\n${reproduce}`)
 }
 
 describe('seeds', () => {
   const coverage: Coverage = noCoverage()
 
   test(`${seedCount} of ${seconds} virtual seconds`, () => {
-    let undecided = 0
     for (let seed = 1; seed <= seedCount; seed++) {
       const result = runSeed({ seed, seconds })
       check(result)
-      if (result.verdict === 'unknown') undecided++
       for (const name of Object.keys(coverage) as (keyof Coverage)[]) coverage[name] += result.coverage[name]
     }
-    assert.ok(undecided <= seedCount / 20, `${undecided} seeds could not be decided`)
   })
 
   test('reach the dangerous places', () => {
     // What a small number of seeds need not reach.
-    const rare: readonly (keyof Coverage)[] = ['damageCrashes', 'framesCorrupted']
+    const rare: readonly (keyof Coverage)[] = ['damageCrashes', 'framesCorrupted', 'undecidedHistories']
     for (const [name, count] of Object.entries(coverage)) {
       assert.ok(count > 0 || rare.includes(name as keyof Coverage), `${name} never happened`)
     }

@@ -105,6 +105,8 @@ test('entries that are applied while one is taken count for the next one', () =>
   assert.equal(bench.saved()?.index, 2, 'the state as it was at the beginning')
   bench.work()
   assert.equal(bench.saved()?.index, 4)
+  bench.snapshotter.applied(entriesOf([1], 5))
+  assert.equal(bench.work(), 0, 'and then the count begins anew')
 })
 
 test('a slow disk holds it up: nothing is taken from the application, and it is looked after soon', () => {

@@ -160,6 +160,8 @@ test('with leases a restarted voter grants nothing for one election timeout: it 
   assert.equal(preVoteGranted(subject.wait(299)), false)
   subject.receive('c', voteRequest(7))
   assert.equal(subject.core.term, 1)
+  subject.receive('c', voteRequest(1)).turn()
+  assert.equal(ofKind(subject.flush(), 'voteReply')[0]?.granted, false, 'nor in its own term')
   subject.nowMs += 1
   subject.core.advance(subject.nowMs)
   assert.equal(preVoteGranted(subject), true)

@@ -1,55 +1,19 @@
 /** The `troupe bench` commands as a user runs them: a child process, a real cluster, small sizes. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
+import { type Ended, ended, TroupeCommand, troupe } from './troupe-command.ts'
 
-const troupe = fileURLToPath(new URL('../packages/cli/bin/troupe.js', import.meta.url))
-const scratch = mkdtempSync(join(tmpdir(), 'bench-cli-test-'))
-after(() => rmSync(scratch, { recursive: true, force: true }))
+const command = new TroupeCommand()
+const { scratch } = command
+after(() => command.remove())
 
 /** Small and quick; the figures mean nothing. */
 const small = ['--keys', '500', '--seed', '7']
 
-interface Ended {
-  readonly code: number | null
-  readonly stdout: string
-  readonly stderr: string
-}
-
-/** Temporary data goes into a folder of this test, so that what is left behind is seen. */
-function start(args: readonly string[], temporary: string): ChildProcess {
-  mkdirSync(temporary, { recursive: true })
-  return spawn(process.execPath, [troupe, 'bench', ...args], {
-    env: { ...process.env, TMPDIR: temporary, NO_COLOR: '1' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-}
-
-async function ended(child: ChildProcess): Promise<Ended> {
-  let stdout = ''
-  let stderr = ''
-  child.stdout?.setEncoding('utf8').on('data', (text) => {
-    stdout += text
-  })
-  child.stderr?.setEncoding('utf8').on('data', (text) => {
-    stderr += text
-  })
-  const [code] = await once(child, 'close')
-  return { code, stdout, stderr }
-}
-
-let runs = 0
-
-async function run(...args: readonly string[]): Promise<Ended & { readonly left: string[] }> {
-  const temporary = join(scratch, `tmp-${++runs}`)
-  const result = await ended(start(args, temporary))
-  return { ...result, left: readdirSync(temporary) }
-}
+const run = (...args: readonly string[]): Promise<Ended & { readonly left: string[] }> =>
+  command.run('bench', ...args)
 
 describe('bench throughput', () => {
   test('measures, verifies and writes one JSON document', async () => {
@@ -100,7 +64,10 @@ describe('bench throughput', () => {
 
   test('Ctrl-C ends it cleanly', async () => {
     const temporary = join(scratch, 'interrupted')
-    const child = start(['throughput', ...small, '--window', '16', '--seconds', '60'], temporary)
+    const child = command.start(
+      ['bench', 'throughput', ...small, '--window', '16', '--seconds', '60'],
+      temporary,
+    )
     const result = ended(child)
     let stderr = ''
     child.stderr?.on('data', (text) => {

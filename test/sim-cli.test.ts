@@ -1,0 +1,90 @@
+/**
+ * `troupe sim` as a user runs it: a fixed set of seeds, and a fresh one each time, every one run twice and compared
+ * byte for byte. A fresh seed that fails has found something: the message says how to see it again.
+ */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { isFull } from './support.ts'
+import { ended, TroupeCommand } from './troupe-command.ts'
+
+const command = new TroupeCommand()
+after(() => command.remove())
+
+const [seeds, seconds] = isFull ? ['1000', '30'] : ['40', '10']
+const fresh = Math.floor(Date.now() / 1000)
+
+describe('troupe sim', () => {
+  for (const [what, from] of [
+    ['a fixed set', 1],
+    ['a fresh set', fresh],
+  ] as const) {
+    test(`${what} of seeds is clean, and each does the same twice`, async () => {
+      const path = join(command.scratch, `${from}.json`)
+      const size = ['--seeds', seeds, '--seconds', seconds, '--from', String(from)]
+      const { code, stdout, left } = await command.run('sim', ...size, '--check-determinism', '--json', path)
+      assert.notEqual(code, 1, stdout)
+      assert.deepEqual(left, [])
+      const report = JSON.parse(readFileSync(path, 'utf8'))
+      assert.deepEqual([report.seeds, report.failures], [Number(seeds), []], stdout)
+      // A history can be too hard to decide; that most are decided is what counts.
+      assert.ok(report.unknown.length <= Number(seeds) / 20, stdout)
+      assert.match(stdout, /events\/s/)
+    })
+  }
+
+  test('one seed tells its timeline, a line for each event', async () => {
+    const { code, stdout } = await command.run('sim', '--seed', '5', '--seconds', '0.5', '--timeline')
+    assert.equal(code, 0)
+    assert.match(stdout, /^ *\d+\.\d{3} n\d \w+ +t\d+ c\d+ a\d+ l\d+ \| /m)
+    assert.match(stdout, /seed 5: pass/)
+  })
+
+  test('steps show every node: role, term, vote, log, commit, applied', async () => {
+    const { code, stdout } = await command.run(
+      'sim',
+      '--seed',
+      '5',
+      '--seconds',
+      '0.1',
+      '--nodes',
+      '3',
+      '--step',
+    )
+    assert.equal(code, 0)
+    for (const column of ['role', 'term', 'vote', 'votes', 'log', 'commit', 'applied']) {
+      assert.ok(stdout.includes(column), column)
+    }
+  })
+
+  test('Ctrl-C ends it with what was found so far', async () => {
+    const child = command.start(
+      ['sim', '--seeds', '100000', '--seconds', '5'],
+      join(command.scratch, 'interrupted'),
+    )
+    const result = ended(child)
+    let seen = ''
+    child.stdout?.on('data', (text) => {
+      seen += text
+      if (/\d+ of 100000/.test(seen)) child.kill('SIGINT')
+    })
+    const { code, stdout } = await result
+    assert.equal(code, 130)
+    assert.match(stdout, /\d+ of 100000 seeds in .* \d+ passed, 0 failed/)
+  })
+
+  for (const [args, line] of [
+    [['--seeds', '0'], /^troupe: --seeds is 0; expected/],
+    [['--seed', 'x'], /^troupe: --seed is "?x"?; expected/],
+    [['--nodes', '8'], /^troupe: --nodes is 8; expected an integer from 1 to 7\n$/],
+    [['--no-such'], /^troupe: unknown flag "--no-such"; see troupe sim --help\n$/],
+  ] as const) {
+    test(`wrong usage: ${args.join(' ')}`, async () => {
+      const { code, stdout, stderr } = await command.run('sim', ...args)
+      assert.equal(code, 64)
+      assert.match(stderr, line)
+      assert.equal(stdout, '')
+    })
+  }
+})

@@ -25,6 +25,11 @@ export class ConfigurationHistory {
     return (this.#steps.at(-1) as Step).configuration
   }
 
+  /** The one before, as far as it is known: committed, for changes go one at a time. */
+  get previous(): Configuration {
+    return (this.#steps.at(-2) ?? (this.#steps.at(-1) as Step)).configuration
+  }
+
   /** The index of the entry that brought it; 0 for the bootstrap's. */
   get latestIndex(): number {
     return (this.#steps.at(-1) as Step).index

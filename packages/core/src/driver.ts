@@ -152,6 +152,8 @@ export class NodeDriver<ClientEvent> {
   #install({ install }: Ready): void {
     if (install !== undefined) {
       this.#snapshotter.abort(install)
+      // Whoever asked for a snapshot of what was applied then has one of more now.
+      this.#controls.snapshotSaved(install)
       this.#installation.begin(install)
     }
     const installed = this.#installation.work()

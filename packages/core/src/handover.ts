@@ -46,6 +46,7 @@ export class Handover {
     if (transfer?.to !== id || transfer.isAsked) return
     if (leadership.peers.get(id)?.match !== this.#replica.log.lastIndex) return
     transfer.isAsked = true
+    leadership.lease.forfeit()
     this.#ask(id)
   }
 
@@ -57,7 +58,7 @@ export class Handover {
     const { transfer } = leadership
     if (transfer === undefined || this.#replica.nowMs < transfer.untilMs) return
     leadership.transfer = undefined
-    if (!transfer.isAsked) leadership.lease.restore()
+    leadership.lease.restore()
   }
 
   /** This leader leaves the voters: whoever is furthest goes on at once, instead of after a timeout. */

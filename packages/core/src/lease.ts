@@ -18,6 +18,7 @@ export class Lease {
   readonly #rounds: Round[] = []
   #untilMs = Number.NEGATIVE_INFINITY
   #isRevoked = false
+  #isForfeited = false
 
   constructor({ electionTimeoutMinMs, maxClockDrift }: RaftKnobs) {
     this.#lengthMs = electionTimeoutMinMs / (1 + maxClockDrift)
@@ -39,17 +40,22 @@ export class Lease {
     if (count > 0) this.#rounds.splice(0, count)
   }
 
-  /** Somebody may be asked to campaign at any time: nobody counts on the voters' patience. */
+  /** Somebody is about to be asked to campaign: nobody counts on the voters' patience. */
   revoke(): void {
     this.#isRevoked = true
   }
 
-  /** The transfer was given up before anybody was asked. */
+  /** The transfer was given up. */
   restore(): void {
     this.#isRevoked = false
   }
 
+  /** Somebody was asked to campaign, and may do so at any time in this term, however late the request arrives. */
+  forfeit(): void {
+    this.#isForfeited = true
+  }
+
   holdsAt(nowMs: number): boolean {
-    return !this.#isRevoked && nowMs < this.#untilMs
+    return !this.#isRevoked && !this.#isForfeited && nowMs < this.#untilMs
   }
 }

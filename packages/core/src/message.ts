@@ -163,6 +163,9 @@ export interface RepairReply extends Envelope {
   readonly range: IndexRange
   readonly verdict: 'intact' | 'other' | 'damaged' | 'absent'
   readonly entries: readonly Entry[]
+  /** Of the helper's last entry in the range: `entries` may be cut off before. 0/0 where it has none. */
+  readonly endIndex: number
+  readonly endTerm: number
 }
 
 export type Message =

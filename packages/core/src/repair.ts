@@ -10,23 +10,23 @@
  *     the very ones that were lost;
  *   - from anybody, a snapshot that stands for them.
  *
- * Only when every other voter has answered that it has neither, the rest is decided: what no other voter has or may
+ * Only when every other member has answered that it has neither, the rest is decided: what no other voter has or may
  * have had was not committed (a majority has more than one voter) and goes, from the end of the log; of several
  * candidates for a lost end the one of the highest term is it, if it was committed. Where another voter's copy is
  * damaged too, nobody has it: this node waits, and says so.
  */
+import { incarnationIn, membersOf } from './configuration.ts'
 import type { Entry } from './entry.ts'
 import type { Following } from './following.ts'
 import type { RepairReply, RepairRequest } from './message.ts'
 import { majority } from './quorum.ts'
 import type { Replica } from './replica.ts'
 import type { SnapshotTransfer } from './snapshot-transfer.ts'
-import type { IndexRange, Member, NodeId } from './types.ts'
+import type { IndexRange, NodeId } from './types.ts'
 
-interface Answer {
-  readonly verdict: RepairReply['verdict']
-  readonly entries: readonly Entry[]
-}
+type Answer = Pick<RepairReply, 'verdict' | 'entries' | 'endIndex' | 'endTerm'>
+
+const without = (verdict: 'damaged' | 'absent'): Answer => ({ verdict, entries: [], endIndex: 0, endTerm: 0 })
 
 export class Repair {
   readonly #replica: Replica
@@ -74,7 +74,10 @@ export class Repair {
     }
     const prevTerm = range.from === 1 ? 0 : log.termAt(range.from - 1)
     const nextTerm = range.to === log.lastIndex ? 0 : log.termAt(range.to + 1)
-    for (const id of replica.peerIds) {
+    // A node that has lost the configuration with its snapshot knows only whom it hears.
+    const asked = new Set(replica.peerIds)
+    if (replica.leader !== undefined) asked.add(replica.leader)
+    for (const id of asked) {
       const terms = { prevTerm: prevTerm ?? 0, nextTerm: nextTerm ?? 0 }
       replica.reply({ kind: 'repairRequest', ...replica.to(id), range, ...terms })
     }
@@ -100,18 +103,21 @@ export class Repair {
   #answerTo({ range, prevTerm, nextTerm }: RepairRequest): Answer {
     const { log, options } = this.#replica
     const { from, to } = range
-    if (log.damage.includes(from)) return { verdict: 'damaged', entries: [] }
-    if (from > log.lastIndex) return { verdict: 'absent', entries: [] }
+    if (log.damage.includes(from)) return without('damaged')
+    if (from > log.lastIndex) return without('absent')
     const follows = from === 1 || log.matches(from - 1, prevTerm)
     const precedes = nextTerm !== 0 && log.matches(to + 1, nextTerm)
     // A neighbour that is damaged here may be the same one.
     const mayAgree = log.damage.includes(from - 1) || (nextTerm !== 0 && log.damage.includes(to + 1))
-    if (!precedes && mayAgree) return { verdict: 'damaged', entries: [] }
-    const last = Math.min(to, log.lastIndex, this.#soundThrough(from))
+    const sound = this.#soundThrough(from)
+    const isBroken = nextTerm === 0 && sound < Math.min(to, log.lastIndex)
+    if (!precedes && (mayAgree || isBroken)) return without('damaged')
+    const last = Math.min(to, log.lastIndex, sound)
     const entries = precedes || follows ? log.read(from, last, options.maxAppendBytes) : []
     // At the end of the log there is no neighbour behind: these are a candidate then.
     const isIntact = precedes || (follows && nextTerm === 0)
-    return { verdict: isIntact ? 'intact' : 'other', entries }
+    const end = { endIndex: last, endTerm: log.termAt(last) as number }
+    return { verdict: isIntact ? 'intact' : 'other', entries, ...end }
   }
 
   /** Up to where the log is sound from `from` on. */
@@ -127,12 +133,10 @@ export class Repair {
     const range = log.damage.first
     if (range === undefined || this.#mending !== undefined || range.to <= log.base.index) return
     if (message.range.from !== range.from || message.range.to !== range.to) return
-    const member = [...configuration.voters, ...configuration.outgoing, ...configuration.learners].find(
-      ({ id }) => id === message.from,
-    )
-    if (member?.incarnation !== message.fromIncarnation) return
     const { verdict, entries } = message
     const isLeaders = leader === message.from && term === message.term
+    const isMembers = incarnationIn(configuration, message.from) === message.fromIncarnation
+    if (!isLeaders && !isMembers) return
     const isCertain = isLeaders || (verdict === 'intact' && range.to < log.lastIndex)
     if (isCertain && entries.length > 0) {
       // The leader does not have what stands behind the damage here: that goes, or two logs would be mixed.
@@ -140,7 +144,7 @@ export class Repair {
       return this.#mend(entries)
     }
     if (isLeaders && verdict !== 'damaged') return this.#cut(range.from)
-    this.#answers.set(message.from, { verdict, entries })
+    this.#answers.set(message.from, message)
     this.#conclude(range)
   }
 
@@ -148,12 +152,22 @@ export class Repair {
   #conclude(range: IndexRange): void {
     const { log, configuration, self } = this.#replica
     const halves = [configuration.voters, configuration.outgoing].filter((half) => half.length > 0)
-    const others = new Set(halves.flat().flatMap(({ id }: Member) => (id === self ? [] : [id])))
-    for (const id of others) if (!this.#answers.has(id)) return
-    const answers = [...others].map((id) => this.#answers.get(id) as Answer)
-    // A voter that is a majority alone may have committed anything alone.
+    // Learners too: what is damaged may have made them voters.
+    const others = membersOf(configuration).filter(({ id }) => id !== self)
+    const answers: Answer[] = []
+    for (const { id } of others) {
+      const answer = this.#answers.get(id)
+      if (answer === undefined) return
+      answers.push(answer)
+    }
+    // A voter that is a majority alone may have committed anything alone; so may voters that are not known here.
     const isAlone = halves.length === 0 || halves.some((half) => majority(half) === 1)
-    if (isAlone || range.to <= log.base.index || answers.some(({ verdict }) => verdict === 'damaged')) {
+    if (
+      isAlone ||
+      log.hidesConfiguration ||
+      range.to <= log.base.index ||
+      answers.some(({ verdict }) => verdict === 'damaged')
+    ) {
       this.#lost = range
       return
     }
@@ -161,10 +175,11 @@ export class Repair {
       // Nobody else has what stands behind the damage: that was not committed. Then the damage is the log's end.
       return this.#cut(range.to + 1)
     }
-    const candidates = answers.flatMap(({ verdict, entries }) => (verdict === 'intact' ? [entries] : []))
-    const best = candidates.sort((left, right) => lastTermOf(right) - lastTermOf(left))[0]
-    if (best === undefined || best.length === 0) this.#cut(range.from)
-    else this.#mend(best)
+    const candidates = answers.filter(({ verdict }) => verdict === 'intact')
+    // As in elections (§5.4.1): the later last term wins, and among equals the longer one.
+    const best = candidates.sort((a, b) => b.endTerm - a.endTerm || b.endIndex - a.endIndex)[0]
+    if (best === undefined || best.entries.length === 0) this.#cut(range.from)
+    else this.#mend(best.entries)
   }
 
   #mend(entries: readonly Entry[]): void {
@@ -187,7 +202,7 @@ export class Repair {
     const mended = mending.entries.filter(({ index }) => log.damage.includes(index))
     for (const { index } of mended) log.damage.mend(index)
     metrics.entriesRepaired += mended.length
-    if (mended.length > 0 && log.damage.isEmpty) log.findConfigurations()
+    if (mended.length > 0) log.findConfigurations()
     this.#goOn()
   }
 
@@ -203,10 +218,4 @@ export class Repair {
     this.#lost = undefined
     this.#dueMs = this.#replica.nowMs
   }
-}
-
-/** Of candidates for the same place: a later term wins, and among equals the longer one. */
-function lastTermOf(entries: readonly Entry[]): number {
-  const last = entries.at(-1)
-  return last === undefined ? 0 : last.term + last.index / Number.MAX_SAFE_INTEGER
 }

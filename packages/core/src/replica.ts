@@ -7,7 +7,7 @@
  * `campaign` only as candidate or pre-candidate.
  */
 import type { Campaign } from './campaign.ts'
-import { isVoter, membersOf } from './configuration.ts'
+import { membersOf } from './configuration.ts'
 import type { Entry } from './entry.ts'
 import { invariant } from './errors.ts'
 import { Leadership } from './leadership.ts'
@@ -17,7 +17,7 @@ import type { RaftOptions } from './options.ts'
 import { Outbox } from './outbox.ts'
 import type { LogReader, SnapshotStore } from './ports.ts'
 import type { LogPosition, PersistRequest, ReadGrant, Ready, RoleChange } from './ready.ts'
-import type { Configuration, HardState, NodeId, Role } from './types.ts'
+import type { Configuration, HardState, Member, NodeId, Role } from './types.ts'
 
 /** Counters since the core was made. */
 export interface RaftMetrics {
@@ -140,11 +140,17 @@ export class Replica {
    */
   get isVoter(): boolean {
     const { configurations, committed } = this.log
-    if (isVoter(configurations.latest, this.self)) return true
-    return (
-      configurations.latestIndex > committed && isVoter(configurations.at(committed).configuration, this.self)
-    )
+    if (this.#votesIn(configurations.latest)) return true
+    return configurations.latestIndex > committed && this.#votesIn(configurations.previous)
   }
+
+  /** A namesake of another incarnation is somebody else. */
+  #votesIn({ voters, outgoing }: Configuration): boolean {
+    const { incarnation } = this.options.identity
+    const isThis = (member: Member): boolean => member.id === this.self && member.incarnation === incarnation
+    return voters.some(isThis) || outgoing.some(isThis)
+  }
+
   get isDamaged(): boolean {
     return !this.log.damage.isEmpty
   }

@@ -125,13 +125,18 @@ export class SnapshotTransfer {
     if (fetch !== undefined && isSame(fetch.offer.meta, meta)) {
       // Repeated: it is on its way, unless the bytes turned out wrong and were dropped.
       fetch.offer = offer
-      if (fetch.offset < meta.bytes || received > 0) return
+      const isComplete = fetch.offset >= meta.bytes && received === 0 && this.#writes.length === 0
+      if (!isComplete || this.#isThere(meta)) return
     }
     this.#fetch = { offer, offset: received, retryMs: 0, retries: 0 }
-    const { latest } = this.#replica.snapshots
     // Its own snapshot of that index, byte for byte, or one that was complete before a crash.
-    if (latest !== undefined && isSame(latest, meta)) this.received(meta)
+    if (this.#isThere(meta)) this.received(meta)
     else this.#pull(this.#fetch)
+  }
+
+  #isThere(meta: SnapshotMeta): boolean {
+    const { latest } = this.#replica.snapshots
+    return latest !== undefined && isSame(latest, meta)
   }
 
   #pull(fetch: Fetch): void {
@@ -148,11 +153,11 @@ export class SnapshotTransfer {
     if (fetch === undefined) return
     const { meta } = fetch.offer
     const { index, checksum, offset, data } = message
+    if (this.#isOvertaken(meta)) return this.#giveUp()
     if (index !== meta.index || checksum !== meta.checksum || offset !== fetch.offset) return
     if (data.byteLength === 0 || offset + data.byteLength > meta.bytes) {
       // It is no longer there: the next offer will name another one.
-      this.#fetch = undefined
-      return
+      return this.#giveUp()
     }
     this.#writes.push({ meta, offset, data })
     fetch.offset += data.byteLength
@@ -163,8 +168,17 @@ export class SnapshotTransfer {
   tick(): void {
     const fetch = this.#fetch
     if (fetch === undefined || this.#replica.nowMs < fetch.retryMs) return
-    if (++fetch.retries > MAX_RETRIES) this.#fetch = undefined
+    if (this.#isOvertaken(fetch.offer.meta) || ++fetch.retries > MAX_RETRIES) this.#giveUp()
     else this.#pull(fetch)
+  }
+
+  /** The log has come further by itself. */
+  #isOvertaken(meta: SnapshotMeta): boolean {
+    return meta.index <= this.#replica.log.committed && !this.#mends(meta)
+  }
+
+  #giveUp(): void {
+    this.#fetch = undefined
   }
 
   /** A received snapshot is complete and on the disk. Returns whether it mended damage. */

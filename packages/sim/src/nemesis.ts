@@ -216,16 +216,22 @@ export class Nemesis {
     const primaries = this.#up.filter(({ life }) => life?.core.role === 'leader').map(({ id }) => id)
     const { cut, text } = drawPartition(fault, { nodes, primaries }, this.#dice)
     if (cut.length === 0) return undefined
-    // Clients that see both sides soon know who leads now: some are to see only a part.
-    const links = [...cut]
-    for (const client of this.#host.clients.names) {
-      if (!this.#dice.chance(0.4)) continue
-      for (const node of nodes) {
-        if (this.#dice.chance(0.6)) links.push({ from: client, to: node }, { from: node, to: client })
-      }
-    }
+    const links = [...cut, ...this.#clientCuts(cut)]
     const how = 'topology' in fault ? fault.topology : (fault.direction ?? 'both')
     return this.#cut(links, `${how} ${text}`)
+  }
+
+  /** Clients that see both sides soon know who leads now: some see only what one node sees, often the old leader. */
+  #clientCuts(cut: readonly DirectedLink[]): DirectedLink[] {
+    const links: DirectedLink[] = []
+    const { leader } = this.#host.operator
+    for (const client of this.#host.clients.names) {
+      if (!this.#dice.chance(0.4)) continue
+      const { id } = leader !== undefined && this.#dice.chance(0.5) ? leader : this.#dice.pick(this.#nodes)
+      const hidden = new Set(cut.flatMap(({ from, to }) => (from === id ? [to] : to === id ? [from] : [])))
+      for (const node of hidden) links.push({ from: client, to: node }, { from: node, to: client })
+    }
+    return links
   }
 
   #cut(links: readonly DirectedLink[], text: string): Outcome {
@@ -294,10 +300,7 @@ export class Nemesis {
     const { operator, plan } = this.#host
     const configuration = operator.leader?.life?.core.configuration
     // A member without its log cannot help to commit a change: it has to be replaced first.
-    // Now and then somebody does not wait for the answer to what was asked before.
-    const isPatient = !this.#dice.chance(0.2)
-    if (configuration === undefined || operator.isReplacingAny) return undefined
-    if (isPatient && (isJoint(configuration) || !operator.isIdle)) return undefined
+    if (configuration === undefined || isJoint(configuration) || !operator.isIdle) return undefined
     const changes: MemberChange[] = []
     const touched = new Set<NodeId>()
     let voters = configuration.voters.length
@@ -323,7 +326,7 @@ export class Nemesis {
       return this.#dice.chance(0.7) ? { kind: 'promote', id } : { kind: 'remove', id }
     }
     if (configuration.voters.some((member) => member.id === id)) {
-      if (voters <= Math.min(3, this.#host.plan.voters)) return undefined
+      if (voters <= Math.min(2, this.#host.plan.voters)) return undefined
       return this.#dice.chance(0.5) ? { kind: 'demote', id } : { kind: 'remove', id }
     }
     return { kind: 'addLearner', member: { id, incarnation } }

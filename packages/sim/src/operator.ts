@@ -66,10 +66,6 @@ export class Operator {
     return this.#unanswered > 0
   }
 
-  get isReplacingAny(): boolean {
-    return this.#replacements.length > 0
-  }
-
   /** Whether a node waits to be made a member again. */
   isReplacing(node: SimNode): boolean {
     return this.#replacements.some((replacement) => replacement.node === node)

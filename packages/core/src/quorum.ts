@@ -23,9 +23,18 @@ export function quorumIndex({ voters, outgoing }: Configuration, reached: (id: N
   return outgoing.length === 0 ? index : Math.min(index, majorityIndex(outgoing, reached))
 }
 
+/** The numbers of the voters seen so far, falling: kept from call to call, for this runs with every acknowledgement. */
+const falling: number[] = []
+
 function majorityIndex(voters: readonly Member[], reached: (id: NodeId) => number): number {
   if (voters.length === 0) return 0
-  const indexes = voters.map((voter) => reached(voter.id))
-  indexes.sort((left, right) => right - left)
-  return indexes[majority(voters) - 1] as number
+  let count = 0
+  for (const { id } of voters) {
+    const index = reached(id)
+    let place = count++
+    for (; place > 0 && (falling[place - 1] as number) < index; place--)
+      falling[place] = falling[place - 1] as number
+    falling[place] = index
+  }
+  return falling[majority(voters) - 1] as number
 }

@@ -312,9 +312,15 @@ export class Nemesis {
       changes.push(change)
     }
     if (changes.length === 0 || voters < Math.min(plan.voters, 2)) return undefined
-    return operator.ask({ kind: 'changeMembers', changes, leave })
-      ? [`${changes.length} ${leave}`]
-      : undefined
+    if (!operator.ask({ kind: 'changeMembers', changes, leave })) return undefined
+    // Now and then somebody else asks for something too, and does not wait for the answer to that.
+    for (let tries = this.#dice.chance(0.3) ? 5 : 0; tries > 0; tries--) {
+      const other = this.#drawChange(touched, voters)
+      if (other === undefined) continue
+      operator.insist({ kind: 'changeMembers', changes: [other], leave: 'auto' })
+      break
+    }
+    return [`${changes.length} ${leave}`]
   }
 
   #drawChange(touched: ReadonlySet<NodeId>, voters: number): MemberChange | undefined {

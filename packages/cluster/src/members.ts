@@ -221,7 +221,7 @@ function checkChange(field: string, change: MemberChange): void {
 /** Whether the same may succeed a little later. */
 function isPassing(error: unknown): error is RaftError {
   if (RaftError.is(error, 'REFUSED_CHANGE')) {
-    return ['NOT_READY', 'IN_PROGRESS', 'NOT_CAUGHT_UP'].includes(error.data.reason)
+    return ['NOT_READY', 'IN_PROGRESS', 'NOT_CAUGHT_UP', 'NO_QUORUM'].includes(error.data.reason)
   }
   return (
     RaftError.is(error, 'NOT_LEADER') ||

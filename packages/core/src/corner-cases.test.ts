@@ -105,20 +105,6 @@ test('repair: a configuration in the damaged end', () => {
   assert.equal(s.core.lastIndex, 6, 'cut what d may hold and have committed')
 })
 
-test('repair: of candidates cut off by size the one with the later last term is not known', () => {
-  const disk = new MemoryDisk(contentOf({ term: 4, vote: '', voteIncarnation: 0 }, entriesOf([1, 2, 2, 4])))
-  disk.damaged = [{ from: 2, to: 4 }]
-  const s = new Subject({ disk })
-  const range = { from: 2, to: 4 }
-  const answer = (from: string, entries: Entry[], endTerm: number) =>
-    s.receive(from, { kind: 'repairReply', term: 4, range, verdict: 'intact', entries, endIndex: 4, endTerm })
-  s.wait(200).turn()
-  answer('b', entriesOf([2], 2), 4) // more follows: 2, 4, but one message holds only this
-  answer('c', entriesOf([3], 2), 3) // an entry of term 3 that never was committed
-  const { persist } = s.turn()
-  assert.deepEqual(persist?.repairs.map(({ index, term }) => [index, term]) ?? [], [[2, 2]])
-})
-
 test('a namesake with another incarnation is no voter', () => {
   const configuration = simpleConfiguration([{ id: 'a', incarnation: 1 }, memberOf('b'), memberOf('c')])
   const s = new Subject({ configuration, log: [1] })
@@ -245,15 +231,4 @@ test('thesis 4.2.2: the same for one that was promoted after the last known comm
   })
   s.waitUntilDue()
   assert.equal(s.core.role, 'preCandidate')
-})
-
-test('repair: of candidates of one term the longest', () => {
-  const disk = new MemoryDisk(contentOf({ term: 4, vote: '', voteIncarnation: 0 }, entriesOf([1, 4, 4])))
-  disk.damaged = [{ from: 2, to: 3 }]
-  const s = new Subject({ disk })
-  const range = { from: 2, to: 3 }
-  s.wait(200).turn()
-  s.receive('b', { kind: 'repairReply', term: 4, range, verdict: 'intact', entries: entriesOf([4], 2) })
-  s.receive('c', { kind: 'repairReply', term: 4, range, verdict: 'intact', entries: entriesOf([4, 4], 2) })
-  assert.equal(s.turn().persist?.repairs.length, 2)
 })

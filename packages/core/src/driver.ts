@@ -146,6 +146,7 @@ export class NodeDriver<ClientEvent> {
       application.reads(ready.reads, ready.readsRefused)
     }
     if (ready.proposalsRefused.length > 0) application.forwardRefused(ready.proposalsRefused)
+    if (ready.snapshotWanted) this.#snapshotter.want()
     if (!this.#installation.isUnderWay) this.#snapshotter.work(this.core)
   }
 

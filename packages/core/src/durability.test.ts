@@ -210,6 +210,7 @@ test('a drain without events asks for nothing', () => {
     snapshotWrites: [],
     messages: [],
     install: undefined,
+    snapshotWanted: false,
     committed: [],
     reads: [],
     readsRefused: [],

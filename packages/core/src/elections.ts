@@ -124,8 +124,8 @@ export class Elections {
 
   /** That start of `id` has ended, proven: nobody reads from its lease any more. */
   peerExited(id: NodeId, boot: number): void {
-    const { leader, leaderBoot } = this.#replica
-    if (leaderBoot === boot && (leader === id || leader === undefined)) this.#releaseLeader()
+    const { leaderHeardId, leaderBoot } = this.#replica
+    if (leaderHeardId === id && leaderBoot === boot) this.#releaseLeader()
   }
 
   /** Ask for pre-votes soon. A wrong hint is refused by those who hear the leader. */

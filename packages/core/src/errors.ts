@@ -6,10 +6,12 @@ import type { NodeId } from './types.ts'
  * - `IN_PROGRESS`: another change or transfer is under way, or the joint configuration has not been left
  * - `NOT_JOINT`: there is no joint configuration to leave
  * - `NOT_CAUGHT_UP`: a learner lags too far behind to be promoted
+ * - `NO_QUORUM`: the leader does not hear a quorum of the configuration that it would lead to
  * - `INVALID`: it makes no sense for this configuration
  * - `ABANDONED`: it was begun, and given up (a transfer that took too long)
  */
 export type ChangeRefusal =
+  | 'NO_QUORUM'
   | 'NOT_READY'
   | 'IN_PROGRESS'
   | 'NOT_JOINT'

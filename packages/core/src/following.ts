@@ -19,6 +19,7 @@ export class Following {
     if (role !== 'follower' || leader !== message.from) replica.becomeFollower(term, message.from)
     else replica.resetElectionTimer()
     replica.leaderHeardMs = replica.nowMs
+    replica.leaderHeardId = message.from
     replica.leaderBoot = message.fromBoot
   }
 

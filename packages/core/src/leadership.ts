@@ -28,6 +28,8 @@ export class Leadership {
   readonly peers = new Map<NodeId, Progress>()
   readonly lease: Lease
   heartbeatDueMs: number
+  /** When to look whether this leader still reaches its quorum and its disk: reads do not put that off. */
+  checkDueMs: number
   /** Number of the last round of heartbeats. */
   round = 0
   /** Record bytes of this leader's own entries that are not committed. */
@@ -48,6 +50,7 @@ export class Leadership {
     this.#timeBaseMs = lastTimeMs
     this.lease = new Lease(options)
     this.heartbeatDueMs = nowMs + options.heartbeatIntervalMs
+    this.checkDueMs = this.heartbeatDueMs
     this.firstIndex = log.lastIndex + 1
     this.followConfiguration(nowMs, this.firstIndex)
   }

@@ -130,19 +130,24 @@ export class Leading {
   // ---- heartbeats
 
   tick(leadership: Leadership): void {
+    if (!this.#isFit(leadership)) return this.#replica.becomeFollower(this.#replica.term, undefined)
+    if (this.#replica.nowMs >= leadership.heartbeatDueMs) this.#broadcastHeartbeat(leadership)
+  }
+
+  /** Whether this leader still reaches a quorum, and its disk: looked at once a heartbeat interval. */
+  #isFit(leadership: Leadership): boolean {
     const replica = this.#replica
-    if (replica.nowMs < leadership.heartbeatDueMs) return
+    if (replica.nowMs < leadership.checkDueMs) return true
+    leadership.checkDueMs = replica.nowMs + replica.options.heartbeatIntervalMs
     const { checkQuorum, electionTimeoutMaxMs, maxPersistStallMs } = replica.options
     // Thesis §6.2: one that reaches no quorum only keeps clients from finding the one that does.
     if (checkQuorum && !leadership.hearsQuorum(replica.nowMs, electionTimeoutMaxMs)) {
-      return replica.becomeFollower(replica.term, undefined)
+      return false
     }
     // Heartbeats do not wait for the disk: without this a leader whose disk hangs would be followed forever.
-    if (replica.isStalled(maxPersistStallMs)) {
-      replica.metrics.persistStalls++
-      return replica.becomeFollower(replica.term, undefined)
-    }
-    this.#broadcastHeartbeat(leadership)
+    if (!replica.isStalled(maxPersistStallMs)) return true
+    replica.metrics.persistStalls++
+    return false
   }
 
   #broadcastHeartbeat(leadership: Leadership): void {

@@ -29,7 +29,6 @@ export class RaftLog {
   #committed: number
   #handedOut: number
   #stable: number
-  #hidesConfiguration = false
 
   /** @param bootstrap the configuration that an uncompacted log begins with */
   constructor(
@@ -220,24 +219,17 @@ export class RaftLog {
     this.configurations.restart(meta.configurationIndex, meta.configuration)
   }
 
-  /** Whether a configuration that is in effect somewhere in the log is among what is damaged. */
-  get hidesConfiguration(): boolean {
-    return this.#hidesConfiguration && !this.damage.isEmpty
-  }
-
   /** Reads the configurations of the log anew: at the start, and once damage is mended. */
   findConfigurations(): void {
     const { base, lastIndex } = this.#reader
     const found: Entry[] = []
-    this.#hidesConfiguration = false
     let at = lastIndex
     for (;;) {
       at = this.damage.soundAtMost(at)
       if (at <= base.index) break
       const { configurationIndex } = this.#readerEntry(at)
       if (configurationIndex <= base.index) break
-      if (this.damage.includes(configurationIndex)) this.#hidesConfiguration = true
-      else found.push(this.#readerEntry(configurationIndex))
+      if (!this.damage.includes(configurationIndex)) found.push(this.#readerEntry(configurationIndex))
       at = configurationIndex - 1
     }
     this.configurations.refill(found.reverse())

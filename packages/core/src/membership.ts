@@ -16,6 +16,7 @@ import { EntryKind } from './entry.ts'
 import type { MemberChange } from './event.ts'
 import type { Leadership } from './leadership.ts'
 import type { Leading } from './leading.ts'
+import { hasQuorum } from './quorum.ts'
 import type { Replica } from './replica.ts'
 import type { Configuration, NodeId } from './types.ts'
 
@@ -44,7 +45,20 @@ export class Membership {
     if (refusal !== undefined) return refusal
     const isCaughtUp = (id: NodeId): boolean => this.#isCaughtUp(leadership, id)
     const next = changeConfiguration(this.#replica.configuration, changes, leave, isCaughtUp)
-    return 'reason' in next ? next : this.#append(leadership, next)
+    if ('reason' in next) return next
+    // It would be in effect at once, and could neither be committed nor taken back.
+    if (!this.#hearsQuorumOf(leadership, next)) {
+      return { reason: 'NO_QUORUM', detail: 'no quorum of the new configuration is heard' }
+    }
+    return this.#append(leadership, next)
+  }
+
+  #hearsQuorumOf(leadership: Leadership, next: Configuration): boolean {
+    const { self, nowMs, options } = this.#replica
+    return hasQuorum(next, (id) => {
+      const heardMs = id === self ? nowMs : (leadership.peers.get(id)?.heardMs ?? Number.NEGATIVE_INFINITY)
+      return nowMs - heardMs <= options.electionTimeoutMaxMs
+    })
   }
 
   leave(leadership: Leadership): number | RefusedChange {

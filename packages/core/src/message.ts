@@ -155,17 +155,15 @@ export interface RepairRequest extends Envelope {
 }
 
 /**
- * What a peer has of a damaged range: `intact` entries from its beginning on (as many as fit one message),
- * `other` entries (they do not fit the asker's neighbours), `damaged`, or none (`absent`: its log ends before).
+ * What a peer has of a damaged range: `intact` entries from its beginning on (as many as fit one message) that lie before
+ * the asker's neighbour; `other` ones, of which only the leader's count; `damaged`; or none (`absent`: its log ends
+ * before).
  */
 export interface RepairReply extends Envelope {
   readonly kind: 'repairReply'
   readonly range: IndexRange
   readonly verdict: 'intact' | 'other' | 'damaged' | 'absent'
   readonly entries: readonly Entry[]
-  /** Of the helper's last entry in the range: `entries` may be cut off before. 0/0 where it has none. */
-  readonly endIndex: number
-  readonly endTerm: number
 }
 
 export type Message =

@@ -164,7 +164,8 @@ export class RaftCore implements RaftHandle {
   get deadlineMs(): number {
     const { leadership, electionDueMs } = this.#replica
     if (leadership !== undefined) {
-      return Math.min(leadership.heartbeatDueMs, leadership.transfer?.untilMs ?? Number.POSITIVE_INFINITY)
+      const { heartbeatDueMs, checkDueMs, transfer } = leadership
+      return Math.min(heartbeatDueMs, checkDueMs, transfer?.untilMs ?? Number.POSITIVE_INFINITY)
     }
     return Math.min(electionDueMs, this.#transfer.deadlineMs, this.#repair.deadlineMs)
   }
@@ -403,6 +404,7 @@ export class RaftCore implements RaftHandle {
       snapshotWrites: this.#transfer.takeWrites(),
       messages: replica.outbox.takeNow(),
       install,
+      snapshotWanted: replica.takeSnapshotWanted(),
       committed: mayApply && install === undefined ? replica.log.takeCommitted(maxBytes) : [],
       ...replica.takeReads(),
       proposalsRefused: this.#forwarding.takeProposalsRefused(),

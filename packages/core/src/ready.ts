@@ -80,6 +80,8 @@ export interface Ready {
   readonly persist: PersistRequest | undefined
   readonly snapshotWrites: readonly SnapshotWrite[]
   readonly messages: readonly Message[]
+  /** Take a snapshot soon, whatever the policy says: a peer whose own is damaged waits for it. */
+  readonly snapshotWanted: boolean
   /** A snapshot of the snapshot store that the application's state is to be replaced by. */
   readonly install: SnapshotMeta | undefined
   /** Committed and not yet handed out, bounded in bytes: more may follow in the next Ready. */

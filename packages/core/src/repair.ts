@@ -6,37 +6,31 @@
  *
  *   - from the leader of its term, whatever that has there: all that is committed is in it (Leader Completeness, §5.4);
  *     what the leader does not have was not committed, and goes;
- *   - from anybody, entries that lie between the same intact neighbours as here: by Log Matching (§5.3) they are
+ *   - from anybody, entries that lie before the same intact neighbour as here: by Log Matching (§5.3) they are
  *     the very ones that were lost;
  *   - from anybody, a snapshot that stands for them.
  *
- * Only when every other member has answered that it has neither, the rest is decided: what no other voter has or may
- * have had was not committed (a majority has more than one voter) and goes, from the end of the log; of several
- * candidates for a lost end the one of the highest term is it, if it was committed. Where another voter's copy is
- * damaged too, nobody has it: this node waits, and says so.
+ * Nothing else is certain. That others do not have an entry proves nothing: they may have been asked before they got
+ * it. So damage at the end of the log, which has no neighbour behind, waits for a leader, whom the intact voters elect.
  */
-import { incarnationIn, membersOf } from './configuration.ts'
+import { incarnationIn, isVoter } from './configuration.ts'
 import type { Entry } from './entry.ts'
 import type { Following } from './following.ts'
 import type { RepairReply, RepairRequest } from './message.ts'
-import { majority } from './quorum.ts'
 import type { Replica } from './replica.ts'
 import type { SnapshotTransfer } from './snapshot-transfer.ts'
 import type { IndexRange, NodeId } from './types.ts'
 
-type Answer = Pick<RepairReply, 'verdict' | 'entries' | 'endIndex' | 'endTerm'>
-
-const without = (verdict: 'damaged' | 'absent'): Answer => ({ verdict, entries: [], endIndex: 0, endTerm: 0 })
+type Answer = Pick<RepairReply, 'verdict' | 'entries'>
 
 export class Repair {
   readonly #replica: Replica
   readonly #following: Following
   readonly #transfer: SnapshotTransfer
-  /** What the voters have said of the range that is asked for. */
-  readonly #answers = new Map<NodeId, Answer>()
+  /** Who has answered that it cannot vouch for the range that is asked for. */
+  readonly #without = new Set<NodeId>()
   #asked: IndexRange | undefined
   #dueMs: number
-  #lost: IndexRange | undefined
   /** Sound entries on their way to the disk: until they are there, the log cannot be read at those places. */
   #mending: { readonly token: number; readonly entries: readonly Entry[] } | undefined
 
@@ -52,9 +46,11 @@ export class Repair {
     return isAsking ? this.#dueMs : Number.POSITIVE_INFINITY
   }
 
-  /** Damaged entries that every voter was asked for and nobody has. */
+  /** Damaged entries that nobody can vouch for, after every voter has answered. Only a leader can help. */
   get lost(): IndexRange | undefined {
-    return this.#replica.isDamaged ? this.#lost : undefined
+    const { peerIds, configuration, isDamaged, log } = this.#replica
+    const hasAnswered = (id: NodeId): boolean => !isVoter(configuration, id) || this.#without.has(id)
+    return isDamaged && peerIds.every(hasAnswered) ? log.damage.first : undefined
   }
 
   tick(): void {
@@ -70,7 +66,7 @@ export class Repair {
     const range = log.damage.first as IndexRange
     if (this.#asked?.from !== range.from || this.#asked.to !== range.to) {
       this.#asked = range
-      this.#answers.clear()
+      this.#without.clear()
     }
     const prevTerm = range.from === 1 ? 0 : log.termAt(range.from - 1)
     const nextTerm = range.to === log.lastIndex ? 0 : log.termAt(range.to + 1)
@@ -81,43 +77,35 @@ export class Repair {
       const terms = { prevTerm: prevTerm ?? 0, nextTerm: nextTerm ?? 0 }
       replica.reply({ kind: 'repairRequest', ...replica.to(id), range, ...terms })
     }
-    this.#conclude(range)
   }
 
   // ---- the helper
 
   handleRequest(message: RepairRequest): void {
     const replica = this.#replica
-    const { log } = replica
+    const { log, snapshots } = replica
     const { range } = message
-    const latestIndex = replica.snapshots.latest?.index ?? 0
+    const latestIndex = snapshots.latest?.index ?? 0
+    // Too old for this log, or the state itself is asked for: a snapshot stands for it.
+    const isState = range.from <= log.base.index || (range.from === 1 && range.to < log.handedOut)
+    if (isState && latestIndex < range.to && range.to <= log.handedOut) replica.snapshotWanted = true
     if (range.from <= log.base.index || (range.from === 1 && range.to <= latestIndex)) {
-      // Too old for this log, or the state itself is asked for: the snapshot stands for it.
-      this.#transfer.offerTo(message.from)
-      return
+      return this.#transfer.offerTo(message.from)
     }
-    const answer = this.#answerTo(message)
-    replica.reply({ kind: 'repairReply', ...replica.replyTo(message), range, ...answer })
+    replica.reply({ kind: 'repairReply', ...replica.replyTo(message), range, ...this.#answerTo(message) })
   }
 
   #answerTo({ range, prevTerm, nextTerm }: RepairRequest): Answer {
     const { log, options } = this.#replica
     const { from, to } = range
-    if (log.damage.includes(from)) return without('damaged')
-    if (from > log.lastIndex) return without('absent')
+    if (log.damage.includes(from)) return { verdict: 'damaged', entries: [] }
+    if (from > log.lastIndex) return { verdict: 'absent', entries: [] }
     const follows = from === 1 || log.matches(from - 1, prevTerm)
     const precedes = nextTerm !== 0 && log.matches(to + 1, nextTerm)
-    // A neighbour that is damaged here may be the same one.
-    const mayAgree = log.damage.includes(from - 1) || (nextTerm !== 0 && log.damage.includes(to + 1))
-    const sound = this.#soundThrough(from)
-    const isBroken = nextTerm === 0 && sound < Math.min(to, log.lastIndex)
-    if (!precedes && (mayAgree || isBroken)) return without('damaged')
-    const last = Math.min(to, log.lastIndex, sound)
-    const entries = precedes || follows ? log.read(from, last, options.maxAppendBytes) : []
-    // At the end of the log there is no neighbour behind: these are a candidate then.
-    const isIntact = precedes || (follows && nextTerm === 0)
-    const end = { endIndex: last, endTerm: log.termAt(last) as number }
-    return { verdict: isIntact ? 'intact' : 'other', entries, ...end }
+    if (!precedes && !follows) return { verdict: 'other', entries: [] }
+    const last = Math.min(to, log.lastIndex, this.#soundThrough(from))
+    // Without the neighbour behind they count only if this node leads.
+    return { verdict: precedes ? 'intact' : 'other', entries: log.read(from, last, options.maxAppendBytes) }
   }
 
   /** Up to where the log is sound from `from` on. */
@@ -129,66 +117,38 @@ export class Repair {
   // ---- the damaged
 
   handleReply(message: RepairReply): void {
-    const { log, leader, term, configuration } = this.#replica
+    const { log, configuration } = this.#replica
     const range = log.damage.first
     if (range === undefined || this.#mending !== undefined || range.to <= log.base.index) return
     if (message.range.from !== range.from || message.range.to !== range.to) return
-    const { verdict, entries } = message
-    const isLeaders = leader === message.from && term === message.term
-    const isMembers = incarnationIn(configuration, message.from) === message.fromIncarnation
-    if (!isLeaders && !isMembers) return
-    const isCertain = isLeaders || (verdict === 'intact' && range.to < log.lastIndex)
-    if (isCertain && entries.length > 0) {
-      // The leader does not have what stands behind the damage here: that goes, or two logs would be mixed.
-      if (verdict === 'other' && range.to < log.lastIndex) this.#following.truncate(range.to + 1)
-      return this.#mend(entries)
-    }
-    if (isLeaders && verdict !== 'damaged') return this.#cut(range.from)
-    this.#answers.set(message.from, message)
-    this.#conclude(range)
+    if (this.#isLeaders(message)) return this.#takeLeaders(message, range)
+    if (incarnationIn(configuration, message.from) !== message.fromIncarnation) return
+    if (message.verdict === 'intact' && message.entries.length > 0) this.#mend(message.entries)
+    else this.#without.add(message.from)
   }
 
-  /** Every other voter has answered, and none of them settled it: the rules of the last resort above. */
-  #conclude(range: IndexRange): void {
-    const { log, configuration, self } = this.#replica
-    const halves = [configuration.voters, configuration.outgoing].filter((half) => half.length > 0)
-    // Learners too: what is damaged may have made them voters.
-    const others = membersOf(configuration).filter(({ id }) => id !== self)
-    const answers: Answer[] = []
-    for (const { id } of others) {
-      const answer = this.#answers.get(id)
-      if (answer === undefined) return
-      answers.push(answer)
+  /** Of the very start of it that was heard to lead this term: another start may have lost what was not flushed. */
+  #isLeaders(message: RepairReply): boolean {
+    const { leader, leaderBoot, term } = this.#replica
+    return leader === message.from && leaderBoot === message.fromBoot && term === message.term
+  }
+
+  #takeLeaders({ verdict, entries }: RepairReply, range: IndexRange): void {
+    if (verdict === 'damaged') return
+    // What stands behind the damage and is not the leader's goes, or two logs would be mixed.
+    if (verdict === 'other' && entries.length > 0 && range.to < this.#replica.log.lastIndex) {
+      this.#following.truncate(range.to + 1)
     }
-    // A voter that is a majority alone may have committed anything alone; so may voters that are not known here.
-    const isAlone = halves.length === 0 || halves.some((half) => majority(half) === 1)
-    if (
-      isAlone ||
-      log.hidesConfiguration ||
-      range.to <= log.base.index ||
-      answers.some(({ verdict }) => verdict === 'damaged')
-    ) {
-      this.#lost = range
-      return
-    }
-    if (range.to < log.lastIndex) {
-      // Nobody else has what stands behind the damage: that was not committed. Then the damage is the log's end.
-      return this.#cut(range.to + 1)
-    }
-    const candidates = answers.filter(({ verdict }) => verdict === 'intact')
-    // As in elections (§5.4.1): the later last term wins, and among equals the longer one.
-    const best = candidates.sort((a, b) => b.endTerm - a.endTerm || b.endIndex - a.endIndex)[0]
-    if (best === undefined || best.entries.length === 0) this.#cut(range.from)
-    else this.#mend(best.entries)
+    if (entries.length > 0) return this.#mend(entries)
+    // The leader does not have it: it was not committed.
+    this.#following.truncate(range.from)
+    this.#goOn()
   }
 
   #mend(entries: readonly Entry[]): void {
     const replica = this.#replica
     const missing = entries.filter(({ index }) => replica.log.damage.includes(index))
     for (const entry of missing) replica.repairs.push(entry)
-    // A log holds no entry of a term that its node has not been in.
-    const lastTerm = missing.at(-1)?.term ?? 0
-    if (lastTerm > replica.term) replica.becomeFollower(lastTerm, undefined)
     this.#mending = { token: replica.outbox.nextToken, entries: missing }
   }
 
@@ -206,16 +166,9 @@ export class Repair {
     this.#goOn()
   }
 
-  /** Nothing from `index` on was committed. */
-  #cut(index: number): void {
-    this.#following.truncate(index)
-    this.#goOn()
-  }
-
   #goOn(): void {
-    this.#answers.clear()
+    this.#without.clear()
     this.#asked = undefined
-    this.#lost = undefined
     this.#dueMs = this.#replica.nowMs
   }
 }

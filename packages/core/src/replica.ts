@@ -75,7 +75,8 @@ export class Replica {
   leadership: Leadership | undefined
   /** When a leader was last heard of, whatever became of it: what stickiness counts from. */
   leaderHeardMs = Number.NEGATIVE_INFINITY
-  /** Which start of the leader was heard. */
+  /** Who that was, and which start of it. */
+  leaderHeardId: NodeId | undefined
   leaderBoot = 0
   electionDueMs = 0
   /** Pre-elections since the leader was reported gone: spaces the retries. */
@@ -91,6 +92,8 @@ export class Replica {
   truncateFrom: number | undefined
   reset: LogPosition | undefined
   compactTo: LogPosition | undefined
+  /** A peer needs a later snapshot of this node's state than there is. */
+  snapshotWanted = false
   /** One acknowledgement a drain: the highest speaks for the others. */
   ack: AppendReply | undefined
 
@@ -321,6 +324,12 @@ export class Replica {
     this.reads = []
     this.readsRefused = []
     return { reads, readsRefused }
+  }
+
+  takeSnapshotWanted(): boolean {
+    const wanted = this.snapshotWanted
+    this.snapshotWanted = false
+    return wanted
   }
 
   takeRoleChange(): RoleChange | undefined {

@@ -231,12 +231,25 @@ test('a transfer goes on under another leader that has the same snapshot', () =>
   )
 })
 
-test('a newer snapshot takes over, and chunks of the one before count for nothing', () => {
+test('a newer snapshot waits while the older one comes, or two would displace each other for ever', () => {
   const subject = following()
   const [older, newer] = [bytesOf(4), bytesOf(5, 100)]
   const [first, second] = [metaOf(9, 2, older), metaOf(12, 2, newer)]
   subject.receive('b', offerOf(first))
   chunk(subject, first, older, 0, 3).turn()
+  subject.receive('b', offerOf(second))
+  assert.deepEqual(pulls(subject), [])
+  chunk(subject, first, older, 3, 1).turn()
+  assert.deepEqual(subject.tellSnapshots().turn().install, first)
+})
+
+test('a newer snapshot takes over where the older one stopped coming, and its chunks count for nothing then', () => {
+  const subject = following()
+  const [older, newer] = [bytesOf(4), bytesOf(5, 100)]
+  const [first, second] = [metaOf(9, 2, older), metaOf(12, 2, newer)]
+  subject.receive('b', offerOf(first))
+  chunk(subject, first, older, 0, 3).turn()
+  subject.wait(60).turn()
   subject.receive('b', offerOf(second))
   assert.deepEqual(pulls(subject), [['b', 0]])
   chunk(subject, first, older, 3, 1)

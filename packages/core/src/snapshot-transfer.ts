@@ -121,17 +121,25 @@ export class SnapshotTransfer {
   #begin(offer: SnapshotOffer): void {
     const { meta } = offer
     const fetch = this.#fetch
-    const received = this.#replica.snapshots.received(meta)
+    const { snapshots } = this.#replica
     if (fetch !== undefined && isSame(fetch.offer.meta, meta)) {
       // Repeated: it is on its way, unless the bytes turned out wrong and were dropped.
       fetch.offer = offer
-      const isComplete = fetch.offset >= meta.bytes && received === 0 && this.#writes.length === 0
-      if (!isComplete || this.#isThere(meta)) return
+      const isWhole = fetch.offset >= meta.bytes && this.#writes.length === 0
+      if (!isWhole || snapshots.received(meta) > 0 || this.#isThere(meta)) return
+    } else if (fetch !== undefined && this.#isAdvancing(fetch)) {
+      // Of several offers one is taken to its end, or two would displace each other for ever.
+      return
     }
-    this.#fetch = { offer, offset: received, retryMs: 0, retries: 0 }
+    this.#fetch = { offer, offset: snapshots.received(meta), retryMs: 0, retries: 0 }
     // Its own snapshot of that index, byte for byte, or one that was complete before a crash.
     if (this.#isThere(meta)) this.received(meta)
     else this.#pull(this.#fetch)
+  }
+
+  /** Whether a transfer is worth waiting for: its bytes come, and it still stands for something that is missing. */
+  #isAdvancing({ offer, retries }: Fetch): boolean {
+    return retries === 0 && !this.#isOvertaken(offer.meta)
   }
 
   #isThere(meta: SnapshotMeta): boolean {
@@ -227,6 +235,9 @@ export class SnapshotTransfer {
     const isNews = meta.index > log.base.index
     log.skipTo(meta)
     if (isNews) this.#replica.compactTo = { index: meta.index, term: meta.term }
+    // Behind a damaged place there may stand what was never committed: terms do not fall along a log.
+    const next = log.termAt(meta.index + 1)
+    if (next !== undefined && next < meta.term) this.#following.truncate(meta.index + 1)
   }
 
   #resetLog(meta: SnapshotMeta): void {

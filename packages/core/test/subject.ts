@@ -33,8 +33,6 @@ type FilledIn =
   | 'toBoot'
   | 'priority'
   | 'isTransfer'
-  | 'endIndex'
-  | 'endTerm'
 type BodyOf<M> = M extends Message ? Omit<M, FilledIn> & Partial<Pick<M, Extract<keyof M, FilledIn>>> : never
 /** A message without its envelope. */
 export type Body = BodyOf<Message>
@@ -148,7 +146,6 @@ export class Subject {
       toBoot: isReply ? this.boot : 0,
       ...(body.kind === 'preVoteRequest' ? { priority: 100 } : {}),
       ...(body.kind === 'voteRequest' ? { isTransfer: false } : {}),
-      ...(body.kind === 'repairReply' ? endOf(body.entries) : {}),
     }
     this.core.step({ ...envelope, ...body } as Message)
     return this
@@ -260,10 +257,4 @@ export function ofKind<K extends Message['kind']>(
   kind: K,
 ): Extract<Message, { kind: K }>[] {
   return messages.filter((message) => message.kind === kind) as Extract<Message, { kind: K }>[]
-}
-
-/** Where a helper's log ends that sends all it has. */
-function endOf(entries: readonly Entry[]): { endIndex: number; endTerm: number } {
-  const last = entries.at(-1)
-  return { endIndex: last?.index ?? 0, endTerm: last?.term ?? 0 }
 }

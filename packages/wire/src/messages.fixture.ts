@@ -77,8 +77,6 @@ const repairReply: fc.Arbitrary<Message> = fc
     from: fc.integer({ min: 1, max: 2 ** 40 }),
     more: fc.nat(9),
     verdict: fc.constantFrom(...VERDICTS),
-    endIndex: number,
-    endTerm: number,
     payloads,
   })
   .map(({ from, more, payloads, ...rest }) => ({

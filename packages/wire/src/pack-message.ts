@@ -67,9 +67,8 @@ function packRare(message: RareMessage, packed: unknown[], bulk: Uint8Array[]): 
       packed.push(message.range.from, message.range.to, message.prevTerm, message.nextTerm)
       break
     case 'repairReply': {
-      const { range, verdict, entries, endIndex, endTerm } = message
-      const number = VERDICTS.indexOf(verdict)
-      packed.push(range.from, range.to, number, endIndex, endTerm, packEntries(entries, bulk))
+      const { range, verdict, entries } = message
+      packed.push(range.from, range.to, VERDICTS.indexOf(verdict), packEntries(entries, bulk))
       break
     }
   }

@@ -56,8 +56,6 @@ function headed(header: unknown, bulk: Uint8Array = new Uint8Array(0)): Uint8Arr
 const packed = (message: unknown, bulk?: Uint8Array): Uint8Array =>
   headed([GROUP, ends.from, ends.fromIncarnation, ends.fromBoot, ends.to, [message]], bulk)
 
-const end = { endIndex: 12, endTerm: 7 }
-
 describe('frames between nodes', () => {
   it('carry messages of every kind, whatever stands around them in memory', () => {
     const listed = (one: Message, list: readonly Message[]): void => {
@@ -112,7 +110,6 @@ describe('frames between nodes', () => {
       {
         kind: 'repairReply',
         ...envelope,
-        ...end,
         range: { from: 11, to: 12 },
         verdict: 'intact',
         entries: records,
@@ -238,7 +235,7 @@ describe('frames between nodes', () => {
     for (const [entries, reason] of wrong) {
       assert.match(refusal(encodePeerFrame(GROUP, [appendOf(entries)])), reason)
       const range = { from: 11, to: 20 }
-      const repair: Message = { kind: 'repairReply', ...envelope, ...end, range, verdict: 'intact', entries }
+      const repair: Message = { kind: 'repairReply', ...envelope, range, verdict: 'intact', entries }
       assert.match(refusal(encodePeerFrame(GROUP, [repair])), reason)
     }
     const { record } = encodeEntry(entry(11, 7, some), [some], () => 5)
@@ -249,7 +246,6 @@ describe('frames between nodes', () => {
     const tooMany: Message = {
       kind: 'repairReply',
       ...envelope,
-      ...end,
       range: { from: 11, to: 11 },
       verdict: 'intact',
       entries: [entry(11, 7, some), entry(12, 7, some)],
@@ -314,7 +310,7 @@ describe('frames between nodes', () => {
     ['a checksum above 32 bits', [14, 0, 0, 7, 1, 2 ** 32, 0]],
     ['a range from 0', [16, 0, 0, 7, 0, 3, 1, 1]],
     ['a range that ends before it begins', [16, 0, 0, 7, 4, 3, 1, 1]],
-    ['a fifth verdict', [17, 0, 0, 7, 1, 3, 4, 2, 7, []]],
+    ['a fifth verdict', [17, 0, 0, 7, 1, 3, 4, []]],
     ['a snapshot that is none', [13, 0, 0, 7, 'meta', true]],
     ['a snapshot with a field less', [13, 0, 0, 7, meta.slice(1), true]],
     ['a snapshot before time began', [13, 0, 0, 7, meta.with(2, -1), true]],
@@ -336,7 +332,7 @@ describe('frames between nodes', () => {
       [4, 0, 0, 7, 10, 7, 9, []],
       [11, 0, 0, 7, 1, 2 ** 32 - 1, 0, 0],
       [16, 0, 0, 7, 3, 3, 1, 1],
-      [17, 0, 0, 7, 1, 3, 3, 2, 7, []],
+      [17, 0, 0, 7, 1, 3, 3, []],
       [13, 0, 0, 7, meta, true],
     ]) {
       decoded(packed(fields))

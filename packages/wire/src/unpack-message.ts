@@ -146,15 +146,14 @@ function unpackRecovery(
       return { kind, ...envelope, range: range(from, to), prevTerm: before, nextTerm: behind }
     }
     case 'repairReply': {
-      const [from, to, number, endIndex, endTerm, lengths] = fieldsOf(packed, 6)
+      const [from, to, number, lengths] = fieldsOf(packed, 4)
       const asked = range(from, to)
       const verdict = oneOf(VERDICTS, number)
       const entries = bulk.entries(lengths, asked.from, envelope.term)
       if (entries.length > asked.to - asked.from + 1) {
         throw new BadFrame(`${entries.length} entries for ${asked.from} to ${asked.to}`)
       }
-      const end = { endIndex: integer(endIndex), endTerm: integer(endTerm) }
-      return { kind, ...envelope, range: asked, verdict, entries, ...end }
+      return { kind, ...envelope, range: asked, verdict, entries }
     }
   }
 }

@@ -32,7 +32,7 @@ function halfMayLose(world: BudgetView, half: readonly Member[], lost: NodeView)
 function intactNode(world: WorldView, { id, incarnation }: Member): NodeView | undefined {
   const node = world.nodes.find((candidate) => candidate.id === id)
   if (node === undefined || node.incarnation !== incarnation) return undefined
-  return node.disk.log.flipped.size > 0 || node.disk.snapshots.isDamaged ? undefined : node
+  return node.disk.isWhole ? node : undefined
 }
 
 function holdsAll({ ledger }: WorldView, { disk }: NodeView): boolean {

@@ -155,11 +155,11 @@ describe('snapshots on a memory disk', () => {
     assert.ok(snapshots.flip())
     assert.throws(() => snapshots.read(5, crc32(state), 0, 1), /STORAGE_DAMAGED|checksum/)
     disk.crash()
-    assert.ok(disk.open())
+    disk.open()
     assert.equal(snapshots.latest?.index, 3)
     assert.ok(snapshots.flip())
     disk.crash()
-    assert.ok(disk.open(), 'the log begins at 0: no snapshot is needed')
+    disk.open()
     assert.equal(snapshots.latest, undefined)
   })
 

@@ -61,11 +61,17 @@ export class MemoryDisk {
     return this.#isStalled
   }
 
-  /** Opens for a new life. False where what is damaged cannot be used at all. */
-  open(): boolean {
-    if (!this.snapshots.open(this.log.base.index)) return false
+  /** Opens for a new life: finds out what is damaged. */
+  open(): void {
+    this.snapshots.open()
     this.log.open()
-    return true
+  }
+
+  /** Whether nothing is damaged, and the state can be made from what is there. */
+  get isWhole(): boolean {
+    const { log, snapshots } = this
+    if (log.flipped.size > 0 || snapshots.isDamaged) return false
+    return (snapshots.latest?.index ?? 0) >= log.flushed.base.index
   }
 
   /** To be called when requests may have been handed over: the end of a turn. */

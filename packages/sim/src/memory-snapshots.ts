@@ -163,17 +163,9 @@ export class MemorySnapshots implements SnapshotStore {
     return true
   }
 
-  /**
-   * What opening finds: a damaged snapshot is dropped where an earlier one and the log behind it, which begins after
-   * `baseIndex`, can stand in for it. Returns false where nothing can: such a directory is lost.
-   */
-  open(baseIndex: number): boolean {
-    while (this.isDamaged) {
-      const earlier = this.#complete[1]?.meta.index ?? 0
-      if (earlier < baseIndex) return false
-      this.#complete.shift()
-    }
-    return true
+  /** What opening finds damaged is dropped: an earlier one stands in for it, or the peers have to. */
+  open(): void {
+    while (this.isDamaged) this.#complete.shift()
   }
 }
 

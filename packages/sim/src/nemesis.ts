@@ -301,6 +301,8 @@ export class Nemesis {
     const configuration = operator.leader?.life?.core.configuration
     // A member without its log cannot help to commit a change: it has to be replaced first.
     if (configuration === undefined || isJoint(configuration) || !operator.isIdle) return undefined
+    // Nor can one that waits for repair: what was decided about its damage was decided for the members of then.
+    if (!this.#nodes.every(({ disk }) => disk.isWhole)) return undefined
     const changes: MemberChange[] = []
     const touched = new Set<NodeId>()
     let voters = configuration.voters.length

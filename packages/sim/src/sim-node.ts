@@ -138,7 +138,7 @@ export class SimNode implements NodeView, DiskOwner {
   /** Starts. False where the directory cannot be used any more. */
   start(): boolean {
     this.boot++
-    if (!this.disk.open()) return false
+    this.disk.open()
     try {
       this.life = this.#newLife()
     } catch (error) {

@@ -17,7 +17,7 @@ export function orderedIndexes(): Invariant {
       const { commitIndex, lastIndex } = core
       // A received snapshot is on the disk before it is installed: until then it may be ahead.
       const isOrdered =
-        purged <= Math.max(snapshot, 0) &&
+        (purged <= snapshot || core.damaged[0]?.from === 1) &&
         applied <= commitIndex &&
         commitIndex <= lastIndex &&
         lastIndex === log.seen.lastIndex

@@ -12,7 +12,10 @@ import { ended, TroupeCommand } from './troupe-command.ts'
 const command = new TroupeCommand()
 after(() => command.remove())
 
-const [seeds, seconds] = isFull ? ['1000', '30'] : ['40', '10']
+const [seeds, seconds] = isFull ? ['250', '30'] : ['50', '10']
+
+/** What a small number of seeds need not reach. */
+const rare = ['damageCrashes', 'framesCorrupted', 'undecidedHistories']
 const fresh = Math.floor(Date.now() / 1000)
 
 describe('troupe sim', () => {
@@ -30,7 +33,10 @@ describe('troupe sim', () => {
       assert.deepEqual([report.seeds, report.failures], [Number(seeds), []], stdout)
       // A history can be too hard to decide; that most are decided is what counts.
       assert.ok(report.unknown.length <= Number(seeds) / 20, stdout)
-      assert.match(stdout, /events\/s/)
+      if (from !== 1) return
+      for (const [place, count] of Object.entries<number>(report.coverage)) {
+        assert.ok(count > 0 || rare.includes(place), `${place} never happened`)
+      }
     })
   }
 

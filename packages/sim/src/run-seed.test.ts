@@ -1,42 +1,16 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { type Coverage, noCoverage } from './coverage.ts'
 import { faultKinds, planOf } from './plan.ts'
 import { reproduceLine, runSeed } from './run-seed.ts'
 
-const isFull = process.env.TROUPE_FULL !== undefined
-const seedCount = isFull ? 2000 : 60
-const seconds = isFull ? 30 : 10
-
-/** Fails with what to type to see it again. */
-function check({ verdict, failure, reproduce }: ReturnType<typeof runSeed>): void {
-  assert.equal(verdict, 'pass', `${failure?.invariant}: ${failure?.message}\n${reproduce}`)
-}
-
+// Many seeds, each run twice, are test/sim-cli.test.ts: it has all cores.
 describe('seeds', () => {
-  const coverage: Coverage = noCoverage()
-
-  test(`${seedCount} of ${seconds} virtual seconds`, () => {
-    for (let seed = 1; seed <= seedCount; seed++) {
-      const result = runSeed({ seed, seconds })
-      check(result)
-      for (const name of Object.keys(coverage) as (keyof Coverage)[]) coverage[name] += result.coverage[name]
-    }
-  })
-
-  test('reach the dangerous places', () => {
-    // What a small number of seeds need not reach.
-    const rare: readonly (keyof Coverage)[] = ['damageCrashes', 'framesCorrupted', 'undecidedHistories']
-    for (const [name, count] of Object.entries(coverage)) {
-      assert.ok(count > 0 || rare.includes(name as keyof Coverage), `${name} never happened`)
-    }
-  })
-
   test('the same seed does the same, line for line', () => {
     for (let seed = 101; seed <= 120; seed++) {
       const [first, second] = [1, 2].map(() => {
         const lines: string[] = []
         const result = runSeed({ seed, seconds: 1, trace: (line) => lines.push(line) })
+        assert.equal(result.verdict, 'pass', `${result.failure?.message}\n${result.reproduce}`)
         return { lines, hash: result.traceHash, events: result.events }
       })
       assert.deepEqual(second, first)

@@ -431,7 +431,8 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   /** The others saw a connection close, which proves nothing; an exit does. */
   #tellExit(id: NodeId): void {
     const boot = this.#boots.get(id)
-    if (boot === undefined || this.#stopping !== undefined) return
+    // Without leases the closed connection was enough.
+    if (boot === undefined || this.#stopping !== undefined || !this.#options.raft.leaseReads) return
     for (const node of this.#nodes.values()) {
       // One that dies meanwhile needs no news.
       if (node.id !== id && node.state === 'running') node.api.peerExited(id, boot).catch(() => {})

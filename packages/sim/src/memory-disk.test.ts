@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { EMPTY_CONFIGURATION, type SnapshotMeta } from '@troupe/core'
+import { EMPTY_CONFIGURATION, EntryKind, encodeEntry, type SnapshotMeta } from '@troupe/core'
 import { crc32 } from '@troupe/wire'
 import { Violation } from './contract.ts'
 import { diceOf } from './dice.ts'
@@ -51,7 +51,25 @@ const voted = (token: number) => ({
   hardState: { term: token, vote: '', voteIncarnation: 0 },
 })
 
+const appended = (token: number, index: number) => {
+  const header = { index, term: 1, kind: EntryKind.noop, timeMs: 0, commandCount: 0, configurationIndex: 0 }
+  return { ...empty, token, entries: [encodeEntry(header, [], crc32)] }
+}
+
 describe('a memory disk', () => {
+  test('that is full takes votes, and entries in their order once there is room', () => {
+    const { disk, told, run } = newDisk()
+    disk.fill()
+    for (const request of [voted(1), appended(2, 1), voted(3)]) disk.log.persist(request)
+    disk.kick()
+    run()
+    assert.deepEqual(told, ['persisted 1'], 'what stands behind the entries waits with them')
+    disk.makeRoom()
+    run()
+    assert.deepEqual(told, ['persisted 1', 'persisted 3'])
+    assert.equal(disk.log.flushed.lastIndex, 1)
+  })
+
   test('flushes what waits, in one go, and tells of the last token', () => {
     const { disk, told, run } = newDisk()
     disk.log.persist(voted(1))

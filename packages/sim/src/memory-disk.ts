@@ -1,4 +1,4 @@
-import type { Checksum, SnapshotMeta } from '@troupe/core'
+import type { Checksum, PersistRequest, SnapshotMeta } from '@troupe/core'
 import { demand } from './contract.ts'
 import type { Dice } from './dice.ts'
 import { MemoryLog } from './memory-log.ts'
@@ -40,6 +40,7 @@ export class MemoryDisk {
   /** Flushes begun before a crash are not completed after it. */
   #life = 0
   #isStalled = false
+  #isFull = false
   /** What would have completed while it was stalled. */
   #held: Task[] = []
   #snapshotsDoneMs = 0
@@ -77,10 +78,12 @@ export class MemoryDisk {
   /** To be called when requests may have been handed over: the end of a turn. */
   kick(): void {
     if (this.#flushing > 0 || this.log.waiting.length === 0) return
-    this.#flushing = this.log.waiting.length
+    const requests = this.#isFull ? this.#fitting() : this.log.waiting
+    if (requests.length === 0) return
+    this.#flushing = requests.length
     let bytes = 0
     let isEmpty = true
-    for (const { hardState, reset, truncateFrom, repairs, entries } of this.log.waiting) {
+    for (const { hardState, reset, truncateFrom, repairs, entries } of requests) {
       if (hardState !== undefined || reset !== undefined || truncateFrom !== undefined) isEmpty = false
       if (repairs.length > 0 || entries.length > 0) isEmpty = false
       for (const { record } of entries) bytes += record.byteLength
@@ -111,7 +114,7 @@ export class MemoryDisk {
     const task: Task = {
       run: () => {
         if (life !== this.#life) return
-        if (this.#isStalled) this.#held.push(task)
+        if (this.#isStalled || this.#isFull) this.#held.push(task)
         else if (this.isFailing) this.#owner.storageFailed()
         else done()
       },
@@ -125,7 +128,29 @@ export class MemoryDisk {
     return (flushMs + this.#dice.exponential(jitterMs) + bytes / bytesPerMs) * this.slowness
   }
 
-  /** Nothing completes until {@link release}: a stalled disk, or a full one that its writers wait for. */
+  /** What a full disk still takes, in token order: term and vote overwrite their like, entries find no room. */
+  #fitting(): readonly PersistRequest[] {
+    const { waiting } = this.log
+    const first = waiting.findIndex(({ entries }) => entries.length > 0)
+    return first < 0 ? waiting : waiting.slice(0, first)
+  }
+
+  get isFull(): boolean {
+    return this.#isFull
+  }
+
+  /** Refused for space before the flush: entries and snapshots wait, and are tried again in order by {@link makeRoom}. */
+  fill(): void {
+    this.#isFull = true
+  }
+
+  makeRoom(): void {
+    this.#isFull = false
+    if (!this.#isStalled) this.release()
+    this.kick()
+  }
+
+  /** Nothing completes until {@link release}. */
   stall(): void {
     this.#isStalled = true
   }

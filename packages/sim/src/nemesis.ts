@@ -161,6 +161,11 @@ export class Nemesis {
         disk.stall()
         return [id, () => disk.release()]
       }),
+    fullDisk: () =>
+      this.#anyUp(({ id, disk }) => {
+        disk.fill()
+        return [id, () => disk.makeRoom()]
+      }),
     failDisk: () =>
       this.#anyUp(({ id, disk }) => {
         disk.isFailing = true

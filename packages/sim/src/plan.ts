@@ -31,6 +31,7 @@ export const faultKinds = [
   'flipSnapshot',
   'slowDisk',
   'stallDisk',
+  'fullDisk',
   'failDisk',
   'pause',
   'skew',

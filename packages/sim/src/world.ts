@@ -312,6 +312,7 @@ export class World implements NodeHost, ClientHost, NemesisHost, BudgetView, Liv
       node.disk.slowness = 1
       node.disk.isFailing = false
       if (node.disk.isStalled) node.disk.release()
+      if (node.disk.isFull) node.disk.makeRoom()
       if (node.isPaused) node.resume()
       if (!node.isUp) this.#startLater(node, 5)
     }

@@ -216,6 +216,40 @@ describe('a client', () => {
   })
 })
 
+describe('sessions', () => {
+  it('that were idle for longer than their time expire, and their client does not notice', async () => {
+    await using cluster = await Cluster.start({ durability: 'memory', sessions: { sessionTtlMs: 50 } })
+    await using idle = await cluster.client()
+    await using busy = await cluster.client()
+    await idle.propose(kv.set('a', 1))
+    const { sessionsLost } = idle.metrics
+    const sessions = async (): Promise<number> => {
+      const { nodes } = await cluster.status()
+      return Math.max(...nodes.map((node) => (node.running ? node.metrics.sessions : 0)))
+    }
+    // Log time advances with entries only.
+    await until('the idle session has expired', async () => {
+      await busy.propose(kv.set('b', 1))
+      return (await sessions()) === 1
+    })
+    await idle.propose(kv.set('a', 2))
+    assert.equal((await idle.query<{ version: number }>(kv.get('a'))).version, 2)
+    assert.equal(idle.metrics.sessionsLost, sessionsLost + 1)
+    await assertEqualReplicas(cluster)
+  })
+
+  it('are bounded in number: the least recently used one goes', async () => {
+    await using cluster = await Cluster.start({ durability: 'memory', sessions: { maxSessions: 2 } })
+    const clients = await Promise.all(Array.from({ length: 4 }, () => cluster.client()))
+    for (const [index, client] of clients.entries()) await client.propose(kv.set(`k${index}`, index))
+    for (const client of clients) await client.propose(kv.set('shared', 1))
+    const { nodes } = await cluster.status()
+    for (const node of nodes) assert.ok(node.running && node.metrics.sessions <= 2)
+    await Promise.all(clients.map((client) => client.close()))
+    await assertEqualReplicas(cluster)
+  })
+})
+
 describe('when the cluster stops', () => {
   it('every outstanding call ends, and the client with it', async () => {
     const cluster = await Cluster.start({ nodes: 1 })

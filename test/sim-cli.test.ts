@@ -12,7 +12,7 @@ import { ended, TroupeCommand } from './troupe-command.ts'
 const command = new TroupeCommand()
 after(() => command.remove())
 
-const [seeds, seconds] = isFull ? ['250', '30'] : ['50', '10']
+const [seeds, seconds] = isFull ? ['120', '30'] : ['50', '10']
 
 /** What a small number of seeds need not reach. */
 const rare = ['damageCrashes', 'framesCorrupted', 'undecidedHistories']

@@ -310,6 +310,8 @@ describe('a stale query', () => {
     await using cluster = await Cluster.start({ ...mortal, machineOptions: { shared } })
     await using client = await cluster.client()
     await client.propose('x')
+    // Whichever answers in the end has applied it.
+    await cluster.converged()
     // The client asks the one that it has been connected to for longest: let that be a follower.
     const oldest = [...cluster.ids]
     while (oldest[0] === cluster.leader) {

@@ -138,8 +138,15 @@ export class SnapshotTransfer {
   }
 
   /** Whether a transfer is worth waiting for: its bytes come, and it still stands for something that is missing. */
-  #isAdvancing({ offer, retries }: Fetch): boolean {
-    return retries === 0 && !this.#isOvertaken(offer.meta)
+  #isAdvancing(fetch: Fetch): boolean {
+    return !this.#isOvertaken(fetch.offer.meta) && (fetch.retries === 0 || this.#isWriting(fetch))
+  }
+
+  /** Whether the disk has the word: what was received is not on it yet, all of it perhaps. */
+  #isWriting({ offer, offset }: Fetch): boolean {
+    const { snapshots } = this.#replica
+    if (this.#writes.length > 0 || snapshots.pendingBytes > 0) return true
+    return offset >= offer.meta.bytes && snapshots.received(offer.meta) > 0
   }
 
   #isThere(meta: SnapshotMeta): boolean {
@@ -176,8 +183,9 @@ export class SnapshotTransfer {
   tick(): void {
     const fetch = this.#fetch
     if (fetch === undefined || this.#replica.nowMs < fetch.retryMs) return
-    if (this.#isOvertaken(fetch.offer.meta) || ++fetch.retries > MAX_RETRIES) this.#giveUp()
-    else this.#pull(fetch)
+    if (this.#isOvertaken(fetch.offer.meta)) return this.#giveUp()
+    if (!this.#isWriting(fetch) && ++fetch.retries > MAX_RETRIES) return this.#giveUp()
+    this.#pull(fetch)
   }
 
   /** The log has come further by itself. */

@@ -71,9 +71,13 @@ describe('troupe sim', () => {
     )
     const result = ended(child)
     let seen = ''
+    let isTold = false
     child.stdout?.on('data', (text) => {
       seen += text
-      if (/\d+ of 100000/.test(seen)) child.kill('SIGINT')
+      // Once: a second Ctrl-C ends it at once.
+      if (isTold || !/\d+ of 100000/.test(seen)) return
+      isTold = true
+      child.kill('SIGINT')
     })
     const { code, stdout } = await result
     assert.equal(code, 130)

@@ -222,3 +222,25 @@ test('thesis 4.2.2: the same for one that was promoted after the last known comm
   subject.waitUntilDue()
   assert.equal(subject.core.role, 'preCandidate')
 })
+
+test('a snapshot that is complete and only waits for its flush is not displaced, however long that takes', () => {
+  const subject = new Subject({ hardState: { term: 1, vote: '' } })
+  const offerOf = (index: number, data: Uint8Array) => {
+    const place = { index, term: 1, timeMs: 0, configuration: configurationOf(3), configurationIndex: 0 }
+    const meta = { ...place, bytes: data.byteLength, checksum: checksum(data) }
+    return { kind: 'snapshotOffer', term: 1, meta, isLeader: true } as const
+  }
+  const [older, newer] = [Uint8Array.of(1, 2), Uint8Array.of(3, 4, 5)]
+  const [first, second] = [offerOf(9, older), offerOf(12, newer)]
+  subject.receive('b', first)
+  const { index, checksum: sum } = first.meta
+  subject
+    .receive('b', { kind: 'snapshotChunk', term: 1, index, checksum: sum, offset: 0, data: older })
+    .turn()
+  subject.snapshots.pendingBytes = 2
+  for (let waits = 0; waits < 20; waits++) {
+    assert.deepEqual(ofKind(subject.wait(60).receive('b', second).sent(), 'snapshotPull'), [])
+  }
+  subject.snapshots.pendingBytes = 0
+  assert.deepEqual(subject.tellSnapshots().turn().install, first.meta)
+})

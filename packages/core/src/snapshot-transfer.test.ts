@@ -243,21 +243,6 @@ test('a newer snapshot waits while the older one comes, or two would displace ea
   assert.deepEqual(subject.tellSnapshots().turn().install, first)
 })
 
-test('a snapshot that is complete and only waits for its flush is not displaced, however long that takes', () => {
-  const subject = following()
-  const [older, newer] = [bytesOf(4), bytesOf(5, 100)]
-  const [first, second] = [metaOf(9, 2, older), metaOf(12, 2, newer)]
-  subject.receive('b', offerOf(first))
-  chunk(subject, first, older, 0, 4).turn()
-  subject.snapshots.pendingBytes = 4
-  for (let waits = 0; waits < 20; waits++) {
-    subject.wait(60)
-    assert.deepEqual(pulls(subject.receive('b', offerOf(second))), [])
-  }
-  subject.snapshots.pendingBytes = 0
-  assert.deepEqual(subject.tellSnapshots().turn().install, first)
-})
-
 test('a newer snapshot takes over where the older one stopped coming, and its chunks count for nothing then', () => {
   const subject = following()
   const [older, newer] = [bytesOf(4), bytesOf(5, 100)]

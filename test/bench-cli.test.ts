@@ -70,9 +70,12 @@ describe('bench throughput', () => {
     )
     const result = ended(child)
     let stderr = ''
+    let isTold = false
     child.stderr?.on('data', (text) => {
       stderr += text
-      if (stderr.includes('troupe, 16 outstanding')) child.kill('SIGINT')
+      if (isTold || !stderr.includes('troupe, 16 outstanding')) return
+      isTold = true
+      child.kill('SIGINT')
     })
     const { code, stdout } = await result
     assert.equal(code, 130)

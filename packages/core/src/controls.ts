@@ -1,6 +1,5 @@
 /** What operators asked for and waits for its end: each is answered once. */
-import type { RefusedChange } from './configuration.ts'
-import { isJoint } from './configuration.ts'
+import { isJoint, type RefusedChange } from './configuration.ts'
 import { RaftError } from './errors.ts'
 import type { ControlCommand, ControlOutcome } from './event.ts'
 import type { RaftCore } from './raft-core.ts'
@@ -29,7 +28,8 @@ export class Controls {
   }
 
   snapshotSaved({ index }: SnapshotMeta): void {
-    this.#savedIndex = index
+    // An own snapshot may be done after a later one was received.
+    this.#savedIndex = Math.max(this.#savedIndex, index)
   }
 
   take(id: number, command: ControlCommand, applied: number): void {

@@ -1,8 +1,8 @@
 /**
  * The messages between the nodes of a group: one interface per kind.
  *
- * Every message names both ends with their incarnation. A reply also echoes the asker's boot, and counts for
- * nothing when it reaches a later one. A request bears boot 0: any start of that incarnation may answer.
+ * Every message says which incarnation and start of a node it comes from. A request is for whoever bears the name; a
+ * reply echoes the asker's incarnation and boot, and counts for nothing when it reaches a later one.
  */
 import type { Entry } from './entry.ts'
 import type { IndexRange, NodeId, SnapshotMeta } from './types.ts'
@@ -12,7 +12,7 @@ interface Envelope {
   readonly fromIncarnation: number
   readonly fromBoot: number
   readonly to: NodeId
-  /** In requests 0 where the sender does not know whom it will reach. */
+  /** In replies: the incarnation that asked. In requests: 0. */
   readonly toIncarnation: number
   /** In replies: the boot that asked. In requests: 0. */
   readonly toBoot: number

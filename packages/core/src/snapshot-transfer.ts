@@ -197,8 +197,8 @@ export class SnapshotTransfer {
     this.#fetch = undefined
   }
 
-  /** A received snapshot is complete and on the disk. Returns whether it mended damage. */
-  received(meta: SnapshotMeta): boolean {
+  /** A received snapshot is complete and on the disk. */
+  received(meta: SnapshotMeta): void {
     const { log } = this.#replica
     const offer = this.#fetch?.offer
     const isExpected = offer !== undefined && isSame(offer.meta, meta)
@@ -208,7 +208,6 @@ export class SnapshotTransfer {
     if (isExpected && offer.isLeader && this.#isOfTheLeader(offer) && !this.#replica.isDamaged) {
       this.#following.acknowledge(offer, log.committed)
     }
-    return mends
   }
 
   #isOfTheLeader(offer: SnapshotOffer): boolean {

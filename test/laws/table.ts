@@ -68,7 +68,7 @@ export const packageLaws: Readonly<Record<string, PackageLaw>> = {
       'cli',
       'benchmarks',
     ],
-    npm: ['oxc-parser'],
+    npm: ['lmdb', 'oxc-parser'],
   },
 }
 

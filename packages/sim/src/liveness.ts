@@ -117,6 +117,8 @@ export class Liveness {
         return `${node.id} is not at the end ${core.lastIndex}: ${this.#states()}`
       }
       if (node.disk.log.damaged.length > 0) return `${node.id} has damage that is not repaired`
+      // A flush that was begun on a slow disk is as slow as it was then, and a leader that waits for it steps down.
+      if (node.disk.log.waiting.length > 0) return `${node.id} still writes`
     }
     return undefined
   }

@@ -18,7 +18,7 @@ export async function stepThrough(
   input: StepInput = process.stdin,
 ): Promise<number> {
   const lines: string[] = []
-  const world = new World(planOf(options), (line) => lines.push(line))
+  const world = new World({ plan: planOf(options), onLine: (line) => lines.push(line) })
   const show = (): void => {
     context.stdout.write(`${lines.splice(0).join('\n')}\n${table(world)}\n`)
   }

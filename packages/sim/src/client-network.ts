@@ -3,8 +3,8 @@ import type { Carrier } from './carrier.ts'
 import { Connection } from './connection.ts'
 import type { Dice } from './dice.ts'
 import type { Scheduler } from './scheduler.ts'
-import type { SimClient } from './sim-client.ts'
-import type { SimNode } from './sim-node.ts'
+import { clientName, type SimClient } from './sim-client.ts'
+import { nodeId, type SimNode } from './sim-node.ts'
 
 const CLOSED_MS = 3
 const RECONNECT_MS = 40
@@ -32,7 +32,7 @@ export class ClientNetwork {
 
   /** The clients' ends of links. */
   get names(): readonly string[] {
-    return this.#clients.map(nameOf)
+    return this.#clients.map(({ name }) => name)
   }
 
   /** A life began: clients connect to it. */
@@ -52,7 +52,7 @@ export class ClientNetwork {
   #connect(client: SimClient, node: SimNode): void {
     const key = keyOf(client, node)
     if (this.#connections.get(key)?.isOpen) return
-    const end = nameOf(client)
+    const end = client.name
     const connection: Connection = new Connection(
       client.index,
       node.boot,
@@ -112,13 +112,26 @@ export class ClientNetwork {
     })
   }
 
-  /** Closes one connection, for no reason that anyone would know of. */
-  breakOne(): void {
-    const open = [...this.#connections.values()].filter(({ isOpen }) => isOpen)
-    if (open.length > 0) this.#dice.pick(open).close()
+  /** Who is connected with whom. */
+  get connected(): readonly { readonly client: string; readonly node: string }[] {
+    return [...this.#connections].flatMap(([key, { isOpen }]) => (isOpen ? [endsOf(key)] : []))
+  }
+
+  /** Closes a connection, for no reason that anyone would know of. False where there is none. */
+  hangUp(client: string, node: string): boolean {
+    for (const [key, connection] of this.#connections) {
+      const ends = endsOf(key)
+      if (ends.client !== client || ends.node !== node || !connection.isOpen) continue
+      connection.close()
+      return true
+    }
+    return false
   }
 }
 
-const nameOf = ({ index }: SimClient): string => `c${index + 1}`
+const endsOf = (key: number): { readonly client: string; readonly node: string } => ({
+  client: clientName(Math.floor(key / 64)),
+  node: nodeId(key % 64),
+})
 
 const keyOf = (client: SimClient, node: SimNode): number => client.index * 64 + node.index

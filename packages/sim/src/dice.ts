@@ -57,5 +57,5 @@ export function diceOf(seed: number, stream: number): Dice {
   return new Dice(seededRandom(seed * STREAMS + stream))
 }
 
-/** Which part of the world draws from which stream. Nodes and clients add their number and their start. */
-export const streams = { plan: 0, network: 1, nemesis: 2, operator: 3, client: 16, node: 64 } as const
+/** What draws from which stream. Clients add their number. Everything else is noise (noise.ts). */
+export const streams = { plan: 0, nemesis: 2, client: 16 } as const

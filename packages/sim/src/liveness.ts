@@ -58,8 +58,9 @@ export class Liveness {
   /** Generous, but in proportion to what has to be moved, with the smallest messages that the knobs allow. */
   #patienceMs(): number {
     const { plan, ledger, oracle } = this.#host
-    const { network, disk, turnMs, knobs } = plan
-    const roundMs = 4 * (network.delayMs + network.jitterMs + disk.flushMs + disk.jitterMs + turnMs)
+    const { network, disk, turn, knobs } = plan
+    const roundMs =
+      4 * (network.delayMs + network.jitterMs + disk.flushMs + disk.jitterMs + turn.leastMs + turn.jitterMs)
     const chunks = (200 * (oracle.payloads + 10)) / knobs.snapshotChunkBytes
     return 30_000 + 200 * knobs.electionTimeoutMaxMs + roundMs * (4 * ledger.commitIndex + chunks)
   }

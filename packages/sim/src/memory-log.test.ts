@@ -3,7 +3,6 @@ import { describe, test } from 'node:test'
 import { type Entry, EntryKind, encodeEntry, type PersistRequest, RaftError } from '@troupe/core'
 import { crc32 } from '@troupe/wire'
 import { Violation } from './contract.ts'
-import { diceOf } from './dice.ts'
 import { MemoryLog } from './memory-log.ts'
 
 function entry(index: number, term: number): Entry {
@@ -73,7 +72,7 @@ describe('a log on a memory disk', () => {
     const log = opened()
     log.persist(request(1, { entries: [entry(1, 1), entry(2, 1), entry(3, 1)] }))
     log.write()
-    log.flip(2, diceOf(1, 0))
+    log.flip(2)
     assert.deepEqual(log.damaged, [])
     assert.throws(
       () => log.read(1, 3, 1e9),

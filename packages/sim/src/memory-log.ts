@@ -1,5 +1,4 @@
 import {
-  ENTRY_HEADER_BYTES,
   type Entry,
   type HardState,
   INITIAL_HARD_STATE,
@@ -10,7 +9,6 @@ import {
   RaftError,
 } from '@troupe/core'
 import { demand, Violation } from './contract.ts'
-import type { Dice } from './dice.ts'
 import { LogContent, rangesOf } from './log-content.ts'
 
 const RULE = 'log store contract'
@@ -159,11 +157,9 @@ export class MemoryLog implements LogStore {
   }
 
   /** Flips a bit of the stored entry at `index`. It shows at the next open, or when it is read. */
-  flip(index: number, dice: Dice): void {
-    const entry = this.flushed.at(index)
-    if (entry === undefined) return
+  flip(index: number): void {
+    if (this.flushed.at(index) === undefined) return
     // The record itself stays whole: the invariants go on comparing with what was written.
-    dice.below((entry.record.byteLength - ENTRY_HEADER_BYTES + 1) * 8)
     this.flipped.add(index)
     this.#damagedCount = -1
   }

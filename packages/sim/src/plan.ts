@@ -11,8 +11,8 @@ import type { NetworkSpeed } from './carrier.ts'
 import { type Dice, diceOf, streams } from './dice.ts'
 import type { DiskSpeed } from './memory-disk.ts'
 import type { HintChances } from './peer-network.ts'
-import type { Workload } from './sim-client.ts'
-import { GROUP } from './sim-node.ts'
+import { GROUP, type TurnSpeed } from './sim-node.ts'
+import type { Workload } from './workload.ts'
 
 /** Faults that happen again and again, each with a rate of its own. */
 export const faultKinds = [
@@ -60,7 +60,7 @@ export interface Plan {
   readonly network: NetworkSpeed
   readonly hints: HintChances
   readonly disk: DiskSpeed
-  readonly turnMs: number
+  readonly turn: TurnSpeed
   readonly workload: Workload
   /** What happens to frames on all links while the weather is bad. */
   readonly weather: readonly LinkEffect[]
@@ -116,7 +116,7 @@ export function planOf({ seed, nodes, seconds = 30, exceedBudget = false }: Plan
       jitterMs: dice.magnitude(0.01, scaleMs / 30),
       bytesPerMs: dice.magnitude(1000, 1e6),
     },
-    turnMs: dice.magnitude(0.005, 0.2),
+    turn: drawTurn(dice),
     workload: drawWorkload(dice, knobs),
     weather: drawWeather(dice, scaleMs),
     rates: drawRates(dice, knobs),
@@ -124,6 +124,11 @@ export function planOf({ seed, nodes, seconds = 30, exceedBudget = false }: Plan
     downMs: dice.magnitude(20, 3000),
     exceedBudget,
   }
+}
+
+function drawTurn(dice: Dice): TurnSpeed {
+  const meanMs = dice.magnitude(0.005, 0.2)
+  return { leastMs: meanMs / 2, jitterMs: meanMs }
 }
 
 function drawKnobs(dice: Dice): RaftKnobs {

@@ -1,4 +1,4 @@
-/** A client: the real ClientCore over links of the simulation, with a workload whose answers are checked as they come. */
+/** A client: the real ClientCore over links of the simulation; its answers are checked as they come. */
 import type { History, KvInput, KvOutput } from '@troupe/check'
 import { RaftError } from '@troupe/core'
 import {
@@ -12,35 +12,16 @@ import {
 } from '@troupe/machines'
 import { codec } from '@troupe/wire'
 import type { Coverage } from './coverage.ts'
-import { type Dice, diceOf, streams } from './dice.ts'
+import { noiseAt, places } from './noise.ts'
 import type { Oracle, Reading } from './oracle.ts'
 import type { Scheduler, Task } from './scheduler.ts'
 import { GROUP } from './sim-node.ts'
-
-/** What clients do. */
-export interface Workload {
-  readonly clients: number
-  readonly keys: number
-  /** Operations of one client at the same time. */
-  readonly concurrency: number
-  /** Mean time between an answer and the next question, in ms. */
-  readonly thinkMs: number
-  /** Share of queries among the operations. */
-  readonly reads: number
-  /** Share of compare-and-sets among the writes. */
-  readonly compareAndSets: number
-  readonly consistencies: readonly Consistency[]
-  /** Time that a caller waits; Infinity: for ever. */
-  readonly deadlineMs: number
-  readonly retransmitMs: number
-}
 
 export interface ClientHost {
   readonly scheduler: Scheduler
   readonly coverage: Coverage
   readonly oracle: Oracle
   readonly history: History<KvInput, KvOutput>
-  readonly nodeIds: readonly string[]
   /** An answer is wrong. */
   complained(complaint: string): void
 }
@@ -59,55 +40,28 @@ const TICK_MIN_MS = 0.01
 
 export class SimClient {
   readonly index: number
+  readonly name: string
   readonly core: ClientCore
   readonly #host: ClientHost
-  readonly #workload: Workload
-  readonly #dice: Dice
   readonly #tickTask: Task = { run: () => this.#tick() }
   #tickMs = Number.POSITIVE_INFINITY
   #isBusy = false
   #lastValue = 0
-  /** Whether the workload goes on. */
-  isWorking = true
 
-  constructor(host: ClientHost, index: number, workload: Workload, seed: number) {
+  constructor(host: ClientHost, index: number, retransmitMs: number, seed: number) {
     this.#host = host
     this.index = index
-    this.#workload = workload
-    this.#dice = diceOf(seed, streams.client + index)
-    const options = resolveClientOptions(GROUP, { retransmitMs: workload.retransmitMs })
-    this.core = new ClientCore(options, codec, this.#dice)
+    this.name = clientName(index)
+    const options = resolveClientOptions(GROUP, { retransmitMs })
+    this.core = new ClientCore(options, codec, noiseAt(host.scheduler, seed, places.client + index))
   }
 
-  /** Begins its work. */
-  start(): void {
-    for (let worker = 0; worker < this.#workload.concurrency; worker++) this.#think()
-  }
-
-  #think(): void {
-    const thinkMs = this.#dice.exponential(this.#workload.thinkMs)
-    this.#host.scheduler.after(thinkMs, {
-      run: () => {
-        if (!this.isWorking) return
-        this.#ask(() => this.#think())
-        this.turn()
-      },
-    })
-  }
-
-  #ask(done: () => void): void {
-    const { reads, keys, consistencies, deadlineMs } = this.#workload
-    const key = `k${this.#dice.below(keys)}`
-    const timeoutMs = deadlineMs * (0.5 + this.#dice.next())
-    const node = this.#dice.chance(0.5) ? this.#dice.pick(this.#host.nodeIds) : undefined
-    if (this.#dice.chance(reads)) this.read(key, this.#dice.pick(consistencies), timeoutMs, done, node)
-    else this.write(key, timeoutMs, done)
-  }
-
-  /** Writes a value that was never written before. `done` is told whether it was acknowledged. */
-  write(key: string, timeoutMs: number, done: (isAnswered: boolean) => void): void {
+  /**
+   * Writes a value that was never written before, where it is conditional in the place of what was known last. `done` is
+   * told whether it was acknowledged.
+   */
+  write(key: string, timeoutMs: number, done: (isAnswered: boolean) => void, isConditional = false): void {
     const value = `c${this.index}.${++this.#lastValue}`
-    const isConditional = this.#dice.chance(this.#workload.compareAndSets)
     const expected = this.#host.oracle.valueOf(key)
     const command = isConditional ? kv.compareAndSet(key, expected, value) : kv.set(key, value)
     const input: KvInput = isConditional
@@ -207,6 +161,9 @@ export class SimClient {
     this.turn()
   }
 }
+
+/** The name of the client with this index. */
+export const clientName = (index: number): string => `c${index + 1}`
 
 function readingOf(answer: unknown): KvOutput {
   if (answer === undefined || answer === null) return undefined

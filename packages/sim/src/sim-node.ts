@@ -30,10 +30,18 @@ import { CheckedMachine } from './checked-machine.ts'
 import type { Connection } from './connection.ts'
 import { Violation } from './contract.ts'
 import type { Coverage } from './coverage.ts'
-import { type Dice, diceOf, streams } from './dice.ts'
+import type { Dice } from './dice.ts'
 import { type DiskOwner, type DiskSpeed, MemoryDisk } from './memory-disk.ts'
+import { noiseAt, places } from './noise.ts'
 import type { Scheduler, Task } from './scheduler.ts'
 import type { Life, NodeView, SimEvent } from './world-view.ts'
+
+/** How long a turn takes. */
+export interface TurnSpeed {
+  readonly leastMs: number
+  /** What chance adds to it at most, in ms. */
+  readonly jitterMs: number
+}
 
 /** Everything about a node that does not change in a run. */
 export interface NodeSettings {
@@ -44,8 +52,7 @@ export interface NodeSettings {
   readonly gateway: GatewayOptions
   readonly sessions: SessionLimits
   readonly disk: DiskSpeed
-  /** Time that a turn takes at least. */
-  readonly turnMs: number
+  readonly turn: TurnSpeed
 }
 
 /** What a node needs of its world. */
@@ -107,8 +114,8 @@ export class SimNode implements NodeView, DiskOwner {
     this.id = nodeId(index)
     this.incarnation = firstIncarnation(index)
     this.configuration = configuration
-    this.#dice = diceOf(host.settings.seed, streams.node + index)
-    const { scheduler } = host
+    const { scheduler, settings } = host
+    this.#dice = noiseAt(scheduler, settings.seed, places.node + index)
     this.#clockOriginMs = this.#dice.between(0, 1e6)
     this.clock = new SkewedClock({ nowMs: () => scheduler.nowMs + this.#clockOriginMs })
     this.disk = this.#newDisk()
@@ -116,7 +123,8 @@ export class SimNode implements NodeView, DiskOwner {
 
   #newDisk(): MemoryDisk {
     const { scheduler, settings } = this.#host
-    const disk = new MemoryDisk(scheduler, this.#dice, settings.disk, crc32, this)
+    const dice = noiseAt(scheduler, settings.seed, places.disk + this.index)
+    const disk = new MemoryDisk(scheduler, dice, settings.disk, crc32, this)
     disk.log.observer = {
       persisting: (request) => this.#host.observe({ kind: 'persisting', node: this, request }),
       flushing: (request) => this.#host.observe({ kind: 'flushing', node: this, request }),
@@ -157,7 +165,7 @@ export class SimNode implements NodeView, DiskOwner {
     const { id, incarnation, boot, configuration, disk, clock } = this
     const identity: Identity = { clusterId: CLUSTER_ID, group: GROUP, id, incarnation, boot }
     const electionPriority = settings.priorities[this.index] ?? 100
-    const random = diceOf(settings.seed, streams.node + this.index + 8 * (boot + 8))
+    const random = noiseAt(scheduler, settings.seed, places.core + this.index)
     const core = new RaftCore(
       { ...settings.knobs, electionPriority, identity, configuration, random, checksum: crc32 },
       disk.log,
@@ -302,7 +310,7 @@ export class SimNode implements NodeView, DiskOwner {
     events.length = 0
     this.#spare = events
     if (this.life !== life) return
-    this.#busyUntilMs = scheduler.nowMs + settings.turnMs * (0.5 + this.#dice.next())
+    this.#busyUntilMs = scheduler.nowMs + settings.turn.leastMs + settings.turn.jitterMs * this.#dice.next()
     if (this.#inbox.length > 0 || life.driver.hasMore) this.wake()
     this.#arm()
   }

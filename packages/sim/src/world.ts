@@ -21,7 +21,7 @@ import { ClientNetwork } from './client-network.ts'
 import { Configurations } from './configurations.ts'
 import { Violation } from './contract.ts'
 import { type Coverage, noCoverage } from './coverage.ts'
-import { diceOf, streams } from './dice.ts'
+import { type Dice, diceOf, streams } from './dice.ts'
 import { type BudgetView, mayLose } from './fault-budget.ts'
 import { allInvariants } from './invariant-set.ts'
 import type { QuietAfterHeal } from './invariants/index.ts'
@@ -29,6 +29,7 @@ import { Ledger } from './ledger.ts'
 import { Liveness, type LivenessHost } from './liveness.ts'
 import type { LogContent } from './log-content.ts'
 import { Nemesis, type NemesisHost } from './nemesis.ts'
+import { noiseAt, places } from './noise.ts'
 import { Operator } from './operator.ts'
 import { Oracle } from './oracle.ts'
 import { PeerNetwork } from './peer-network.ts'
@@ -36,8 +37,11 @@ import type { Plan } from './plan.ts'
 import { Scheduler } from './scheduler.ts'
 import { type ClientHost, SimClient } from './sim-client.ts'
 import { firstIncarnation, type NodeHost, type NodeSettings, nodeId, SimNode } from './sim-node.ts'
+import { Stage, type StageHost } from './stage.ts'
+import { type FrameDeed, isFrameDeed, type Step, type TimedDeed } from './step.ts'
 import { Timeline } from './timeline.ts'
 import { Trace } from './trace.ts'
+import { startWorkload, type WorkloadHost } from './workload.ts'
 import type { Invariant, SimEvent, SimEventKind } from './world-view.ts'
 
 /** Why a run failed. */
@@ -55,7 +59,20 @@ export interface Failure {
 const TURN = 1
 const OTHER = 2
 
-export class World implements NodeHost, ClientHost, NemesisHost, BudgetView, LivenessHost {
+/** How a world is run. */
+export interface WorldOptions {
+  readonly plan: Plan
+  /** What is done to it, in the order of time. Without it the seed of the plan draws that as it goes. */
+  readonly steps?: readonly Step[] | undefined
+  /** Told of every line of the trace. */
+  readonly onLine?: ((line: string) => void) | undefined
+  /** Told of every step, those of single frames too, when it is done. */
+  readonly onStep?: ((step: Step) => void) | undefined
+}
+
+export class World
+  implements NodeHost, ClientHost, StageHost, NemesisHost, WorkloadHost, BudgetView, LivenessHost
+{
   readonly plan: Plan
   readonly scheduler = new Scheduler()
   readonly coverage: Coverage = noCoverage()
@@ -75,7 +92,7 @@ export class World implements NodeHost, ClientHost, NemesisHost, BudgetView, Liv
   /** The run came to its end. */
   isDone = false
   readonly #timeline: Timeline | undefined
-  readonly #nemesis: Nemesis
+  readonly stage: Stage
   readonly #liveness: Liveness
   readonly #configurations: Configurations
   readonly #byKind = new Map<SimEventKind, Invariant[]>()
@@ -84,7 +101,7 @@ export class World implements NodeHost, ClientHost, NemesisHost, BudgetView, Liv
   readonly #graves = new Map<string, LogContent>()
   #isHealed = false
 
-  constructor(plan: Plan, onLine?: (line: string) => void) {
+  constructor({ plan, steps, onLine, onStep }: WorldOptions) {
     this.plan = plan
     this.trace = new Trace(onLine)
     this.#timeline = onLine === undefined ? undefined : new Timeline(this)
@@ -103,27 +120,44 @@ export class World implements NodeHost, ClientHost, NemesisHost, BudgetView, Liv
     this.nodeIds = this.nodes.map(({ id }) => id)
     this.simClients = Array.from(
       { length: plan.workload.clients },
-      (_, index) => new SimClient(this, index, plan.workload, plan.seed),
+      (_, index) => new SimClient(this, index, plan.workload.retransmitMs, plan.seed),
     )
     const { scheduler, nodes, coverage } = this
-    const dice = diceOf(plan.seed, streams.network)
-    this.carrier = new Carrier(scheduler, dice, plan.network, coverage)
+    const dice = (place: number): Dice => noiseAt(scheduler, plan.seed, place)
+    const onFrame = (deed: FrameDeed): void => onStep?.({ atMs: scheduler.nowMs, ...deed })
+    this.carrier = new Carrier({
+      ...{ scheduler, seed: plan.seed, speed: plan.network, coverage },
+      frames: steps?.filter(isFrameDeed) ?? [],
+      onFrame: onStep && onFrame,
+    })
     this.peers = new PeerNetwork({
-      ...{ scheduler, dice, nodes, carrier: this.carrier, chances: plan.hints },
+      ...{ scheduler, dice: dice(places.peers), nodes, carrier: this.carrier, chances: plan.hints },
       onRefused: () => {},
     })
     this.clients = new ClientNetwork({
-      ...{ scheduler, dice, carrier: this.carrier, clients: this.simClients },
+      ...{ scheduler, dice: dice(places.clients), carrier: this.carrier, clients: this.simClients },
     })
     const onText = (text: string): void => this.line(text)
     this.operator = new Operator({
-      ...{ scheduler, nodes, coverage, dice: diceOf(plan.seed, streams.operator), onLine: onText },
+      ...{ scheduler, nodes, coverage, dice: dice(places.operator), onLine: onText },
     })
-    this.#nemesis = new Nemesis(this, diceOf(plan.seed, streams.nemesis))
+    this.stage = new Stage(this, onStep)
     this.#liveness = new Liveness(this)
     for (const node of nodes) scheduler.after(0, { run: () => this.start(node) })
-    for (const client of this.simClients) client.start()
+    if (steps === undefined) {
+      new Nemesis(this, diceOf(plan.seed, streams.nemesis)).start()
+      startWorkload(this)
+    } else {
+      this.#follow(steps.filter((step) => !isFrameDeed(step)))
+    }
     scheduler.at(plan.faultMs, { run: () => this.#heal() })
+  }
+
+  /** Does what a schedule says. */
+  #follow(steps: readonly TimedDeed[]): void {
+    for (const { atMs, ...deed } of steps) {
+      this.scheduler.at(atMs, { run: () => void this.stage.perform(deed) })
+    }
   }
 
   get nowMs(): number {
@@ -305,9 +339,9 @@ export class World implements NodeHost, ClientHost, NemesisHost, BudgetView, Liv
   #heal(): void {
     this.line('---- everything is healed')
     this.#isHealed = true
-    this.#nemesis.heal()
+    this.stage.heal()
+    this.carrier.heal()
     this.operator.isHurried = true
-    for (const client of this.simClients) client.isWorking = false
     for (const node of this.nodes) {
       node.disk.slowness = 1
       node.disk.isFailing = false
@@ -322,8 +356,8 @@ export class World implements NodeHost, ClientHost, NemesisHost, BudgetView, Liv
 }
 
 function settingsOf(plan: Plan): NodeSettings {
-  const { seed, knobs, priorities, gateway, sessions, disk, turnMs } = plan
-  return { seed, knobs, priorities, gateway, sessions, disk, turnMs }
+  const { seed, knobs, priorities, gateway, sessions, disk, turn } = plan
+  return { seed, knobs, priorities, gateway, sessions, disk, turn }
 }
 
 function bootstrapOf({ voters, learners }: Plan): Configuration {

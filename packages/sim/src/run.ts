@@ -1,0 +1,59 @@
+import { checkLinearizability, kvModel, type Verdict } from '@troupe/check'
+import type { Coverage } from './coverage.ts'
+import { type Failure, World, type WorldOptions } from './world.ts'
+
+/** What a run came to. */
+export interface Run {
+  /** `unknown`: nothing was committed. */
+  readonly verdict: Verdict
+  /** Events of the simulation. */
+  readonly events: number
+  readonly virtualMs: number
+  readonly coverage: Coverage
+  readonly failure: Omit<Failure, 'stack'> | undefined
+  /** Of everything that happened: the same for the same plan and steps. */
+  readonly traceHash: string
+}
+
+/**
+ * Of the search for an order of the history. Where they do not suffice nothing is lost: the order of the log is one, and the
+ * oracle has held every answer against it.
+ */
+const MAX_STEPS = 500_000
+
+/** Runs a world from its beginning to its end, or to its first failure. Deterministic. */
+export function run(options: WorldOptions): Run {
+  const world = new World(options)
+  while (world.step());
+  const verdict = judge(world)
+  const { failure } = world
+  return {
+    verdict,
+    events: world.scheduler.steps,
+    virtualMs: world.nowMs,
+    coverage: world.coverage,
+    failure: failure === undefined ? undefined : withoutStack(failure),
+    traceHash: world.trace.hash,
+  }
+}
+
+function judge(world: World): Verdict {
+  if (world.failure !== undefined) return 'fail'
+  const result = checkLinearizability(kvModel, world.history.operations(), {
+    maxStepsPerPartition: MAX_STEPS,
+  })
+  if (result.failure !== undefined) {
+    const { partition, blocked } = result.failure
+    const message = `the history of ${partition} is not linearizable: ${JSON.stringify(blocked)}`
+    const { nowMs: atMs, scheduler } = world
+    const invariant = 'linearizability'
+    world.failure = { kind: 'invariant', invariant, message, atMs, event: scheduler.steps, stack: undefined }
+  }
+  if (result.verdict === 'unknown') world.coverage.undecidedHistories++
+  if (result.verdict === 'fail') return 'fail'
+  return world.coverage.commits === 0 ? 'unknown' : 'pass'
+}
+
+function withoutStack({ stack: _, ...rest }: Failure): Omit<Failure, 'stack'> {
+  return rest
+}

@@ -1,0 +1,260 @@
+/** Does to the world what steps say, each within the budget, and undoes what lasts. */
+import { isJoint, type MemberChange } from '@troupe/core'
+import type { LinkRule } from '@troupe/faults'
+import type { Carrier } from './carrier.ts'
+import type { ClientNetwork } from './client-network.ts'
+import type { Coverage } from './coverage.ts'
+import type { Operator } from './operator.ts'
+import type { PeerNetwork } from './peer-network.ts'
+import type { Plan } from './plan.ts'
+import type { Scheduler } from './scheduler.ts'
+import type { SimClient } from './sim-client.ts'
+import type { SimNode } from './sim-node.ts'
+import { type Deed, describeDeed, isOperation, linkEnds, type NamedChange, type TimedDeed } from './step.ts'
+
+/** What the stage may do to the world. */
+export interface StageHost {
+  readonly plan: Plan
+  readonly scheduler: Scheduler
+  readonly carrier: Carrier
+  readonly nodes: readonly SimNode[]
+  readonly simClients: readonly SimClient[]
+  readonly peers: PeerNetwork
+  readonly clients: ClientNetwork
+  readonly operator: Operator
+  readonly coverage: Coverage
+  /** Takes a node down; it starts again after a while. */
+  crash(node: SimNode, downMs: number): void
+  /** Empties the directory of a node. False where the budget forbids it. */
+  wipe(node: SimNode): boolean
+  /** Whether the cluster can do without what this node holds. */
+  mayLose(node: SimNode): boolean
+  line(text: string): void
+}
+
+type Undo = () => void
+
+/** Done, and not to be undone. */
+const over: Undo = () => {}
+
+type DeedOf<Kind extends Deed['do']> = Extract<Deed, { readonly do: Kind }>
+type Doers = { readonly [Kind in Deed['do']]: (deed: DeedOf<Kind>) => Undo | undefined }
+
+export class Stage {
+  readonly #host: StageHost
+  readonly #onStep: ((step: TimedDeed) => void) | undefined
+  readonly #active = new Set<Undo>()
+  readonly #skewed = new Set<SimNode>()
+  /** Told of the outcome of the operation that is performed now. */
+  #onAnswer: () => void = over
+  /** Whether everything is healed, and nothing is done any more. */
+  isOver = false
+
+  /** `onStep` is told of every step that was really done. */
+  constructor(host: StageHost, onStep?: (step: TimedDeed) => void) {
+    this.#host = host
+    this.#onStep = onStep
+  }
+
+  /** Does it now, where it makes sense. `onAnswer` is called when an operation has its outcome. */
+  perform(deed: Deed, onAnswer: () => void = over): boolean {
+    if (this.isOver) return false
+    this.#onAnswer = onAnswer
+    const undo = (this.#doers[deed.do] as (deed: Deed) => Undo | undefined)(deed)
+    if (undo === undefined) return false
+    const { nowMs } = this.#host.scheduler
+    this.#onStep?.({ atMs: nowMs, ...deed })
+    if (isOperation(deed)) return true
+    this.#host.coverage.faults++
+    const text = describeDeed(deed)
+    this.#host.line(`fault: ${text}`)
+    if ('forMs' in deed && undo !== over) this.#undoLater(deed.forMs, undo, text)
+    return true
+  }
+
+  #undoLater(forMs: number, undo: Undo, text: string): void {
+    this.#active.add(undo)
+    this.#host.scheduler.after(forMs, {
+      run: () => {
+        if (!this.#active.delete(undo)) return
+        undo()
+        this.#host.line(`fault over: ${text}`)
+      },
+    })
+  }
+
+  /** Ends all faults at once, for good. */
+  heal(): void {
+    this.isOver = true
+    for (const undo of this.#active) undo()
+    this.#active.clear()
+  }
+
+  /** The node of this name where it is up. */
+  #up(id: string): SimNode | undefined {
+    const node = this.#node(id)
+    return node?.isUp ? node : undefined
+  }
+
+  #node(id: string): SimNode | undefined {
+    return this.#host.nodes.find((node) => node.id === id)
+  }
+
+  #client(name: string): SimClient | undefined {
+    return this.#host.simClients.find((client) => client.name === name)
+  }
+
+  /** Does something lasting to a node that is up. */
+  #toNode(id: string, begin: (node: SimNode) => Undo): Undo | undefined {
+    const node = this.#up(id)
+    return node === undefined ? undefined : begin(node)
+  }
+
+  readonly #doers: Doers = {
+    cut: ({ links }) => this.#rule({ links: links.map(linkEnds), effect: { kind: 'link', mode: 'drop' } }),
+    jam: ({ links }) => this.#rule({ links: links.map(linkEnds), effect: { kind: 'link', mode: 'jam' } }),
+    weather: ({ effects }) => {
+      const undos = effects.map((effect) => this.#host.carrier.add({ links: 'all', effect }))
+      return () => {
+        for (const undo of undos) undo()
+      }
+    },
+    flap: ({ nodes }) => {
+      const [left, right] = nodes.map((id) => this.#node(id))
+      if (left === undefined || right === undefined || left === right) return undefined
+      this.#host.peers.flap(left, right)
+      return over
+    },
+    hangUp: ({ client, node }) => (this.#host.clients.hangUp(client, node) ? over : undefined),
+    crash: ({ node, forMs }) =>
+      this.#toNode(node, (found) => {
+        this.#host.crash(found, forMs)
+        return over
+      }),
+    wipe: ({ node }) => {
+      const found = this.#node(node)
+      return found !== undefined && this.#host.wipe(found) ? over : undefined
+    },
+    flipEntry: (deed) => this.#flipEntry(deed),
+    flipSnapshot: ({ node }) => {
+      const found = this.#node(node)
+      if (found === undefined || !this.#host.mayLose(found) || !found.disk.snapshots.flip()) return undefined
+      this.#host.coverage.flips++
+      return over
+    },
+    slowDisk: ({ node, by }) =>
+      this.#toNode(node, ({ disk }) => {
+        disk.slowness = by
+        return () => (disk.slowness = 1)
+      }),
+    stallDisk: ({ node }) =>
+      this.#toNode(node, ({ disk }) => {
+        disk.stall()
+        return () => disk.release()
+      }),
+    fullDisk: ({ node }) =>
+      this.#toNode(node, ({ disk }) => {
+        disk.fill()
+        return () => disk.makeRoom()
+      }),
+    failDisk: ({ node }) =>
+      this.#toNode(node, ({ disk }) => {
+        disk.isFailing = true
+        return () => (disk.isFailing = false)
+      }),
+    pause: ({ node }) =>
+      this.#toNode(node, (found) => {
+        found.pause()
+        return () => found.resume()
+      }),
+    skew: (deed) => this.#skew(deed),
+    jump: ({ node, byMs }) =>
+      this.#toNode(node, (found) => {
+        found.clock.add(0, { mode: 'bump', byMs })
+        found.rearm()
+        return over
+      }),
+    changeMembers: (deed) => this.#changeMembers(deed),
+    transfer: ({ to }) => {
+      this.#host.coverage.transfers++
+      return this.#host.operator.ask({ kind: 'transferLeadership', to }) ? over : undefined
+    },
+    takeSnapshot: ({ node }) => this.#tell(node, 'takeSnapshot'),
+    campaign: ({ node }) => this.#tell(node, 'campaign'),
+    write: ({ client, key, conditional, withinMs }) => {
+      const found = this.#client(client)
+      found?.write(key, withinMs, this.#onAnswer, conditional)
+      found?.turn()
+      return found === undefined ? undefined : over
+    },
+    read: ({ client, key, consistency, node, withinMs }) => {
+      const found = this.#client(client)
+      found?.read(key, consistency, withinMs, this.#onAnswer, node)
+      found?.turn()
+      return found === undefined ? undefined : over
+    },
+  }
+
+  #rule(rule: LinkRule): Undo | undefined {
+    return rule.links.length === 0 ? undefined : this.#host.carrier.add(rule)
+  }
+
+  #tell(id: string, kind: 'takeSnapshot' | 'campaign'): Undo | undefined {
+    return this.#toNode(id, (node) => {
+      node.control({ kind }, () => {})
+      return over
+    })
+  }
+
+  /** The rate of the fastest and the slowest clock must differ by less than what leases allow for: the plan sees to it. */
+  #skew({ node: id, rate }: DeedOf<'skew'>): Undo | undefined {
+    const node = this.#up(id)
+    // Two skews of one clock would multiply.
+    if (node === undefined || this.#skewed.has(node)) return undefined
+    this.#skewed.add(node)
+    node.clock.add(1, { mode: 'rate', rate })
+    node.rearm()
+    return () => {
+      this.#skewed.delete(node)
+      node.clock.remove(1)
+      node.rearm()
+    }
+  }
+
+  #flipEntry({ node: id, back }: DeedOf<'flipEntry'>): Undo | undefined {
+    const node = this.#node(id)
+    if (node === undefined || !this.#host.mayLose(node)) return undefined
+    const { log } = node.disk
+    const { base, lastIndex } = log.flushed
+    if (lastIndex - back <= base.index) return undefined
+    log.flip(lastIndex - back)
+    this.#host.coverage.flips++
+    return over
+  }
+
+  #changeMembers({ changes, leave, also }: DeedOf<'changeMembers'>): Undo | undefined {
+    if (!this.#mayChangeMembers(changes)) return undefined
+    const { operator } = this.#host
+    const ask = (wanted: readonly NamedChange[]) =>
+      ({ kind: 'changeMembers', changes: wanted.map((one) => this.#change(one)), leave }) as const
+    if (!operator.ask(ask(changes))) return undefined
+    if (also !== undefined) operator.insist({ ...ask([also]), leave: 'auto' })
+    return over
+  }
+
+  #mayChangeMembers(changes: readonly NamedChange[]): boolean {
+    const { operator, plan, nodes } = this.#host
+    const configuration = operator.leader?.life?.core.configuration
+    // A member without its log cannot help to commit a change: it has to be replaced first.
+    if (configuration === undefined || isJoint(configuration) || !operator.isIdle) return false
+    // Nor can one that waits for repair: what was decided about its damage was decided for the members of then.
+    if (!nodes.every(({ disk }) => disk.isWhole)) return false
+    const fewer = changes.filter(({ kind }) => kind === 'remove' || kind === 'demote').length
+    return configuration.voters.length - fewer >= Math.min(plan.voters, 2)
+  }
+
+  #change({ kind, id }: NamedChange): MemberChange {
+    if (kind !== 'addLearner') return { kind, id }
+    return { kind, member: { id, incarnation: this.#node(id)?.incarnation ?? 0 } }
+  }
+}

@@ -1,0 +1,68 @@
+/** Slips in snapshots: what they hold, and what becomes of the log. */
+import type { Mutant } from './mutant.ts'
+
+export const snapshotMutants: readonly Mutant[] = [
+  {
+    name: 'snapshot-without-membership',
+    rule: 'A snapshot brings the configuration as of its index along.',
+    source: 'Raft §7',
+    slip: 'a log that begins anew behind a snapshot keeps the configuration it had',
+    file: 'core/src/log.ts',
+    from: 'this.configurations.restart(meta.configurationIndex, meta.configuration)\n',
+    to: '',
+  },
+  {
+    name: 'snapshot-with-later-membership',
+    rule: 'The configuration in a snapshot is the one at its index, not one that may still be truncated.',
+    source: 'Raft §7: the latest configuration in the log as of last included index',
+    slip: 'a snapshot is given the configuration in effect when it is begun',
+    file: 'core/src/snapshotter.ts',
+    from: 'const found = core.configurationAt(index)',
+    to: 'const found = { index: core.configurationIndex, configuration: core.configuration }',
+  },
+  {
+    name: 'stale-snapshot-installed',
+    rule: 'A snapshot is installed only where the node has not come as far by itself.',
+    source: 'Raft §7, figure 13; etcd-io/etcd#18055',
+    slip: 'a snapshot that has arrived is installed, whatever was committed meanwhile',
+    file: 'core/src/snapshot-transfer.ts',
+    from: 'if (mends || meta.index > log.committed) this.#installSnapshot(meta, mends)',
+    to: 'this.#installSnapshot(meta, true)',
+  },
+  {
+    name: 'snapshot-drops-matching-log',
+    rule: 'A log that holds the last entry of a snapshot keeps what follows it.',
+    source: 'Raft §7, figure 13 (receiver, step 6)',
+    slip: 'a log never agrees with a snapshot that is installed: it is discarded',
+    file: 'core/src/snapshot-transfer.ts',
+    from: 'const agrees = log.matches(meta.index, meta.term)\n',
+    to: 'const agrees = false\n',
+  },
+  {
+    name: 'repair-drops-log-behind-damage',
+    rule: 'What follows a damaged entry was acknowledged: a snapshot in its place leaves it there.',
+    source: 'Alagappan et al., FAST 2018; Raft §7, figure 13 (receiver, step 6)',
+    slip: 'a log whose entry at the snapshot is damaged is taken for one that disagrees',
+    file: 'core/src/snapshot-transfer.ts',
+    from: 'if (agrees || (log.damage.includes(meta.index) && meta.index <= log.lastIndex)) {',
+    to: 'if (agrees) {',
+  },
+  {
+    name: 'applies-twice-after-restart',
+    rule: 'After a restart entries are applied from behind the snapshot that the state came from.',
+    source: 'Raft, figure 3 (State Machine Safety); etcd-io/raft, Config.Applied',
+    slip: 'applying begins at the begin of the log, which goes back behind the snapshot',
+    file: 'core/src/log.ts',
+    from: 'this.#committed = start\n    this.#handedOut = start',
+    to: 'this.#committed = start\n    this.#handedOut = reader.base.index',
+  },
+  {
+    name: 'compacts-beyond-snapshot',
+    rule: 'The log is cut only up to what a snapshot on the disk holds.',
+    source: 'Raft §7',
+    slip: 'the entries to keep are counted from the last applied one',
+    file: 'core/src/snapshot-transfer.ts',
+    from: 'Math.min(meta.index - replica.options.keepEntries, log.stable)',
+    to: 'Math.min(log.handedOut - replica.options.keepEntries, log.stable)',
+  },
+]

@@ -33,6 +33,17 @@ describe('the laws', () => {
     })
   }
 
+  it('nothing that goes into production knows of mutants', () => {
+    const found = [...readTree()].filter(([path, text]) => {
+      const isSource = /^packages\/[^/]+\/src\/.*(?<!\.test)\.ts$/.test(path)
+      return isSource && !/^packages\/(?:sim|cli)\//.test(path) && /mutant/i.test(text)
+    })
+    assert.deepEqual(
+      found.map(([path]) => path),
+      [],
+    )
+  })
+
   it('no commit message names a path of one machine', () => {
     const found = readGitLog()
       ?.split('\n')

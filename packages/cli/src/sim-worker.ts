@@ -4,6 +4,8 @@ import { type PlanOptions, type RunResult, runSeed } from '@troupe/sim'
 export interface SimTask extends PlanOptions {
   /** Run it twice, and compare the traces. */
   readonly checkDeterminism: boolean
+  /** Whether a failure brings the last lines before it with it. */
+  readonly timeline?: boolean | undefined
 }
 
 export interface SimTaskResult extends RunResult {

@@ -1,13 +1,15 @@
 /** `troupe sim`: runs seeds of the simulator, many at once or one to look at. */
 import { writeFileSync } from 'node:fs'
 import type { CommandContext, OptionTable, OptionValues } from '@troupe/benchmarks'
-import { type RunResult, runSeed } from '@troupe/sim'
+import { invalidOption } from '@troupe/core'
+import { mutantNamed, type RunResult, runSeed } from '@troupe/sim'
 import { commandHelp } from './help.ts'
+import { isCheckout, knownMutants, NEEDS_CHECKOUT } from './mutant-hook.ts'
 import { parseOptions } from './options.ts'
 import { runTasks } from './sim-pool.ts'
 import { stepThrough } from './sim-step.ts'
 import { Tally } from './sim-tally.ts'
-import type { SimTask } from './sim-worker.ts'
+import type { SimTask, SimTaskResult } from './sim-worker.ts'
 
 const PATH = 'troupe sim'
 
@@ -35,6 +37,11 @@ const options = {
   'check-determinism': { kind: 'flag', help: 'run each seed twice and compare the traces' },
   timeline: { kind: 'flag', help: 'with --seed: print what happened, one line for each event' },
   step: { kind: 'flag', help: 'with --seed: walk through event by event, with a table of all nodes' },
+  mutant: {
+    kind: 'text',
+    placeholder: 'NAME',
+    help: 'run the sources with a bug on purpose (packages/sim/src/mutants): the simulator has to find it',
+  },
   json: {
     kind: 'text',
     placeholder: 'FILE',
@@ -57,6 +64,7 @@ export async function sim(args: readonly string[], context: CommandContext): Pro
     return 0
   }
   const { values } = parsed
+  sayMutant(values, context)
   if (values.seed === undefined) return runMany(values, context)
   const plan = planOptions(values, values.seed)
   return values.step ? stepThrough(plan, context) : runOne(values, plan, context)
@@ -66,13 +74,47 @@ function planOptions(values: Values, seed: number): Omit<SimTask, 'checkDetermin
   return { seed, nodes: values.nodes, seconds: values.seconds, exceedBudget: values['exceed-budget'] }
 }
 
-function runOne(values: Values, plan: ReturnType<typeof planOptions>, context: CommandContext): number {
+/** Whoever reads the output has to know that the code was not as it is. @throws RaftError INVALID_OPTIONS */
+function sayMutant({ mutant: name, step, json }: Values, { stdout, stderr }: CommandContext): void {
+  if (name === undefined) return
+  const mutant = mutantNamed(name)
+  if (mutant === undefined) throw invalidOption('--mutant', name, knownMutants())
+  if (!isCheckout) throw invalidOption('--mutant', name, NEEDS_CHECKOUT)
+  if (step) throw invalidOption('--mutant', name, 'no --step with it')
+  const { slip, rule, source } = mutant
+  const out = json === '-' ? stderr : stdout
+  out.write(`mutant ${name}: ${slip}\n  breaks: ${rule} (${source})\n`)
+}
+
+async function runOne(
+  values: Values,
+  plan: ReturnType<typeof planOptions>,
+  context: CommandContext,
+): Promise<number> {
   const out = values.json === '-' ? context.stderr : context.stdout
   const trace = values.timeline ? (line: string): unknown => out.write(`${line}\n`) : undefined
-  const result = runSeed({ ...plan, ...(trace === undefined ? {} : { trace: (line) => void trace(line) }) })
+  const result =
+    values.mutant === undefined
+      ? runSeed({ ...plan, ...(trace === undefined ? {} : { trace: (line) => void trace(line) }) })
+      : await runMutant(values.mutant, { ...plan, timeline: values.timeline }, context)
+  if (result === undefined) return INTERRUPTED
+  // Of a mutant there are only the last lines, and only where it failed.
+  for (const line of result.timeline ?? []) trace?.(line)
   out.write(describe(result))
   writeJson(values.json, result, context)
   return EXIT_CODES[result.verdict]
+}
+
+/** In a thread of its own: this one has loaded the sources as they are. Undefined where it was interrupted. */
+async function runMutant(
+  mutant: string,
+  plan: Omit<SimTask, 'checkDeterminism'>,
+  { signal }: CommandContext,
+): Promise<SimTaskResult | undefined> {
+  const results: SimTaskResult[] = []
+  const task = { ...plan, checkDeterminism: false }
+  await runTasks([task], (result) => results.push(result), signal, mutant)
+  return results[0]
 }
 
 function describe({
@@ -107,9 +149,9 @@ async function runMany(values: Values, context: CommandContext): Promise<number>
       yield { ...planOptions(values, seed), checkDeterminism: values['check-determinism'] }
     }
   }
-  await runTasks(tasks(), (result) => tally.add(result, performance.now()), context.signal)
+  await runTasks(tasks(), (result) => tally.add(result, performance.now()), context.signal, values.mutant)
   tally.finish(performance.now())
-  writeJson(values.json, tally.report(), context)
+  writeJson(values.json, { mutant: values.mutant, ...tally.report() }, context)
   if (context.signal.aborted) return INTERRUPTED
   return EXIT_CODES[tally.verdict]
 }

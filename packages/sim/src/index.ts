@@ -1,5 +1,6 @@
 export { type Coverage, noCoverage } from './coverage.ts'
 export { Dice, diceOf } from './dice.ts'
+export { type Mutant, mutantNamed, mutants, mutated } from './mutants/index.ts'
 export { type FaultKind, faultKinds, type Plan, type PlanOptions, planOf } from './plan.ts'
 export { type RunOptions, type RunResult, reproduceLine, runSeed } from './run-seed.ts'
 export { describeNode } from './timeline.ts'

@@ -1,15 +1,64 @@
-import type { Application, Entry, RaftHandle, ReadGrant, RoleChange, StateLoader } from '@troupe/core'
+import type {
+  Application,
+  Entry,
+  NodeId,
+  ProposalRefusal,
+  RaftHandle,
+  ReadGrant,
+  RoleChange,
+  StateLoader,
+} from '@troupe/core'
 import type { ClientEvent } from '@troupe/machines'
 
-/** Told of what an application is given. */
+/** Told of what an application is given, and asks for. */
 export interface ApplicationObserver {
   applying(entries: readonly Entry[]): void
+  readAsked(read: number): void
+  /** Without its number: by the lease. */
+  readGranted(read: number | undefined, index: number): void
+}
+
+/** Hands everything on, and tells of reads. */
+class CheckedRaft implements RaftHandle {
+  readonly inner: RaftHandle
+  readonly #observer: ApplicationObserver
+
+  constructor(inner: RaftHandle, observer: ApplicationObserver) {
+    this.inner = inner
+    this.#observer = observer
+  }
+
+  get leader(): NodeId | undefined {
+    return this.inner.leader
+  }
+  get proposalRefusal(): ProposalRefusal | undefined {
+    return this.inner.proposalRefusal
+  }
+  get hasRoom(): boolean {
+    return this.inner.hasRoom
+  }
+  propose(parts: readonly Uint8Array[], commandCount: number): number {
+    return this.inner.propose(parts, commandCount)
+  }
+  readIndex(id: number, mayForward: boolean): void {
+    this.#observer.readAsked(id)
+    this.inner.readIndex(id, mayForward)
+  }
+  leaseIndex(nowMs: number): number | undefined {
+    const index = this.inner.leaseIndex(nowMs)
+    if (index !== undefined) this.#observer.readGranted(undefined, index)
+    return index
+  }
+  holdsLease(nowMs: number): boolean {
+    return this.inner.holdsLease(nowMs)
+  }
 }
 
 /** Hands everything on, and tells of it first. */
 export class CheckedApplication implements Application<ClientEvent> {
   readonly #inner: Application<ClientEvent>
   readonly #observer: ApplicationObserver
+  #raft: CheckedRaft | undefined
 
   constructor(inner: Application<ClientEvent>, observer: ApplicationObserver) {
     this.#inner = inner
@@ -26,7 +75,8 @@ export class CheckedApplication implements Application<ClientEvent> {
     this.#inner.client(event)
   }
   gather(raft: RaftHandle, nowMs: number): void {
-    this.#inner.gather(raft, nowMs)
+    if (this.#raft?.inner !== raft) this.#raft = new CheckedRaft(raft, this.#observer)
+    this.#inner.gather(this.#raft, nowMs)
   }
   apply(entries: readonly Entry[]): void {
     this.#observer.applying(entries)
@@ -39,6 +89,7 @@ export class CheckedApplication implements Application<ClientEvent> {
     return this.#inner.load()
   }
   reads(granted: readonly ReadGrant[], refused: readonly number[]): void {
+    for (const { id, index } of granted) this.#observer.readGranted(id, index)
     this.#inner.reads(granted, refused)
   }
   forwardRefused(ids: readonly number[]): void {

@@ -3,7 +3,11 @@ import {
   answers,
   committedNeverLost,
   committedOnQuorum,
+  configurationOfTheLog,
+  electedByQuorum,
   electionSafety,
+  exclusiveLease,
+  freshReads,
   leaderAppendOnly,
   leaderCompleteness,
   logMatching,
@@ -15,6 +19,7 @@ import {
   quietAfterHeal,
   stateMachineSafety,
   toldAfterFlush,
+  votersLead,
 } from './invariants/index.ts'
 import type { Invariant } from './world-view.ts'
 
@@ -23,6 +28,8 @@ export function allInvariants(coverage: Coverage): { invariants: Invariant[]; qu
   const quiet = quietAfterHeal()
   const invariants = [
     electionSafety(() => coverage.elections++),
+    electedByQuorum(),
+    votersLead(),
     leaderAppendOnly(),
     logMatching(),
     committedOnQuorum((count, oldTerm) => {
@@ -40,6 +47,9 @@ export function allInvariants(coverage: Coverage): { invariants: Invariant[]; qu
       coverage.configurations++
       if (isJoint) coverage.jointConfigurations++
     }),
+    configurationOfTheLog(),
+    freshReads(),
+    exclusiveLease(),
     answers(),
     quiet,
   ]

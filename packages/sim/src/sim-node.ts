@@ -181,6 +181,8 @@ export class SimNode implements NodeView, DiskOwner {
       new Gateway(replica, codec, settings.gateway, () => clock.nowMs()),
       {
         applying: (entries) => this.#host.observe({ kind: 'applied', node: this, entries }),
+        readAsked: (read) => this.#host.observe({ kind: 'readAsked', node: this, read }),
+        readGranted: (read, index) => this.#host.observe({ kind: 'readGranted', node: this, read, index }),
       },
     )
     const driver = new NodeDriver<ClientEvent>({

@@ -28,6 +28,8 @@ export interface NodeView {
   readonly incarnation: number
   readonly boot: number
   readonly disk: MemoryDisk
+  /** What it takes for the time. */
+  readonly clock: { nowMs(): number }
   /** Undefined while the node is down. */
   readonly life: Life | undefined
 }
@@ -45,6 +47,15 @@ export type SimEvent =
   | { readonly kind: 'flushing'; readonly node: NodeView; readonly request: PersistRequest }
   /** Handed to the application. */
   | { readonly kind: 'applied'; readonly node: NodeView; readonly entries: readonly Entry[] }
+  /** Asked of the core: a linearizable read. */
+  | { readonly kind: 'readAsked'; readonly node: NodeView; readonly read: number }
+  /** May be answered once `index` is applied; without its number: at once, by the lease. */
+  | {
+      readonly kind: 'readGranted'
+      readonly node: NodeView
+      readonly read: number | undefined
+      readonly index: number
+    }
   /** The application's state was replaced by a snapshot. */
   | { readonly kind: 'installed'; readonly node: NodeView; readonly meta: SnapshotMeta }
   /** The machine of a node ran its `count`th payload; `digest` covers all of them. */

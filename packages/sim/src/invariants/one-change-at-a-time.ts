@@ -4,7 +4,7 @@ import type { Invariant } from '../world-view.ts'
 
 /**
  * Thesis §4.1: a leader begins a change of the members only when the one before is committed, and in its own term
- * something was. Single changes differ by one voter; everything else goes through a joint configuration (Raft §6).
+ * something was committed. Single changes differ by one voter; everything else goes through a joint configuration (Raft §6).
  */
 export function oneChangeAtATime(onChange: (isJoint: boolean) => void): Invariant {
   const name = 'one change at a time'
@@ -29,6 +29,10 @@ export function oneChangeAtATime(onChange: (isJoint: boolean) => void): Invarian
         const before =
           request.entries.find(({ index }) => index === entry.index - 1) ?? seen.at(entry.index - 1)
         if (core?.role !== 'leader' || before === undefined) continue
+        const isReady = seen.termAt(core.commitIndex) === core.term
+        demand(isReady, name, () => {
+          return `${node.id} changes the members at ${entry.index}, and has committed nothing in term ${core.term}`
+        })
         const previous = before.configurationIndex
         demand(previous <= core.commitIndex, name, () => {
           return `${node.id} changes the members at ${entry.index}, ${previous} is not committed yet`

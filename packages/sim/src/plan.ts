@@ -82,6 +82,46 @@ export interface PlanOptions {
   readonly exceedBudget?: boolean | undefined
 }
 
+/** Three nodes and a client, timing without any chance, and nothing that goes wrong. */
+export const plainPlan: Plan = {
+  seed: 0,
+  faultMs: 10_000,
+  voters: 3,
+  learners: 0,
+  spares: 0,
+  knobs: resolveRaftKnobs({ electionTimeoutMinMs: 100, electionTimeoutMaxMs: 200, heartbeatIntervalMs: 20 }),
+  priorities: [],
+  gateway: {
+    group: GROUP,
+    lingerMs: 0,
+    maxBatchBytes: 1 << 20,
+    maxBatchCommands: 65_536,
+    maxWaitingBytes: 64 << 20,
+    maxPendingReads: 65_536,
+  },
+  sessions: defaultSessionLimits,
+  network: { delayMs: 0.5, jitterMs: 0 },
+  hints: { silentCrash: 0, exitTold: 1 },
+  disk: { flushMs: 1, jitterMs: 0, bytesPerMs: 1e6 },
+  turn: { leastMs: 0.05, jitterMs: 0 },
+  workload: {
+    clients: 1,
+    keys: 1,
+    concurrency: 1,
+    thinkMs: 10,
+    reads: 0.5,
+    compareAndSets: 0,
+    consistencies: ['linearizable'],
+    deadlineMs: 5000,
+    retransmitMs: 200,
+  },
+  weather: [],
+  rates: Object.fromEntries(faultKinds.map((kind) => [kind, 0])) as Record<FaultKind, number>,
+  faultDurationMs: 500,
+  downMs: 500,
+  exceedBudget: false,
+}
+
 /** The plan of a seed: the same options give the same plan. */
 export function planOf({ seed, nodes, seconds = 30, exceedBudget = false }: PlanOptions): Plan {
   const dice = diceOf(seed, streams.plan)

@@ -64,6 +64,8 @@ export interface WorldOptions {
   readonly plan: Plan
   /** What is done to it, in the order of time. Without it the seed of the plan draws that as it goes. */
   readonly steps?: readonly Step[] | undefined
+  /** Ends it, whatever has been found by then: that time, in virtual ms. */
+  readonly endMs?: number | undefined
   /** Told of every line of the trace. */
   readonly onLine?: ((line: string) => void) | undefined
   /** Told of every step, those of single frames too, when it is done. */
@@ -101,7 +103,7 @@ export class World
   readonly #graves = new Map<string, LogContent>()
   #isHealed = false
 
-  constructor({ plan, steps, onLine, onStep }: WorldOptions) {
+  constructor({ plan, steps, endMs, onLine, onStep }: WorldOptions) {
     this.plan = plan
     this.trace = new Trace(onLine)
     this.#timeline = onLine === undefined ? undefined : new Timeline(this)
@@ -151,6 +153,7 @@ export class World
       this.#follow(steps.filter((step) => !isFrameDeed(step)))
     }
     scheduler.at(plan.faultMs, { run: () => this.#heal() })
+    if (endMs !== undefined) scheduler.at(endMs, { run: () => (this.isDone = true) })
   }
 
   /** Does what a schedule says. */

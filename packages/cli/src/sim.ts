@@ -1,164 +1,24 @@
-/** `troupe sim`: runs seeds of the simulator, many at once or one to look at. */
-import { writeFileSync } from 'node:fs'
-import type { CommandContext, OptionTable, OptionValues } from '@troupe/benchmarks'
-import { invalidOption } from '@troupe/core'
-import { mutantNamed, type RunResult, runSeed } from '@troupe/sim'
-import { commandHelp } from './help.ts'
-import { isCheckout, knownMutants, NEEDS_CHECKOUT } from './mutant-hook.ts'
-import { parseOptions } from './options.ts'
-import { runTasks } from './sim-pool.ts'
-import { stepThrough } from './sim-step.ts'
-import { Tally } from './sim-tally.ts'
-import type { SimTask, SimTaskResult } from './sim-worker.ts'
+/** `troupe sim`: the simulator's commands. Without a word it runs seeds. */
+import type { CommandContext } from '@troupe/benchmarks'
+import { mutantsCommand } from './sim/mutants.ts'
+import { replayCommand } from './sim/replay.ts'
+import { seedsCommand } from './sim/seeds.ts'
+import { shrinkCommand } from './sim/shrink.ts'
+import { unknownWord } from './usage-error.ts'
 
-const PATH = 'troupe sim'
+type SimCommand = (args: readonly string[], context: CommandContext) => Promise<number>
 
-const options = {
-  seeds: { kind: 'integer', min: 1, default: 100, help: 'how many seeds to run, over all cores' },
-  from: { kind: 'integer', min: 0, default: 1, help: 'the first of them' },
-  seed: { kind: 'integer', min: 0, help: 'run this one seed only, and say what it came to' },
-  nodes: {
-    kind: 'integer',
-    min: 1,
-    max: 7,
-    help: 'voters at the start; without it, from 1 to 7 by the seed',
-  },
-  seconds: {
-    kind: 'number',
-    min: 0.1,
-    unit: 'virtual s',
-    default: 30,
-    help: 'length of the phase with faults',
-  },
-  'exceed-budget': {
-    kind: 'flag',
-    help: 'let faults destroy what a quorum has agreed on: seeds may fail then',
-  },
-  'check-determinism': { kind: 'flag', help: 'run each seed twice and compare the traces' },
-  timeline: { kind: 'flag', help: 'with --seed: print what happened, one line for each event' },
-  step: { kind: 'flag', help: 'with --seed: walk through event by event, with a table of all nodes' },
-  mutant: {
-    kind: 'text',
-    placeholder: 'NAME',
-    help: 'run the sources with a bug on purpose (packages/sim/src/mutants): the simulator has to find it',
-  },
-  json: {
-    kind: 'text',
-    placeholder: 'FILE',
-    help: "write the results as JSON; '-' for stdout, all else goes to stderr then",
-  },
-} as const satisfies OptionTable
-
-type Values = OptionValues<typeof options>
-
-const EXIT_CODES = { pass: 0, fail: 1, unknown: 2 } as const
-const INTERRUPTED = 130
+const commands: Readonly<Record<string, SimCommand>> = {
+  replay: replayCommand,
+  shrink: shrinkCommand,
+  mutants: mutantsCommand,
+}
 
 /** Runs `troupe sim ARGS`; resolves with the exit code. @throws RaftError INVALID_OPTIONS */
 export async function sim(args: readonly string[], context: CommandContext): Promise<number> {
-  const parsed = parseOptions(args, options, PATH)
-  if (parsed.kind === 'help') {
-    const summary =
-      'the whole stack in virtual time, under faults, with every invariant checked after every event'
-    context.stdout.write(commandHelp(PATH, { name: 'sim', summary, options, run: async () => 0 }))
-    return 0
-  }
-  const { values } = parsed
-  sayMutant(values, context)
-  if (values.seed === undefined) return runMany(values, context)
-  const plan = planOptions(values, values.seed)
-  return values.step ? stepThrough(plan, context) : runOne(values, plan, context)
-}
-
-function planOptions(values: Values, seed: number): Omit<SimTask, 'checkDeterminism'> {
-  return { seed, nodes: values.nodes, seconds: values.seconds, exceedBudget: values['exceed-budget'] }
-}
-
-/** Whoever reads the output has to know that the code was not as it is. @throws RaftError INVALID_OPTIONS */
-function sayMutant({ mutant: name, step, json }: Values, { stdout, stderr }: CommandContext): void {
-  if (name === undefined) return
-  const mutant = mutantNamed(name)
-  if (mutant === undefined) throw invalidOption('--mutant', name, knownMutants())
-  if (!isCheckout) throw invalidOption('--mutant', name, NEEDS_CHECKOUT)
-  if (step) throw invalidOption('--mutant', name, 'no --step with it')
-  const { slip, rule, source } = mutant
-  const out = json === '-' ? stderr : stdout
-  out.write(`mutant ${name}: ${slip}\n  breaks: ${rule} (${source})\n`)
-}
-
-async function runOne(
-  values: Values,
-  plan: ReturnType<typeof planOptions>,
-  context: CommandContext,
-): Promise<number> {
-  const out = values.json === '-' ? context.stderr : context.stdout
-  const trace = values.timeline ? (line: string): unknown => out.write(`${line}\n`) : undefined
-  const result =
-    values.mutant === undefined
-      ? runSeed({ ...plan, ...(trace === undefined ? {} : { trace: (line) => void trace(line) }) })
-      : await runMutant(values.mutant, { ...plan, timeline: values.timeline }, context)
-  if (result === undefined) return INTERRUPTED
-  // Of a mutant there are only the last lines, and only where it failed.
-  for (const line of result.timeline ?? []) trace?.(line)
-  out.write(describe(result))
-  writeJson(values.json, result, context)
-  return EXIT_CODES[result.verdict]
-}
-
-/** In a thread of its own: this one has loaded the sources as they are. Undefined where it was interrupted. */
-async function runMutant(
-  mutant: string,
-  plan: Omit<SimTask, 'checkDeterminism'>,
-  { signal }: CommandContext,
-): Promise<SimTaskResult | undefined> {
-  const results: SimTaskResult[] = []
-  const task = { ...plan, checkDeterminism: false }
-  await runTasks([task], (result) => results.push(result), signal, mutant)
-  return results[0]
-}
-
-function describe({
-  seed,
-  verdict,
-  events,
-  virtualMs,
-  traceHash,
-  coverage,
-  failure,
-  reproduce,
-}: RunResult): string {
-  const lines = [`seed ${seed}: ${verdict}, ${events} events in ${(virtualMs / 1000).toFixed(1)} virtual s`]
-  lines.push(`trace ${traceHash}`)
-  if (failure !== undefined) {
-    lines.push(
-      `${failure.invariant}, at ${failure.atMs.toFixed(3)} ms, event ${failure.event}: ${failure.message}`,
-    )
-    lines.push(`reproduce: ${reproduce}`)
-  }
-  const counts = Object.entries(coverage).filter(([, count]) => count > 0)
-  lines.push(counts.map(([name, count]) => `${name} ${count}`).join(', '))
-  return `${lines.join('\n')}\n`
-}
-
-async function runMany(values: Values, context: CommandContext): Promise<number> {
-  const { seeds, from } = values
-  const out = values.json === '-' ? context.stderr : context.stdout
-  const tally = new Tally(seeds, out, performance.now())
-  const tasks = function* (): Iterable<SimTask> {
-    for (let seed = from; seed < from + seeds; seed++) {
-      yield { ...planOptions(values, seed), checkDeterminism: values['check-determinism'] }
-    }
-  }
-  await runTasks(tasks(), (result) => tally.add(result, performance.now()), context.signal, values.mutant)
-  tally.finish(performance.now())
-  writeJson(values.json, { mutant: values.mutant, ...tally.report() }, context)
-  if (context.signal.aborted) return INTERRUPTED
-  return EXIT_CODES[tally.verdict]
-}
-
-function writeJson(json: string | undefined, document: unknown, context: CommandContext): void {
-  if (json === undefined) return
-  const text = `${JSON.stringify(document, undefined, 2)}\n`
-  if (json === '-') context.stdout.write(text)
-  else writeFileSync(json, text)
+  const [word, ...rest] = args
+  if (word === undefined || word.startsWith('-')) return seedsCommand(args, context)
+  const command = Object.hasOwn(commands, word) ? commands[word] : undefined
+  if (command === undefined) throw unknownWord('command', word, 'troupe sim')
+  return command(rest, context)
 }

@@ -1,8 +1,26 @@
 export { type Coverage, noCoverage } from './coverage.ts'
 export { Dice, diceOf } from './dice.ts'
 export { type Mutant, mutantNamed, mutants, mutated } from './mutants/index.ts'
-export { type FaultKind, faultKinds, type Plan, type PlanOptions, planOf } from './plan.ts'
+export {
+  type FaultKind,
+  faultKinds,
+  type Interleaving,
+  interleavings,
+  type Plan,
+  type PlanOptions,
+  planOf,
+} from './plan.ts'
+export { type Run, run } from './run.ts'
 export { type RunOptions, type RunResult, reproduceLine, runSeed } from './run-seed.ts'
+export {
+  type FailureKind,
+  failsAs,
+  parseSchedule,
+  printSchedule,
+  type Schedule,
+} from './schedule.ts'
+export { type ShrinkOptions, type Shrunk, scheduleOf, shrink } from './shrink.ts'
+export { type Deed, describeDeed, type Step } from './step.ts'
 export { describeNode } from './timeline.ts'
 export { type Failure, World } from './world.ts'
 export type { Invariant, NodeView, SimEvent, WorldView } from './world-view.ts'

@@ -71,7 +71,12 @@ export interface Plan {
   readonly downMs: number
   /** Whether faults may destroy what a quorum has agreed on. */
   readonly exceedBudget: boolean
+  readonly interleaving: Interleaving
 }
+
+/** Whose turn it is: by chance alone, or by priorities that change now and then (turn-order.ts). */
+export const interleavings = ['random', 'priorities'] as const
+export type Interleaving = (typeof interleavings)[number]
 
 export interface PlanOptions {
   readonly seed: number
@@ -80,6 +85,8 @@ export interface PlanOptions {
   /** Virtual seconds with faults. @default 30 */
   readonly seconds?: number | undefined
   readonly exceedBudget?: boolean | undefined
+  /** @default 'random' */
+  readonly interleaving?: Interleaving | undefined
 }
 
 /** Three nodes and a client, timing without any chance, and nothing that goes wrong. */
@@ -120,10 +127,17 @@ export const plainPlan: Plan = {
   faultDurationMs: 500,
   downMs: 500,
   exceedBudget: false,
+  interleaving: 'random',
 }
 
 /** The plan of a seed: the same options give the same plan. */
-export function planOf({ seed, nodes, seconds = 30, exceedBudget = false }: PlanOptions): Plan {
+export function planOf({
+  seed,
+  nodes,
+  seconds = 30,
+  exceedBudget = false,
+  interleaving = 'random',
+}: PlanOptions): Plan {
   const dice = diceOf(seed, streams.plan)
   const drawnVoters = dice.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7])
   const voters = nodes ?? drawnVoters
@@ -163,6 +177,7 @@ export function planOf({ seed, nodes, seconds = 30, exceedBudget = false }: Plan
     faultDurationMs: dice.magnitude(scaleMs / 2, 3000),
     downMs: dice.magnitude(20, 3000),
     exceedBudget,
+    interleaving,
   }
 }
 

@@ -31,19 +31,22 @@ const MAX_EVENTS = 20_000_000
 /** How much longer than the failing run a smaller one may take to fail. */
 const SLACK = 1.3
 
-/**
- * The schedule of a seed's run: what it drew, written down. Undefined where it does not fail.
- */
-export function scheduleOf(plan: Plan): { readonly schedule: Schedule; readonly result: Run } | undefined {
+/** A failing run, and all that was done in it. */
+export interface Drawn {
+  readonly schedule: Schedule
+  readonly failure: NonNullable<Run['failure']>
+}
+
+/** The schedule of a seed's run: what it drew, written down. Undefined where it does not fail. */
+export function scheduleOf(plan: Plan): Drawn | undefined {
   const steps: Step[] = []
   const onStep = (step: Step): void => {
     if (!isFrameDeed(step)) steps.push(step)
   }
-  const result = run({ plan, onStep })
-  const { failure } = result
+  const { failure } = run({ plan, onStep })
   if (failure === undefined) return undefined
   const { kind, invariant } = failure
-  return { schedule: { plan, steps, fails: { kind, invariant } }, result }
+  return { schedule: { plan, steps, fails: { kind, invariant } }, failure }
 }
 
 /** The smallest schedule found that fails as `schedule` does. It must say how that is. */

@@ -34,6 +34,7 @@ import type { Dice } from './dice.ts'
 import { type DiskOwner, type DiskSpeed, MemoryDisk } from './memory-disk.ts'
 import { noiseAt, places } from './noise.ts'
 import type { Scheduler, Task } from './scheduler.ts'
+import type { TurnOrder } from './turn-order.ts'
 import type { Life, NodeView, SimEvent } from './world-view.ts'
 
 /** How long a turn takes. */
@@ -60,6 +61,7 @@ export interface NodeHost {
   readonly scheduler: Scheduler
   readonly coverage: Coverage
   readonly settings: NodeSettings
+  readonly turnOrder: TurnOrder | undefined
   observe(event: SimEvent): void
   /** Something broke that must not. */
   failed(rule: string, error: unknown): void
@@ -262,8 +264,9 @@ export class SimNode implements NodeView, DiskOwner {
   wake(): void {
     if (this.#isWoken || this.life === undefined || this.isPaused) return
     this.#isWoken = true
-    const { scheduler } = this.#host
-    scheduler.at(Math.max(scheduler.nowMs, this.#busyUntilMs), this.#turnTask)
+    const { scheduler, turnOrder } = this.#host
+    const waitMs = turnOrder?.waitMs(this.index, scheduler.nowMs) ?? 0
+    scheduler.at(Math.max(scheduler.nowMs, this.#busyUntilMs) + waitMs, this.#turnTask)
   }
 
   #woken(): void {

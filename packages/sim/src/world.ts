@@ -41,6 +41,7 @@ import { Stage, type StageHost } from './stage.ts'
 import { type FrameDeed, isFrameDeed, type Step, type TimedDeed } from './step.ts'
 import { Timeline } from './timeline.ts'
 import { Trace } from './trace.ts'
+import { TurnOrder } from './turn-order.ts'
 import { startWorkload, type WorkloadHost } from './workload.ts'
 import type { Invariant, SimEvent, SimEventKind } from './world-view.ts'
 
@@ -79,6 +80,7 @@ export class World
   readonly scheduler = new Scheduler()
   readonly coverage: Coverage = noCoverage()
   readonly settings: NodeSettings
+  readonly turnOrder: TurnOrder | undefined
   readonly nodes: readonly SimNode[]
   readonly simClients: readonly SimClient[]
   readonly ledger = new Ledger()
@@ -108,6 +110,7 @@ export class World
     this.trace = new Trace(onLine)
     this.#timeline = onLine === undefined ? undefined : new Timeline(this)
     this.settings = settingsOf(plan)
+    this.turnOrder = TurnOrder.of(plan, diceOf(plan.seed, streams.turnOrder))
     const bootstrap = bootstrapOf(plan)
     this.#configurations = new Configurations(bootstrap)
     const { invariants, quiet } = allInvariants(this.coverage)

@@ -3,8 +3,8 @@ import { describe, it } from 'node:test'
 import { RaftError } from '@troupe/core'
 import { mutants } from '@troupe/sim'
 import { installMutant } from './mutant-hook.ts'
-import { runTasks } from './sim-pool.ts'
-import type { SimTaskResult } from './sim-worker.ts'
+import { runTasks } from './pool.ts'
+import type { SimTaskResult } from './worker.ts'
 
 const { signal } = new AbortController()
 const task = { seed: 1, seconds: 1, nodes: 3, checkDeterminism: false }

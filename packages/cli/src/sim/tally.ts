@@ -1,5 +1,5 @@
 import type { OutputStream } from '@troupe/benchmarks'
-import type { SimTaskResult } from './sim-worker.ts'
+import type { SimTaskResult } from './worker.ts'
 
 type Verdict = SimTaskResult['verdict']
 

@@ -12,7 +12,7 @@ export const isCheckout = import.meta.url.endsWith('.ts')
 export const NEEDS_CHECKOUT = 'none: mutants are patches of the sources, and need a checkout of them'
 
 /** From here to the folder of the packages. */
-const PACKAGES = '../../'
+const PACKAGES = '../../../'
 
 /**
  * From now on this thread loads the file of the mutant with its slip. To be awaited before anything of `@troupe/sim`,

@@ -8,9 +8,6 @@ export interface Coverage {
   framesCorrupted: number
   elections: number
   commits: number
-  /** Entries committed in a later term than their own (the place of figure 8). */
-  oldTermCommits: number
-  truncations: number
   snapshotsSaved: number
   snapshotsInstalled: number
   crashes: number
@@ -19,7 +16,6 @@ export interface Coverage {
   wipes: number
   rejoins: number
   flips: number
-  repairs: number
   /** Nodes that went down because of what they read from their disk. */
   damageCrashes: number
   storageFailures: number
@@ -46,8 +42,6 @@ export const noCoverage = (): Coverage => ({
   framesCorrupted: 0,
   elections: 0,
   commits: 0,
-  oldTermCommits: 0,
-  truncations: 0,
   snapshotsSaved: 0,
   snapshotsInstalled: 0,
   crashes: 0,
@@ -55,7 +49,6 @@ export const noCoverage = (): Coverage => ({
   wipes: 0,
   rejoins: 0,
   flips: 0,
-  repairs: 0,
   damageCrashes: 0,
   storageFailures: 0,
   configurations: 0,

@@ -31,6 +31,7 @@ export class Operator {
   readonly #nodes: readonly SimNode[]
   readonly #coverage: Coverage
   readonly #onLine: (text: string) => void
+  readonly #onAnswer: (command: ControlCommand, outcome: ControlOutcome | undefined) => void
   readonly #replacements: Replacement[] = []
   /** Number of the command whose answer is awaited; 0: none. */
   #awaited = 0
@@ -47,12 +48,14 @@ export class Operator {
     nodes: readonly SimNode[]
     coverage: Coverage
     onLine: (text: string) => void
+    onAnswer: (command: ControlCommand, outcome: ControlOutcome | undefined) => void
   }) {
     this.#scheduler = parts.scheduler
     this.#dice = parts.dice
     this.#nodes = parts.nodes
     this.#coverage = parts.coverage
     this.#onLine = parts.onLine
+    this.#onAnswer = parts.onAnswer
     this.#poll()
   }
 
@@ -117,6 +120,7 @@ export class Operator {
     this.#unanswered++
     leader.control(command, (outcome) => {
       this.#unanswered--
+      this.#onAnswer(command, outcome)
       answered(outcome)
     })
   }

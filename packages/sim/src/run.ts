@@ -10,6 +10,8 @@ export interface Run {
   readonly events: number
   readonly virtualMs: number
   readonly coverage: Coverage
+  /** How often each of the situations was reached, by name. */
+  readonly situations: Readonly<Record<string, number>>
   readonly failure: Omit<Failure, 'stack'> | undefined
   /** Of everything that happened: the same for the same plan and steps. */
   readonly traceHash: string
@@ -32,6 +34,7 @@ export function run(options: WorldOptions): Run {
     events: world.scheduler.steps,
     virtualMs: world.nowMs,
     coverage: world.coverage,
+    situations: world.situations.counts,
     failure: failure === undefined ? undefined : withoutStack(failure),
     traceHash: world.trace.hash,
   }

@@ -1,5 +1,7 @@
 /** What the parts of a simulation know of each other. */
 import type {
+  ControlCommand,
+  ControlOutcome,
   Entry,
   Member,
   Message,
@@ -7,9 +9,10 @@ import type {
   NodeEvent,
   PersistRequest,
   RaftCore,
+  RaftKnobs,
   SnapshotMeta,
 } from '@troupe/core'
-import type { ClientEvent } from '@troupe/machines'
+import type { ClientEvent, SessionLimits } from '@troupe/machines'
 import type { Ledger } from './ledger.ts'
 import type { LogContent } from './log-content.ts'
 import type { MemoryDisk } from './memory-disk.ts'
@@ -62,6 +65,14 @@ export type SimEvent =
   | { readonly kind: 'digested'; readonly node: NodeView; readonly count: number; readonly digest: number }
   /** Client traffic that is checked as it comes in. */
   | { readonly kind: 'answered'; readonly complaint: string | undefined }
+  /** A frame between nodes came in that does not decode. */
+  | { readonly kind: 'frameRefused' }
+  /** A node has answered what an operator asked for; undefined: it went down. */
+  | {
+      readonly kind: 'operated'
+      readonly command: ControlCommand
+      readonly outcome: ControlOutcome | undefined
+    }
   /** All faults are over. */
   | { readonly kind: 'healed' }
 
@@ -69,6 +80,8 @@ export type SimEventKind = SimEvent['kind']
 
 /** What invariants may ask of the world. */
 export interface WorldView {
+  /** The part of it that the world is judged by. */
+  readonly plan: { readonly knobs: RaftKnobs; readonly sessions: SessionLimits }
   readonly nowMs: number
   readonly nodes: readonly NodeView[]
   readonly ledger: Ledger

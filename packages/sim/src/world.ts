@@ -37,6 +37,7 @@ import type { Plan } from './plan.ts'
 import { Scheduler } from './scheduler.ts'
 import { type ClientHost, SimClient } from './sim-client.ts'
 import { firstIncarnation, type NodeHost, type NodeSettings, nodeId, SimNode } from './sim-node.ts'
+import { allSituations, SituationWatch } from './situations/index.ts'
 import { Stage, type StageHost } from './stage.ts'
 import { type FrameDeed, isFrameDeed, type Step, type TimedDeed } from './step.ts'
 import { Timeline } from './timeline.ts'
@@ -101,6 +102,7 @@ export class World
   readonly #configurations: Configurations
   readonly #byKind = new Map<SimEventKind, Invariant[]>()
   readonly quiet: QuietAfterHeal
+  readonly situations: SituationWatch
   /** What directories held when they were wiped, by name and incarnation. */
   readonly #graves = new Map<string, LogContent>()
   #isHealed = false
@@ -118,6 +120,7 @@ export class World
     for (const invariant of invariants) {
       for (const kind of invariant.on) this.#byKind.set(kind, [...(this.#byKind.get(kind) ?? []), invariant])
     }
+    this.situations = new SituationWatch(this, allSituations(this))
     const total = plan.voters + plan.learners + plan.spares
     this.nodes = Array.from({ length: total }, (_, index) => {
       return new SimNode(this, index, index < plan.voters + plan.learners ? bootstrap : EMPTY_CONFIGURATION)
@@ -137,7 +140,7 @@ export class World
     })
     this.peers = new PeerNetwork({
       ...{ scheduler, dice: dice(places.peers), nodes, carrier: this.carrier, chances: plan.hints },
-      onRefused: () => {},
+      onRefused: () => this.observe({ kind: 'frameRefused' }),
     })
     this.clients = new ClientNetwork({
       ...{ scheduler, dice: dice(places.clients), carrier: this.carrier, clients: this.simClients },
@@ -145,6 +148,7 @@ export class World
     const onText = (text: string): void => this.line(text)
     this.operator = new Operator({
       ...{ scheduler, nodes, coverage, dice: dice(places.operator), onLine: onText },
+      onAnswer: (command, outcome) => this.observe({ kind: 'operated', command, outcome }),
     })
     this.stage = new Stage(this, onStep)
     this.#liveness = new Liveness(this)
@@ -198,6 +202,7 @@ export class World
     try {
       this.#note(event)
       for (const invariant of this.#byKind.get(event.kind) ?? []) invariant.check(this, event)
+      this.situations.note(event)
     } catch (error) {
       this.failed('invariant', error)
       throw error
@@ -222,7 +227,6 @@ export class World
         for (const entry of event.request.entries) {
           if (entry.kind === EntryKind.configuration) this.#configurations.note(entry)
         }
-        this.coverage.repairs += event.request.repairs.length
         break
       case 'started':
       case 'crashed':

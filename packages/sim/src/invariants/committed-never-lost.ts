@@ -5,7 +5,7 @@ import type { Invariant } from '../world-view.ts'
  * Committed never changes: nobody whose term has reached the one that an entry was committed in removes it from its log,
  * or writes another one in its place. (Who still lives in an earlier term may: it did not count.)
  */
-export function committedNeverLost(onTruncation: () => void): Invariant {
+export function committedNeverLost(): Invariant {
   const name = 'committed never changes'
   return {
     name,
@@ -16,7 +16,6 @@ export function committedNeverLost(onTruncation: () => void): Invariant {
       const { truncateFrom, reset } = request
       if (truncateFrom === undefined && reset === undefined) return
       const { seen } = node.disk.log
-      if (truncateFrom !== undefined) onTruncation()
       // A reset removes what its snapshot covers, and what does not belong behind it.
       const from = truncateFrom ?? (reset?.index as number) + 1
       const to = Math.min(seen.lastIndex, ledger.commitIndex)

@@ -7,7 +7,7 @@ import type { Invariant, WorldView } from '../world-view.ts'
  * by counting only an entry of the leader's own term (§5.4.2). What a voter of the configuration flushed before its
  * directory was wiped counts: it was acknowledged.
  */
-export function committedOnQuorum(onCommit: (count: number, oldTerm: number) => void): Invariant {
+export function committedOnQuorum(onCommit: (count: number) => void): Invariant {
   const name = 'committed on a quorum'
   let seen = 0
 
@@ -24,12 +24,7 @@ export function committedOnQuorum(onCommit: (count: number, oldTerm: number) => 
       if (event.kind !== 'turned' && event.kind !== 'applied') return
       const { ledger } = world
       if (ledger.commitIndex === seen) return
-      let oldTerm = 0
-      for (let index = seen + 1; index <= ledger.commitIndex; index++) {
-        const committed = ledger.at(index)
-        if (committed !== undefined && committed.entry.term !== committed.inTerm) oldTerm++
-      }
-      onCommit(ledger.commitIndex - seen, oldTerm)
+      onCommit(ledger.commitIndex - seen)
       seen = ledger.commitIndex
       const last = ledger.at(seen)
       const core = event.node.life?.core

@@ -1,5 +1,6 @@
 /** `troupe sim`: the simulator's commands. Without a word it runs seeds. */
 import type { CommandContext } from '@troupe/benchmarks'
+import { campaignCommand } from './sim/campaign.ts'
 import { mutantsCommand } from './sim/mutants.ts'
 import { replayCommand } from './sim/replay.ts'
 import { seedsCommand } from './sim/seeds.ts'
@@ -12,6 +13,7 @@ const commands: Readonly<Record<string, SimCommand>> = {
   replay: replayCommand,
   shrink: shrinkCommand,
   mutants: mutantsCommand,
+  campaign: campaignCommand,
 }
 
 /** Runs `troupe sim ARGS`; resolves with the exit code. @throws RaftError INVALID_OPTIONS */

@@ -8,7 +8,7 @@ await installMutant(mutant)
 // Only now may anything be loaded that the mutant changes.
 const { tasks } = await import('./worker.ts')
 
-export const { hunt, replay } = tasks
+export const { hunt, countFailing, replay } = tasks
 
 // biome-ignore lint/style/noDefaultExport: piscina calls the default export of the file
 export default function runMutantTask(task: SimTask): SimTaskResult {

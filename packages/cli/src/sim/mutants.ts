@@ -3,10 +3,21 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { CommandContext, OptionTable } from '@troupe/benchmarks'
+import type { Interleaving } from '@troupe/sim'
 import { type Mutant, mutants } from '@troupe/sim/mutants'
 import { parseOptions } from '../options.ts'
-import { aligned, checkMutant, exitCodes, jsonOption, showHelp, textStream, writeJson } from './output.ts'
+import {
+  aligned,
+  checkMutant,
+  exitCodes,
+  jsonOption,
+  markdownTable,
+  showHelp,
+  textStream,
+  writeJson,
+} from './output.ts'
 import { eachOf, inThread } from './pool.ts'
+import { Progress } from './progress.ts'
 import { SHRINK_EVENTS } from './shrink.ts'
 import type { Hunt } from './worker.ts'
 
@@ -32,11 +43,11 @@ const options = {
     default: 10,
     help: 'length of the phase with faults',
   },
-  interleaving: {
-    kind: 'choice',
-    choices: ['random', 'priorities'],
-    default: 'random',
-    help: 'how turns of nodes follow each other',
+  rate: {
+    kind: 'integer',
+    min: 0,
+    default: 0,
+    help: 'also count how many of so many seeds find it, by either interleaving',
   },
   events: {
     kind: 'integer',
@@ -51,31 +62,46 @@ const options = {
   json: jsonOption,
 } as const satisfies OptionTable
 
+/** What became of one of them. */
 export interface Killed extends Hunt {
   readonly mutant: Mutant
+  /** Seeds that found it, of as many as were asked for. */
+  readonly rates: Readonly<Record<Interleaving, number>> | undefined
 }
 
 /** Runs `troupe sim mutants ARGS`; resolves with the exit code: 1 where one survived. @throws RaftError INVALID_OPTIONS */
 export async function mutantsCommand(args: readonly string[], context: CommandContext): Promise<number> {
   const parsed = parseOptions(args, options, PATH)
   if (parsed.kind === 'help') return showHelp(context, PATH, SUMMARY, options)
-  const { only, seeds, from, seconds, events, json, write, interleaving } = parsed.values
+  const { only, seeds, from, seconds, events, json, write, rate } = parsed.values
   if (only !== undefined) checkMutant(only, '--only')
   const chosen = mutants.filter(({ name }) => only === undefined || name === only)
   const out = textStream(json, context)
   const results: Killed[] = []
-  const task = { seed: from, seeds, seconds, maxEvents: events, interleaving }
+  const progress = new Progress(out)
   await eachOf(chosen, context.signal, async (mutant) => {
-    const hunted = await inThread('hunt', { ...task, mutant: mutant.name }, context.signal, mutant.name)
-    results.push({ mutant, ...hunted })
-    out.write(`${results.length} of ${chosen.length}  ${line({ mutant, ...hunted })}\n`)
+    const { name } = mutant
+    const run = { seed: from, seconds }
+    const hunted = await inThread(
+      'hunt',
+      { ...run, seeds, maxEvents: events, mutant: name },
+      context.signal,
+      name,
+    )
+    const count = (interleaving: Interleaving): Promise<number> =>
+      inThread('countFailing', { ...run, seeds: rate, interleaving }, context.signal, name)
+    const rates =
+      rate === 0 ? undefined : { random: await count('random'), priorities: await count('priorities') }
+    results.push({ mutant, rates, ...hunted })
+    progress.write(`${line({ mutant, rates, ...hunted })}\n`)
+    progress.show(results.length / chosen.length, `${results.length} of ${chosen.length}`)
   })
   const inOrder = chosen.flatMap(({ name }) => results.filter(({ mutant }) => mutant.name === name))
   const survivors = inOrder.filter(({ found }) => found === undefined)
   out.write(`\n${aligned(rows(inOrder))}\n${summary(inOrder)}`)
   writeJson(json, inOrder, context)
   if (context.signal.aborted) return exitCodes.interrupted
-  if (write) keep(inOrder, seconds)
+  if (write) keep(inOrder, seconds, rate)
   return survivors.length > 0 ? exitCodes.fail : exitCodes.pass
 }
 
@@ -85,10 +111,20 @@ function line({ mutant, found, seeds, seconds }: Killed): string {
   return `${mutant.name}: ${found.failure.invariant} after ${spent}; ${found.drawnSteps} steps became ${found.steps}`
 }
 
-const HEADS = ['mutant', 'rule', 'found by', 'seeds', 's', 'steps', 'shrinking, s']
+const HEADS = [
+  'mutant',
+  'rule',
+  'found by',
+  'seeds',
+  's',
+  'steps',
+  'shrinking, s',
+  'by chance',
+  'by priorities',
+]
 
 function rows(results: readonly Killed[]): string[][] {
-  const body = results.map(({ mutant, found, seeds, seconds }) => [
+  const body = results.map(({ mutant, found, seeds, seconds, rates }) => [
     mutant.name,
     mutant.source,
     found === undefined ? 'survived' : foundBy(found.failure),
@@ -96,6 +132,8 @@ function rows(results: readonly Killed[]): string[][] {
     seconds.toFixed(1),
     found === undefined ? '' : `${found.steps}`,
     found === undefined ? '' : found.shrinkSeconds.toFixed(0),
+    `${rates?.random ?? ''}`,
+    `${rates?.priorities ?? ''}`,
   ])
   return [HEADS, ...body]
 }
@@ -120,18 +158,16 @@ function summary(results: readonly Killed[]): string {
 }
 
 /** The table for people, and each schedule for the tests that replay it. */
-function keep(results: readonly Killed[], seconds: number): void {
+function keep(results: readonly Killed[], seconds: number, rate: number): void {
   const schedules = fileURLToPath(new URL('packages/sim/schedules/', ROOT))
   mkdirSync(schedules, { recursive: true })
   for (const { mutant, found } of results) {
     if (found !== undefined) writeFileSync(join(schedules, `${mutant.name}.json`), found.schedule)
   }
-  writeFileSync(fileURLToPath(new URL('docs/mutants.md', ROOT)), document(results, seconds))
+  writeFileSync(fileURLToPath(new URL('docs/mutants.md', ROOT)), document(results, seconds, rate))
 }
 
-function document(results: readonly Killed[], seconds: number): string {
-  const [heads = [], ...body] = rows(results)
-  const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
+function document(results: readonly Killed[], seconds: number, rate: number): string {
   return [
     '# What the simulator finds',
     '',
@@ -139,10 +175,9 @@ function document(results: readonly Killed[], seconds: number): string {
     '(`packages/sim/src/mutants`). Then seeds are run until one fails, and that one is made smaller.',
     `Written by \`pnpm troupe sim mutants --write\`, with seeds of ${seconds} virtual s from 1 on. \`seeds\` and \`s\`: how many, and how`,
     'long, until it was found, on one core; `steps`: what the schedule was made smaller to (`packages/sim/schedules`).',
+    `The last two columns: how many of ${rate} seeds find it, with turns by chance and by priorities.`,
     '',
-    row(heads),
-    row(heads.map(() => '---')),
-    ...body.map(row),
+    markdownTable(rows(results)),
     '',
     summary(results),
     '## The bugs',

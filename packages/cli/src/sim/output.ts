@@ -52,6 +52,12 @@ export function sayMutant(name: string, out: OutputStream): void {
   out.write(`mutant ${name}: ${mutant.slip}\n  breaks: ${mutant.rule} (${mutant.source})\n`)
 }
 
+/** Rows of cells as a table of Markdown; the first row is the heads. */
+export function markdownTable([heads = [], ...body]: readonly (readonly string[])[]): string {
+  const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
+  return [row(heads), row(heads.map(() => '---')), ...body.map(row)].join('\n')
+}
+
 /** Rows of cells, in columns; the first row is the heads. */
 export function aligned(rows: readonly (readonly string[])[]): string {
   const widths = (rows[0] ?? []).map((_, column) =>

@@ -10,7 +10,7 @@ type Tasks = typeof tasks
 export const threadCount = (): number => Math.max(1, availableParallelism())
 
 /** @param mutant name of a bug on purpose (mutant-hook.ts) that the threads load the sources with */
-function openPool(threads: number, mutant: string | undefined): Piscina {
+export function openPool(threads: number, mutant?: string): Piscina {
   const worker = mutant === undefined ? '@troupe/cli/sim-worker' : '@troupe/cli/mutant-worker'
   return new Piscina({
     filename: fileURLToPath(import.meta.resolve(worker)),
@@ -39,7 +39,7 @@ export async function runTasks(
 }
 
 /** One task in a thread of its own, which loads the sources with the mutant. Rejects when `signal` aborts. */
-export async function inThread<Name extends 'hunt' | 'replay'>(
+export async function inThread<Name extends 'hunt' | 'countFailing' | 'replay'>(
   name: Name,
   task: Parameters<Tasks[Name]>[0],
   signal: AbortSignal,

@@ -57,6 +57,7 @@ const COMMANDS = [
   `${PATH} replay FILE      runs a schedule again`,
   `${PATH} shrink --seed N  makes a failing seed smaller, and writes a schedule`,
   `${PATH} mutants          finds every bug that is put in on purpose`,
+  `${PATH} campaign         new seeds for so many minutes, summed up in a file`,
 ]
 
 /** Runs `troupe sim ARGS`; resolves with the exit code. @throws RaftError INVALID_OPTIONS */
@@ -137,14 +138,14 @@ function describe({
 async function runMany(values: Values, context: CommandContext): Promise<number> {
   const { seeds, from } = values
   const out = textStream(values.json, context)
-  const tally = new Tally(seeds, out, performance.now())
+  const tally = new Tally(seeds, out)
   const tasks = function* (): Iterable<SimTask> {
     for (let seed = from; seed < from + seeds; seed++) {
       yield { ...planOptions(values, seed), checkDeterminism: values['check-determinism'] }
     }
   }
-  await runTasks(tasks(), (result) => tally.add(result, performance.now()), context.signal, values.mutant)
-  tally.finish(performance.now())
+  await runTasks(tasks(), (result) => tally.add(result), context.signal, values.mutant)
+  tally.finish()
   writeJson(values.json, { mutant: values.mutant, ...tally.report() }, context)
   if (context.signal.aborted) return exitCodes.interrupted
   return exitCodes[tally.verdict]

@@ -1,4 +1,5 @@
 import type { OutputStream } from '@troupe/benchmarks'
+import { Progress } from './progress.ts'
 import type { SimTaskResult } from './worker.ts'
 
 type Verdict = SimTaskResult['verdict']
@@ -6,20 +7,16 @@ type Verdict = SimTaskResult['verdict']
 /** What many seeds came to, and a line that tells of it while they run. */
 export class Tally {
   readonly #total: number
-  readonly #out: OutputStream
-  readonly #startMs: number
-  #shownMs: number
+  readonly #progress: Progress
   #done = 0
   #events = 0
   readonly #coverage: Record<string, number> = {}
   readonly #failures: SimTaskResult[] = []
   readonly #unknown: number[] = []
 
-  constructor(total: number, out: OutputStream, nowMs: number) {
+  constructor(total: number, out: OutputStream) {
     this.#total = total
-    this.#out = out
-    this.#startMs = nowMs
-    this.#shownMs = nowMs
+    this.#progress = new Progress(out)
   }
 
   /** Of all seeds together; `unknown` where none has run. */
@@ -28,7 +25,7 @@ export class Tally {
     return this.#unknown.length > 0 || this.#done === 0 ? 'unknown' : 'pass'
   }
 
-  add(result: SimTaskResult, nowMs: number): void {
+  add(result: SimTaskResult): void {
     this.#done++
     this.#events += result.events
     for (const [name, count] of Object.entries(result.coverage)) {
@@ -37,47 +34,29 @@ export class Tally {
     if (result.verdict === 'unknown') this.#unknown.push(result.seed)
     if (result.verdict === 'fail') {
       this.#failures.push(result)
-      this.#clearLine()
-      this.#out.write(`${describeFailure(result)}\n`)
+      this.#progress.write(`${describeFailure(result)}\n`)
     }
-    this.#show(nowMs)
-  }
-
-  #show(nowMs: number): void {
-    const isTerminal = this.#out.isTTY === true
-    if (nowMs - this.#shownMs < (isTerminal ? 100 : 5000)) return
-    this.#shownMs = nowMs
-    const line = this.#progress(nowMs)
-    this.#out.write(isTerminal ? `\r\u001b[2K${line}` : `${line}\n`)
-  }
-
-  #clearLine(): void {
-    if (this.#out.isTTY === true) this.#out.write('\r\u001b[2K')
-  }
-
-  #progress(nowMs: number): string {
-    const seconds = (nowMs - this.#startMs) / 1000
-    const leftSeconds = ((this.#total - this.#done) * seconds) / Math.max(1, this.#done)
-    const share = this.#done / this.#total
-    const bar = '█'.repeat(Math.round(share * 24)).padEnd(24, '░')
-    const rates = `${(this.#done / seconds).toFixed(1)} seeds/s, ${Math.round(this.#events / seconds)} events/s`
     const failed = this.#failures.length === 0 ? '' : `, ${this.#failures.length} failed`
-    return `${bar} ${this.#done} of ${this.#total}${failed}, ${rates}, ${Math.ceil(leftSeconds)} s left`
+    this.#progress.show(
+      this.#done / this.#total,
+      `${this.#done} of ${this.#total}${failed}, ${this.#rates()}`,
+    )
+  }
+
+  #rates(): string {
+    const { seconds } = this.#progress
+    return `${(this.#done / seconds).toFixed(1)} seeds/s, ${Math.round(this.#events / seconds)} events/s`
   }
 
   /** The last lines. */
-  finish(nowMs: number): void {
-    this.#clearLine()
-    const seconds = (nowMs - this.#startMs) / 1000
+  finish(): void {
     const passed = this.#done - this.#failures.length - this.#unknown.length
     const counts = `${passed} passed, ${this.#failures.length} failed, ${this.#unknown.length} unknown`
-    const rates = `${(this.#done / seconds).toFixed(1)} seeds/s, ${Math.round(this.#events / seconds)} events/s`
-    this.#out.write(
-      `${this.#done} of ${this.#total} seeds in ${seconds.toFixed(1)} s: ${counts} (${rates})\n`,
-    )
-    if (this.#unknown.length > 0) this.#out.write(`unknown: ${this.#unknown.join(' ')}\n`)
+    const ran = `${this.#done} of ${this.#total} seeds in ${this.#progress.seconds.toFixed(1)} s`
+    this.#progress.write(`${ran}: ${counts} (${this.#rates()})\n`)
+    if (this.#unknown.length > 0) this.#progress.write(`unknown: ${this.#unknown.join(' ')}\n`)
     const reached = Object.entries(this.#coverage).map(([name, count]) => `${name} ${count}`)
-    this.#out.write(`${reached.join(', ')}\n`)
+    this.#progress.write(`${reached.join(', ')}\n`)
   }
 
   /** As a value, for `--json`. */

@@ -88,6 +88,15 @@ export function hunt({ seeds, maxEvents, mutant, ...options }: HuntTask): Hunt {
   return { seeds, seconds: secondsSince(startMs), found: undefined }
 }
 
+/** How many of `seeds` seeds, from `seed` on, fail. */
+export function countFailing({ seeds, ...options }: Omit<HuntTask, 'maxEvents' | 'mutant'>): number {
+  let failing = 0
+  for (let seed = options.seed; seed < options.seed + seeds; seed++) {
+    if (runSeed({ ...options, seed }).verdict === 'fail') failing++
+  }
+  return failing
+}
+
 export interface ReplayTask {
   /** The file of a schedule. */
   readonly schedule: string
@@ -113,7 +122,7 @@ export function replay({ schedule: text, timeline }: ReplayTask): Replay {
 }
 
 /** By their names, for threads that load them late. */
-export const tasks = { runTask, hunt, replay } as const
+export const tasks = { runTask, hunt, countFailing, replay } as const
 
 // biome-ignore lint/style/noDefaultExport: piscina calls the default export of the file
 export default runTask

@@ -17,6 +17,7 @@ import {
   orderedIndexes,
   type QuietAfterHeal,
   quietAfterHeal,
+  stableIsFlushed,
   stateMachineSafety,
   toldAfterFlush,
   votersLead,
@@ -32,12 +33,14 @@ export function allInvariants(coverage: Coverage): { invariants: Invariant[]; qu
     votersLead(),
     leaderAppendOnly(),
     logMatching(),
-    committedOnQuorum((count) => {
+    committedOnQuorum((count, oldTerm) => {
       coverage.commits += count
+      coverage.oldTermCommits += oldTerm
     }),
     leaderCompleteness(),
-    committedNeverLost(),
+    committedNeverLost(() => coverage.truncations++),
     stateMachineSafety(),
+    stableIsFlushed(),
     orderedIndexes(),
     monotonic(),
     oneVote(),

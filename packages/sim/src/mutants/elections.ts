@@ -24,10 +24,10 @@ export const electionMutants: readonly Mutant[] = [
     name: 'own-vote-before-flush',
     rule: 'A candidate counts its own vote only when it is flushed.',
     source: 'thesis §10.2.1; etcd-io/raft, "a vote for self is only counted once it is durable"',
-    slip: 'the own vote counts at the first flush that completes, whatever that carried',
+    slip: 'the own vote counts at once',
     file: 'core/src/elections.ts',
-    from: 'campaign === undefined || campaign.selfVoteToken > token',
-    to: 'campaign === undefined',
+    from: "sendAfterFlush({ kind: 'voteRequest', ...request })\n    }\n",
+    to: "sendAfterFlush({ kind: 'voteRequest', ...request })\n    }\n    this.#recordOwn(replica.campaign)\n    this.#conclude(replica.campaign)\n",
   },
   {
     name: 'no-log-check',

@@ -40,6 +40,24 @@ describe('troupe sim', () => {
     })
   }
 
+  test('on a calm day the first leader stays, whatever the knobs are, and nothing is dropped', async () => {
+    const path = join(command.scratch, 'calm.json')
+    const size = isFull ? ['--seeds', '500', '--seconds', '30'] : ['--seeds', '40', '--seconds', '5']
+    const { code, stdout } = await command.run(
+      'sim',
+      ...size,
+      '--from',
+      String(fresh),
+      '--calm',
+      '--json',
+      path,
+    )
+    assert.equal(code, 0, stdout)
+    const { seeds: ran, coverage } = JSON.parse(readFileSync(path, 'utf8'))
+    assert.equal(coverage.faults, 0)
+    assert.ok(coverage.elections >= ran, stdout)
+  })
+
   test('one seed tells its timeline, a line for each event', async () => {
     const { code, stdout } = await command.run('sim', '--seed', '5', '--seconds', '0.5', '--timeline')
     assert.equal(code, 0)

@@ -1,5 +1,5 @@
 /** Everything that a run is made of, derived from its seed. */
-import { type RaftKnobs, resolveRaftKnobs } from '@troupe/core'
+import { defaultRaftKnobs, type RaftKnobs, resolveRaftKnobs } from '@troupe/core'
 import type { LinkEffect } from '@troupe/faults'
 import {
   type Consistency,
@@ -72,6 +72,8 @@ export interface Plan {
   /** Whether faults may destroy what a quorum has agreed on. */
   readonly exceedBudget: boolean
   readonly interleaving: Interleaving
+  /** Whether nothing goes wrong and nobody changes anything: then more must hold (invariants/calm.ts). @default false */
+  readonly isCalm?: boolean | undefined
 }
 
 /** Whose turn it is: by chance alone, or by priorities that change now and then (turn-order.ts). */
@@ -85,6 +87,8 @@ export interface PlanOptions {
   /** Virtual seconds with faults. @default 30 */
   readonly seconds?: number | undefined
   readonly exceedBudget?: boolean | undefined
+  /** No faults, transfers or changes of the members, and bounds that nothing comes near. @default false */
+  readonly calm?: boolean | undefined
   /** @default 'random' */
   readonly interleaving?: Interleaving | undefined
 }
@@ -137,6 +141,7 @@ export function planOf({
   seconds = 30,
   exceedBudget = false,
   interleaving = 'random',
+  calm = false,
 }: PlanOptions): Plan {
   const dice = diceOf(seed, streams.plan)
   const drawnVoters = dice.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7])
@@ -147,7 +152,7 @@ export function planOf({
   const scaleMs = knobs.electionTimeoutMinMs
   const hasPriorities = dice.chance(0.2)
   const total = voters + learners + spares
-  return {
+  const plan: Plan = {
     seed,
     faultMs: seconds * 1000,
     voters,
@@ -178,6 +183,24 @@ export function planOf({
     downMs: dice.magnitude(20, 3000),
     exceedBudget,
     interleaving,
+  }
+  return calm ? calmed(plan) : plan
+}
+
+/** The same cluster under the same load, on a day on which nothing happens. */
+function calmed(plan: Plan): Plan {
+  const { rates, gateway } = plainPlan
+  const { maxWaitingBytes, maxPendingReads } = gateway
+  const { maxUncommittedBytes } = defaultRaftKnobs
+  return {
+    ...plan,
+    knobs: { ...plan.knobs, maxUncommittedBytes },
+    gateway: { ...plan.gateway, maxWaitingBytes, maxPendingReads },
+    sessions: defaultSessionLimits,
+    weather: [],
+    rates,
+    interleaving: 'random',
+    isCalm: true,
   }
 }
 

@@ -24,6 +24,16 @@ describe('seeds', () => {
   })
 })
 
+describe('on a calm day', () => {
+  test('the first leader stays, whatever the knobs are, and nothing is dropped', () => {
+    for (let seed = 1; seed <= 12; seed++) {
+      const { verdict, failure, reproduce, coverage } = runSeed({ seed, seconds: 3, calm: true })
+      assert.equal(verdict, 'pass', `${failure?.message}\n${reproduce}`)
+      assert.equal(coverage.faults, 0)
+    }
+  })
+})
+
 describe('a plan', () => {
   test('follows from its seed alone', () => {
     for (let seed = 0; seed < 50; seed++) assert.deepEqual(planOf({ seed }), planOf({ seed }))
@@ -47,7 +57,7 @@ describe('a plan', () => {
 
   test('says how to see a run again', () => {
     assert.equal(reproduceLine({ seed: 7 }), 'pnpm troupe sim --seed 7 --timeline')
-    const all = { seed: 7, nodes: 5, seconds: 3, exceedBudget: true }
-    assert.match(reproduceLine(all), /--nodes 5 --seconds 3 --exceed-budget --timeline$/)
+    const all = { seed: 7, nodes: 5, seconds: 3, exceedBudget: true, calm: true }
+    assert.match(reproduceLine(all), /--nodes 5 --seconds 3 --exceed-budget --calm --timeline$/)
   })
 })

@@ -43,11 +43,19 @@ function lastLines(plan: Plan): string[] {
 }
 
 /** One line for a shell. */
-export function reproduceLine({ seed, nodes, seconds, exceedBudget, interleaving }: PlanOptions): string {
+export function reproduceLine({
+  seed,
+  nodes,
+  seconds,
+  exceedBudget,
+  interleaving,
+  calm,
+}: PlanOptions): string {
   const parts = [`pnpm troupe sim --seed ${seed}`]
   if (nodes !== undefined) parts.push(`--nodes ${nodes}`)
   if (seconds !== undefined) parts.push(`--seconds ${seconds}`)
   if (exceedBudget) parts.push('--exceed-budget')
+  if (calm) parts.push('--calm')
   if (interleaving === 'priorities') parts.push('--interleaving priorities')
   return `${parts.join(' ')} --timeline`
 }

@@ -115,7 +115,7 @@ export class World
     this.turnOrder = TurnOrder.of(plan, diceOf(plan.seed, streams.turnOrder))
     const bootstrap = bootstrapOf(plan)
     this.#configurations = new Configurations(bootstrap)
-    const { invariants, quiet } = allInvariants(this.coverage)
+    const { invariants, quiet } = allInvariants(this.coverage, plan.isCalm)
     this.quiet = quiet
     for (const invariant of invariants) {
       for (const kind of invariant.on) this.#byKind.set(kind, [...(this.#byKind.get(kind) ?? []), invariant])

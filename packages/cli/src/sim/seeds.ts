@@ -32,6 +32,10 @@ const options = {
     kind: 'flag',
     help: 'let faults destroy what a quorum has agreed on: seeds may fail then',
   },
+  calm: {
+    kind: 'flag',
+    help: 'no faults, transfers or changes of the members: then the first leader stays',
+  },
   'check-determinism': { kind: 'flag', help: 'run each seed twice and compare the traces' },
   timeline: { kind: 'flag', help: 'with --seed: print what happened, one line for each event' },
   step: { kind: 'flag', help: 'with --seed: walk through event by event, with a table of all nodes' },
@@ -77,8 +81,8 @@ export async function seedsCommand(args: readonly string[], context: CommandCont
 }
 
 function planOptions(values: Values, seed: number): Omit<SimTask, 'checkDeterminism'> {
-  const { nodes, seconds, interleaving, 'exceed-budget': exceedBudget } = values
-  return { seed, nodes, seconds, interleaving, exceedBudget }
+  const { nodes, seconds, calm, interleaving, 'exceed-budget': exceedBudget } = values
+  return { seed, nodes, seconds, calm, interleaving, exceedBudget }
 }
 
 async function runOne(

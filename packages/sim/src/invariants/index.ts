@@ -1,4 +1,5 @@
 export { answers } from './answers.ts'
+export { firstLeaderStays, nothingDropped } from './calm.ts'
 export { committedNeverLost } from './committed-never-lost.ts'
 export { committedOnQuorum } from './committed-on-quorum.ts'
 export { configurationOfTheLog } from './configuration-of-the-log.ts'

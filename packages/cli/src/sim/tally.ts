@@ -1,8 +1,15 @@
 import type { OutputStream } from '@troupe/benchmarks'
+import { aligned } from './output.ts'
 import { Progress } from './progress.ts'
 import type { SimTaskResult } from './worker.ts'
 
 type Verdict = SimTaskResult['verdict']
+
+/** How many seeds reached a situation, and how often all of them together did. */
+interface Reached {
+  runs: number
+  times: number
+}
 
 /** What many seeds came to, and a line that tells of it while they run. */
 export class Tally {
@@ -11,6 +18,7 @@ export class Tally {
   #done = 0
   #events = 0
   readonly #coverage: Record<string, number> = {}
+  readonly #situations: Record<string, Reached> = {}
   readonly #failures: SimTaskResult[] = []
   readonly #unknown: number[] = []
 
@@ -30,6 +38,10 @@ export class Tally {
     this.#events += result.events
     for (const [name, count] of Object.entries(result.coverage)) {
       this.#coverage[name] = (this.#coverage[name] ?? 0) + count
+    }
+    for (const [name, count] of Object.entries(result.situations)) {
+      const { runs, times } = this.#situations[name] ?? { runs: 0, times: 0 }
+      this.#situations[name] = { runs: runs + Math.min(1, count), times: times + count }
     }
     if (result.verdict === 'unknown') this.#unknown.push(result.seed)
     if (result.verdict === 'fail') {
@@ -57,6 +69,18 @@ export class Tally {
     if (this.#unknown.length > 0) this.#progress.write(`unknown: ${this.#unknown.join(' ')}\n`)
     const reached = Object.entries(this.#coverage).map(([name, count]) => `${name} ${count}`)
     this.#progress.write(`${reached.join(', ')}\n`)
+    if (this.#done > 0) this.#progress.write(`\n${this.#situationTable()}`)
+  }
+
+  /** The dangerous places: one that no seed has reached is a gap in the faults. */
+  #situationTable(): string {
+    const all = Object.entries(this.#situations)
+    const rows = all
+      .filter(([, { runs }]) => runs > 0)
+      .map(([name, { runs, times }]) => [name, `${runs}`.padStart(4), `${times}`.padStart(8)])
+    const never = all.filter(([, { runs }]) => runs === 0).map(([name]) => name)
+    const last = never.length === 0 ? 'none was missed' : `never: ${never.join('; ')}`
+    return `${aligned([['situation', 'runs', '   times'], ...rows])}${last}\n`
   }
 
   /** As a value, for `--json`. */
@@ -68,6 +92,7 @@ export class Tally {
       failures: this.#failures,
       unknown: this.#unknown,
       coverage: this.#coverage,
+      situations: this.#situations,
     }
   }
 }

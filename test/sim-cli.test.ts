@@ -102,7 +102,64 @@ describe('troupe sim', () => {
     assert.match(stdout, /\d+ of 100000 seeds in .* \d+ passed, 0 failed/)
   })
 
+  test('a failing seed becomes a schedule, and that fails when it is replayed', async () => {
+    const path = join(command.scratch, 'shrunk.json')
+    const slip = 'commits-earlier-term-by-counting'
+    const size = ['--seeds', '60', '--seconds', '5', '--events', '100000']
+    const { code, stdout } = await command.run('sim', 'shrink', '--mutant', slip, ...size, '--out', path)
+    assert.equal(code, 0, stdout)
+    assert.match(stdout, /^mutant commits-earlier-term-by-counting: .*\n {2}breaks: .*§5\.4\.2/m)
+    assert.match(stdout, /\d+ steps became \d+, by \d+ tries/)
+    const { mutant, fails } = JSON.parse(readFileSync(path, 'utf8'))
+    const again = await command.run('sim', 'replay', path, '--timeline')
+    assert.equal(again.code, 1, again.stdout)
+    assert.ok(again.stdout.includes(`FAILED: ${fails.invariant}`), again.stdout)
+    assert.equal(mutant, slip)
+    const asIs = await command.run('sim', 'replay', path, '--as-is')
+    assert.notEqual(asIs.code, 1, asIs.stdout)
+  })
+
+  test('a mutant is found, and the table says by what', async () => {
+    const path = join(command.scratch, 'mutants.json')
+    const args = ['--only', 'commits-earlier-term-by-counting', '--events', '0', '--json', path]
+    const { code, stdout } = await command.run('sim', 'mutants', ...args)
+    assert.equal(code, 0, stdout)
+    assert.match(stdout, /^commits-earlier-term-by-counting +Raft §5\.4\.2.* committed on a quorum/m)
+    const [killed] = JSON.parse(readFileSync(path, 'utf8'))
+    assert.equal(killed.found.failure.kind, 'invariant')
+  })
+
+  test('a campaign goes on where the last one stopped, and sums up', async () => {
+    const file = join(command.scratch, 'campaign.json')
+    const args = ['sim', 'campaign', '--minutes', '0.03', '--seconds', '0.5', '--file', file]
+    let next = 1
+    for (const runs of [1, 2]) {
+      const { code, stdout } = await command.run(...args)
+      assert.equal(code, 0, stdout)
+      const campaign = JSON.parse(readFileSync(file, 'utf8'))
+      assert.equal(campaign.runs.length, runs)
+      const run = campaign.runs.at(-1)
+      assert.equal(run.from, next)
+      assert.ok(run.seeds > 0 && run.events > 0 && run.virtualHours >= 0)
+      next += run.seeds
+      assert.equal(campaign.nextSeed, next)
+    }
+    assert.match(readFileSync(join(command.scratch, 'campaign.md'), 'utf8'), /\| together +\|/)
+  })
+
   for (const [args, line] of [
+    [['replay'], /^troupe: FILE is undefined; expected a schedule/],
+    [
+      ['replay', 'no-such.json'],
+      /^troupe: FILE is "no-such.json"; expected a file that can be read \(ENOENT\)\n$/,
+    ],
+    [['replay', 'package.json'], /^troupe: format is undefined; expected 1\n$/],
+    [
+      ['campaign', '--file', 'package.json'],
+      /^troupe: --file is "package.json"; expected a file that an earlier/,
+    ],
+    [['mutants', '--only', 'no-such'], /^troupe: --only is "no-such"; expected one of /],
+    [['no-such'], /^troupe: unknown command "no-such"; see troupe sim --help\n$/],
     [['--seeds', '0'], /^troupe: --seeds is 0; expected/],
     [['--seed', 'x'], /^troupe: --seed is "?x"?; expected/],
     [['--nodes', '8'], /^troupe: --nodes is 8; expected an integer from 1 to 7\n$/],

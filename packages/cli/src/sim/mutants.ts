@@ -111,17 +111,8 @@ function line({ mutant, found, seeds, seconds }: Killed): string {
   return `${mutant.name}: ${found.failure.invariant} after ${spent}; ${found.drawnSteps} steps became ${found.steps}`
 }
 
-const HEADS = [
-  'mutant',
-  'rule',
-  'found by',
-  'seeds',
-  's',
-  'steps',
-  'shrinking, s',
-  'by chance',
-  'by priorities',
-]
+const HEADS = ['mutant', 'rule', 'found by', 'seeds', 's', 'steps', 'shrinking, s']
+const RATE_HEADS = ['by chance', 'by priorities']
 
 function rows(results: readonly Killed[]): string[][] {
   const body = results.map(({ mutant, found, seeds, seconds, rates }) => [
@@ -132,10 +123,10 @@ function rows(results: readonly Killed[]): string[][] {
     seconds.toFixed(1),
     found === undefined ? '' : `${found.steps}`,
     found === undefined ? '' : found.shrinkSeconds.toFixed(0),
-    `${rates?.random ?? ''}`,
-    `${rates?.priorities ?? ''}`,
+    ...(rates === undefined ? [] : [`${rates.random}`, `${rates.priorities}`]),
   ])
-  return [HEADS, ...body]
+  const hasRates = results.some(({ rates }) => rates !== undefined)
+  return [hasRates ? [...HEADS, ...RATE_HEADS] : HEADS, ...body]
 }
 
 function foundBy({ kind, invariant }: { readonly kind: string; readonly invariant: string }): string {
@@ -175,7 +166,9 @@ function document(results: readonly Killed[], seconds: number, rate: number): st
     '(`packages/sim/src/mutants`). Then seeds are run until one fails, and that one is made smaller.',
     `Written by \`pnpm troupe sim mutants --write\`, with seeds of ${seconds} virtual s from 1 on. \`seeds\` and \`s\`: how many, and how`,
     'long, until it was found, on one core; `steps`: what the schedule was made smaller to (`packages/sim/schedules`).',
-    `The last two columns: how many of ${rate} seeds find it, with turns by chance and by priorities.`,
+    ...(rate === 0
+      ? []
+      : [`The last two columns: how many of ${rate} seeds find it, with turns by chance and by priorities.`]),
     '',
     markdownTable(rows(results)),
     '',

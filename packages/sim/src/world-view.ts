@@ -89,11 +89,14 @@ export interface WorldView {
   contentOf(member: Member): LogContent | undefined
 }
 
-/** One property that holds at any time. One file each. */
-export interface Invariant {
-  readonly name: string
-  /** The events that it looks at. */
+/** Somebody who looks at events of some kinds. */
+export interface Watcher {
   readonly on: readonly SimEventKind[]
-  /** Called after each such event. Throws a Violation (contract.ts) where the property does not hold. */
+  /** Called after each such event. */
   check(world: WorldView, event: SimEvent): void
+}
+
+/** One property that holds at any time: `check` throws a Violation (contract.ts) where it does not. One file each. */
+export interface Invariant extends Watcher {
+  readonly name: string
 }

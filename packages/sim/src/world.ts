@@ -44,7 +44,7 @@ import { Timeline } from './timeline.ts'
 import { Trace } from './trace.ts'
 import { TurnOrder } from './turn-order.ts'
 import { startWorkload, type WorkloadHost } from './workload.ts'
-import type { Invariant, SimEvent, SimEventKind } from './world-view.ts'
+import type { SimEvent, SimEventKind, Watcher } from './world-view.ts'
 
 /** Why a run failed. */
 export interface Failure {
@@ -100,7 +100,7 @@ export class World
   readonly stage: Stage
   readonly #liveness: Liveness
   readonly #configurations: Configurations
-  readonly #byKind = new Map<SimEventKind, Invariant[]>()
+  readonly #byKind = new Map<SimEventKind, Watcher[]>()
   readonly quiet: QuietAfterHeal
   readonly situations: SituationWatch
   /** What directories held when they were wiped, by name and incarnation. */
@@ -117,10 +117,10 @@ export class World
     this.#configurations = new Configurations(bootstrap)
     const { invariants, quiet } = allInvariants(this.coverage, plan.isCalm)
     this.quiet = quiet
-    for (const invariant of invariants) {
-      for (const kind of invariant.on) this.#byKind.set(kind, [...(this.#byKind.get(kind) ?? []), invariant])
-    }
     this.situations = new SituationWatch(this, allSituations(this))
+    for (const watcher of [...invariants, ...this.situations.watchers]) {
+      for (const kind of watcher.on) this.#byKind.set(kind, [...(this.#byKind.get(kind) ?? []), watcher])
+    }
     const total = plan.voters + plan.learners + plan.spares
     this.nodes = Array.from({ length: total }, (_, index) => {
       return new SimNode(this, index, index < plan.voters + plan.learners ? bootstrap : EMPTY_CONFIGURATION)
@@ -201,8 +201,7 @@ export class World
     if (this.failure !== undefined) return
     try {
       this.#note(event)
-      for (const invariant of this.#byKind.get(event.kind) ?? []) invariant.check(this, event)
-      this.situations.note(event)
+      for (const watcher of this.#byKind.get(event.kind) ?? []) watcher.check(this, event)
     } catch (error) {
       this.failed('invariant', error)
       throw error

@@ -10,13 +10,15 @@ export const disks: readonly SituationMaker[] = [
       if (hasSteppedDown(actor) && core.metrics.persistStalls > before.persistStalls) reached()
     },
   })),
-  situation('heartbeats left over a stalled disk', 'and kept their sender in office', (reached) => ({
-    sent: {
-      heartbeat: (_, { node }) => {
+  situation(
+    'leader went on over a stalled disk',
+    'its heartbeats do not wait, nor do the others',
+    (reached) => ({
+      led: ({ node }) => {
         if (node.disk.isStalled) reached()
       },
-    },
-  })),
+    }),
+  ),
   situation('disk was full while leading', 'entries wait, and go to the peers all the same', (reached) => ({
     persisting: ({ entries }, { node, core }) => {
       if (entries.length > 0 && core.role === 'leader' && node.disk.isFull) reached()
@@ -67,9 +69,9 @@ export const disks: readonly SituationMaker[] = [
     },
   })),
   situation('damaged end given up', 'the leader does not have it: it was not committed', (reached) => ({
-    persisting: ({ truncateFrom }, { node }) => {
+    truncating: (from, { node }) => {
       const last = node.disk.log.damaged.at(-1)
-      if (truncateFrom !== undefined && last !== undefined && last.to >= truncateFrom) reached()
+      if (last !== undefined && last.to >= from) reached()
     },
   })),
   situation('damage that no voter vouches for', 'all have answered: only a leader can help', (reached) => {

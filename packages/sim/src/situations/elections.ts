@@ -60,12 +60,13 @@ export const elections: readonly SituationMaker[] = [
       if (hasSteppedDown(actor) && !isStalled && isVoter) reached()
     },
   })),
-  situation('deposed leader went on speaking', 'its word came to somebody in a later term', (reached) => {
-    const look = (message: { readonly term: number }, { core }: Actor): void => {
-      if (message.term < core.term) reached()
-    }
-    return { got: { heartbeat: look, appendRequest: look } }
-  }),
+  situation('deposed leader went on speaking', 'and was told that its term is over (§5.1)', (reached) => ({
+    sent: {
+      heartbeatReply: ({ round }) => {
+        if (round === 0) reached()
+      },
+    },
+  })),
   situation('transfer completed', 'who was told to campaign leads', transferCompleted),
   situation('transfer abandoned', 'the target did not take over in time, or another did', (reached) => ({
     operated: (_, outcome) => {

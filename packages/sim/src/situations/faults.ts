@@ -9,14 +9,14 @@ export const faults: readonly SituationMaker[] = [
     'answer for an earlier life',
     'it was asked by a start of this node that is no more',
     (reached) => ({
-      gotAny: ({ toBoot, toIncarnation }, { node }) => {
-        if (toBoot !== 0 && toBoot !== node.boot && toIncarnation === node.incarnation) reached()
+      strayed: ({ toIncarnation }, { node }) => {
+        if (toIncarnation === node.incarnation) reached()
       },
     }),
   ),
   situation('answer for an earlier incarnation', 'of the same name, with another directory', (reached) => ({
-    gotAny: ({ toIncarnation }, { node }) => {
-      if (toIncarnation !== 0 && toIncarnation !== node.incarnation) reached()
+    strayed: ({ toIncarnation }, { node }) => {
+      if (toIncarnation !== node.incarnation) reached()
     },
   })),
   situation('paused leader woke up deposed', 'and still thinks that it leads', (reached, world) => ({

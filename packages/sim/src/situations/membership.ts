@@ -25,8 +25,8 @@ export const membership: readonly SituationMaker[] = [
     },
   })),
   situation('uncommitted configuration taken back', 'with the entry that brought it', (reached) => ({
-    persisting: ({ truncateFrom }, { before }) => {
-      if (truncateFrom !== undefined && truncateFrom <= before.configurationIndex) reached()
+    truncating: (from, { before }) => {
+      if (from <= before.configurationIndex) reached()
     },
   })),
   situation('leader elected in a joint configuration', 'by a majority of both halves', (reached) => ({
@@ -95,10 +95,9 @@ function changeRefused(reason: ChangeRefusal): SituationMaker {
 /** Looks where a leader appends the simple configuration that follows a joint one. */
 function onLeaving(look: (before: Configuration, actor: Actor) => void): Hooks {
   return {
-    persisting: ({ entries }, actor) => {
+    configuring: (actor) => {
       const { core, before } = actor
-      if (core.role !== 'leader' || !isJoint(before.configuration)) return
-      if (isJoint(core.configuration) || !entries.some(({ kind }) => kind === EntryKind.configuration)) return
+      if (!isJoint(before.configuration) || isJoint(core.configuration)) return
       look(before.configuration, actor)
     },
   }
@@ -110,8 +109,7 @@ function incarnationPromoted(reached: () => void): Hooks {
     started: ({ node }) => {
       if (!first.has(node.id)) first.set(node.id, node.incarnation)
     },
-    persisting: ({ entries }, { core, before }) => {
-      if (core.role !== 'leader' || entries.every(({ kind }) => kind !== EntryKind.configuration)) return
+    configuring: ({ core, before }) => {
       for (const { id, incarnation } of core.configuration.voters) {
         if (first.get(id) === incarnation) continue
         const isNew = before.configuration.voters.every((voter) => voter.incarnation !== incarnation)

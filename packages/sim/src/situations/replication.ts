@@ -3,15 +3,14 @@ import { type Hooks, type SituationMaker, situation } from './situation.ts'
 /** Entries on their way to a quorum, and those that do not get there (Raft §5.3, §5.4.2). */
 export const replication: readonly SituationMaker[] = [
   situation('log overwritten', 'entries that were not committed gave way to others', (reached) => ({
-    persisting: ({ truncateFrom }, { node }) => {
-      if (truncateFrom !== undefined && truncateFrom <= node.disk.log.seen.lastIndex) reached()
+    truncating: (from, { node }) => {
+      if (from <= node.disk.log.seen.lastIndex) reached()
     },
   })),
   situation('several terms overwritten at once', 'what more than one leader had left', (reached) => ({
-    persisting: ({ truncateFrom }, { node }) => {
-      if (truncateFrom === undefined) return
+    truncating: (from, { node }) => {
       const { seen } = node.disk.log
-      const first = seen.termAt(truncateFrom)
+      const first = seen.termAt(from)
       if (first !== undefined && first !== seen.termAt(seen.lastIndex)) reached()
     },
   })),
@@ -100,11 +99,10 @@ function flushOutlivedItsEntries(reached: () => void): Hooks {
   /** By node: the flush whose entries are gone, and the request that removed them. */
   const outlived = new Map<number, { readonly boot: number; readonly token: number; readonly by: number }>()
   return {
-    persisting: ({ truncateFrom, token: by }, { node }) => {
-      if (truncateFrom === undefined) return
+    truncating: (from, { node }, by) => {
       const cut = node.disk.log.waiting.find(({ entries }) => {
         const last = entries.at(-1)
-        return last !== undefined && last.index >= truncateFrom
+        return last !== undefined && last.index >= from
       })
       if (cut !== undefined) outlived.set(node.index, { boot: node.boot, token: cut.token, by })
     },

@@ -68,11 +68,16 @@ export interface Hooks {
   readonly sent?: OfMessages
   /** A message was in the mailbox of the turn that is over. */
   readonly got?: OfMessages
-  readonly gotAny?: (message: Message, actor: Actor) => void
+  /** An answer was in it that an earlier life of this node had asked for. */
+  readonly strayed?: (message: Message, actor: Actor) => void
   /** Something else was in it. */
   readonly event?: OfEvents
   /** A frame of a client was in it. */
   readonly clientFrame?: (bytes: Uint8Array, actor: Actor) => void
+  /** Entries from `from` on are to be removed from the log: `disk.log.seen` has them still. */
+  readonly truncating?: (from: number, actor: Actor, token: number) => void
+  /** A leader has appended a configuration: `before` has the one before it. */
+  readonly configuring?: (actor: Actor) => void
   /** See SimEvent of the same names. */
   readonly persisting?: (request: PersistRequest, actor: Actor) => void
   readonly flushing?: (request: PersistRequest, node: NodeView) => void

@@ -21,7 +21,7 @@ import type { CommittedEntry } from '../ledger.ts'
 import { LogContent } from '../log-content.ts'
 import { planOf } from '../plan.ts'
 import { runSeed } from '../run-seed.ts'
-import type { NodeView, WorldView } from '../world-view.ts'
+import type { NodeView, SimEvent, WorldView } from '../world-view.ts'
 import { allSituations, SituationWatch } from './index.ts'
 
 const member = (index: number) => ({ id: `n${index + 1}`, incarnation: 1000 * (index + 1) })
@@ -64,6 +64,7 @@ class Scene {
   readonly #committed: CommittedEntry[] = []
   readonly #actors = [0, 1, 2].map((index) => new Actor(index))
   readonly #watch: SituationWatch
+  readonly #world: WorldView
 
   constructor() {
     const committed = this.#committed
@@ -75,8 +76,15 @@ class Scene {
     }
     const nodes = this.#actors.map(({ view }) => view)
     const world = { plan: planOf({ seed: 1 }), nowMs: 0, nodes, ledger } as unknown as WorldView
+    this.#world = world
     this.#watch = new SituationWatch(world, allSituations(world))
     for (const at of [0, 1, 2]) this.start(at)
+  }
+
+  #note(event: SimEvent): void {
+    for (const watcher of this.#watch.watchers) {
+      if (watcher.on.includes(event.kind)) watcher.check(this.#world, event)
+    }
   }
 
   at(index: number): Actor {
@@ -84,15 +92,15 @@ class Scene {
   }
 
   start(at: number): void {
-    this.#watch.note({ kind: 'started', node: this.at(at).view })
+    this.#note({ kind: 'started', node: this.at(at).view })
   }
 
   turn(at: number, ...events: NodeEvent<ClientEvent>[]): void {
-    this.#watch.note({ kind: 'turned', node: this.at(at).view, events })
+    this.#note({ kind: 'turned', node: this.at(at).view, events })
   }
 
   sent(at: number, message: object): void {
-    this.#watch.note({ kind: 'sent', node: this.at(at).view, message: message as Message })
+    this.#note({ kind: 'sent', node: this.at(at).view, message: message as Message })
   }
 
   got(at: number, message: object): void {
@@ -102,7 +110,7 @@ class Scene {
   persist(at: number, request: Partial<PersistRequest>): void {
     const nothing = { token: 1, hardState: undefined, reset: undefined, truncateFrom: undefined }
     const whole = { ...nothing, repairs: [], entries: [], compactTo: undefined, messages: [], ...request }
-    this.#watch.note({ kind: 'persisting', node: this.at(at).view, request: whole })
+    this.#note({ kind: 'persisting', node: this.at(at).view, request: whole })
     this.at(at).log.waiting.push(whole)
   }
 
@@ -118,7 +126,7 @@ class Scene {
 
   crash(at: number): void {
     this.at(at).fields.life = undefined
-    this.#watch.note({ kind: 'crashed', node: this.at(at).view })
+    this.#note({ kind: 'crashed', node: this.at(at).view })
   }
 
   get names(): string[] {
@@ -171,7 +179,7 @@ describe('a situation is noted:', () => {
     scene.become(0, { role: 'leader', leader: 'n1' })
     scene.become(1, { role: 'leader', term: 2, leader: 'n2' })
     scene.expect('two leaders at once')
-    scene.got(1, { kind: 'heartbeat', term: 1 })
+    scene.sent(1, { kind: 'heartbeatReply', term: 2, round: 0 })
     scene.expect('two leaders at once', 'deposed leader went on speaking')
   })
 

@@ -1,6 +1,14 @@
-import type { Message, MessageKind, NodeEvent, RaftCore } from '@troupe/core'
+import {
+  type Entry,
+  EntryKind,
+  type Message,
+  type MessageKind,
+  type NodeEvent,
+  type PersistRequest,
+  type RaftCore,
+} from '@troupe/core'
 import type { ClientEvent } from '@troupe/machines'
-import type { NodeView, SimEvent, WorldView } from '../world-view.ts'
+import type { NodeView, SimEvent, SimEventKind, Watcher, WorldView } from '../world-view.ts'
 import type { Actor, Hooks, Situation, Stance } from './situation.ts'
 
 type Handler<Key extends keyof Hooks> = NonNullable<Hooks[Key]>
@@ -29,18 +37,25 @@ class Watched implements Actor {
     return core.role !== before.role || core.term !== before.term || core.leader !== before.leader
   }
 
+  /** A configuration comes and goes with what is stored. */
+  hasStored = false
+
   /** The turn is over, and everybody has looked. */
   settle(nowMs: number): void {
     const { core, before } = this
-    before.role = core.role
-    before.term = core.term
-    before.leader = core.leader
     before.commitIndex = core.commitIndex
     before.lastIndex = core.lastIndex
+    before.atMs = nowMs
+    if (this.isOther) {
+      before.role = core.role
+      before.term = core.term
+      before.leader = core.leader
+      before.persistStalls = core.metrics.persistStalls
+    }
+    if (!this.hasStored) return
+    this.hasStored = false
     before.configuration = core.configuration
     before.configurationIndex = core.configurationIndex
-    before.persistStalls = core.metrics.persistStalls
-    before.atMs = nowMs
   }
 }
 
@@ -68,9 +83,11 @@ export class SituationWatch {
       led: all('led'),
       sent: all('sent'),
       got: all('got'),
-      gotAny: all('gotAny'),
+      strayed: all('strayed'),
       event: all('event'),
       clientFrame: all('clientFrame'),
+      truncating: all('truncating'),
+      configuring: all('configuring'),
       persisting: all('persisting'),
       flushing: all('flushing'),
       committed: all('committed'),
@@ -88,41 +105,47 @@ export class SituationWatch {
     return Object.fromEntries(this.situations.map(({ name, count }) => [name, count]))
   }
 
-  /** To be called with every event of the simulation, in order. */
-  note(event: SimEvent): void {
-    switch (event.kind) {
-      case 'turned':
-        return this.#turned(event.node, event.events)
-      case 'sent': {
-        const { message } = event
-        const handlers = this.#sent.get(message.kind)
-        const actor = handlers && this.#lives[event.node.index]
-        if (actor) for (const handle of handlers) handle(message, actor)
-        return
-      }
-      case 'persisting': {
-        const actor = this.#lives[event.node.index]
-        if (actor) for (const handle of this.#handlers.persisting) handle(event.request, actor)
-        return
-      }
-      case 'flushing':
-        for (const handle of this.#handlers.flushing) handle(event.request, event.node)
-        return
-      case 'started':
-        return this.#started(event.node)
-      case 'crashed':
-        return this.#crashed(event.node)
-      case 'readGranted': {
-        const actor = event.read === undefined ? this.#lives[event.node.index] : undefined
+  /** What looks at the simulation for them: one for each kind of event. */
+  get watchers(): readonly Watcher[] {
+    return [
+      on('sent', ({ node, message }) => this.#sentMessage(node, message)),
+      on('turned', ({ node, events }) => this.#turned(node, events)),
+      on('persisting', ({ node, request }) => this.#persisting(node, request)),
+      on('flushing', ({ node, request }) => {
+        for (const handle of this.#handlers.flushing) handle(request, node)
+      }),
+      on('started', ({ node }) => this.#started(node)),
+      on('crashed', ({ node }) => this.#crashed(node)),
+      on('readGranted', ({ node, read }) => {
+        const actor = read === undefined ? this.#lives[node.index] : undefined
         if (actor) for (const handle of this.#handlers.leaseRead) handle(actor)
-        return
-      }
-      case 'frameRefused':
+      }),
+      on('frameRefused', () => {
         for (const handle of this.#handlers.frameRefused) handle()
-        return
-      case 'operated':
-        for (const handle of this.#handlers.operated) handle(event.command, event.outcome)
-        return
+      }),
+      on('operated', ({ command, outcome }) => {
+        for (const handle of this.#handlers.operated) handle(command, outcome)
+      }),
+    ]
+  }
+
+  #sentMessage(node: NodeView, message: Message): void {
+    const handlers = this.#sent.get(message.kind)
+    const actor = handlers && this.#lives[node.index]
+    if (actor) for (const handle of handlers) handle(message, actor)
+  }
+
+  #persisting(node: NodeView, request: PersistRequest): void {
+    const actor = this.#lives[node.index]
+    if (actor === undefined) return
+    actor.hasStored = true
+    for (const handle of this.#handlers.persisting) handle(request, actor)
+    const { truncateFrom, token, entries } = request
+    if (truncateFrom !== undefined) {
+      for (const handle of this.#handlers.truncating) handle(truncateFrom, actor, token)
+    }
+    if (actor.core.role === 'leader' && entries.some(isConfiguration)) {
+      for (const handle of this.#handlers.configuring) handle(actor)
     }
   }
 
@@ -159,7 +182,11 @@ export class SituationWatch {
   }
 
   #gotMessage(message: Message, actor: Actor): void {
-    for (const handle of this.#handlers.gotAny) handle(message, actor)
+    // A boot is never used again, under another incarnation either.
+    const { toBoot } = message
+    if (toBoot !== 0 && toBoot !== actor.node.boot) {
+      for (const handle of this.#handlers.strayed) handle(message, actor)
+    }
     for (const handle of this.#got.get(message.kind) ?? NONE) handle(message, actor)
   }
 
@@ -170,6 +197,15 @@ export class SituationWatch {
 }
 
 const NONE: readonly never[] = []
+
+const isConfiguration = ({ kind }: Entry): boolean => kind === EntryKind.configuration
+
+function on<Kind extends SimEventKind>(
+  kind: Kind,
+  look: (event: Extract<SimEvent, { kind: Kind }>) => void,
+): Watcher {
+  return { on: [kind], check: (_, event) => look(event as Extract<SimEvent, { kind: Kind }>) }
+}
 
 /** What is looked for, by the kind it is looked for in. The kind of a handler is that of its key. */
 function byKind<Handle>(tables: readonly object[]): Map<MessageKind | string, Handle[]> {

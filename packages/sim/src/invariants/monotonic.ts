@@ -8,8 +8,6 @@ interface Seen {
   vote: string
   commit: number
   applied: number
-  leads: number
-  match: ReadonlyMap<string, number>
 }
 
 /**
@@ -19,6 +17,8 @@ interface Seen {
 export function monotonic(): Invariant {
   const name = 'monotonic'
   const seen: (Seen | undefined)[] = []
+  /** Who comes back as a member begins anew, with a progress of its own. */
+  const matches = new WeakMap<object, number>()
 
   const check = (node: NodeView, what: string, before: number, now: number): void => {
     demand(now >= before, name, () => `${node.id}: ${what} goes from ${before} to ${now}`)
@@ -52,14 +52,12 @@ export function monotonic(): Invariant {
       last.commit = core.commitIndex
       last.applied = driver.applied
       if (core.role !== 'leader') return
-      if (last.leads !== core.term) last.match = new Map()
-      last.leads = core.term
-      const { matchIndexes } = core
-      for (const [id, match] of matchIndexes) {
-        check(node, `match index of ${id}`, last.match.get(id) ?? 0, match)
+      for (const [id, progress] of core.progress) {
+        const before = matches.get(progress) ?? 0
+        if (progress.match === before) continue
+        check(node, `match index of ${id}`, before, progress.match)
+        matches.set(progress, progress.match)
       }
-      // Without those that are gone: who comes back begins anew.
-      last.match = matchIndexes
     },
   }
 }
@@ -71,6 +69,4 @@ const newlySeen = ({ boot, incarnation }: NodeView, term: number): Seen => ({
   vote: '',
   commit: 0,
   applied: 0,
-  leads: 0,
-  match: new Map(),
 })

@@ -14,11 +14,13 @@ import {
   logMatching,
   monotonic,
   nothingDropped,
+  nothingForgotten,
   oneChangeAtATime,
   oneVote,
   orderedIndexes,
   type QuietAfterHeal,
   quietAfterHeal,
+  snapshotsOfTheLedger,
   stableIsFlushed,
   stateMachineSafety,
   toldAfterFlush,
@@ -49,6 +51,8 @@ export function allInvariants(
     monotonic(),
     oneVote(),
     toldAfterFlush(),
+    nothingForgotten(),
+    snapshotsOfTheLedger(),
     oneChangeAtATime((isJoint) => {
       coverage.configurations++
       if (isJoint) coverage.jointConfigurations++

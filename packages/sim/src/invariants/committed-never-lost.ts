@@ -13,7 +13,14 @@ export function committedNeverLost(): Invariant {
     check({ ledger }, event) {
       if (event.kind !== 'persisting') return
       const { node, request } = event
-      const { truncateFrom, reset } = request
+      const { truncateFrom, reset, repairs } = request
+      for (const { index, term } of repairs) {
+        const committed = ledger.at(index)?.entry.term
+        if (committed === undefined || node.disk.log.seen.termAt(index) !== committed) continue
+        demand(term === committed, name, () => {
+          return `${node.id} repairs committed ${index} of term ${committed} with an entry of ${term}`
+        })
+      }
       if (truncateFrom === undefined && reset === undefined) return
       const { seen } = node.disk.log
       // A reset removes what its snapshot covers, and what does not belong behind it.

@@ -17,6 +17,8 @@ export function stableIsFlushed(): Invariant {
       const { seen, flushed } = node.disk.log
       // A log that begins anew behind a snapshot is not written yet, but the snapshot is.
       if (core === undefined || core.stableIndex <= Math.max(seen.base.index, flushed.base.index)) return
+      // Until a repair is written its place counts as damaged, so as not there.
+      if (core.damaged.length > 0) return
       const { stableIndex: index } = core
       const [mine, stored] = [seen.termAt(index), flushed.termAt(index)]
       demand(mine === stored, name, () => {

@@ -2,16 +2,9 @@ import { flipBits, LinkFaults, type LinkRule } from '@troupe/faults'
 import type { Coverage } from './coverage.ts'
 import type { Dice } from './dice.ts'
 import { linkPlace, noiseAt } from './noise.ts'
+import type { NetworkSpeed } from './plan.ts'
 import type { Scheduler, Task } from './scheduler.ts'
 import { type FrameDeed, linkName } from './step.ts'
-
-/** How the network is when nothing is wrong with it. */
-export interface NetworkSpeed {
-  /** Shortest time of a frame, in ms. */
-  readonly delayMs: number
-  /** Mean of what chance adds to it, in ms. */
-  readonly jitterMs: number
-}
 
 /** Takes the bytes of a frame that arrived. They may have been changed on the way. */
 export type Arrival = (bytes: Uint8Array) => void

@@ -3,16 +3,8 @@ import { demand } from './contract.ts'
 import type { Dice } from './dice.ts'
 import { MemoryLog } from './memory-log.ts'
 import { MemorySnapshots } from './memory-snapshots.ts'
+import type { DiskSpeed } from './plan.ts'
 import type { Scheduler, Task } from './scheduler.ts'
-
-/** How fast a disk is when nothing is wrong with it. */
-export interface DiskSpeed {
-  /** Shortest time of a flush, in ms. */
-  readonly flushMs: number
-  /** Mean of what chance adds to it, in ms. */
-  readonly jitterMs: number
-  readonly bytesPerMs: number
-}
 
 /** Who is told of completions; not called after a crash, until the next open. */
 export interface DiskOwner {

@@ -2,21 +2,14 @@ import type { Message } from '@troupe/core'
 import { decodePeerFrame, encodePeerFrame } from '@troupe/wire'
 import type { Carrier } from './carrier.ts'
 import type { Dice } from './dice.ts'
+import { GROUP, type HintChances } from './plan.ts'
 import type { Scheduler } from './scheduler.ts'
-import { GROUP, type SimNode } from './sim-node.ts'
+import type { SimNode } from './sim-node.ts'
 
 /** Times of hints about peers, in ms. */
 const GONE_MS = 3
 const EXIT_MS = 26
 const UP_MS = 20
-
-/** Whatever one of these has for its probability happens to each life. */
-export interface HintChances {
-  /** A crash that the peers are never told of. */
-  readonly silentCrash: number
-  /** The supervisor tells of an exit. */
-  readonly exitTold: number
-}
 
 /** The links between nodes: the real codec, with faults in between, and hints of who is there. */
 export class PeerNetwork {

@@ -7,12 +7,60 @@ import {
   type GatewayOptions,
   type SessionLimits,
 } from '@troupe/machines'
-import type { NetworkSpeed } from './carrier.ts'
 import { type Dice, diceOf, streams } from './dice.ts'
-import type { DiskSpeed } from './memory-disk.ts'
-import type { HintChances } from './peer-network.ts'
-import { GROUP, type TurnSpeed } from './sim-node.ts'
-import type { Workload } from './workload.ts'
+
+/** The number of the only group. */
+export const GROUP = 1
+
+/** How the network is when nothing is wrong with it. */
+export interface NetworkSpeed {
+  /** Shortest time of a frame, in ms. */
+  readonly delayMs: number
+  /** Mean of what chance adds to it, in ms. */
+  readonly jitterMs: number
+}
+
+/** How fast a disk is when nothing is wrong with it. */
+export interface DiskSpeed {
+  /** Shortest time of a flush, in ms. */
+  readonly flushMs: number
+  /** Mean of what chance adds to it, in ms. */
+  readonly jitterMs: number
+  readonly bytesPerMs: number
+}
+
+/** How long a turn takes. */
+export interface TurnSpeed {
+  readonly leastMs: number
+  /** What chance adds to it at most, in ms. */
+  readonly jitterMs: number
+}
+
+/** Whatever one of these has for its probability happens to each life. */
+export interface HintChances {
+  /** A crash that the peers are never told of. */
+  readonly silentCrash: number
+  /** The supervisor tells of an exit. */
+  readonly exitTold: number
+}
+
+/** What clients do. */
+export interface Workload {
+  readonly clients: number
+  readonly keys: number
+  /** Operations of one client at the same time. */
+  readonly concurrency: number
+  /** Mean time between an answer and the next question, in ms. */
+  readonly thinkMs: number
+  /** Share of queries among the operations. */
+  readonly reads: number
+  /** Share of compare-and-sets among the writes. */
+  readonly compareAndSets: number
+  readonly consistencies: readonly Consistency[]
+  /** Mean time that a caller waits. */
+  readonly deadlineMs: number
+  readonly retransmitMs: number
+}
 
 /** Faults that happen again and again, each with a rate of its own. */
 export const faultKinds = [

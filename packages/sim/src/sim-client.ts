@@ -14,8 +14,8 @@ import { codec } from '@troupe/wire'
 import type { Coverage } from './coverage.ts'
 import { noiseAt, places } from './noise.ts'
 import type { Oracle, Reading } from './oracle.ts'
+import { GROUP } from './plan.ts'
 import type { Scheduler, Task } from './scheduler.ts'
-import { GROUP } from './sim-node.ts'
 
 export interface ClientHost {
   readonly scheduler: Scheduler

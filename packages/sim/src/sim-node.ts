@@ -31,18 +31,12 @@ import type { Connection } from './connection.ts'
 import { Violation } from './contract.ts'
 import type { Coverage } from './coverage.ts'
 import type { Dice } from './dice.ts'
-import { type DiskOwner, type DiskSpeed, MemoryDisk } from './memory-disk.ts'
+import { type DiskOwner, MemoryDisk } from './memory-disk.ts'
 import { noiseAt, places } from './noise.ts'
+import { type DiskSpeed, GROUP, type TurnSpeed } from './plan.ts'
 import type { Scheduler, Task } from './scheduler.ts'
 import type { TurnOrder } from './turn-order.ts'
 import type { Life, NodeView, SimEvent } from './world-view.ts'
-
-/** How long a turn takes. */
-export interface TurnSpeed {
-  readonly leastMs: number
-  /** What chance adds to it at most, in ms. */
-  readonly jitterMs: number
-}
 
 /** Everything about a node that does not change in a run. */
 export interface NodeSettings {
@@ -79,7 +73,6 @@ interface NodeLife extends Life {
 
 const MIN_ALARM_MS = 0.001
 const CLUSTER_ID = 'sim'
-export const GROUP = 1
 const INCARNATIONS = 1000
 
 export class SimNode implements NodeView, DiskOwner {

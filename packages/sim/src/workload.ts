@@ -1,28 +1,10 @@
 /** Draws what clients ask for, each again some time after it was answered. */
-import type { Consistency } from '@troupe/machines'
 import { type Dice, diceOf, streams } from './dice.ts'
+import type { Workload } from './plan.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { SimClient } from './sim-client.ts'
 import type { Stage } from './stage.ts'
 import { nextMicrosecond, type OperationDeed } from './step.ts'
-
-/** What clients do. */
-export interface Workload {
-  readonly clients: number
-  readonly keys: number
-  /** Operations of one client at the same time. */
-  readonly concurrency: number
-  /** Mean time between an answer and the next question, in ms. */
-  readonly thinkMs: number
-  /** Share of queries among the operations. */
-  readonly reads: number
-  /** Share of compare-and-sets among the writes. */
-  readonly compareAndSets: number
-  readonly consistencies: readonly Consistency[]
-  /** Mean time that a caller waits. */
-  readonly deadlineMs: number
-  readonly retransmitMs: number
-}
 
 /** What the workload needs of its world. */
 export interface WorkloadHost {

@@ -55,6 +55,11 @@ export class MemorySnapshots implements SnapshotStore {
     return this.#pendingBytes
   }
 
+  /** Whether a part of one has come. */
+  get isReceiving(): boolean {
+    return this.#partial !== undefined
+  }
+
   /** Whether the latest one has a flipped bit. */
   get isDamaged(): boolean {
     return this.#complete[0]?.isFlipped === true

@@ -60,7 +60,25 @@ export interface Workload {
   /** Mean time that a caller waits. */
   readonly deadlineMs: number
   readonly retransmitMs: number
+  /** Some clients propose through a node of theirs, which forwards. Not where that one may be removed. */
+  readonly throughNodes: boolean
 }
+
+/** Scenes (scenes.ts): several deeds that together lead where chance alone seldom comes. */
+export const sceneKinds = [
+  'usurp',
+  'lagLeader',
+  'stallLeader',
+  'slowElection',
+  'splitJoint',
+  'damageNearLaggard',
+  'damageNearOldTail',
+  'lateAnswers',
+  'lateSnapshot',
+  'crashReceiver',
+  'flipUncommitted',
+] as const
+export type SceneKind = (typeof sceneKinds)[number]
 
 /** Faults that happen again and again, each with a rate of its own. */
 export const faultKinds = [
@@ -89,6 +107,7 @@ export const faultKinds = [
   'transfer',
   'takeSnapshot',
   'campaign',
+  ...sceneKinds,
 ] as const
 export type FaultKind = (typeof faultKinds)[number]
 
@@ -173,6 +192,7 @@ export const plainPlan: Plan = {
     consistencies: ['linearizable'],
     deadlineMs: 5000,
     retransmitMs: 200,
+    throughNodes: false,
   },
   weather: [],
   rates: Object.fromEntries(faultKinds.map((kind) => [kind, 0])) as Record<FaultKind, number>,
@@ -212,7 +232,7 @@ export function planOf({
     sessions: dice.chance(0.2)
       ? {
           maxSessions: dice.integer(2, 6),
-          maxUnconfirmedCommands: dice.integer(4, 64),
+          maxUnconfirmedCommands: dice.pick([3, 3, 64]),
           sessionTtlMs: dice.pick([0, 2000]),
         }
       : defaultSessionLimits,
@@ -232,7 +252,14 @@ export function planOf({
     exceedBudget,
     interleaving,
   }
-  return calm ? calmed(plan) : plan
+  return calm ? calmed(plan) : withForwarding(plan)
+}
+
+/** Clients that talk to one node alone, where nodes forward and all of them stay. */
+function withForwarding(plan: Plan): Plan {
+  const { memberChange, jointChange, splitJoint, wipe } = plan.rates
+  const throughNodes = plan.knobs.forwardProposals && memberChange + jointChange + splitJoint + wipe === 0
+  return { ...plan, workload: { ...plan.workload, throughNodes } }
 }
 
 /** The same cluster under the same load, on a day on which nothing happens. */
@@ -312,6 +339,7 @@ function drawWorkload(dice: Dice, knobs: RaftKnobs): Workload {
     consistencies: [...fresh, 'stale'],
     deadlineMs: dice.pick([knobs.electionTimeoutMinMs * 2, 5000, 60_000]),
     retransmitMs: Math.ceil(knobs.electionTimeoutMinMs * dice.between(0.5, 3)),
+    throughNodes: false,
   }
 }
 
@@ -341,12 +369,24 @@ const damaging: ReadonlySet<FaultKind> = new Set([
   'failDisk',
 ])
 
+const scenes: ReadonlySet<string> = new Set(sceneKinds)
+
+export const isScene = (kind: FaultKind): kind is SceneKind => scenes.has(kind)
+
+/** The highest rate of a fault. */
+function mostOf(kind: FaultKind): number {
+  // Mostly it finds nobody to do it to.
+  if (kind === 'crashReceiver') return 60
+  if (kind === 'flipUncommitted') return 0.5
+  return damaging.has(kind) ? 0.3 : 2
+}
+
 function drawRates(dice: Dice, knobs: RaftKnobs): Record<FaultKind, number> {
   const rates = {} as Record<FaultKind, number>
   for (const kind of faultKinds) {
-    const most = damaging.has(kind) ? 0.3 : 2
-    const rate = dice.magnitude(0.03, most)
-    const isOn = dice.chance(0.45)
+    const most = mostOf(kind)
+    const rate = dice.magnitude(isScene(kind) ? 0.3 : 0.03, most)
+    const isOn = dice.chance(isScene(kind) ? 0.2 : 0.45)
     // A lease is only as good as the bound on the clocks.
     rates[kind] = isOn && !(kind === 'jump' && knobs.leaseReads) ? rate : 0
   }

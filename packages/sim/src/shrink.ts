@@ -129,7 +129,8 @@ class Shrinking {
   /** Options and timing as they are in the plainest plan, all at once, by groups, or one by one. */
   #plainPlan(): void {
     const { seed, faultMs, voters, learners, spares, workload } = this.best.plan
-    const clients = { ...plainPlan.workload, clients: workload.clients, retransmitMs: workload.retransmitMs }
+    const { clients: count, retransmitMs, throughNodes } = workload
+    const clients = { ...plainPlan.workload, clients: count, retransmitMs, throughNodes }
     const size = { seed, faultMs, voters, learners, spares, exceedBudget: this.best.plan.exceedBudget }
     // Nobody draws from these any more.
     this.#tryPlan({ rates: plainPlan.rates, weather: [], workload: clients })
@@ -141,6 +142,7 @@ class Shrinking {
       this.#tryPlan({ [group]: plainPlan[group] })
     }
     this.#tryPlan({ workload: { ...clients, retransmitMs: plainPlan.workload.retransmitMs } })
+    this.#tryPlan({ workload: { ...this.best.plan.workload, throughNodes: false } })
     for (const group of ['knobs', 'gateway', 'sessions'] as const) this.#plainGroup(group)
   }
 

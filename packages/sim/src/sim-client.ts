@@ -14,8 +14,9 @@ import { codec } from '@troupe/wire'
 import type { Coverage } from './coverage.ts'
 import { noiseAt, places } from './noise.ts'
 import type { Oracle, Reading } from './oracle.ts'
-import { GROUP } from './plan.ts'
+import { GROUP, type Plan } from './plan.ts'
 import type { Scheduler, Task } from './scheduler.ts'
+import { nodeId } from './sim-node.ts'
 
 export interface ClientHost {
   readonly scheduler: Scheduler
@@ -48,11 +49,17 @@ export class SimClient {
   #isBusy = false
   #lastValue = 0
 
-  constructor(host: ClientHost, index: number, retransmitMs: number, seed: number) {
+  constructor(host: ClientHost, index: number, { seed, voters, workload }: Plan) {
     this.#host = host
     this.index = index
     this.name = clientName(index)
-    const options = resolveClientOptions(GROUP, { retransmitMs })
+    const { retransmitMs, throughNodes } = workload
+    // Every second client talks to one node, and that one to the leader.
+    const isIndirect = throughNodes && index % 2 === 0
+    const options = resolveClientOptions(GROUP, {
+      retransmitMs,
+      ...(isIndirect ? { via: nodeId(index % voters), maxFrameCommands: 1 } : {}),
+    })
     this.core = new ClientCore(options, codec, noiseAt(host.scheduler, seed, places.client + index))
   }
 

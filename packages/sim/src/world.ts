@@ -22,13 +22,14 @@ import { Configurations } from './configurations.ts'
 import { Violation } from './contract.ts'
 import { type Coverage, noCoverage } from './coverage.ts'
 import { type Dice, diceOf, streams } from './dice.ts'
+import type { NemesisHost } from './draws.ts'
 import { type BudgetView, mayLose } from './fault-budget.ts'
 import { allInvariants } from './invariant-set.ts'
 import type { QuietAfterHeal } from './invariants/index.ts'
 import { Ledger } from './ledger.ts'
 import { Liveness, type LivenessHost } from './liveness.ts'
 import type { LogContent } from './log-content.ts'
-import { Nemesis, type NemesisHost } from './nemesis.ts'
+import { Nemesis } from './nemesis.ts'
 import { noiseAt, places } from './noise.ts'
 import { Operator } from './operator.ts'
 import { Oracle } from './oracle.ts'
@@ -128,7 +129,7 @@ export class World
     this.nodeIds = this.nodes.map(({ id }) => id)
     this.simClients = Array.from(
       { length: plan.workload.clients },
-      (_, index) => new SimClient(this, index, plan.workload.retransmitMs, plan.seed),
+      (_, index) => new SimClient(this, index, plan),
     )
     const { scheduler, nodes, coverage } = this
     const dice = (place: number): Dice => noiseAt(scheduler, plan.seed, place)

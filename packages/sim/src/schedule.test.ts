@@ -55,6 +55,17 @@ describe('the file of a schedule', () => {
     ['no steps', ({ steps: _, ...file }) => file, 'steps'],
     ['an unknown option', (file) => ({ ...file, plan: { knobs: { speed: 1 } } }), 'plan.knobs.speed'],
     ['an option of another type', (file) => ({ ...file, plan: { voters: '3' } }), 'plan.voters'],
+    ['no voters', (file) => ({ ...file, plan: { voters: 0 } }), 'plan.voters'],
+    [
+      'timeouts that do not fit',
+      (file) => ({ ...file, plan: { knobs: { electionTimeoutMinMs: 900 } } }),
+      'raft.electionTimeoutMaxMs',
+    ],
+    [
+      'an unknown order of turns',
+      (file) => ({ ...file, plan: { interleaving: 'odd' } }),
+      'plan.interleaving',
+    ],
     ['an unknown deed', (file) => ({ ...file, steps: [{ atMs: 1, do: 'explode' }] }), 'steps[0].do'],
     ['a step without its node', (file) => ({ ...file, steps: [{ atMs: 1, do: 'wipe' }] }), 'steps[0].node'],
     [

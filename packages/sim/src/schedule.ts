@@ -2,9 +2,9 @@
  * A run as a file: the plan, as far as it differs from the plainest one, and every step on a line of its own. What is not
  * written is as it always is: frames take the same time, nothing is asked for, nothing goes wrong.
  */
-import { invalidOption } from '@troupe/core'
+import { invalidOption, resolveRaftKnobs } from '@troupe/core'
 import { checkStep } from './check-step.ts'
-import { type Plan, plainPlan } from './plan.ts'
+import { interleavings, type Plan, plainPlan } from './plan.ts'
 import type { Run } from './run.ts'
 import type { Step } from './step.ts'
 import type { Failure } from './world.ts'
@@ -54,7 +54,7 @@ export function parseSchedule(text: string): Schedule {
     lastMs = checkStep(step, `steps[${index}]`, lastMs)
   })
   return {
-    plan: together({ ...plainPlan }, plan, 'plan') as unknown as Plan,
+    plan: checkPlan(together({ ...plainPlan }, plan, 'plan') as unknown as Plan),
     steps: steps as Step[],
     mutant,
     fails: fails === undefined ? undefined : checkFails(fails),
@@ -67,6 +67,15 @@ function parseJson(text: string): unknown {
   } catch (error) {
     throw invalidOption('schedule', text.slice(0, 40), `JSON (${(error as Error).message})`)
   }
+}
+
+function checkPlan(plan: Plan): Plan {
+  const { voters, knobs, interleaving } = plan
+  if (!Number.isSafeInteger(voters) || voters < 1) throw invalidOption('plan.voters', voters, 'at least 1')
+  if (!interleavings.includes(interleaving)) {
+    throw invalidOption('plan.interleaving', interleaving, interleavings.join(' or '))
+  }
+  return { ...plan, knobs: resolveRaftKnobs(knobs) }
 }
 
 function checkFails(fails: unknown): FailureKind {

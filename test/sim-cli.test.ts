@@ -126,7 +126,7 @@ describe('troupe sim', () => {
     assert.equal(code, 0, stdout)
     assert.match(stdout, /^commits-earlier-term-by-counting +Raft §5\.4\.2.* committed on a quorum/m)
     const [killed] = JSON.parse(readFileSync(path, 'utf8'))
-    assert.equal(killed.found.failure.kind, 'invariant')
+    assert.equal(killed.foundBy, 'committed on a quorum')
   })
 
   test('a campaign goes on where the last one stopped, and sums up', async () => {

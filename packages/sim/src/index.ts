@@ -19,7 +19,7 @@ export {
   printSchedule,
   type Schedule,
 } from './schedule.ts'
-export { type ShrinkOptions, type Shrunk, scheduleOf, shrink } from './shrink.ts'
+export { type Drawn, type ShrinkOptions, type Shrunk, scheduleOf, shrink } from './shrink.ts'
 export { type Deed, describeDeed, type Step } from './step.ts'
 export { describeNode } from './timeline.ts'
 export { type Failure, World } from './world.ts'

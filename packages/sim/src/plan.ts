@@ -77,6 +77,7 @@ export const sceneKinds = [
   'lateSnapshot',
   'crashReceiver',
   'flipUncommitted',
+  'replaceMidAnswer',
 ] as const
 export type SceneKind = (typeof sceneKinds)[number]
 
@@ -287,7 +288,7 @@ function drawTurn(dice: Dice): TurnSpeed {
 function drawKnobs(dice: Dice): RaftKnobs {
   const electionTimeoutMinMs = dice.magnitude(40, 400)
   const checkQuorum = dice.chance(0.8)
-  const leaseReads = checkQuorum && dice.chance(0.4)
+  const leaseReads = checkQuorum && dice.chance(0.5)
   return resolveRaftKnobs({
     electionTimeoutMinMs,
     electionTimeoutMaxMs: electionTimeoutMinMs * dice.between(1.3, 2.5),
@@ -373,20 +374,27 @@ const scenes: ReadonlySet<string> = new Set(sceneKinds)
 
 export const isScene = (kind: FaultKind): kind is SceneKind => scenes.has(kind)
 
-/** The highest rate of a fault. */
-function mostOf(kind: FaultKind): number {
+/** In how many seeds a fault is on, and then how often in a second: from `least` to `most`. */
+function habitOf(kind: FaultKind): {
+  readonly chance: number
+  readonly least: number
+  readonly most: number
+} {
+  // It takes many of these to be in the right place once.
+  if (kind === 'usurp') return { chance: 0.6, least: 1, most: 4 }
   // Mostly it finds nobody to do it to.
-  if (kind === 'crashReceiver') return 60
-  if (kind === 'flipUncommitted') return 0.5
-  return damaging.has(kind) ? 0.3 : 2
+  if (kind === 'crashReceiver') return { chance: 0.2, least: 0.3, most: 60 }
+  if (kind === 'flipUncommitted') return { chance: 0.2, least: 0.3, most: 0.5 }
+  if (isScene(kind)) return { chance: 0.2, least: 0.3, most: 2 }
+  return { chance: 0.45, least: 0.03, most: damaging.has(kind) ? 0.3 : 2 }
 }
 
 function drawRates(dice: Dice, knobs: RaftKnobs): Record<FaultKind, number> {
   const rates = {} as Record<FaultKind, number>
   for (const kind of faultKinds) {
-    const most = mostOf(kind)
-    const rate = dice.magnitude(isScene(kind) ? 0.3 : 0.03, most)
-    const isOn = dice.chance(isScene(kind) ? 0.2 : 0.45)
+    const { chance, least, most } = habitOf(kind)
+    const rate = dice.magnitude(least, most)
+    const isOn = dice.chance(chance)
     // A lease is only as good as the bound on the clocks.
     rates[kind] = isOn && !(kind === 'jump' && knobs.leaseReads) ? rate : 0
   }

@@ -38,6 +38,7 @@ export class Scenes {
     lateSnapshot: (leader) => this.#lateSnapshot(leader),
     crashReceiver: () => this.#crashReceiver(),
     flipUncommitted: () => this.#flipUncommitted(),
+    replaceMidAnswer: (leader) => this.#replaceMidAnswer(leader),
   }
 
   /** Hides the cluster from its leader and some clients, at once; for so many election timeouts. */
@@ -54,11 +55,13 @@ export class Scenes {
   /** Clients ask the old leader meanwhile: it may answer only as long as nobody else leads. */
   #askMeanwhile(leader: string, withinMs: number): void {
     const { plan, clients } = this.#host
-    for (let count = this.#dice.integer(0, 3); count > 0; count--) {
+    // The first one counts, before the next heartbeats are sent and not answered.
+    const soonMs = this.#dice.chance(0.6) ? plan.knobs.heartbeatIntervalMs : withinMs
+    for (let count = this.#dice.pick([0, 1, 1, 3]); count > 0; count--) {
       const client = this.#dice.pick(clients.names)
       const key = `k${this.#dice.below(plan.workload.keys)}`
       const read = { do: 'read', client, key, consistency: 'follower', node: leader, withinMs: 5000 } as const
-      this.#draws.later(this.#dice.magnitude(0.2, withinMs), [read])
+      this.#draws.later(this.#dice.magnitude(0.5, Math.max(1, soonMs)), [read])
     }
   }
 
@@ -79,7 +82,7 @@ export class Scenes {
     this.#askMeanwhile(leader, forMs)
     // Without leases only these bring another leader before the old one's next heartbeat.
     const ways = leaseReads
-      ? (['transfer', 'campaign', 'restart', 'flap', 'skew', 'skew'] as const)
+      ? (['transfer', 'campaign', 'restart', 'restart', 'flap', 'skew', 'skew'] as const)
       : (['transfer', 'flap'] as const)
     const how = this.#dice.pick<(typeof ways)[number]>(ways)
     if (how === 'skew') this.#campaigns(others, 0.7, 1.05)
@@ -261,6 +264,15 @@ export class Scenes {
       other === node ? [] : [linkName(other, node), linkName(node, other)],
     )
     return { do: 'cut', links: [...links, linkName(leader, node), linkName(node, leader)], forMs: awayMs }
+  }
+
+  /** What a member has acknowledged arrives when another one has its name, and an empty directory. */
+  #replaceMidAnswer(leader: string): Drawn {
+    const others = this.#draws.others(leader)
+    if (others.length === 0) return undefined
+    const node = this.#dice.pick(others)
+    this.#draws.later(this.#dice.between(5, 60), [{ do: 'wipe', node }])
+    return { do: 'jam', links: [linkName(node, leader)], forMs: this.#dice.between(150, 1000) }
   }
 
   /** Whoever has a part of a snapshot, or one that is ahead of its log, goes down for a moment. */

@@ -205,7 +205,12 @@ class Shrinking {
       const plan = { ...best.plan, network: { ...network, jitterMs: 0 } }
       if (!this.#try({ ...best, plan, steps })) return
     }
+    const failedMs = this.#failedMs
     this.#leaveOutSteps(isFrameDeed)
+    if (this.best.steps.length <= best.steps.length) return
+    // One step of weather says it better.
+    this.best = best
+    this.#failedMs = failedMs
   }
 
   /** Fewer links in a cut, fewer changes at once. */

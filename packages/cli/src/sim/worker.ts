@@ -1,5 +1,6 @@
 /** What runs in the worker threads of `troupe sim`. Each function takes and gives plain values. */
 import {
+  type Drawn,
   failsAs,
   type PlanOptions,
   parseSchedule,
@@ -9,6 +10,7 @@ import {
   type RunResult,
   run,
   runSeed,
+  type Shrunk,
   scheduleOf,
   shrink,
 } from '@troupe/sim'
@@ -44,7 +46,7 @@ export interface HuntTask extends PlanOptions {
 }
 
 export interface Hunt {
-  /** Seeds run, with the one that failed. */
+  /** Seeds until the first that failed, with it. */
   readonly seeds: number
   readonly seconds: number
   readonly found: Found | undefined
@@ -64,28 +66,48 @@ export interface Found {
 
 const secondsSince = (startMs: number): number => (performance.now() - startMs) / 1000
 
-/** Looks for a failing seed, and for the smallest schedule that fails like it. */
+/** What is small enough for a reader. */
+const FEW_STEPS = 20
+/** Failing seeds that are made smaller, while none has become small enough. */
+const ATTEMPTS = 3
+
+/** Looks for a failing seed, and for the smallest schedule that fails like it or like the next ones. */
 export function hunt({ seeds, maxEvents, mutant, ...options }: HuntTask): Hunt {
   const startMs = performance.now()
-  for (let count = 1; count <= seeds; count++) {
+  let first: Pick<Hunt, 'seeds' | 'seconds'> | undefined
+  let best: Found | undefined
+  for (let count = 1, attempts = 0; count <= seeds && attempts < ATTEMPTS; count++) {
     const seed = options.seed + count - 1
     const drawn = scheduleOf(planOf({ ...options, seed }))
     if (drawn === undefined) continue
-    const seconds = secondsSince(startMs)
-    const shrinkMs = performance.now()
-    const { schedule, tries } = shrink({ ...drawn.schedule, mutant }, { maxEvents })
-    const found = {
-      seed,
-      failure: drawn.failure,
-      drawnSteps: drawn.schedule.steps.length,
-      steps: schedule.steps.length,
-      tries,
-      shrinkSeconds: secondsSince(shrinkMs),
-      schedule: printSchedule(schedule),
-    }
-    return { seeds: count, seconds, found }
+    attempts++
+    first ??= { seeds: count, seconds: secondsSince(startMs) }
+    const found = made(smaller(drawn, maxEvents, mutant), seed)
+    if (best === undefined || found.steps < best.steps) best = found
+    if (best.steps <= FEW_STEPS || maxEvents === 0) break
   }
-  return { seeds, seconds: secondsSince(startMs), found: undefined }
+  return { seeds, seconds: secondsSince(startMs), ...first, found: best }
+}
+
+function smaller(
+  drawn: Drawn,
+  maxEvents: number,
+  mutant: string | undefined,
+): [Drawn, Shrunk, seconds: number] {
+  const startMs = performance.now()
+  return [drawn, shrink({ ...drawn.schedule, mutant }, { maxEvents }), secondsSince(startMs)]
+}
+
+function made([drawn, { schedule, tries }, shrinkSeconds]: ReturnType<typeof smaller>, seed: number): Found {
+  return {
+    seed,
+    failure: drawn.failure,
+    drawnSteps: drawn.schedule.steps.length,
+    steps: schedule.steps.length,
+    tries,
+    shrinkSeconds,
+    schedule: printSchedule(schedule),
+  }
 }
 
 /** How many of `seeds` seeds, from `seed` on, fail. */

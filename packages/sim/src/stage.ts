@@ -168,12 +168,7 @@ export class Stage {
         return () => found.resume()
       }),
     skew: (deed) => this.#skew(deed),
-    jump: ({ node, byMs }) =>
-      this.#toNode(node, (found) => {
-        found.clock.add(0, { mode: 'bump', byMs })
-        found.rearm()
-        return over
-      }),
+    jump: (deed) => this.#jump(deed),
     changeMembers: (deed) => this.#changeMembers(deed),
     transfer: ({ to }) => {
       this.#host.coverage.transfers++
@@ -206,11 +201,13 @@ export class Stage {
     })
   }
 
-  /** The rate of the fastest and the slowest clock must differ by less than what leases allow for: the plan sees to it. */
+  /** The rate of the fastest and the slowest clock must differ by less than what leases allow for. */
   #skew({ node: id, rate }: DeedOf<'skew'>): Undo | undefined {
     const node = this.#up(id)
     // Two skews of one clock would multiply.
     if (node === undefined || this.#skewed.has(node)) return undefined
+    const { leaseReads, maxClockDrift } = this.#host.plan.knobs
+    if (leaseReads && (rate < 1 || rate >= 1 + maxClockDrift)) return undefined
     this.#skewed.add(node)
     node.clock.add(1, { mode: 'rate', rate })
     node.rearm()
@@ -219,6 +216,15 @@ export class Stage {
       node.clock.remove(1)
       node.rearm()
     }
+  }
+
+  /** A lease is only as good as the bound on the clocks. */
+  #jump({ node: id, byMs }: DeedOf<'jump'>): Undo | undefined {
+    const node = this.#up(id)
+    if (node === undefined || this.#host.plan.knobs.leaseReads) return undefined
+    node.clock.add(0, { mode: 'bump', byMs })
+    node.rearm()
+    return over
   }
 
   #flipEntry({ node: id, back }: DeedOf<'flipEntry'>): Undo | undefined {

@@ -52,17 +52,21 @@ export function sayMutant(name: string, out: OutputStream): void {
   out.write(`mutant ${name}: ${mutant.slip}\n  breaks: ${mutant.rule} (${mutant.source})\n`)
 }
 
-/** Rows of cells as a table of Markdown; the first row is the heads. */
-export function markdownTable([heads = [], ...body]: readonly (readonly string[])[]): string {
-  const row = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
-  return [row(heads), row(heads.map(() => '---')), ...body.map(row)].join('\n')
+/** Rows of cells as a table of Markdown, as the formatter has it; the first row is the heads. */
+export function markdownTable(rows: readonly (readonly string[])[]): string {
+  const widths = widthsOf(rows)
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
+  const padded = rows.map((row) => line(row.map((cell, column) => cell.padEnd(widths[column] ?? 0))))
+  const rule = line(widths.map((width) => '-'.repeat(width)))
+  return [padded[0], rule, ...padded.slice(1)].join('\n')
 }
+
+const widthsOf = (rows: readonly (readonly string[])[]): number[] =>
+  (rows[0] ?? []).map((_, column) => Math.max(3, ...rows.map((row) => (row[column] ?? '').length)))
 
 /** Rows of cells, in columns; the first row is the heads. */
 export function aligned(rows: readonly (readonly string[])[]): string {
-  const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => (row[column] ?? '').length)),
-  )
+  const widths = widthsOf(rows)
   const line = (row: readonly string[]): string =>
     row
       .map((cell, column) => cell.padEnd(widths[column] ?? 0))

@@ -98,7 +98,7 @@ test('entries that are applied while one is taken count for the next one', () =>
   const bench = new Bench({ snapshotEntries: 2 })
   bench.snapshotter.applied(entriesOf([1, 1]))
   bench.snapshotter.work(core)
-  assert.equal(bench.snapshotter.takingIndex, 2)
+  assert.equal(bench.snapshotter.hasMore, true, 'it is under way')
   bench.snapshotter.applied(entriesOf([1, 1], 3))
   bench.work()
   assert.equal(bench.saves, 1, 'one at a time, and not before it is saved')

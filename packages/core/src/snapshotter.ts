@@ -68,11 +68,6 @@ export class Snapshotter {
     return true
   }
 
-  /** Index of the snapshot that is under way; undefined where none is. */
-  get takingIndex(): number | undefined {
-    return this.#taking?.meta.index
-  }
-
   /** The application's state is replaced: what was being taken is of no use. */
   abort(meta: SnapshotMeta): void {
     this.#taking?.pieces.return?.()

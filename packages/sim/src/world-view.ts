@@ -10,7 +10,6 @@ import type {
   PersistRequest,
   RaftCore,
   RaftKnobs,
-  SnapshotMeta,
 } from '@troupe/core'
 import type { ClientEvent, SessionLimits } from '@troupe/machines'
 import type { Ledger } from './ledger.ts'
@@ -59,10 +58,6 @@ export type SimEvent =
       readonly read: number | undefined
       readonly index: number
     }
-  /** The application's state was replaced by a snapshot. */
-  | { readonly kind: 'installed'; readonly node: NodeView; readonly meta: SnapshotMeta }
-  /** The machine of a node ran its `count`th payload; `digest` covers all of them. */
-  | { readonly kind: 'digested'; readonly node: NodeView; readonly count: number; readonly digest: number }
   /** Client traffic that is checked as it comes in. */
   | { readonly kind: 'answered'; readonly complaint: string | undefined }
   /** A frame between nodes came in that does not decode. */

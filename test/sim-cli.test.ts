@@ -42,7 +42,7 @@ describe('troupe sim', () => {
 
   test('on a calm day the first leader stays, whatever the knobs are, and nothing is dropped', async () => {
     const path = join(command.scratch, 'calm.json')
-    const size = isFull ? ['--seeds', '500', '--seconds', '30'] : ['--seeds', '40', '--seconds', '5']
+    const size = isFull ? ['--seeds', '200', '--seconds', '30'] : ['--seeds', '40', '--seconds', '5']
     const { code, stdout } = await command.run(
       'sim',
       ...size,

@@ -75,10 +75,11 @@ export class LogContent {
   }
 
   /** Drops everything up to `base`, which must be in the log. */
-  compactTo(base: LogPosition): void {
+  /** `isUnread`: what stands there is damaged, and a snapshot has come in its place: nobody knows its term. */
+  compactTo(base: LogPosition, isUnread = false): void {
     if (base.index <= this.base.index) return
     const term = this.termAt(base.index)
-    demand(term === base.term, RULE, () => {
+    demand(isUnread || term === base.term, RULE, () => {
       return `compaction to ${base.index} of ${base.term}, there is ${term} (${this.base.index}..${this.lastIndex})`
     })
     this.entries.splice(0, base.index - this.base.index)

@@ -97,7 +97,7 @@ export class MemoryLog implements LogStore {
     this.observer?.persisting(request)
     this.#waiting.push(request)
     this.seen.take(request)
-    if (compactTo !== undefined) this.seen.compactTo(compactTo)
+    if (compactTo !== undefined) this.seen.compactTo(compactTo, this.flipped.has(compactTo.index))
   }
 
   /** A simulated node crashes or goes on: it is never closed. */
@@ -131,7 +131,8 @@ export class MemoryLog implements LogStore {
       this.metrics.entriesFlushed++
       this.metrics.bytesFlushed += record.byteLength
     }
-    if (request.compactTo !== undefined) this.flushed.compactTo(request.compactTo)
+    if (request.compactTo !== undefined)
+      this.flushed.compactTo(request.compactTo, this.flipped.has(request.compactTo.index))
     if (this.flipped.size > 0) this.#mend(request)
   }
 

@@ -36,3 +36,13 @@ describe('schedules', () => {
     })
   }
 })
+
+describe('schedules of what was mended since', () => {
+  const mended = new URL('mended/', folder)
+  for (const file of readdirSync(mended)) {
+    test(`${file} does not fail any more`, () => {
+      const { run } = replay({ schedule: readFileSync(new URL(file, mended), 'utf8'), timeline: false })
+      assert.equal(run.failure?.message, undefined)
+    })
+  }
+})

@@ -158,6 +158,14 @@ describe('troupe sim', () => {
       ['campaign', '--file', 'package.json'],
       /^troupe: --file is "package.json"; expected a file that an earlier/,
     ],
+    [
+      ['campaign', '--file', 'no-such/a.json'],
+      /^troupe: --file is "no-such\/a.json"; expected a file in a folder .*\(ENOENT\)\n$/,
+    ],
+    [
+      ['shrink', '--out', 'no-such/a.json'],
+      /^troupe: --out is "no-such\/a.json"; expected a file in a folder /,
+    ],
     [['mutants', '--only', 'no-such'], /^troupe: --only is "no-such"; expected one of /],
     [['no-such'], /^troupe: unknown command "no-such"; see troupe sim --help\n$/],
     [['--seeds', '0'], /^troupe: --seeds is 0; expected/],

@@ -5,7 +5,8 @@ import type { CommandContext, OptionTable } from '@troupe/benchmarks'
 import { interleavings } from '@troupe/sim'
 import { parseOptions } from '../options.ts'
 import { type Campaign, describeCampaign, readCampaign, writeCampaign } from './campaign-file.ts'
-import { exitCodes, jsonOption, showHelp, textStream, writeJson } from './output.ts'
+import { isCheckout } from './mutant-hook.ts'
+import { checkFolderOf, exitCodes, jsonOption, showHelp, textStream, writeJson } from './output.ts'
 import { eachOf, openPool, threadCount } from './pool.ts'
 import { Progress } from './progress.ts'
 import type { SimTask, SimTaskResult } from './worker.ts'
@@ -13,8 +14,10 @@ import type { SimTask, SimTaskResult } from './worker.ts'
 const PATH = 'troupe sim campaign'
 const SUMMARY = 'runs new seeds for so many minutes and adds them to what earlier campaigns came to'
 
-/** From here; `docs/campaign.json` of a checkout. */
-const DEFAULT_FILE = fileURLToPath(new URL('../../../../docs/campaign.json', import.meta.url))
+/** Of a checkout its own; a published package has no place for it but where it is called. */
+const DEFAULT_FILE = isCheckout
+  ? fileURLToPath(new URL('../../../../docs/campaign.json', import.meta.url))
+  : 'campaign.json'
 
 const options = {
   minutes: { kind: 'number', min: 0.01, default: 30, help: 'how long' },
@@ -46,6 +49,7 @@ export async function campaignCommand(args: readonly string[], context: CommandC
   if (parsed.kind === 'help') return showHelp(context, PATH, SUMMARY, options)
   const { minutes, json, file = DEFAULT_FILE, ...rest } = parsed.values
   const out = textStream(json, context)
+  checkFolderOf(file, '--file')
   const before = readCampaign(file)
   const run = new CampaignRun(before, minutes, rest, new Progress(out))
   await run.work(context.signal)

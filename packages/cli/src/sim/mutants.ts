@@ -63,6 +63,7 @@ export async function mutantsCommand(args: readonly string[], context: CommandCo
   const { only, seeds, from, seconds, events, json, write, rate } = parsed.values
   if (only !== undefined) checkMutant(only, '--only')
   const chosen = mutants.filter(({ name }) => only === undefined || name === only)
+  for (const { name } of chosen) checkMutant(name, 'mutants')
   const out = textStream(json, context)
   const results: Killed[] = []
   const progress = new Progress(out)

@@ -1,5 +1,6 @@
 /** What the commands of the simulator share in how they speak. */
-import { writeFileSync } from 'node:fs'
+import { accessSync, constants, writeFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import type { CommandContext, OptionTable, OutputStream } from '@troupe/benchmarks'
 import { invalidOption } from '@troupe/core'
 import { mutantNamed } from '@troupe/sim/mutants'
@@ -37,6 +38,19 @@ export function showHelp(
 ): number {
   stdout.write(commandHelp(path, { name: path, summary, details, options, run: async () => 0 }))
   return exitCodes.pass
+}
+
+/** To be called before long work whose results go into a file. @throws RaftError INVALID_OPTIONS */
+export function checkFolderOf(path: string, flag: string): void {
+  try {
+    accessSync(dirname(resolve(path)), constants.W_OK)
+  } catch (error) {
+    throw invalidOption(
+      flag,
+      path,
+      `a file in a folder that can be written to (${(error as NodeJS.ErrnoException).code})`,
+    )
+  }
 }
 
 /** @throws RaftError INVALID_OPTIONS where there is no such mutant, or no sources to change */

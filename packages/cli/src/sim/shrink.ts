@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import type { CommandContext, OptionTable } from '@troupe/benchmarks'
 import { parseOptions } from '../options.ts'
-import { checkMutant, exitCodes, sayMutant, showHelp } from './output.ts'
+import { checkFolderOf, checkMutant, exitCodes, sayMutant, showHelp } from './output.ts'
 import { inThread } from './pool.ts'
 
 const PATH = 'troupe sim shrink'
@@ -33,6 +33,7 @@ export async function shrinkCommand(args: readonly string[], context: CommandCon
   if (parsed.kind === 'help') return showHelp(context, PATH, SUMMARY, options)
   const { seed, seeds, nodes, seconds, mutant, events, out, 'exceed-budget': exceedBudget } = parsed.values
   if (mutant !== undefined) checkMutant(mutant)
+  if (out !== undefined) checkFolderOf(out, '--out')
   const talk = out === undefined ? context.stderr : context.stdout
   if (mutant !== undefined) sayMutant(mutant, talk)
   const task = { seed, seeds, nodes, seconds, exceedBudget, mutant, maxEvents: events }

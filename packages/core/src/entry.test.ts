@@ -10,6 +10,8 @@ import {
   encodeEntry,
   entryIsIntact,
   entryPayload,
+  recordChecksum,
+  recordFollows,
 } from './entry.ts'
 
 const header = fc.record({
@@ -54,7 +56,7 @@ test('the layout on the disk is the one that is written down', () => {
   )
   assert.deepEqual([view.getUint32(32, true), record[36]], [4, 1])
   assert.deepEqual([...record.subarray(37, 40)], [0, 0, 0])
-  assert.deepEqual([...record.subarray(48)], [1, 2, 3])
+  assert.deepEqual([...record.subarray(ENTRY_HEADER_BYTES)], [1, 2, 3])
 })
 
 test('a record owns its memory', () => {
@@ -89,4 +91,20 @@ test('what cannot be a record is none', () => {
   const otherKind = record.slice()
   otherKind[36] = 3
   assert.equal(decodeEntry(otherKind), undefined, 'a kind from the future')
+})
+
+test('records chain: each names the term and the checksum of the one before it', () => {
+  const first = sample()
+  const header = { index: 4, term: 5, kind: 1, timeMs: 2, commandCount: 1, configurationIndex: 9 } as const
+  const second = encodeEntry(header, [], crc32, first)
+  const view = new DataView(second.record.buffer)
+  assert.equal(view.getFloat64(48, true), first.term)
+  assert.equal(view.getUint32(56, true), recordChecksum(first.record))
+  assert.ok(recordFollows(second.record, first.record))
+  const other = encodeEntry({ ...first, timeMs: 7 }, [Uint8Array.of(1, 2, 3)], crc32)
+  assert.equal(recordFollows(second.record, other.record), false, 'the same place, other bytes')
+})
+
+test('what was made without knowing the record before it follows on any', () => {
+  assert.ok(recordFollows(sample().record, sample().record))
 })

@@ -13,7 +13,14 @@
  *    36  u8   kind
  *    37  3 B  zero
  *    40  f64  index of the latest configuration entry up to and including this one; 0: the bootstrap's
- *    48  ...  payload
+ *    48  f64  term of the entry before this one; 0: not known to the maker
+ *    56  u32  CRC-32 of the record before this one; 0: not known to the maker
+ *    60  4 B  zero
+ *    64  ...  payload
+ *
+ * Records chain: each names the one before it, so that an entry of an overwritten log in the place of the right one is
+ * found although it is whole, has the right index and a term that fits (a stale page, a file put back). A maker whose
+ * log begins right behind a snapshot does not know the record before.
  */
 
 /** What an entry carries. The numbers stand on the disk: never reuse one. */
@@ -21,7 +28,7 @@ export const EntryKind = { noop: 0, commands: 1, configuration: 2 } as const
 export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind]
 
 /** Bytes of the header before the payload. */
-export const ENTRY_HEADER_BYTES = 48
+export const ENTRY_HEADER_BYTES = 64
 
 /**
  * CRC-32 (IEEE, as in zlib) of `bytes`, going on from that of the bytes before. Given by the host, because the core
@@ -54,8 +61,14 @@ const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes
 /**
  * Builds the record of an entry. The payload is the concatenation of `parts`, copied once.
  * The record owns its memory exactly (no shared pool), so that it can be handed to a store as it is.
+ * @param previous the entry at the index before; undefined where it is not known
  */
-export function encodeEntry(header: EntryHeader, parts: readonly Uint8Array[], checksum: Checksum): Entry {
+export function encodeEntry(
+  header: EntryHeader,
+  parts: readonly Uint8Array[],
+  checksum: Checksum,
+  previous?: Entry,
+): Entry {
   let payloadBytes = 0
   for (const part of parts) payloadBytes += part.byteLength
   const record = new Uint8Array(ENTRY_HEADER_BYTES + payloadBytes)
@@ -67,6 +80,10 @@ export function encodeEntry(header: EntryHeader, parts: readonly Uint8Array[], c
   view.setUint32(32, header.commandCount, true)
   view.setUint8(36, header.kind)
   view.setFloat64(40, header.configurationIndex, true)
+  if (previous !== undefined) {
+    view.setFloat64(48, previous.term, true)
+    view.setUint32(56, recordChecksum(previous.record), true)
+  }
   let offset = ENTRY_HEADER_BYTES
   for (const part of parts) {
     record.set(part, offset)
@@ -101,6 +118,23 @@ export function decodeEntry(record: Uint8Array): Entry | undefined {
 /** Whether the record's checksum fits its bytes. */
 export function entryIsIntact(record: Uint8Array, checksum: Checksum): boolean {
   return viewOf(record).getUint32(0, true) === checksum(record.subarray(4))
+}
+
+/** The CRC-32 that a record says it has. */
+export function recordChecksum(record: Uint8Array): number {
+  return viewOf(record).getUint32(0, true)
+}
+
+/**
+ * Whether `record` was made to stand behind `previous`, the record at the index before; both intact. True where its maker
+ * did not know what stands before.
+ */
+export function recordFollows(record: Uint8Array, previous: Uint8Array): boolean {
+  const view = viewOf(record)
+  const term = view.getFloat64(48, true)
+  const checksum = view.getUint32(56, true)
+  if (term === 0 && checksum === 0) return true
+  return term === viewOf(previous).getFloat64(16, true) && checksum === recordChecksum(previous)
 }
 
 /** The payload of an entry: a view, not a copy. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ofKind, Subject } from '../test/subject.ts'
-import { ENTRY_HEADER_BYTES } from './entry.ts'
+import { ENTRY_HEADER_BYTES, recordFollows } from './entry.ts'
 import type { AppendRequest } from './message.ts'
 import type { RaftKnobs } from './options.ts'
 
@@ -263,4 +263,16 @@ test('a follower answers a heartbeat with its read round', () => {
     ofKind(subject.sent(), 'heartbeatReply').map(({ round }) => round),
     [12],
   )
+})
+
+test('a leader chains each entry onto the one before it, also onto what an earlier leader has left', () => {
+  const subject = leading()
+  const records = appendsTo(propose(subject, 3), 'b').flatMap(({ entries }) =>
+    entries.map((entry) => entry.record),
+  )
+  for (const [at, record] of records.entries()) {
+    const previous = records[at - 1]
+    if (previous !== undefined) assert.ok(recordFollows(record, previous))
+    assert.notEqual(new DataView(record.buffer).getFloat64(48, true), 0, 'the one before is known')
+  }
 })

@@ -41,7 +41,7 @@ export class Leading {
     const timeMs = leadership.timeMs(replica.nowMs)
     const configurationIndex = kind === EntryKind.configuration ? index : log.configurations.latestIndex
     const header = { index, term, kind, timeMs, commandCount, configurationIndex }
-    const entry = encodeEntry(header, parts, options.checksum)
+    const entry = encodeEntry(header, parts, options.checksum, log.lastEntry)
     log.append(entry)
     replica.unpersisted.push(entry)
     leadership.uncommittedBytes += entry.record.byteLength

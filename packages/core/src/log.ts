@@ -70,6 +70,13 @@ export class RaftLog {
     return term
   }
 
+  /** The last entry; undefined where the log begins right behind it, or it is damaged. */
+  get lastEntry(): Entry | undefined {
+    const { lastIndex } = this
+    if (lastIndex === this.#base.index || this.damage.includes(lastIndex)) return undefined
+    return this.#tail.at(-1) ?? this.entryAt(lastIndex)
+  }
+
   get committed(): number {
     return this.#committed
   }

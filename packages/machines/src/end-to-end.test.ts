@@ -80,6 +80,18 @@ describe('clients, gateways and replicas on an unreliable network', () => {
     )
   })
 
+  it('do so where a session keeps the results of fewer commands than one frame has', () => {
+    const limits = { maxSessions: 100, maxUnconfirmedCommands: 3, sessionTtlMs: 0 }
+    fc.assert(
+      fc.property(
+        fc.nat(),
+        fc.boolean(),
+        (seed, isForwarding) => void play(seed, 1200, limits, isForwarding),
+      ),
+      runs(100),
+    )
+  })
+
   it('do so through nodes that forward', () => {
     fc.assert(
       fc.property(fc.nat(), fc.boolean(), (seed, isScarce) => {

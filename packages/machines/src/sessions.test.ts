@@ -150,6 +150,15 @@ describe('client sessions', () => {
     assert.equal(kindOf(admit(sessions, frameOf(1, 11, [0], 1))), 'apply')
   })
 
+  it('take a frame that is more than the bound alone, once all before it is confirmed', () => {
+    const sessions = new Sessions({ ...defaultSessionLimits, maxUnconfirmedCommands: 10 })
+    sessions.open(0)
+    assert.equal(kindOf(admit(sessions, frameOf(1, 1, commandsOf(11)))), 'apply')
+    sessions.record(1, told(1, 11))
+    assert.equal(kindOf(admit(sessions, frameOf(1, 12, commandsOf(11), 10))), 'full')
+    assert.equal(kindOf(admit(sessions, frameOf(1, 12, commandsOf(11), 11))), 'apply')
+  })
+
   it('do what a simple model does, and the same after save and load', () => {
     const step = fc.oneof(
       { weight: 1, arbitrary: fc.constant('open' as const) },

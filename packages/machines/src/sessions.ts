@@ -16,7 +16,10 @@ import { type Outcome, type PackedOutcome, packOutcome, sliceOutcome, unpackOutc
 export interface SessionLimits {
   /** Sessions kept; the least recently used goes when one more is opened. @default 4096 */
   readonly maxSessions: number
-  /** Commands of one session whose results the client has not confirmed. @default 1,048,576 */
+  /**
+   * Commands of one session whose results the client has not confirmed; a single larger frame is still taken, once all before
+   * it is confirmed. @default 1,048,576
+   */
   readonly maxUnconfirmedCommands: number
   /**
    * Log time in ms after which a session that was not used is forgotten; 0: never. Like the other limits it must be the
@@ -113,7 +116,9 @@ export class Sessions {
     this.#confirm(session, frame.confirmed)
     const end = frame.first + frame.count - 1
     if (frame.first === session.last + 1) {
-      return end - frame.confirmed > this.#limits.maxUnconfirmedCommands ? FULL : APPLY_ALL
+      // A frame that stands alone is taken, however large: no confirmation would make room for it, and it would come for ever.
+      const standsAlone = frame.confirmed === session.last
+      return standsAlone || end - frame.confirmed <= this.#limits.maxUnconfirmedCommands ? APPLY_ALL : FULL
     }
     if (frame.first > session.last) return { kind: 'gap', expected: session.last + 1 }
     const answered = answersFor(session, frame.first, Math.min(end, session.last))

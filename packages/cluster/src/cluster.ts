@@ -375,7 +375,8 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   }
 
   #birth(id: NodeId, startCount: number, notices: MessagePort): NodeBirth {
-    const { raft, priorities, batching, sessions, durability, machine, machineOptions, seed } = this.#options
+    const { raft, log, priorities, batching, sessions, durability, machine, machineOptions, seed } =
+      this.#options
     const { clusterId, members } = this.#manifest
     const index = members.findIndex((member) => member.id === id)
     const { incarnation } = members[index] as Member
@@ -387,6 +388,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       directory: this.directory === undefined ? '' : nodePath(this.directory, id),
       configuration: isFirst ? this.#bootstrap : EMPTY_CONFIGURATION,
       durability,
+      log,
       machine,
       machineOptions,
       raft: { ...raft, electionPriority: priorities[id] ?? raft.electionPriority },

@@ -15,6 +15,7 @@ import type {
   WireError,
 } from '@troupe/core'
 import type { GatewayOptions, SessionLimits } from '@troupe/machines'
+import type { LogLimits } from '@troupe/store'
 import type { TransportMetrics } from '@troupe/transport'
 import type { LogLevel } from './logger.ts'
 
@@ -26,6 +27,7 @@ export interface NodeBirth {
   /** What the group begins with, for a node without a directory; others have it there. */
   readonly configuration: Configuration
   readonly durability: Durability
+  readonly log: LogLimits
   /** Name of a machine of ours, or the URL of a module. */
   readonly machine: string
   readonly machineOptions: Readonly<Record<string, unknown>>

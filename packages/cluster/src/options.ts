@@ -8,6 +8,7 @@ import {
   resolveClientOptions,
   type SessionLimits,
 } from '@troupe/machines'
+import { defaultLogLimits, type LogLimits, resolveLogLimits } from '@troupe/store'
 import { type Logger, silentLogger } from './logger.ts'
 import { defaultIds } from './manifest.ts'
 
@@ -37,6 +38,8 @@ export interface ClusterOptions {
   readonly directory?: string
   /** @default 'flush-before-ack' */
   readonly durability?: Durability
+  /** How large the segments of each node's log are, and when it counts as full. */
+  readonly log?: Partial<LogLimits>
   /** Timeouts and pipelining. */
   readonly raft?: Partial<RaftKnobs>
   /** `raft.electionPriority` of single nodes, by name. */
@@ -73,6 +76,7 @@ export interface ResolvedClusterOptions {
   readonly machineOptions: Readonly<Record<string, unknown>>
   readonly directory: string | undefined
   readonly durability: Durability
+  readonly log: LogLimits
   readonly raft: RaftKnobs
   readonly priorities: Readonly<Record<string, number>>
   readonly batching: BatchingOptions
@@ -95,6 +99,7 @@ const FIELDS: readonly (keyof ClusterOptions)[] = [
   'machineOptions',
   'directory',
   'durability',
+  'log',
   'raft',
   'priorities',
   'batching',
@@ -141,6 +146,7 @@ export function resolveClusterOptions(given: ClusterOptions = {}): ResolvedClust
     machineOptions,
     directory,
     durability,
+    log: resolveLog(given.log),
     raft: resolveRaft(given.raft),
     priorities: resolvePriorities(given.priorities),
     batching: resolveBatching(given.batching),
@@ -198,6 +204,20 @@ function resolveMachine(machine: string | URL): string {
   if (typeof machine === 'string' && machine.startsWith('/')) return pathToFileURL(machine).href
   if (typeof machine === 'string' && URL.canParse(machine)) return machine
   throw invalidOption('machine', machine, `${BUILT_IN_MACHINES.join(', ')}, or the URL of a module`)
+}
+
+/** @throws RaftError INVALID_OPTIONS */
+function resolveLog(given: Partial<LogLimits> = {}): LogLimits {
+  plainObject('log', given)
+  for (const [field, value] of Object.entries(given)) {
+    if (Object.hasOwn(defaultLogLimits, field)) continue
+    throw invalidOption(
+      `log.${field}`,
+      value,
+      `one of the options ${Object.keys(defaultLogLimits).join(', ')}`,
+    )
+  }
+  return resolveLogLimits(given)
 }
 
 /** @throws RaftError INVALID_OPTIONS */

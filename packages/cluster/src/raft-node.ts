@@ -86,26 +86,39 @@ export class RaftNode implements NodeControl {
    * @throws RaftError INVALID_MACHINE, INVALID_DIRECTORY, STORAGE_FAILED, STORAGE_DAMAGED, INVALID_OPTIONS
    */
   static async open(birth: NodeBirth, fail: (error: unknown) => never): Promise<RaftNode> {
-    const { machineOptions } = birth
+    const { machineOptions, identity } = birth
     const machine = await loadMachine(birth.machine, { codec, checksum: crc32, options: machineOptions })
-    return new RaftNode(birth, new ReplicatedMachine(machine, codec, birth.sessions), fail)
+    const isInMemory = birth.durability === 'memory'
+    const directory = isInMemory
+      ? undefined
+      : openNodeDirectory(birth.directory, { ...identity, nodeId: identity.id })
+    // A store reports nothing before it is handed something: by then there is the node.
+    let node: RaftNode | undefined
+    const store = await openStore(birth, directory, {
+      onPersisted: (token) => {
+        if (node !== undefined) node.#mailbox.push('urgent', { kind: 'persisted', token })
+      },
+      onFailed: fail,
+    })
+    node = new RaftNode(birth, new ReplicatedMachine(machine, codec, birth.sessions), directory, store, fail)
+    return node
   }
 
-  private constructor(birth: NodeBirth, machine: ReplicatedMachine, fail: (error: unknown) => never) {
+  private constructor(
+    birth: NodeBirth,
+    machine: ReplicatedMachine,
+    directory: NodeDirectory | undefined,
+    store: LogStore,
+    fail: (error: unknown) => never,
+  ) {
     this.#birth = birth
     this.#machine = machine
+    this.#directory = directory
+    this.#store = store
     const { identity } = birth
     this.#mailbox = new Mailbox<Lanes>({
       lanes: LANES,
       onTurn: (batch) => this.#turn(batch),
-    })
-    const isInMemory = birth.durability === 'memory'
-    this.#directory = isInMemory
-      ? undefined
-      : openNodeDirectory(birth.directory, { ...identity, nodeId: identity.id })
-    this.#store = this.#openStore({
-      onPersisted: (token) => this.#mailbox.push('urgent', { kind: 'persisted', token }),
-      onFailed: fail,
     })
     this.#snapshots = this.#openSnapshots({
       onSnapshotSaved: (meta) => this.#mailbox.push('urgent', { kind: 'snapshotSaved', meta }),
@@ -146,15 +159,6 @@ export class RaftNode implements NodeControl {
     // The first turn loads the latest snapshot.
     this.#mailbox.wake()
     this.#timer.arm(this.#driver.deadlineMs, hrtimeMs())
-  }
-
-  #openStore(events: StoreEvents): LogStore {
-    const { durability, identity } = this.#birth
-    if (durability === 'memory') return openMemoryLogStore({ events })
-    const path = (this.#directory as NodeDirectory).logPath
-    const store = openLmdbLogStore({ path, group: identity.group, durability, events })
-    this.#directory?.logMade()
-    return store
   }
 
   #openSnapshots(events: SnapshotEvents): SnapshotStore {
@@ -266,4 +270,17 @@ export class RaftNode implements NodeControl {
     this.#directory?.close()
     this.#birth.notices.close()
   }
+}
+
+async function openStore(
+  { durability, identity, log }: NodeBirth,
+  directory: NodeDirectory | undefined,
+  events: StoreEvents,
+): Promise<LogStore> {
+  if (durability === 'memory' || directory === undefined) return openMemoryLogStore({ events })
+  const { clusterId, id: nodeId, incarnation, group } = identity
+  const owner = { clusterId, nodeId, incarnation }
+  const store = await openLmdbLogStore({ ...log, path: directory.logPath, group, owner, durability, events })
+  directory.logMade()
+  return store
 }

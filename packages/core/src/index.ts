@@ -13,6 +13,7 @@ export {
   type RefusedChange,
   simpleConfiguration,
 } from './configuration.ts'
+export { Damage } from './damage.ts'
 export * from './driver.ts'
 export * from './entry.ts'
 export * from './errors.ts'

@@ -4,7 +4,10 @@
  */
 export { logStoreConformance, type OpenStore } from './log-conformance.ts'
 export {
+  chainedEntries,
+  contentOf,
   type OpenedStore,
+  placesOf,
   type RequestContent,
   StoreProbe,
   sampleEntries,

@@ -1,6 +1,8 @@
 export { describeFileSystem, type FileSystem } from './file-system.ts'
-export { type LmdbLogStoreOptions, openLmdbLogStore } from './lmdb-log-store.ts'
 export { type LmdbSnapshotStoreOptions, openLmdbSnapshotStore } from './lmdb-snapshot-store.ts'
+export { defaultLogLimits, type LogLimits, resolveLogLimits } from './log-limits.ts'
+export { type FoundLog, type FoundSegment, type Problem, scanLog, WITNESS_FILE } from './log-scan.ts'
+export { type FoundWitness, type Remembered, readWitness } from './log-witness.ts'
 export { type MemoryLogStoreOptions, openMemoryLogStore, type Scheduler } from './memory-log-store.ts'
 export { type MemorySnapshotStoreOptions, openMemorySnapshotStore } from './memory-snapshot-store.ts'
 export {
@@ -12,4 +14,7 @@ export {
   type NodeDirectory,
   openNodeDirectory,
 } from './node-directory.ts'
+export { type LmdbLogStoreOptions, openLmdbLogStore } from './open-lmdb-log-store.ts'
+export { LOG_FORMAT, type LogOwner, type SegmentHeader, type SegmentPlace } from './segment-records.ts'
+export type { ScannedSegment } from './segment-scan.ts'
 export { makeDirectory, writeFileAtomic } from './sync-files.ts'

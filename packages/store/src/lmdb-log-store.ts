@@ -1,147 +1,107 @@
 /**
- * The log and hard state of a group in LMDB: one value per entry, the entry's record as it is.
+ * The log and hard state of a group in LMDB: one value for each entry, the entry's record as it is, in segments that are an
+ * environment each.
  *
- *     persist ──► WriteQueue ──► batch: remove, put, put ... ──► one commit, one flush ──► onPersisted
- *                    ▲                                                       │
- *                    └──────── what arrives meanwhile is the next batch ◄────┘
+ *     persist ──► WriteQueue ──► batch: one transaction of the active segment, one flush ──► onPersisted
+ *                    ▲                                                                          │
+ *                    └───────────────── what arrives meanwhile is the next batch ◄──────────────┘
  *
- * Invariants: at most one transaction is in flight; what is behind `base` up to `lastIndex` are flushed entries
- * without a gap; after a failure nothing is written and nothing completes. Why lmdb's checks are enough: a put
- * without options fails only together with its whole transaction; the first put of the entries of a batch has
- * `append`, which fails where something stands at or behind its place (another writer); each removal of a
- * truncation reports whether its key was there.
+ * A batch begins a new segment where the active one is full, and where it truncates or resets before that one's first index:
+ * the new segment counts from there on, and those it shadows are unlinked afterwards. So each batch is one transaction of
+ * one environment, whatever it does, and nothing is ever taken out of a sealed segment but by unlinking it.
  *
- * A compaction or a reset moves the base in its transaction, and that is all: what stands at or below the base counts
- * for nothing, and later batches take it away, a bounded number of entries each, never fewer than they add. A
- * batch that has nothing to write is not begun for it: while nothing is written nothing grows either.
+ * Invariants: at most one batch is in flight; what is behind `base` up to `lastIndex` are flushed entries without a gap,
+ * but for those in `damaged`; after a failure nothing is written and nothing completes. Why lmdb's checks are enough: a
+ * put without options fails only together with its whole transaction; the first put of the entries of a batch has
+ * `append`, which fails where something stands at or behind its place (another writer).
  */
 import { crc32 } from 'node:zlib'
 import {
+  Damage,
   type Durability,
   decodeEntry,
   ENTRY_HEADER_BYTES,
   type Entry,
   entryIsIntact,
-  type GroupId,
   type HardState,
   INITIAL_HARD_STATE,
   type IndexRange,
-  invalidOption,
   invariant,
   type LogPosition,
   type LogStore,
   type PersistRequest,
   type RaftError,
+  recordFollows,
   type StoreEvents,
   type StoreMetrics,
 } from '@troupe/core'
-import { type CommitError, type Environment, openEnvironment, reportCommitError } from './lmdb-environment.ts'
-import { decodeHardState, decodePosition, encodeHardState, encodePosition } from './state-records.ts'
+import { isOutOfSpace } from './disk-space.ts'
+import { type CommitError, causeOf } from './lmdb-database.ts'
+import type { Failpoint } from './log-failpoints.ts'
+import type { Remembered, Witness } from './log-witness.ts'
+import type { Segment } from './segment.ts'
+import { BASE_KEY, EntryKey, encodeHardState, encodePosition, HARD_STATE_KEY } from './segment-records.ts'
+import type { SegmentedLog } from './segmented-log.ts'
 import { storageDamaged, storageFailed } from './storage-errors.ts'
 import { type WriteBatch, WriteQueue } from './write-queue.ts'
 
-export interface LmdbLogStoreOptions {
-  /** Directory of the environment; created where it is missing. All groups of a node share one. */
-  readonly path: string
-  /** @default 0 */
-  readonly group?: GroupId | undefined
-  /**
-   * - `flush-before-ack`: a token is reported after its commit was flushed.
-   * - `acked-before-flush`: after its commit was handed to the operating system (LMDB's noSync). Survives the
-   *   death of the process. A power loss may lose or garble the environment: it is refused after a restart of
-   *   the machine (STORAGE_DAMAGED) unless it was closed before. Where there is no boot id (not Linux) that
-   *   goes unnoticed.
-   * @default 'flush-before-ack'
-   */
-  readonly durability?: Exclude<Durability, 'memory'> | undefined
-  readonly events: StoreEvents
-  /** Address space to reserve at first, in bytes; it grows by itself. @default LMDB's choice */
-  readonly mapSizeBytes?: number | undefined
-  /** What a new log begins behind; ignored for one that has been written to. @default 0/0 */
-  readonly base?: LogPosition | undefined
-}
-
-/**
- * Opens the LogStore of a group in an LMDB environment.
- *
- * `base`, `lastIndex`, `termAt` and `read` know what is flushed: they change when a request completes,
- * just before `onPersisted`, and still show the old log while a persist is in flight. `hardState` is what was
- * handed over last. Records handed over are neither changed nor transferred until their token completes: LMDB
- * reads them from another thread. Entries that are read own their memory.
- *
- * @throws RaftError STORAGE_DAMAGED where the last entry or the hard state is damaged, or entries are missing;
- *   STORAGE_FAILED where LMDB cannot open; INVALID_OPTIONS
- */
-export function openLmdbLogStore(options: LmdbLogStoreOptions): LogStore {
-  const { path, group = 0, durability = 'flush-before-ack', base = NEW_LOG, mapSizeBytes } = options
-  for (const [field, value] of Object.entries({ index: base.index, term: base.term })) {
-    if (!Number.isSafeInteger(value) || value < 0) {
-      throw invalidOption(`base.${field}`, value, 'an integer of at least 0')
-    }
-  }
-  const environment = openEnvironment({ path, group, durability, mapSizeBytes }, ['log', 'state'])
-  try {
-    return new LmdbLogStore(environment, group, durability, base, options.events)
-  } catch (error) {
-    environment.close().catch(() => {})
-    throw error
-  }
-}
-
-const NEW_LOG: LogPosition = { index: 0, term: 0 }
-const HARD_STATE_KEY = new Uint8Array([1])
-const BASE_KEY = new Uint8Array([2])
-/** Entries that a batch takes away below the base, beside as many as it adds. */
-const SWEEP_ENTRIES = 128
 const APPEND = { append: true } as const
-const KEY_BYTES = 8
-const nothing = (): void => {}
+/** How soon a write that was refused for space is tried again. */
+const SPACE_RETRY_MS = 200
+/** How far ahead of the log's end the witness is told that entries may come. */
+const BOUND_ENTRIES = 131_072
 
-class LmdbLogStore implements LogStore {
+export interface LogParts {
+  readonly path: string
+  readonly durability: Exclude<Durability, 'memory'>
+  readonly events: StoreEvents
+  readonly segments: SegmentedLog
+  readonly witness: Witness
+  readonly hardState: HardState | undefined
+  readonly base: LogPosition
+  readonly lastIndex: number
+  readonly damaged: readonly IndexRange[]
+  readonly maxLogBytes: number
+  readonly failpoint: Failpoint
+  /** Called once everything is closed. */
+  readonly onClosed: () => void
+}
+
+export class LmdbLogStore implements LogStore {
   readonly durability: Durability
   readonly metrics: StoreMetrics = { flushes: 0, entriesFlushed: 0, bytesFlushed: 0 }
-  /** Damage is refused at open, as a whole. */
-  readonly damaged: readonly IndexRange[] = []
-  hardState: HardState = INITIAL_HARD_STATE
-  readonly #environment: Environment<'log' | 'state'>
-  readonly #group: GroupId
-  readonly #events: StoreEvents
+  hardState: HardState
+  readonly #parts: LogParts
+  readonly #segments: SegmentedLog
+  readonly #witness: Witness
   readonly #queue: WriteQueue
-  /** lmdb copies a key when it is handed over, so one buffer serves all. */
-  readonly #key = new Uint8Array(KEY_BYTES)
-  readonly #keyView = new DataView(this.#key.buffer)
+  readonly #damage: Damage
+  readonly #key = new EntryKey()
   #base: LogPosition
-  /** Whether the base stands on the disk, or is the one of a new log. */
-  #baseIsKnown: boolean
   #lastIndex: number
-  /** Nothing is stored up to here; from here to the base there may be entries that count no more. */
-  #sweptTo: number
+  /** The segment that the batch in flight is written to. */
+  #target: Segment | undefined
   /** Whether the first put of the batch in flight found its place free; undefined where there is none. */
   #placed: Promise<boolean> | undefined
   #removalMissed = false
+  /** From a batch's start to its completion, or its refusal. */
+  #isWriting = false
+  #isFull = false
+  #retry: NodeJS.Timeout | undefined
   #failed = false
   #closing: Promise<void> | undefined
   #drained: PromiseWithResolvers<void> | undefined
 
-  constructor(
-    environment: Environment<'log' | 'state'>,
-    group: GroupId,
-    durability: Durability,
-    base: LogPosition,
-    events: StoreEvents,
-  ) {
-    this.#environment = environment
-    this.#group = group
-    this.durability = durability
-    this.#events = events
-    const found = this.#find(BASE_KEY, decodePosition, 'the base of the log')
-    this.#base = found ?? (this.#edge(false) === undefined ? { ...base } : NEW_LOG)
-    this.#baseIsKnown = found !== undefined || this.#base.index === 0
-    this.#sweptTo = this.#base.index
-    this.#lastIndex = this.#base.index
-    this.#findBounds()
-    this.hardState = this.#find(HARD_STATE_KEY, decodeHardState, 'the hard state') ?? INITIAL_HARD_STATE
-    this.#queue = new WriteQueue(this.#base.index, this.#lastIndex + 1)
+  constructor(parts: LogParts) {
+    this.#parts = parts
+    this.#segments = parts.segments
+    this.#witness = parts.witness
+    this.durability = parts.durability
+    this.hardState = parts.hardState ?? INITIAL_HARD_STATE
+    this.#base = parts.base
+    this.#lastIndex = parts.lastIndex
+    this.#damage = new Damage(parts.damaged)
+    this.#queue = new WriteQueue(parts.base.index, parts.lastIndex + 1)
   }
 
   get base(): LogPosition {
@@ -152,9 +112,14 @@ class LmdbLogStore implements LogStore {
     return this.#lastIndex
   }
 
+  get damaged(): readonly IndexRange[] {
+    return this.#damage.ranges
+  }
+
   termAt(index: number): number | undefined {
     if (index === this.#base.index) return this.#base.term
     if (!(index > this.#base.index && index <= this.#lastIndex)) return undefined
+    if (this.#damage.includes(index)) return undefined
     const record = this.#view(index)
     if (record.byteLength < ENTRY_HEADER_BYTES) throw this.#damaged(`entry ${index} is cut off`)
     const view = new DataView(record.buffer, record.byteOffset, record.byteLength)
@@ -169,14 +134,16 @@ class LmdbLogStore implements LogStore {
     )
     const entries: Entry[] = []
     let bytes = 0
-    let term = 0
+    let previous: Uint8Array | undefined
     for (let index = from; index <= to; index++) {
       const view = this.#view(index)
       bytes += view.byteLength
       if (index > from && bytes > maxBytes) break
       const entry = this.#verified(index, view.slice())
-      if (entry.term < term) throw this.#damaged(`entry ${index} has term ${entry.term} after term ${term}`)
-      term = entry.term
+      if (previous !== undefined && !recordFollows(entry.record, previous)) {
+        throw this.#damaged(`entry ${index} does not follow on the one before it`)
+      }
+      previous = entry.record
       entries.push(entry)
     }
     return entries
@@ -195,80 +162,161 @@ class LmdbLogStore implements LogStore {
     }
   }
 
+  forgotten(to: number): void {
+    const { current } = this.#witness
+    this.#witness.rememberNow({
+      knownIndex: Math.max(current.knownIndex, to),
+      boundIndex: Math.max(current.boundIndex, to),
+    })
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing
   }
 
   async #close(): Promise<void> {
-    if (this.#queue.inFlight !== undefined && !this.#failed) {
+    if (this.#isWriting) {
       this.#drained = Promise.withResolvers()
       await this.#drained.promise
     }
-    await this.#environment.close()
+    clearTimeout(this.#retry)
+    await this.#segments.close()
+    if (!this.#failed && this.#queue.inFlight === undefined) {
+      this.#witness.rememberNow({ knownIndex: this.#lastIndex, base: this.#base })
+    }
+    await this.#witness.close()
+    this.#parts.onClosed()
   }
 
   #reportIdle(token: number): void {
-    if (!this.#failed) this.#events.onPersisted(token)
+    if (!this.#failed) this.#parts.events.onPersisted(token)
   }
+
+  // ---- a batch
 
   #flush(): void {
-    this.#queue.take()
+    this.#start(this.#queue.take())
+  }
+
+  #start(batch: WriteBatch): void {
+    this.#isWriting = true
+    if (this.#isReady(batch)) this.#write(batch)
+    else this.#prepare(batch).then(() => this.#write(batch), this.#onFlushFailed)
+  }
+
+  /** Whether it begins a segment: entries of the active one that others stand behind of are never taken out singly. */
+  #begins({ reset, truncateFrom, entries }: WriteBatch): boolean {
+    const { active, isFull } = this.#segments
+    if (active === undefined || reset !== undefined) return true
+    if (truncateFrom !== undefined && truncateFrom < active.firstIndex) return true
+    return isFull && entries.length > 0 && truncateFrom === undefined
+  }
+
+  /** Whether it can be written without anything being written before it: nearly always. */
+  #isReady(batch: WriteBatch): boolean {
+    if (this.#begins(batch) && this.#segments.spare === undefined) return false
+    if (this.#keptBy(batch) < this.#witness.current.knownIndex) return false
+    const first = this.#targetFirst(batch)
+    return batch.repairs.every(({ index }) => index >= first)
+  }
+
+  /** Up to where it leaves the log as it is. */
+  #keptBy({ reset, truncateFrom }: WriteBatch): number {
+    if (reset !== undefined) return Math.min(reset.index, this.#witness.current.knownIndex)
+    return (truncateFrom ?? Number.POSITIVE_INFINITY) - 1
+  }
+
+  /** First index of the segment that it is written to. */
+  #targetFirst(batch: WriteBatch): number {
+    return this.#begins(batch) ? this.#firstOf(batch) : (this.#segments.active as Segment).firstIndex
+  }
+
+  /** What has to be on the disk before the batch itself. */
+  async #prepare(batch: WriteBatch): Promise<void> {
+    const { failpoint } = this.#parts
+    if (this.#begins(batch) && this.#segments.spare === undefined) this.#segments.makeSpare()
+    failpoint('spare-made')
+    const { knownIndex } = this.#witness.current
+    const kept = this.#keptBy(batch)
+    if (kept < knownIndex) await this.#witness.remember({ knownIndex: kept })
+    failpoint('witness-lowered')
+    await this.#repairSealed(batch.repairs, this.#targetFirst(batch))
+    failpoint('sealed-repaired')
+  }
+
+  async #repairSealed(repairs: readonly Entry[], targetFirst: number): Promise<void> {
+    const sealed = repairs.filter(({ index }) => index < targetFirst)
+    for (const [segment, entries] of Map.groupBy(sealed, ({ index }) => this.#segments.of(index))) {
+      await segment.commit(() => {
+        for (const entry of entries) this.#put(segment, entry)
+      })
+    }
+  }
+
+  /** Where the segment begins that this batch begins. */
+  #firstOf({ reset, truncateFrom }: WriteBatch): number {
+    if (reset !== undefined) return reset.index + 1
+    return truncateFrom ?? this.#lastIndex + 1
+  }
+
+  #write(batch: WriteBatch): void {
+    const begins = this.#begins(batch)
+    const target = (begins ? this.#segments.spare : this.#segments.active) as Segment
+    this.#target = target
     this.#placed = undefined
     this.#removalMissed = false
-    const { databases, flushed } = this.#environment
-    const { log } = databases
-    // lmdb starts a transaction when its threshold of writes is passed, at the end of the turn otherwise. A
-    // batch counts once it is complete, so an empty one behind it passes the threshold: both run as one
-    // transaction.
-    const committed = log.batch(this.#writeInFlight)
-    const started = log.batch(nothing)
-    Promise.all([this.#placed, committed, started, flushed]).then(this.#onFlushed, this.#onFlushFailed)
+    const told = this.#tell(batch, begins ? target : undefined)
+    const committed = target.commit(() => this.#fill(batch, target, begins))
+    this.#parts.failpoint('commit-begun')
+    Promise.all([this.#placed, committed, told]).then(this.#onFlushed, this.#onFlushFailed)
   }
 
-  readonly #writeInFlight = (): void => {
-    const batch = this.#queue.inFlight as WriteBatch
-    const { log, state } = this.#environment.databases
-    const { reset, truncateFrom, repairs, entries, hardState } = batch
-    if (this.#sweptTo < this.#base.index) this.#sweep(SWEEP_ENTRIES + entries.length)
-    if (reset !== undefined) this.#removeBehind(reset.index)
-    if (truncateFrom !== undefined) {
-      for (let index = truncateFrom; index <= this.#lastIndex; index++) {
-        log.remove(this.#keyOf(index), this.#onRemoved)
-      }
-    }
-    for (const entry of repairs) void log.put(this.#keyOf(entry.index), unshared(entry.record))
+  /** What the witness learns beside the batch: on the disk before anybody is told that the batch is. */
+  #tell({ hardState, entries, reset }: WriteBatch, begun: Segment | undefined): Promise<void> | undefined {
+    const { boundIndex } = this.#witness.current
+    const end = entries.at(-1)?.index ?? reset?.index ?? 0
+    if (hardState === undefined && begun === undefined && end <= boundIndex) return undefined
+    return this.#witness.remember({
+      ...(hardState === undefined ? {} : { hardState }),
+      ...(end + BOUND_ENTRIES / 2 > boundIndex ? { boundIndex: end + BOUND_ENTRIES } : {}),
+      ...(begun === undefined ? {} : this.#begunAs(begun)),
+    })
+  }
+
+  #begunAs(begun: Segment): Partial<Remembered> {
+    const { sequence } = begun
+    const firstIndex = this.#firstOf(this.#queue.inFlight as WriteBatch)
+    if (firstIndex > this.#lastIndex) return { newestSequence: sequence }
+    return { newestSequence: sequence, shadowing: { sequence, firstIndex } }
+  }
+
+  #fill(batch: WriteBatch, target: Segment, begins: boolean): void {
+    const { truncateFrom, repairs, entries, hardState } = batch
+    if (begins) this.#segments.begin(target, this.#firstOf(batch))
+    else if (truncateFrom !== undefined) this.#remove(target, truncateFrom)
+    for (const entry of repairs) if (entry.index >= target.firstIndex) this.#put(target, entry)
     for (let i = 0; i < entries.length; i++) {
-      const entry = entries[i] as Entry
-      const key = this.#keyOf(entry.index)
-      if (i === 0) this.#placed = log.put(key, unshared(entry.record), APPEND)
-      else void log.put(key, unshared(entry.record))
+      const { index, record } = entries[i] as Entry
+      const key = this.#key.of(index)
+      if (i === 0) this.#placed = target.database.put(key, unshared(record), APPEND)
+      else void target.database.put(key, unshared(record))
     }
-    if (hardState !== undefined) void state.put(HARD_STATE_KEY, encodeHardState(hardState))
-    const base = baseAfter(batch) ?? (this.#baseIsKnown ? undefined : this.#base)
-    if (base !== undefined) void state.put(BASE_KEY, encodePosition(base))
+    const state = hardState ?? (begins ? this.hardState : undefined)
+    if (state !== undefined) void target.database.put(HARD_STATE_KEY, encodeHardState(state))
+    const base = baseAfter(batch) ?? (begins ? this.#base : undefined)
+    if (base !== undefined) void target.database.put(BASE_KEY, encodePosition(base))
   }
 
-  /** Takes away up to `limit` of the entries that count no more, from the lowest on. */
-  #sweep(limit: number): void {
-    const { log } = this.#environment.databases
-    const start = this.#keyOf(this.#sweptTo + 1).slice()
-    const end = this.#keyOf(this.#base.index + 1).slice()
-    let count = 0
-    let last = 0
-    for (const key of log.getKeys({ start, end, limit })) {
-      last = this.#indexOf(key)
-      log.remove(key)
-      count++
-    }
-    this.#sweptTo = count < limit ? this.#base.index : last
+  #put(segment: Segment, { index, record }: Entry): void {
+    void segment.database.put(this.#key.of(index), unshared(record))
   }
 
-  /** What a reset must not leave behind its place: it would stand where the new log's entries come. */
-  #removeBehind(index: number): void {
-    const { log } = this.#environment.databases
-    for (const key of log.getKeys({ start: this.#keyOf(index + 1).slice() })) log.remove(key)
-    this.#sweptTo = Math.min(this.#sweptTo, index)
+  #remove(target: Segment, from: number): void {
+    for (let index = from; index <= this.#lastIndex; index++) {
+      const isDamaged = this.#damage.includes(index)
+      target.database.remove(this.#key.of(index), isDamaged ? undefined : this.#onRemoved)
+    }
   }
 
   readonly #onRemoved = (_error: unknown, removed?: boolean): void => {
@@ -276,57 +324,113 @@ class LmdbLogStore implements LogStore {
   }
 
   readonly #onFlushed = ([placed]: readonly [boolean | undefined, ...unknown[]]): void => {
+    this.#parts.failpoint('committed')
     if (placed === false || this.#removalMissed) {
       this.#fail('the log on the disk is not the one that was written: is there another writer?')
       return
     }
+    this.#isWriting = false
     const batch = this.#queue.inFlight as WriteBatch
     const { token } = batch
     this.#account(batch)
+    const { failpoint, maxLogBytes } = this.#parts
+    failpoint('activated')
     this.#queue.release()
+    this.#space(maxLogBytes > 0 && this.#segments.bytes >= maxLogBytes)
     if (this.#queue.hasContent) this.#flush()
     else this.#drained?.resolve()
-    this.#events.onPersisted(token)
+    this.#parts.events.onPersisted(token)
+    if (this.#segments.wantsSpare) setImmediate(this.#makeSpare)
   }
 
   #account(batch: WriteBatch): void {
-    const { reset, truncateFrom, entries } = batch
+    const { reset, truncateFrom, entries, repairs } = batch
+    const target = this.#target as Segment
+    const isNew = target === this.#segments.spare
+    if (isNew) this.#segments.activate(target)
     if (reset !== undefined) this.#lastIndex = reset.index
     if (truncateFrom !== undefined) this.#lastIndex = Math.min(this.#lastIndex, truncateFrom - 1)
-    for (const entry of entries) this.metrics.bytesFlushed += entry.record.byteLength
-    this.#base = baseAfter(batch) ?? this.#base
-    this.#baseIsKnown = true
+    this.#damage.keepOnly(0, this.#lastIndex)
+    for (const { index } of repairs) this.#damage.mend(index)
+    for (const { record } of entries) {
+      this.metrics.bytesFlushed += record.byteLength
+      target.bytes += record.byteLength
+    }
+    target.entryCount += entries.length
     this.#lastIndex += entries.length
+    this.#rebase(baseAfter(batch))
     this.metrics.entriesFlushed += entries.length
     this.metrics.flushes += 1
   }
 
+  #rebase(base: LogPosition | undefined): void {
+    if (base === undefined) return
+    this.#base = base
+    this.#damage.keepOnly(base.index + 1, Number.MAX_SAFE_INTEGER)
+    // Beside the segment's own record: nobody waits for it.
+    this.#witness.remember({ base }).catch(this.#onWitnessFailed)
+    this.#segments.dropThrough(base.index)
+  }
+
+  readonly #makeSpare = (): void => {
+    if (this.#failed || this.#closing !== undefined || this.#queue.inFlight !== undefined) return
+    if (!this.#segments.wantsSpare) return
+    try {
+      const { sequence } = this.#segments.makeSpare()
+      this.#witness.remember({ newestSequence: sequence }).catch(this.#onWitnessFailed)
+    } catch (cause) {
+      // Without room there is none; the batch that needs it finds out, and waits.
+      if (!isOutOfSpace(cause, this.#parts.path, 0)) this.#fail(cause)
+    }
+  }
+
+  // ---- failures
+
+  readonly #onWitnessFailed = (cause: unknown): void => this.#fail(cause)
+
   readonly #onFlushFailed = (error: CommitError): void => {
-    reportCommitError(error, (cause) => this.#fail(cause))
+    causeOf(error).then((cause) => {
+      const batch = this.#queue.inFlight as WriteBatch
+      const bytes = batch.entries.reduce((sum, { record }) => sum + record.byteLength, 0)
+      if (isOutOfSpace(cause, this.#parts.path, bytes)) this.#await(batch)
+      else this.#fail(cause)
+    })
+  }
+
+  /** Refused for space, and aborted whole: tried again in its turn, nothing behind it goes first. */
+  #await(batch: WriteBatch): void {
+    if (this.#failed) return
+    this.#isWriting = false
+    this.#space(true)
+    if (this.#closing !== undefined) {
+      this.#drained?.resolve()
+      return
+    }
+    this.#retry = setTimeout(() => this.#start(batch), SPACE_RETRY_MS)
+    this.#retry.unref()
+  }
+
+  #space(isFull: boolean): void {
+    if (this.#isFull === isFull) return
+    this.#isFull = isFull
+    this.#parts.events.onSpace(isFull)
   }
 
   #fail(cause: unknown): void {
     if (this.#failed) return
     this.#failed = true
+    this.#isWriting = false
     this.#drained?.resolve()
-    const error: RaftError<'STORAGE_FAILED'> = storageFailed(this.#environment.path, cause)
-    this.#events.onFailed(error)
+    const error: RaftError<'STORAGE_FAILED'> = storageFailed(this.#parts.path, cause)
+    this.#parts.events.onFailed(error)
   }
 
-  /** Valid until the next call. */
-  #keyOf(index: number): Uint8Array {
-    this.#keyView.setUint32(0, Math.floor(index / 2 ** 32))
-    this.#keyView.setUint32(4, index >>> 0)
-    return this.#key
-  }
+  // ---- reading
 
-  /**
-   * The stored bytes, valid until the next read: lmdb's buffer claims a `length` that slices do not follow.
-   */
   #view(index: number): Uint8Array {
-    const bytes = this.#environment.databases.log.getBinaryFast(this.#keyOf(index))
+    const bytes = this.#segments.of(index).view(index)
     if (bytes === undefined) throw this.#damaged(`entry ${index} is missing`)
-    return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
+    return bytes
   }
 
   #verified(index: number, record: Uint8Array): Entry {
@@ -337,50 +441,8 @@ class LmdbLogStore implements LogStore {
     return entry
   }
 
-  /**
-   * The end of the log by its keys, its lack of gaps by their count, its last entry by its checksum. What stands up to
-   * the base was left over by a compaction or a reset, gaps and all.
-   */
-  #findBounds(): void {
-    const { log } = this.#environment.databases
-    const first = this.#edge(false)
-    const last = this.#edge(true)
-    if (first === undefined || last === undefined) return
-    const base = this.#base.index
-    let { entryCount } = log.getStats()
-    if (first <= base) {
-      this.#sweptTo = first - 1
-      entryCount -= log.getKeysCount({ end: this.#keyOf(base + 1).slice() })
-    }
-    if (last <= base) return
-    if (entryCount !== last - base) {
-      throw this.#damaged(`${entryCount} entries in a log ${base + 1}..${last}`)
-    }
-    this.#verified(last, this.#view(last).slice())
-    this.#lastIndex = last
-  }
-
-  #edge(reverse: boolean): number | undefined {
-    const [key] = this.#environment.databases.log.getKeys({ reverse, limit: 1 })
-    return key === undefined ? undefined : this.#indexOf(key)
-  }
-
-  #indexOf(key: Uint8Array): number {
-    if (key.byteLength !== KEY_BYTES) throw this.#damaged('a key of the log is not an index')
-    const view = new DataView(key.buffer, key.byteOffset, KEY_BYTES)
-    return view.getUint32(0) * 2 ** 32 + view.getUint32(4)
-  }
-
-  #find<T>(key: Uint8Array, decode: (bytes: Uint8Array) => T | undefined, what: string): T | undefined {
-    const bytes = this.#environment.databases.state.getBinaryFast(key)
-    if (bytes === undefined) return undefined
-    const found = decode(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length))
-    if (found === undefined) throw this.#damaged(`${what} does not fit its checksum`)
-    return found
-  }
-
   #damaged(reason: string): RaftError<'STORAGE_DAMAGED'> {
-    return storageDamaged(this.#environment.path, `group ${this.#group}: ${reason}`)
+    return storageDamaged(this.#parts.path, reason)
   }
 }
 

@@ -29,16 +29,41 @@ export interface Bench extends OpenedStore {
 
 export type Case = (bench: Bench, t: TestContext) => Promise<void>
 
-/** An entry with `bytes` bytes of payload, all of them `fill`. */
+/** An entry with `bytes` bytes of payload, all of them `fill`; it does not know what stands before it. */
 export function sampleEntry(index: number, term: number, bytes = 10, fill = index % 251): Entry {
-  const kind = EntryKind.commands
-  const header = { index, term, kind, timeMs: index * 2, commandCount: 1, configurationIndex: 0 }
-  return encodeEntry(header, [new Uint8Array(bytes).fill(fill)], crc32)
+  return entryBehind(undefined, index, term, bytes, fill)
 }
 
-/** Entries `from..to`, all of one term. */
+function entryBehind(
+  previous: Entry | undefined,
+  index: number,
+  term: number,
+  bytes: number,
+  fill = index % 251,
+): Entry {
+  const kind = EntryKind.commands
+  const header = { index, term, kind, timeMs: index * 2, commandCount: 1, configurationIndex: 0 }
+  return encodeEntry(header, [new Uint8Array(bytes).fill(fill)], crc32, previous)
+}
+
+/** Entries `from..to`, all of one term; none knows what stands before it. */
 export function sampleEntries(from: number, to: number, term: number, bytes = 10): Entry[] {
   return Array.from({ length: to - from + 1 }, (_, i) => sampleEntry(from + i, term, bytes))
+}
+
+/** The same, each behind the one before it: the first, too, where that is given. */
+export function chainedEntries(
+  from: number,
+  to: number,
+  term: number,
+  bytes = 10,
+  previous?: Entry,
+): Entry[] {
+  const entries: Entry[] = []
+  for (let index = from; index <= to; index++) {
+    entries.push(entryBehind(entries.at(-1) ?? previous, index, term, bytes))
+  }
+  return entries
 }
 
 /** A hard state; of a vote's incarnation nothing depends on but its being kept. */
@@ -53,7 +78,10 @@ export type RequestContent = Partial<Omit<PersistRequest, 'token'>>
 export class StoreProbe implements StoreEvents {
   readonly persisted: number[] = []
   readonly failures: RaftError<'STORAGE_FAILED'>[] = []
+  /** Whether the disk was full, at each change. */
+  readonly space: boolean[] = []
   #token = 0
+  readonly #spaceWaits: (() => void)[] = []
   readonly #waiting: { token: number; ended: PromiseWithResolvers<void> }[] = []
 
   onPersisted(token: number): void {
@@ -64,6 +92,18 @@ export class StoreProbe implements StoreEvents {
   onFailed(error: RaftError<'STORAGE_FAILED'>): void {
     this.failures.push(error)
     for (const { ended } of this.#waiting) ended.reject(error)
+  }
+
+  onSpace(isFull: boolean): void {
+    this.space.push(isFull)
+    for (const wait of this.#spaceWaits.splice(0)) wait()
+  }
+
+  /** Waits until the store has said that it is full, or that it no longer is. */
+  async untilSpace(isFull: boolean): Promise<void> {
+    while (this.space.at(-1) !== isFull) {
+      await new Promise<void>((resolve) => this.#spaceWaits.push(resolve))
+    }
   }
 
   /** A request that carries what is given and nothing else. */

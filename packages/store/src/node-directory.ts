@@ -2,7 +2,7 @@
  * A node's data directory:
  *
  *     identity.json   who the node is; written once, when the directory is created
- *     log/            the LMDB environment of log and hard state
+ *     log/<group>/    the log: its segments, and their witness
  *     log.made        written once, when log/ has been made: without it a log may be missing, with it it is lost
  *     snapshots/      the LMDB environment of the snapshots, made with the first of them
  *     lock.db         locked while the directory is open
@@ -23,7 +23,7 @@ import { lockDirectory } from './directory-lock.ts'
 import { makeDirectory, syncPath, writeFileAtomic } from './sync-files.ts'
 
 /** Version of the layout of directories and of the records in them: written, and the only one read. */
-export const DIRECTORY_FORMAT = 2
+export const DIRECTORY_FORMAT = 3
 
 const IDENTITY_FILE = 'identity.json'
 const LOG_MADE_FILE = 'log.made'
@@ -66,11 +66,11 @@ export interface ExpectedIdentity {
 export interface NodeDirectory {
   readonly path: string
   readonly identity: DirectoryIdentity
-  /** Where the LMDB environment of log and hard state belongs. */
+  /** Where the logs of the node's groups belong. */
   readonly logPath: string
   /** Where the one of the snapshots belongs. */
   readonly snapshotPath: string
-  /** The LMDB environment of the log has been made at `logPath`: from now on the directory is refused without it. */
+  /** The log has been made at `logPath`: from now on the directory is refused without it. */
   logMade(): void
   /**
    * Releases the lock. Close the stores inside first. Idempotent; the death of the thread or process does it
@@ -122,7 +122,7 @@ export function openNodeDirectory(path: string, expected: ExpectedIdentity): Nod
   const snapshotPath = join(directory, SNAPSHOTS)
   const mark = join(directory, LOG_MADE_FILE)
   const isMade = existsSync(mark)
-  if (isMade && !existsSync(join(logPath, 'data.mdb'))) {
+  if (isMade && !existsSync(join(logPath, String(identity.group)))) {
     lock.release()
     throw refused(directory, 'its log is gone: the node has lost what it promised to its peers')
   }

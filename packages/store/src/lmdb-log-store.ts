@@ -183,7 +183,8 @@ export class LmdbLogStore implements LogStore {
     clearTimeout(this.#retry)
     await this.#segments.close()
     if (!this.#failed && this.#queue.inFlight === undefined) {
-      this.#witness.rememberNow({ knownIndex: this.#lastIndex, base: this.#base })
+      const { knownIndex } = this.#witness.current
+      this.#witness.rememberNow({ knownIndex: Math.max(knownIndex, this.#lastIndex), base: this.#base })
     }
     await this.#witness.close()
     this.#parts.onClosed()
@@ -389,7 +390,7 @@ export class LmdbLogStore implements LogStore {
   readonly #onWitnessFailed = (cause: unknown): void => this.#fail(cause)
 
   readonly #onFlushFailed = (error: CommitError): void => {
-    causeOf(error).then((cause) => {
+    void causeOf(error).then((cause) => {
       const batch = this.#queue.inFlight as WriteBatch
       const bytes = batch.entries.reduce((sum, { record }) => sum + record.byteLength, 0)
       if (isOutOfSpace(cause, this.#parts.path, bytes)) this.#await(batch)

@@ -55,7 +55,7 @@ export async function rebuildSegment(
   const database = openDatabase({ path: fresh, durability: 'flush-before-ack' })
   database.transactionSync(() => {
     putState(database, segment, found, owner)
-    if (segment.scanned !== undefined) copyWhole(database, segment, found.damaged)
+    if (segment.entryCount > 0) copyWhole(database, segment, found.damaged)
   })
   await database.close()
   if (durability === 'flush-before-ack') syncPath(fresh)

@@ -96,6 +96,8 @@ export interface NodeStatus {
   readonly damaged: readonly IndexRange[]
   /** Damaged entries that no voter has. */
   readonly lost: IndexRange | undefined
+  /** Its disk is refused space: what it writes waits, and as a leader it refuses commands with NO_SPACE. */
+  readonly isDiskFull: boolean
   /** On a leader: the highest index that each peer is known to have flushed. */
   readonly match: Readonly<Record<NodeId, number>>
   readonly durability: Durability

@@ -99,6 +99,9 @@ export class RaftNode implements NodeControl {
         if (node !== undefined) node.#mailbox.push('urgent', { kind: 'persisted', token })
       },
       onFailed: fail,
+      onSpace: (isFull) => {
+        if (node !== undefined) node.#spaceChanged(isFull)
+      },
     })
     node = new RaftNode(birth, new ReplicatedMachine(machine, codec, birth.sessions), directory, store, fail)
     return node
@@ -159,6 +162,14 @@ export class RaftNode implements NodeControl {
     // The first turn loads the latest snapshot.
     this.#mailbox.wake()
     this.#timer.arm(this.#driver.deadlineMs, hrtimeMs())
+  }
+
+  #spaceChanged(isFull: boolean): void {
+    this.#mailbox.push('urgent', { kind: 'diskSpace', isFull })
+    const detail = { path: this.#directory?.logPath }
+    if (isFull)
+      this.#log('warn', 'the disk is full: what is written waits, new proposals are refused', detail)
+    else this.#log('warn', 'the disk has space again', detail)
   }
 
   #openSnapshots(events: SnapshotEvents): SnapshotStore {
@@ -229,6 +240,7 @@ export class RaftNode implements NodeControl {
       isConfigurationCommitted: core.configurationIndex <= core.commitIndex,
       damaged: core.damaged,
       lost: core.lost,
+      isDiskFull: core.isDiskFull,
       match: Object.fromEntries(core.matchIndexes),
       durability: this.#store.durability,
       metrics: {

@@ -1,10 +1,8 @@
 /** What stands on the log, as the driver sees it: client protocol, sessions, state machine. */
 import type { Entry } from './entry.ts'
+import type { ProposalRefusal, RefusedProposal } from './proposal.ts'
 import type { ReadGrant, RoleChange } from './ready.ts'
 import type { NodeId } from './types.ts'
-
-/** Why a proposal would be refused now. */
-export type ProposalRefusal = 'NOT_LEADER' | 'BUSY'
 
 /** What the application may ask of the core while it handles a turn. */
 export interface RaftHandle {
@@ -56,7 +54,7 @@ export interface Application<ClientEvent> {
   /** Reads that may be answered as soon as their index is applied, and reads that may not. */
   reads(granted: readonly ReadGrant[], refused: readonly number[]): void
   /** The leader did not take forwarded proposals. */
-  forwardRefused(ids: readonly number[]): void
+  forwardRefused(refused: readonly RefusedProposal[]): void
   roleChanged(change: RoleChange): void
   /** End of the turn: serve what may be served, one reply frame for each client that has something coming. */
   flush(raft: RaftHandle): void

@@ -9,6 +9,7 @@ import { NodeDriver } from './driver.ts'
 import type { ControlOutcome, NodeEvent } from './event.ts'
 import type { Message } from './message.ts'
 import { type RaftKnobs, resolveRaftKnobs } from './options.ts'
+import type { RefusedProposal } from './proposal.ts'
 import { RaftCore } from './raft-core.ts'
 import { seededRandom } from './random.ts'
 import type { PersistRequest } from './ready.ts'
@@ -79,8 +80,8 @@ class Recorded implements Application<string> {
   roleChanged({ role }: { role: string }): void {
     this.calls.push(role)
   }
-  forwardRefused(ids: readonly number[]): void {
-    this.calls.push(`forward refused ${ids}`)
+  forwardRefused(refused: readonly RefusedProposal[]): void {
+    this.calls.push(`forward refused ${refused.map(({ id }) => id)}`)
   }
   save(): Iterator<Uint8Array> {
     this.calls.push('save')

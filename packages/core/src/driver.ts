@@ -108,6 +108,8 @@ export class NodeDriver<ClientEvent> {
         return this.#parts.application.client(event.event)
       case 'persisted':
         return this.#persisted(event.token)
+      case 'diskSpace':
+        return this.core.diskSpace(event.isFull)
       case 'peerUp':
         return this.core.peerUp(event.id)
       case 'peerGone':

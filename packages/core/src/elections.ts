@@ -34,11 +34,13 @@ export class Elections {
 
   /**
    * Votes, its own and others', are for voters whose log is whole and whose disk answers: one with a damaged log does
-   * not know what it holds, one with a stalled disk would only disturb.
+   * not know what it holds, one with a stalled disk would only disturb. So would one with a full disk: its own vote
+   * would wait behind what was refused, in token order. (So does a vote that it grants. Where the disks of a majority
+   * are full nobody can be elected, until there is space again; who leads by then goes on.)
    */
   get #isFit(): boolean {
     const replica = this.#replica
-    if (!replica.isVoter || replica.isDamaged) return false
+    if (!replica.isVoter || replica.isDamaged || replica.isDiskFull) return false
     return !replica.isStalled(replica.options.electionTimeoutMinMs)
   }
 

@@ -25,6 +25,8 @@ export interface RaftErrorData {
   NOT_LEADER: { leaderHint: NodeId | undefined }
   /** A bound is reached. Nothing happened; try again after `retryAfterMs`. */
   BUSY: { retryAfterMs: number; limit: string }
+  /** The leader's disk is full. Nothing happened; it takes commands again by itself, once there is space. */
+  NO_SPACE: { retryAfterMs: number }
   /** The command may or may not have been applied: it was sent, and no answer came in time. */
   INDETERMINATE: { reason: string }
   /** The deadline passed before the request was sent. Nothing happened. */

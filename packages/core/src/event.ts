@@ -12,6 +12,8 @@ export type NodeEvent<ClientEvent> =
   /** The supervisor saw that start of the peer end: a proof. */
   | { readonly kind: 'peerExited'; readonly id: NodeId; readonly boot: number }
   | { readonly kind: 'persisted'; readonly token: number }
+  /** The store is refused space, or has it again. */
+  | { readonly kind: 'diskSpace'; readonly isFull: boolean }
   | { readonly kind: 'snapshotSaved'; readonly meta: SnapshotMeta }
   | { readonly kind: 'snapshotReceived'; readonly meta: SnapshotMeta }
   | { readonly kind: 'control'; readonly id: number; readonly command: ControlCommand }

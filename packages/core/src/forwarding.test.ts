@@ -72,8 +72,14 @@ test('whoever does not lead, or has no room, refuses a forwarded proposal by its
 test('a refusal is told with the number that propose gave', () => {
   const subject = forwarding()
   const number = subject.propose()
-  subject.receive('b', { kind: 'proposalRefused', term: 1, id: -number, toBoot: subject.boot })
-  assert.deepEqual(subject.turn().proposalsRefused, [-number])
+  subject.receive('b', {
+    kind: 'proposalRefused',
+    term: 1,
+    id: -number,
+    refusal: 'BUSY',
+    toBoot: subject.boot,
+  })
+  assert.deepEqual(subject.turn().proposalsRefused, [{ id: -number, refusal: 'BUSY' }])
   assert.deepEqual(subject.turn().proposalsRefused, [])
 })
 
@@ -190,4 +196,33 @@ test('whoever does not lead answers a question for an index with 0', () => {
     ofKind(subject.sent(), 'readIndexReply').map(({ to, id, index }) => [to, id, index]),
     [['c', 5, 0]],
   )
+})
+
+test('a proposal is for the very start of the leader that was heard', () => {
+  const subject = forwarding()
+  subject.propose()
+  assert.deepEqual(
+    ofKind(subject.sent(), 'proposal').map(({ toBoot, toIncarnation }) => [toBoot, toIncarnation]),
+    [[1, 0]],
+  )
+})
+
+test('a proposal that comes again, or behind a later one, is neither taken nor refused', () => {
+  const subject = new Subject().becomeLeader().commitAll()
+  const proposal = { kind: 'proposal', term: 1, commandCount: 1, payload: Uint8Array.of(9) } as const
+  subject.receive('c', { ...proposal, id: 7 }).receive('c', { ...proposal, id: 7 })
+  assert.equal(subject.turn().persist?.entries.length, 1)
+  subject.core.diskSpace(true)
+  const again = subject
+    .receive('c', { ...proposal, id: 7 })
+    .receive('c', { ...proposal, id: 6 })
+    .sent()
+  assert.deepEqual(ofKind(again, 'proposalRefused'), [])
+  const later = subject.receive('c', { ...proposal, id: 8 }).sent()
+  assert.deepEqual(
+    ofKind(later, 'proposalRefused').map(({ id, refusal }) => [id, refusal]),
+    [[8, 'NO_SPACE']],
+  )
+  const started = subject.receive('c', { ...proposal, id: 1, fromBoot: 2 }).sent()
+  assert.equal(ofKind(started, 'proposalRefused').length, 1, 'another start counts from the beginning')
 })

@@ -1,7 +1,16 @@
-/** What a follower asks of the leader on behalf of its own clients: indexes for reads (thesis §6.4), and proposals. */
+/**
+ * What a follower asks of the leader on behalf of its own clients: indexes for reads (thesis §6.4), and proposals.
+ *
+ * A refusal proves that a proposal is in no log. So one is for the very start of the leader that was heard, which looks
+ * at it once at most: what comes again, or after a later one, is dropped.
+ */
 import { invariant } from './errors.ts'
-import type { ProposalRefused, ReadIndexReply } from './message.ts'
+import type { Proposal, ProposalRefused, ReadIndexReply } from './message.ts'
+import type { RefusedProposal } from './proposal.ts'
 import type { Replica } from './replica.ts'
+
+/** Starts of peers whose proposals are remembered: what an earlier one has sent no longer arrives. */
+const MAX_STARTS = 64
 
 interface AskedReads {
   readonly reads: readonly number[]
@@ -14,13 +23,15 @@ export class Forwarding {
   #waiting: number[] = []
   /** By the number of the request that asks for them. */
   readonly #asked = new Map<number, AskedReads>()
-  #proposalsRefused: number[] = []
+  #proposalsRefused: RefusedProposal[] = []
+  /** The latest proposal of each start of a peer, the start that came last at the end. */
+  readonly #seen = new Map<string, number>()
 
   constructor(replica: Replica) {
     this.#replica = replica
   }
 
-  takeProposalsRefused(): readonly number[] {
+  takeProposalsRefused(): readonly RefusedProposal[] {
     const refused = this.#proposalsRefused
     if (refused.length > 0) this.#proposalsRefused = []
     return refused
@@ -38,12 +49,25 @@ export class Forwarding {
       offset += part.byteLength
     }
     const id = ++this.#lastId
-    replica.reply({ kind: 'proposal', ...replica.to(leader), id, commandCount, payload })
+    const { leaderBoot: toBoot } = replica
+    replica.reply({ kind: 'proposal', ...replica.to(leader), toBoot, id, commandCount, payload })
     return id
   }
 
-  handleRefusal(message: ProposalRefused): void {
-    this.#proposalsRefused.push(message.id)
+  handleRefusal({ id, refusal }: ProposalRefused): void {
+    this.#proposalsRefused.push({ id, refusal })
+  }
+
+  /** Whether neither this proposal of a follower nor a later one has come before. */
+  isFirst({ from, fromBoot, id }: Proposal): boolean {
+    const seen = this.#seen
+    const start = `${from} ${fromBoot}`
+    const latest = seen.get(start)
+    if (latest !== undefined && latest >= id) return false
+    seen.set(start, id)
+    const [oldest] = seen.keys()
+    if (seen.size > MAX_STARTS && oldest !== undefined) seen.delete(oldest)
+    return true
   }
 
   read(id: number): void {

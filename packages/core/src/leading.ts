@@ -144,6 +144,8 @@ export class Leading {
     if (checkQuorum && !leadership.hearsQuorum(replica.nowMs, electionTimeoutMaxMs)) {
       return false
     }
+    // A full disk is told of, and is not the end of it: reads go on, and so do commits by the others' disks.
+    if (replica.isDiskFull) return true
     // Heartbeats do not wait for the disk: without this a leader whose disk hangs would be followed forever.
     if (!replica.isStalled(maxPersistStallMs)) return true
     replica.metrics.persistStalls++

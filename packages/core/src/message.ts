@@ -5,6 +5,7 @@
  * reply echoes the asker's incarnation and boot, and counts for nothing when it reaches a later one.
  */
 import type { Entry } from './entry.ts'
+import type { ProposalRefusal } from './proposal.ts'
 import type { IndexRange, NodeId, SnapshotMeta } from './types.ts'
 
 interface Envelope {
@@ -14,7 +15,7 @@ interface Envelope {
   readonly to: NodeId
   /** In replies: the incarnation that asked. In requests: 0. */
   readonly toIncarnation: number
-  /** In replies: the boot that asked. In requests: 0. */
+  /** In replies: the boot that asked. In proposals: the one that was heard to lead. In other requests: 0. */
   readonly toBoot: number
   /** The sender's term; in pre-vote requests the term it would campaign in (thesis §9.6). */
   readonly term: number
@@ -115,6 +116,7 @@ export interface Proposal extends Envelope {
 export interface ProposalRefused extends Envelope {
   readonly kind: 'proposalRefused'
   readonly id: number
+  readonly refusal: ProposalRefusal
 }
 
 /**

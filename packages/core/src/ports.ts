@@ -44,6 +44,8 @@ export interface StoreMetrics {
  * only after the flush that the durability mode promises. What arrives while a flush is in flight is merged
  * into the next one. A request that carries nothing to store completes with those before it, without a flush.
  * After `onFailed` nothing completes any more.
+ *
+ * A write that is refused for space before its flush is no failure: it leaves no trace, and is tried again (`onSpace`).
  */
 export interface LogStore extends LogReader {
   readonly hardState: HardState
@@ -59,6 +61,11 @@ export interface StoreEvents {
   /** Everything up to and including `token` is durable. */
   onPersisted(token: number): void
   onFailed(error: RaftError<'STORAGE_FAILED'>): void
+  /**
+   * True: a write was refused for space. Nothing of it is on the disk; everything handed over waits, in token order, and
+   * is tried again by the store. False: it is accepted again. Called at each change, of which the first is to true.
+   */
+  onSpace(isFull: boolean): void
 }
 
 /**

@@ -14,7 +14,7 @@
  *
  * Section numbers are those of the extended Raft paper; "thesis" is Ongaro's dissertation.
  */
-import type { ProposalRefusal, RaftHandle } from './application.ts'
+import type { RaftHandle } from './application.ts'
 import type { RefusedChange } from './configuration.ts'
 import { Elections } from './elections.ts'
 import { EntryKind } from './entry.ts'
@@ -26,10 +26,12 @@ import { Handover } from './handover.ts'
 import type { Leadership } from './leadership.ts'
 import { Leading } from './leading.ts'
 import { Membership } from './membership.ts'
-import type { Message, MessageKind, Proposal } from './message.ts'
+import type { Message, Proposal } from './message.ts'
+import { isFromLeader, isTermless } from './message-terms.ts'
 import type { RaftOptions } from './options.ts'
 import type { SnapshotStore } from './ports.ts'
 import type { Progress } from './progress.ts'
+import type { ProposalRefusal } from './proposal.ts'
 import type { Ready } from './ready.ts'
 import { Repair } from './repair.ts'
 import { type FoundLog, type RaftMetrics, Replica } from './replica.ts'
@@ -39,18 +41,6 @@ import type { Configuration, IndexRange, NodeId, Role, SnapshotMeta } from './ty
 export type { FoundLog, RaftMetrics } from './replica.ts'
 
 const NO_PARTS: readonly Uint8Array[] = []
-
-/** Messages that mean the same in every term: they neither raise the receiver's nor are refused for their own. */
-const TERMLESS: ReadonlySet<MessageKind> = new Set([
-  'readIndexRequest',
-  'readIndexReply',
-  'proposal',
-  'proposalRefused',
-  'snapshotPull',
-  'snapshotChunk',
-  'repairRequest',
-  'repairReply',
-])
 
 export class RaftCore implements RaftHandle {
   readonly #replica: Replica
@@ -155,6 +145,10 @@ export class RaftCore implements RaftHandle {
   /** Damaged entries that no voter has, after every one of them has answered. */
   get lost(): IndexRange | undefined {
     return this.#repair.lost
+  }
+  /** Whether the disk is refused space: what is handed to it waits. */
+  get isDiskFull(): boolean {
+    return this.#replica.isDiskFull
   }
   /** Whom leadership is being handed to. */
   get transferTarget(): NodeId | undefined {
@@ -273,6 +267,11 @@ export class RaftCore implements RaftHandle {
     if (replica.leadership !== undefined) this.#leading.maybeCommit(replica.leadership)
   }
 
+  /** The store is refused space, or has it again. */
+  diskSpace(isFull: boolean): void {
+    this.#replica.diskSpace(isFull)
+  }
+
   /** A connection to `id` is there (again): what was on its way is lost, where it stands is unknown. */
   peerUp(id: NodeId): void {
     this.#replica.gone.delete(id)
@@ -311,7 +310,9 @@ export class RaftCore implements RaftHandle {
     if (leadership === undefined) {
       return options.forwardProposals && leader !== undefined ? undefined : 'NOT_LEADER'
     }
+    // Another is to lead soon: that one may have room.
     if (leadership.transfer !== undefined) return 'BUSY'
+    if (this.#replica.isDiskFull) return 'NO_SPACE'
     return leadership.uncommittedBytes >= options.maxUncommittedBytes ? 'BUSY' : undefined
   }
 
@@ -335,11 +336,11 @@ export class RaftCore implements RaftHandle {
   /** A follower's proposal: its clients are answered when it is applied there. */
   #handleProposal(message: Proposal): void {
     const replica = this.#replica
-    if (replica.leadership !== undefined && this.proposalRefusal === undefined) {
-      this.propose([message.payload], message.commandCount)
-      return
-    }
-    replica.reply({ kind: 'proposalRefused', ...replica.replyTo(message), id: message.id })
+    // Nobody may be told of a refusal of what an earlier copy has put into the log.
+    if (!this.#forwarding.isFirst(message)) return
+    const refusal = replica.leadership === undefined ? 'NOT_LEADER' : this.proposalRefusal
+    if (refusal === undefined) this.propose([message.payload], message.commandCount)
+    else replica.reply({ kind: 'proposalRefused', ...replica.replyTo(message), id: message.id, refusal })
   }
 
   readIndex(id: number, mayForward = false): void {
@@ -473,23 +474,5 @@ export class RaftCore implements RaftHandle {
       default:
         return
     }
-  }
-}
-
-/** Also an offer for repairs, which anybody may make. */
-const isTermless = (message: Message): boolean =>
-  TERMLESS.has(message.kind) || (message.kind === 'snapshotOffer' && !message.isLeader)
-
-/** Whether only the leader of its term sends such a message. */
-function isFromLeader(message: Message): boolean {
-  switch (message.kind) {
-    case 'appendRequest':
-    case 'heartbeat':
-    case 'timeoutNow':
-      return true
-    case 'snapshotOffer':
-      return message.isLeader
-    default:
-      return false
   }
 }

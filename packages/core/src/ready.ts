@@ -22,6 +22,7 @@
  */
 import type { Entry } from './entry.ts'
 import type { Message } from './message.ts'
+import type { RefusedProposal } from './proposal.ts'
 import type { Configuration, HardState, NodeId, Role, SnapshotMeta } from './types.ts'
 
 export interface PersistRequest {
@@ -89,8 +90,8 @@ export interface Ready {
   readonly reads: readonly ReadGrant[]
   /** Reads that will not be granted, because this node is no longer the leader. */
   readonly readsRefused: readonly number[]
-  /** Numbers of forwarded proposals that the leader did not take. */
-  readonly proposalsRefused: readonly number[]
+  /** Forwarded proposals that the leader did not take. */
+  readonly proposalsRefused: readonly RefusedProposal[]
   readonly role: RoleChange | undefined
   /** The configuration in effect, where it changed: appended or truncated, not necessarily committed. */
   readonly configuration: Configuration | undefined

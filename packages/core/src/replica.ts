@@ -94,6 +94,10 @@ export class Replica {
   compactTo: LogPosition | undefined
   /** A peer needs a later snapshot of this node's state than there is. */
   snapshotWanted = false
+  /** Whether the disk is refused space: everything handed to it waits, in token order. */
+  isDiskFull = false
+  /** When it had space again: what waited until then has not been waiting for a disk that hangs. */
+  spaceSinceMs = Number.NEGATIVE_INFINITY
   /** One acknowledgement a drain: the highest speaks for the others. */
   ack: AppendReply | undefined
 
@@ -166,7 +170,13 @@ export class Replica {
   /** Whether the oldest write has been waiting for its flush for longer than this. */
   isStalled(ms: number): boolean {
     const { oldestMs } = this.outbox
-    return oldestMs !== undefined && this.nowMs - oldestMs > ms
+    return oldestMs !== undefined && this.nowMs - Math.max(oldestMs, this.spaceSinceMs) > ms
+  }
+
+  /** The store is refused space, or has it again. */
+  diskSpace(isFull: boolean): void {
+    if (this.isDiskFull && !isFull) this.spaceSinceMs = this.nowMs
+    this.isDiskFull = isFull
   }
 
   /** Whether this term's leader, this node, has committed an entry of it: only then does it know what is committed. */

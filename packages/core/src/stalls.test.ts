@@ -86,3 +86,65 @@ test('while its disk stalls a follower answers heartbeats, and acknowledges noth
   )
   assert.equal(ofKind(subject.flush(), 'appendReply').length, 1)
 })
+
+// ---- a disk without space is told of, and is no stall
+
+const heldUp = (subject: Subject): Subject => {
+  for (let beats = 0; beats < 40; beats++) subject.beat()
+  return subject
+}
+
+test('a leader without space refuses proposals, and goes on leading and reading, for however long', () => {
+  const subject = stalledLeader()
+  subject.core.diskSpace(true)
+  assert.deepEqual([subject.core.isDiskFull, subject.core.proposalRefusal], [true, 'NO_SPACE'])
+  heldUp(subject)
+  assert.deepEqual([subject.core.role, subject.core.metrics.persistStalls], ['leader', 0])
+  subject.core.readIndex(7)
+  const round = ofKind(subject.sent(), 'heartbeat')[0]?.round ?? 0
+  subject.receive('b', { kind: 'heartbeatReply', term: 1, round })
+  assert.deepEqual(subject.turn().reads, [{ id: 7, index: 1 }])
+})
+
+test('what was appended before is committed by the others, and written in its order once there is space', () => {
+  const subject = stalledLeader()
+  subject.core.diskSpace(true)
+  subject.accept('b', 2).accept('c', 2)
+  assert.equal(subject.core.commitIndex, 2)
+  subject.core.diskSpace(false)
+  assert.equal(subject.core.proposalRefusal, undefined)
+  subject.propose()
+  subject.turn()
+  subject.flush()
+  assert.deepEqual([subject.core.stableIndex, subject.log], [3, [1, 1, 1]])
+})
+
+test('a disk that does not answer once it has space is given the whole bound, and no more', () => {
+  const subject = stalledLeader()
+  subject.core.diskSpace(true)
+  heldUp(subject)
+  subject.core.diskSpace(false)
+  for (let beats = 0; beats < 19; beats++) subject.beat()
+  assert.equal(subject.core.role, 'leader')
+  for (let beats = 0; beats < 3 && subject.core.role === 'leader'; beats++) subject.beat()
+  assert.equal(subject.core.role, 'follower')
+})
+
+test('during a transfer a leader without space is only busy: the next one may have room', () => {
+  const subject = stalledLeader()
+  subject.core.diskSpace(true)
+  subject.accept('b', 2).accept('c', 2)
+  assert.equal(subject.core.transferLeadership('b'), undefined)
+  assert.equal(subject.core.proposalRefusal, 'BUSY')
+})
+
+test('a node without space asks for no votes, and obeys no order to', () => {
+  const subject = new Subject()
+  subject.core.diskSpace(true)
+  subject.waitUntilDue().receive('b', { kind: 'heartbeat', term: 1, commit: 0, round: 0 })
+  subject.receive('b', { kind: 'timeoutNow', term: 1 })
+  assert.deepEqual([subject.core.role, subject.core.term], ['follower', 1])
+  subject.core.diskSpace(false)
+  subject.waitUntilDue()
+  assert.equal(subject.core.role, 'preCandidate')
+})

@@ -61,6 +61,7 @@ function faulty(seed = 1) {
   const events: StoreEvents = {
     onPersisted: (token) => void reports.push(token),
     onFailed: (error) => void reports.push(error.code),
+    onSpace: (isFull) => void reports.push(isFull ? 'full' : 'space'),
   }
   let inner: InnerStore | undefined
   const open = (own: StoreEvents): LogStore => {
@@ -124,16 +125,42 @@ describe('a store with faults', () => {
     assert.deepEqual(reports, [2, 3])
   })
 
-  it('is full: requests wait whole and go on in order when there is room', () => {
-    const { reports, store, inner } = faulty()
+  it('is full: requests wait whole and go on in order when there is room, and both is told', () => {
+    const { time, reports, store, inner } = faulty()
     store.persist(request(1))
     store.add(1, { mode: 'full' })
     for (const token of [2, 3, 4]) store.persist(request(token))
     inner.events.onPersisted(1)
     assert.deepEqual([inner.tokens, store.waitingRequests, reports], [[1], 3, [1]])
+    time.advanceTo(0)
+    assert.deepEqual(reports, [1, 'full'])
     store.remove(1)
     store.persist(request(5))
     assert.deepEqual([inner.tokens, store.waitingRequests], [[1, 2, 3, 4, 5], 0])
+    assert.deepEqual(reports, [1, 'full', 'space'])
+  })
+
+  it('is full, and nobody needs to know: nothing was written meanwhile, or it is over before it is told', () => {
+    const { time, reports, store } = faulty()
+    store.add(1, { mode: 'full' })
+    store.remove(1)
+    store.add(2, { mode: 'full' })
+    store.persist(request(1))
+    store.remove(2)
+    time.advanceTo(10)
+    assert.deepEqual(reports, [])
+  })
+
+  it('is full as long as it is, or the store inside', () => {
+    const { time, reports, store, inner } = faulty()
+    inner.events.onSpace(true)
+    store.add(1, { mode: 'full' })
+    store.persist(request(1))
+    time.advanceTo(1)
+    inner.events.onSpace(false)
+    assert.deepEqual(reports, ['full'])
+    store.remove(1)
+    assert.deepEqual(reports, ['full', 'space'])
   })
 
   it('fails once, with the next request; then nothing completes any more', () => {
@@ -191,7 +218,7 @@ describe('a store with faults', () => {
     )
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), fc.nat(), (steps, seed) => {
-        const { time, reports, store, inner } = faulty(seed)
+        const { time, reports: told, store, inner } = faulty(seed)
         const active: number[] = []
         let token = 0
         let completed = 0
@@ -218,9 +245,13 @@ describe('a store with faults', () => {
           inner.tokens,
           Array.from({ length: token }, (_, place) => place + 1),
         )
+        const space = told.filter((report) => typeof report === 'string')
+        const isFine = space.every((report, place) => report === (place % 2 === 0 ? 'full' : 'space'))
+        assert.ok(isFine && space.length % 2 === 0, `${space}`)
+        const reports = told.filter((report) => typeof report === 'number')
         assert.deepEqual(
           reports,
-          [...reports].sort((left, right) => Number(left) - Number(right)),
+          reports.toSorted((left, right) => left - right),
         )
         assert.equal(new Set(reports).size, reports.length)
         if (token > 0) assert.equal(reports.at(-1), token)

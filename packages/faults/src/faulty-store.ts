@@ -43,6 +43,9 @@ export class FaultyStore implements LogStore, Switchboard<StoreEffect> {
   /** No completion is reported before this, and none while earlier ones are on their way. */
   #reportAtMs = Number.NEGATIVE_INFINITY
   #underWay = 0
+  /** Whether the store inside is refused space, and what was reported last. */
+  #isInnerFull = false
+  #toldFull = false
   #hasFailed = false
   #isClosed = false
 
@@ -52,6 +55,10 @@ export class FaultyStore implements LogStore, Switchboard<StoreEffect> {
     this.#inner = open({
       onPersisted: (token) => this.#completed(token),
       onFailed: (error) => this.#fail(error),
+      onSpace: (isFull) => {
+        this.#isInnerFull = isFull
+        this.#tellSpace()
+      },
     })
   }
 
@@ -95,7 +102,7 @@ export class FaultyStore implements LogStore, Switchboard<StoreEffect> {
   persist(request: PersistRequest): void {
     if (this.#hasFailed) return
     if (this.#isOn('fail')) this.#failLater()
-    else if (this.#isOn('full')) this.#waiting.push(request)
+    else if (this.#isOn('full')) this.#refuse(request)
     else this.#inner.persist(request)
   }
 
@@ -105,7 +112,10 @@ export class FaultyStore implements LogStore, Switchboard<StoreEffect> {
 
   remove(id: number): void {
     if (!this.#effects.delete(id) || this.#hasFailed || this.#isClosed) return
-    if (!this.#isOn('full')) for (const request of this.#waiting.splice(0)) this.persist(request)
+    if (!this.#isOn('full') && this.#waiting.length > 0) {
+      for (const request of this.#waiting.splice(0)) this.persist(request)
+      this.#tellSpace()
+    }
     const token = this.#stalledToken
     if (token === undefined || this.#isOn('stall')) return
     this.#stalledToken = undefined
@@ -116,6 +126,21 @@ export class FaultyStore implements LogStore, Switchboard<StoreEffect> {
   close(): Promise<void> {
     this.#isClosed = true
     return this.#inner.close()
+  }
+
+  #refuse(request: PersistRequest): void {
+    this.#waiting.push(request)
+    const { clock, scheduler } = this.#options
+    // Nothing is reported from within `persist`.
+    if (this.#waiting.length === 1) scheduler.schedule(clock.nowMs(), () => this.#tellSpace())
+  }
+
+  /** At each change; there may be space again by the time that it is told. */
+  #tellSpace(): void {
+    const isFull = this.#isInnerFull || this.#waiting.length > 0
+    if (isFull === this.#toldFull || this.#hasFailed || this.#isClosed) return
+    this.#toldFull = isFull
+    this.#options.events.onSpace(isFull)
   }
 
   #completed(token: number): void {

@@ -37,6 +37,11 @@ export function timedOut(): RaftError<'TIMEOUT'> {
   return new RaftError('TIMEOUT', message, { timeoutMs: undefined })
 }
 
+/** The leader has no space to write it down: it was refused, and no copy of it is anywhere. */
+export function noSpace(retryAfterMs: number): RaftError<'NO_SPACE'> {
+  return new RaftError('NO_SPACE', "the leader's disk is full; nothing happened", { retryAfterMs })
+}
+
 /** A bound of the client is reached. */
 export function busy(limit: string, bound: number): RaftError<'BUSY'> {
   return new RaftError('BUSY', `${limit} (${bound}) is reached`, { retryAfterMs: 5, limit })

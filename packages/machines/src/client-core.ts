@@ -12,7 +12,8 @@
  * the present target; a call is settled once.
  */
 import { type NodeId, RaftError, type Random } from '@troupe/core'
-import { busy, type Call, fail, indeterminate, invalidCommand, timedOut } from './call.ts'
+import { busy, type Call, fail, indeterminate, invalidCommand, noSpace, timedOut } from './call.ts'
+import { type ClientMetrics, newClientMetrics } from './client-metrics.ts'
 import type { ClientOptions } from './client-options.ts'
 import { ClientQueries, type NodeLink } from './client-queries.ts'
 import { type CommandFrame, NEW_SESSION } from './command-frame.ts'
@@ -28,7 +29,7 @@ import {
   type RefusedReply,
   ReplyKind,
 } from './protocol.ts'
-import { failFrame, type SentFrame, settleFrame, splitByProof } from './sent-frame.ts'
+import { copies, failFrame, type SentFrame, settleFrame, splitByProof, splitUnapplied } from './sent-frame.ts'
 
 /** Frames that go to the leader as one message. */
 const MAX_MESSAGE_BYTES = 64 << 10
@@ -39,27 +40,8 @@ const RETRY_MS = 5
 /** Pause after a node that is to forward knew of no leader. It tells as soon as it does. */
 const FORWARD_RETRY_MS = 50
 
-/** Counters since the client was made. */
-export interface ClientMetrics {
-  framesSent: number
-  commandsSent: number
-  commandsAnswered: number
-  /** Commands sent more than once. */
-  commandsResent: number
-  leaderChanges: number
-  /** Sessions that the cluster had forgotten. */
-  sessionsLost: number
-}
-
 export class ClientCore {
-  readonly metrics: ClientMetrics = {
-    framesSent: 0,
-    commandsSent: 0,
-    commandsAnswered: 0,
-    commandsResent: 0,
-    leaderChanges: 0,
-    sessionsLost: 0,
-  }
+  readonly metrics: ClientMetrics = newClientMetrics()
 
   readonly #options: ClientOptions
   readonly #codec: Codec
@@ -71,6 +53,8 @@ export class ClientCore {
   #leader: NodeId | undefined
 
   #session = NEW_SESSION
+  /** Numbers were given up of which copies may still arrive: none is given out again in this session, so none behind. */
+  #isSpent = false
   #nonce = 0
   #nonceSent = false
 
@@ -223,7 +207,7 @@ export class ClientCore {
     if (target === undefined) return
     if (this.#pending.length === 0 && this.#sentCount === this.#frames.length) return
     if (this.#session === NEW_SESSION) return this.#openSession(target)
-    this.#framePending()
+    if (!this.#isSpent) this.#framePending()
     while (this.#sentCount < this.#frames.length) if (!this.#sendFrames(target)) return
   }
 
@@ -352,6 +336,7 @@ export class ClientCore {
     }
     this.#frames.splice(0, done)
     this.#sentCount = Math.max(0, this.#sentCount - done)
+    if (this.#isSpent && this.#frames.length === 0) this.#beginAgain()
   }
 
   /** A node that commands no longer go to has nothing to refuse: what it did not take is with another one already. */
@@ -363,9 +348,30 @@ export class ClientCore {
     }
     this.#nonceSent = false
     this.#sentCount = 0
+    if (code === 'NO_SPACE') return this.#noSpace(retryAfterMs)
     const pauseMs = code === 'NOT_LEADER' && this.#options.via === node ? FORWARD_RETRY_MS : retryAfterMs
     this.#holdUntilMs = this.#nowMs + pauseMs
     if (code === 'NOT_LEADER') this.#leaderIsNot(node)
+  }
+
+  /**
+   * The leader's disk is full: whoever waits for what is certainly in nobody's log is told at once. Those are the commands
+   * that no node has, what was not sent, and all behind them: these cannot be applied for want of the one before, as long
+   * as no other command takes its number. So where copies of them may still arrive the session is given up too, once what
+   * stands before them, of which nobody knows, has its outcome.
+   */
+  #noSpace(retryAfterMs: number): void {
+    const { doubtful, unapplied } = splitUnapplied(this.#frames)
+    const calls = [...unapplied.flatMap((frame) => frame.calls), ...this.#pending]
+    this.#frames = [...doubtful]
+    for (const { count } of unapplied) this.#framedCommands -= count
+    this.#pending = []
+    this.#pendingCommands = 0
+    // Whoever is still in doubt is sent again, but not over and over.
+    this.#holdUntilMs = this.#nowMs + (doubtful.length > 0 ? retryAfterMs : RETRY_MS)
+    this.#isSpent ||= unapplied.some((frame) => copies(frame) > 0)
+    if (this.#isSpent && doubtful.length === 0) this.#beginAgain()
+    for (const call of calls) fail(call, noSpace(retryAfterMs))
   }
 
   /** Nobody is known to lead: nodes are asked, but not at once, because they are likely to tell by themselves. */
@@ -408,6 +414,7 @@ export class ClientCore {
   /** Without a session, and without anything framed. */
   #beginAgain(): void {
     this.#session = NEW_SESSION
+    this.#isSpent = false
     this.#nonce = 0
     this.#nonceSent = false
     this.#frames = []

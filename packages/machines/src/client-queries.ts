@@ -9,7 +9,7 @@ import { type ClientRequest, type Consistency, encodeClientFrame, RequestKind } 
 
 /**
  * A connection to one node. Returns false when the node has too much unread: try again when it is writable. What it takes it
- * delivers at most once, and in order: a client infers from it what cannot have happened.
+ * delivers at most once, and so does what comes back: a client infers from it what cannot have happened.
  */
 export interface NodeLink {
   send(frame: Uint8Array): boolean

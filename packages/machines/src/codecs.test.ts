@@ -131,6 +131,7 @@ describe('the client protocol', () => {
       [ReplyKind.opened, 2 ** 50, 3],
       [ReplyKind.outcomes, 3, [[1, 2, [undefined, 'x'], [[0, 'no']]]]],
       [ReplyKind.refused, 3, 1, 'BUSY', 5],
+      [ReplyKind.refused, 3, 1, 'NO_SPACE', 50],
       [ReplyKind.gap, 3, 4],
       [ReplyKind.stale, 3, 9],
       [ReplyKind.answer, 1, { deep: [1, null] }, 'follower'],

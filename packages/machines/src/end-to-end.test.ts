@@ -21,7 +21,7 @@ function verdictOf(told: unknown, error: RaftError | undefined, place: number | 
     return 'applied'
   }
   if (refusal.code === 'INDETERMINATE') return 'perhaps'
-  assert.ok(['TIMEOUT', 'ABORTED'].includes(refusal.code), refusal.code)
+  assert.ok(['TIMEOUT', 'ABORTED', 'NO_SPACE'].includes(refusal.code), refusal.code)
   return 'never'
 }
 
@@ -111,5 +111,7 @@ describe('clients, gateways and replicas on an unreliable network', () => {
       assert.ok((nodes[0]?.chronicle.history.length ?? 0) > 50)
       assert.ok(clients.some(({ core }) => core.metrics.commandsResent > 0))
     }
+    const calls = worlds.flatMap(({ clients }) => clients.flatMap((client) => client.calls))
+    assert.ok(calls.filter(({ caller }) => RaftError.is(caller.error, 'NO_SPACE')).length > 20)
   })
 })

@@ -6,6 +6,7 @@ import { codec, frameBytes, frameOf, garbage, runs } from '../test/support.ts'
 import type { CommandFrame } from './command-frame.ts'
 import { type ClientRequest, encodeClientFrame, type NodeReply, ReplyKind, RequestKind } from './protocol.ts'
 
+const unled = (id: number) => ({ id, refusal: 'NOT_LEADER' }) as const
 const kinds = (replies: readonly NodeReply[]): number[] => replies.map(([kind]) => kind)
 const strings = (count: number): string[] => Array.from({ length: count }, (_, index) => `c${index}`)
 
@@ -65,7 +66,7 @@ describe('the gateway', () => {
   it('refuses the opening of a session like everything else', () => {
     const node = new FakeNode()
     const client = node.connect()
-    for (const code of ['NOT_LEADER', 'BUSY'] as const) {
+    for (const code of ['NOT_LEADER', 'BUSY', 'NO_SPACE'] as const) {
       node.raft.proposalRefusal = code
       node.send(client, [{ session: 0, first: 9, count: 1, confirmed: 0, payload: new Uint8Array(0) }])
       node.turn()
@@ -304,7 +305,7 @@ describe('the gateway', () => {
       node.turn()
       node.send(client, [frameOf(session, 2, ['b'])])
       node.turn()
-      node.gateway.forwardRefused([1, 2])
+      node.gateway.forwardRefused([1, 2].map(unled))
       node.turn()
       const replies = client.replies()
       assert.equal(replies.length, 1)
@@ -320,11 +321,20 @@ describe('the gateway', () => {
       assert.deepEqual(kinds(client.replies()), [ReplyKind.outcomes])
     })
 
+    it('are refused for the reason that the leader gave', () => {
+      const { node, client, session } = forwarding()
+      node.send(client, [frameOf(session, 1, ['a'])])
+      node.turn()
+      node.gateway.forwardRefused([{ id: 1, refusal: 'NO_SPACE' }])
+      node.turn()
+      assert.deepEqual(client.replies(), [[ReplyKind.refused, session, 1, 'NO_SPACE', 50]])
+    })
+
     it('that open a session are refused likewise', () => {
       const { node, client } = forwarding()
       node.send(client, [{ session: 0, first: 9, count: 1, confirmed: 0, payload: new Uint8Array(0) }])
       node.turn()
-      node.gateway.forwardRefused([1])
+      node.gateway.forwardRefused([unled(1)])
       node.turn()
       assert.deepEqual(client.replies()[0]?.slice(0, 4), [ReplyKind.refused, 0, 9, 'NOT_LEADER'])
     })
@@ -334,11 +344,11 @@ describe('the gateway', () => {
       node.send(client, [frameOf(session, 1, ['a'])])
       node.turn()
       node.commit()
-      node.gateway.forwardRefused([1])
+      node.gateway.forwardRefused([unled(1)])
       node.send(client, [frameOf(session, 2, ['b'])])
       node.turn()
       node.gateway.roleChanged({ role: 'follower', term: 3, leader: 'n3' })
-      node.gateway.forwardRefused([1])
+      node.gateway.forwardRefused([unled(1)])
       node.turn()
       assert.deepEqual(kinds(client.replies()), [ReplyKind.outcomes, ReplyKind.leader])
     })

@@ -15,6 +15,7 @@ import type {
   NodeId,
   RaftHandle,
   ReadGrant,
+  RefusedProposal,
   RoleChange,
   StateLoader,
 } from '@troupe/core'
@@ -76,6 +77,9 @@ interface SessionOwner {
 }
 
 const BUSY_RETRY_MS = 5
+
+/** A disk that is full seldom has space again soon. */
+const NO_SPACE_RETRY_MS = 50
 
 /** Entries on their way to the leader whose clients are remembered. What is forgotten is sent again after a silence. */
 const MAX_FORWARDED = 1024
@@ -289,7 +293,8 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
   #refuse(connection: ClientConnection, session: number, first: number, code: RefusalCode): void {
     const owner = this.#sessions.get(session)
     if (owner !== undefined) owner.takenThrough = first - 1
-    this.#reply(connection, [ReplyKind.refused, session, first, code, BUSY_RETRY_MS])
+    const retryAfterMs = code === 'NO_SPACE' ? NO_SPACE_RETRY_MS : BUSY_RETRY_MS
+    this.#reply(connection, [ReplyKind.refused, session, first, code, retryAfterMs])
   }
 
   gather(raft: RaftHandle, nowMs: number): void {
@@ -345,14 +350,13 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
     this.#forwarded.delete(oldest as number)
   }
 
-  forwardRefused(ids: readonly number[]): void {
-    const refused: WaitingFrames[] = []
-    for (const id of ids) {
+  forwardRefused(refused: readonly RefusedProposal[]): void {
+    const told = new Set<number>()
+    for (const { id, refusal } of refused) {
       const frames = this.#forwarded.get(id)
       this.#forwarded.delete(id)
-      if (frames !== undefined) refused.push(...frames)
+      if (frames !== undefined) this.#refuseAll(frames, refusal, told)
     }
-    this.#refuseAll(refused, 'NOT_LEADER')
   }
 
   /** Proposals that were answered in the meantime were not refused. */
@@ -379,11 +383,10 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
   }
 
   /** Once a session: everything from the first refused command on comes again. */
-  #refuseAll(frames: readonly WaitingFrames[], code: RefusalCode): void {
-    const refused = new Set<number>()
+  #refuseAll(frames: readonly WaitingFrames[], code: RefusalCode, told = new Set<number>()): void {
     for (const { connection, session, first } of frames) {
-      if (session !== NEW_SESSION && refused.has(session)) continue
-      refused.add(session)
+      if (session !== NEW_SESSION && told.has(session)) continue
+      told.add(session)
       this.#refuse(connection, session, first, code)
     }
   }

@@ -13,7 +13,7 @@
  * Node to client: the msgpack array [group, replies], see NodeReply. Every request and reply is a fixed array
  * that begins with its kind.
  */
-import type { GroupId, NodeId } from '@troupe/core'
+import { type GroupId, type NodeId, PROPOSAL_REFUSALS, type ProposalRefusal } from '@troupe/core'
 import { COMMAND_FRAME_HEADER_BYTES, type CommandFrame, writeCommandFrame } from './command-frame.ts'
 import type { Codec } from './machine.ts'
 import { isPackedOutcome, type PackedOutcome } from './outcome.ts'
@@ -54,9 +54,12 @@ export const ReplyKind = {
 } as const
 
 /** Why a node did not take a request. Nothing happened. */
-export type RefusalCode = 'NOT_LEADER' | 'BUSY'
+export type RefusalCode = ProposalRefusal
 
-/** Frames of `session` from `first` on were not taken; send them again, elsewhere or later. */
+/**
+ * Frames of `session` from `first` on were not taken; send them again, elsewhere or later. The copy of the first one that
+ * is refused is in nobody's log. With NO_SPACE whoever waits for it is better told.
+ */
 export type RefusedReply = readonly [
   kind: typeof ReplyKind.refused,
   session: number,
@@ -194,6 +197,7 @@ function isReply(reply: unknown): reply is NodeReply {
 }
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
-const isRefusal = (value: unknown): value is RefusalCode => value === 'NOT_LEADER' || value === 'BUSY'
+const isRefusal = (value: unknown): value is RefusalCode =>
+  (PROPOSAL_REFUSALS as readonly unknown[]).includes(value)
 const isConsistency = (value: unknown): value is Consistency =>
   (consistencies as readonly unknown[]).includes(value)

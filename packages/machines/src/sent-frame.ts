@@ -20,7 +20,7 @@ export interface SentFrame {
 }
 
 /** Copies that may have come into a log: a connection delivers what it takes at most once. */
-const copies = ({ sends, refusals }: SentFrame): number => sends - refusals
+export const copies = ({ sends, refusals }: SentFrame): number => sends - refusals
 
 /**
  * Splits frames by what a stale session proves: the frame that began with command `first` was refused, and its session is
@@ -37,9 +37,20 @@ export function splitByProof(
   if (refused !== undefined && copies(refused) === 1 && first > answeredThrough) {
     return { doubtful: frames.slice(0, named), unapplied: frames.slice(named) }
   }
-  const unsent = frames.findIndex((frame) => copies(frame) === 0)
-  if (unsent < 0) return { doubtful: frames, unapplied: [] }
-  return { doubtful: frames.slice(0, unsent), unapplied: frames.slice(unsent) }
+  return splitUnapplied(frames)
+}
+
+/**
+ * Splits frames where commands begin that can no longer be applied in their session unless they are sent again: from the
+ * first one on that has no copy anywhere.
+ */
+export function splitUnapplied(frames: readonly SentFrame[]): {
+  readonly doubtful: readonly SentFrame[]
+  readonly unapplied: readonly SentFrame[]
+} {
+  const first = frames.findIndex((frame) => copies(frame) === 0)
+  if (first < 0) return { doubtful: frames, unapplied: [] }
+  return { doubtful: frames.slice(0, first), unapplied: frames.slice(first) }
 }
 
 /** Settles the commands `from` to `to` of a frame by an outcome that covers them. */

@@ -7,8 +7,10 @@ import { type NodeId, type ProposalRefusal, type RaftHandle, type Random, seeded
 import {
   type ClientConnection,
   ClientCore,
+  decodeReplies,
   Gateway,
   ReplicatedMachine,
+  ReplyKind,
   reject,
   resolveClientOptions,
   type SessionLimits,
@@ -103,7 +105,7 @@ class FakeNode implements RaftHandle {
     if (this.leader !== this.id) {
       return this.world.isForwarding && this.leader !== undefined ? undefined : 'NOT_LEADER'
     }
-    return this.world.tail.length > 6 ? 'BUSY' : undefined
+    return this.world.refusalOfLeader
   }
   get hasRoom(): boolean {
     return this.world.tail.length < 4
@@ -124,8 +126,9 @@ class FakeNode implements RaftHandle {
     if (id === undefined || proposal === undefined) return
     this.#forwarding.delete(id)
     if (this.world.chance(this.world.loss)) return
-    if (this.term === this.world.term && this.world.tail.length <= 6) this.world.tail.push(proposal)
-    else this.gateway.forwardRefused([id])
+    const refusal = this.term === this.world.term ? this.world.refusalOfLeader : 'NOT_LEADER'
+    if (refusal === undefined) this.world.tail.push(proposal)
+    else this.gateway.forwardRefused([{ id, refusal }])
   }
   readIndex(): void {}
   leaseIndex(): undefined {}
@@ -203,6 +206,8 @@ export class FakeCluster {
   repetition = 0.1
   refusal = 0.05
   disorder = 0.2
+  /** Whether the disk of the leader, whoever that is, has no space. */
+  isFull = false
   /** Whether nodes hand proposals on, and clients make use of it. */
   readonly isForwarding: boolean
   readonly #random: Random
@@ -241,6 +246,11 @@ export class FakeCluster {
     node.gateway.client({ kind: 'opened', connection })
   }
 
+  get refusalOfLeader(): ProposalRefusal | undefined {
+    if (this.isFull) return 'NO_SPACE'
+    return this.tail.length > 6 ? 'BUSY' : undefined
+  }
+
   /** A new leader, who has a part of what was not committed. */
   elect(): void {
     this.term++
@@ -257,8 +267,10 @@ export class FakeCluster {
   #deliver(): void {
     if (this.messages.length === 0) return
     const at = this.chance(this.disorder) ? this.below(this.messages.length) : 0
-    // A connection takes what a client sends once: it breaks, or is late, but does not repeat.
-    const isRepeated = this.messages[at]?.toNode === false && this.chance(this.repetition)
+    // A connection takes what a client sends once: it breaks, or is late, but does not repeat. Nor does it repeat
+    // refusals, from which clients infer something; that the rest may come twice is more than they have to bear.
+    const next = this.messages[at]
+    const isRepeated = next !== undefined && mayBeRepeated(next) && this.chance(this.repetition)
     const [message] = isRepeated ? [this.messages[at]] : this.messages.splice(at, 1)
     if (message === undefined || !message.connection.isOpen || this.chance(this.loss)) return
     const { connection, toNode, bytes } = message
@@ -284,7 +296,8 @@ export class FakeCluster {
     else if (dice < 86) this.#pick(this.clients).core.flush(this.nowMs)
     else if (dice < 91) this.#pick(this.clients).core.tick(this.nowMs)
     else if (dice < 95) this.#propose()
-    else if (dice < 97) this.#pick(this.nodes).hear()
+    else if (dice < 96) this.#pick(this.nodes).hear()
+    else if (dice < 97) this.isFull = this.chance(0.3)
     else if (dice < 98) this.#connect(this.#pick(this.clients), this.#pick(this.nodes))
     else if (dice < 99) this.elect()
     else this.#abandon(this.#pick(this.clients))
@@ -302,6 +315,7 @@ export class FakeCluster {
     this.repetition = 0
     this.refusal = 0
     this.disorder = 0
+    this.isFull = false
     this.elect()
     for (const node of this.nodes) node.hear()
     for (let round = 0; round < rounds && this.#isBusy(); round++) {
@@ -319,4 +333,9 @@ export class FakeCluster {
     const isBehind = this.nodes.some(({ machine }) => machine.appliedIndex < this.log.length)
     return isBehind || this.tail.length > 0 || this.clients.some(({ core }) => core.outstandingCommands > 0)
   }
+}
+
+function mayBeRepeated({ toNode, bytes }: Message): boolean {
+  const frame = toNode ? '' : decodeReplies(bytes, codec)
+  return typeof frame !== 'string' && frame.replies.every(([kind]) => kind !== ReplyKind.refused)
 }

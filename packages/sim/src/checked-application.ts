@@ -5,6 +5,7 @@ import type {
   ProposalRefusal,
   RaftHandle,
   ReadGrant,
+  RefusedProposal,
   RoleChange,
   StateLoader,
 } from '@troupe/core'
@@ -92,8 +93,8 @@ export class CheckedApplication implements Application<ClientEvent> {
     for (const { id, index } of granted) this.#observer.readGranted(id, index)
     this.#inner.reads(granted, refused)
   }
-  forwardRefused(ids: readonly number[]): void {
-    this.#inner.forwardRefused(ids)
+  forwardRefused(refused: readonly RefusedProposal[]): void {
+    this.#inner.forwardRefused(refused)
   }
   roleChanged(change: RoleChange): void {
     this.#inner.roleChanged(change)

@@ -1,5 +1,5 @@
 import { openFrame, sealFrame } from '@troupe/wire'
-import type { Carrier } from './carrier.ts'
+import type { Arrival, Carrier } from './carrier.ts'
 import { Connection } from './connection.ts'
 import type { Dice } from './dice.ts'
 import type { Scheduler } from './scheduler.ts'
@@ -57,8 +57,11 @@ export class ClientNetwork {
       client.index,
       node.boot,
       (frame) => {
-        this.#carrier.send(node.id, end, sealFrame(frame), (bytes) =>
-          this.#toClient(client, node, connection, bytes),
+        this.#carrier.send(
+          node.id,
+          end,
+          sealFrame(frame),
+          onlyOnce((bytes) => this.#toClient(client, node, connection, bytes)),
         )
         return true
       },
@@ -68,7 +71,12 @@ export class ClientNetwork {
     node.connections.add(connection)
     node.push({ kind: 'client', event: { kind: 'opened', connection } })
     const send = (frame: Uint8Array): boolean => {
-      this.#carrier.send(end, node.id, sealFrame(frame), (bytes) => this.#toNode(node, connection, bytes))
+      this.#carrier.send(
+        end,
+        node.id,
+        sealFrame(frame),
+        onlyOnce((bytes) => this.#toNode(node, connection, bytes)),
+      )
       return true
     }
     client.core.opened(node.id, { send })
@@ -126,6 +134,16 @@ export class ClientNetwork {
       return true
     }
     return false
+  }
+}
+
+/** A connection may lose a frame, which is its end before long, but does not repeat one: see NodeLink. */
+function onlyOnce(arrive: Arrival): Arrival {
+  let hasArrived = false
+  return (bytes) => {
+    if (hasArrived) return
+    hasArrived = true
+    arrive(bytes)
   }
 }
 

@@ -29,6 +29,8 @@ export interface Coverage {
   reads: number
   staleReads: number
   refusals: number
+  /** Writes whose clients were told that a leader's disk is full. */
+  spaceRefusals: number
   /** Histories that the checker of linearizability gave up on. */
   undecidedHistories: number
 }
@@ -60,5 +62,6 @@ export const noCoverage = (): Coverage => ({
   reads: 0,
   staleReads: 0,
   refusals: 0,
+  spaceRefusals: 0,
   undecidedHistories: 0,
 })

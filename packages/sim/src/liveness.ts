@@ -146,9 +146,7 @@ export class Liveness {
         client.read('k0', consistency, 1e9, done, this.#memberNodes.at(-1)?.id)
       }
       this.#openOperations++
-      // Where sessions are few, another client's may push this one out: then nobody knows, and that is right.
-      const mayBeEvicted = plan.sessions.maxSessions < 2 * simClients.length
-      client.write(`fresh`, 1e9, (isAnswered) => done(isAnswered || mayBeEvicted))
+      this.#freshWrite(client, done)
       client.turn()
     }
     this.#boundMs = this.#host.scheduler.nowMs + this.#patienceMs()
@@ -157,6 +155,17 @@ export class Liveness {
       () => (this.#openOperations > 0 ? `${this.#openOperations} have none: ${this.#states()}` : undefined),
       () => this.#finish(),
     )
+  }
+
+  #freshWrite(client: SimClient, done: (isAnswered: boolean) => void): void {
+    const { simClients, plan } = this.#host
+    // Where sessions are few, another client's may push this one out: then nobody knows, and that is right.
+    const mayBeEvicted = plan.sessions.maxSessions < 2 * simClients.length
+    client.write('fresh', 1e9, (isAnswered, code) => {
+      // A refusal of before takes its time, and is for whoever waits then.
+      if (code === 'NO_SPACE') this.#freshWrite(client, done)
+      else done(isAnswered || mayBeEvicted)
+    })
   }
 
   #finish(): void {

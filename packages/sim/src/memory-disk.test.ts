@@ -25,6 +25,7 @@ function newDisk(): { disk: MemoryDisk; told: string[]; run: () => void } {
   const speed = { flushMs: 1, jitterMs: 0.1, bytesPerMs: 1000 }
   const disk = new MemoryDisk(scheduler, diceOf(1, 1), speed, crc32, {
     persisted: (token) => told.push(`persisted ${token}`),
+    spaceChanged: (isFull) => told.push(isFull ? 'full' : 'space'),
     snapshotSaved: ({ index }) => told.push(`saved ${index}`),
     snapshotReceived: ({ index }) => told.push(`received ${index}`),
     storageFailed: () => told.push('failed'),
@@ -63,10 +64,10 @@ describe('a memory disk', () => {
     for (const request of [voted(1), appended(2, 1), voted(3)]) disk.log.persist(request)
     disk.kick()
     run()
-    assert.deepEqual(told, ['persisted 1'], 'what stands behind the entries waits with them')
+    assert.deepEqual(told, ['full', 'persisted 1'], 'what stands behind the entries waits with them')
     disk.makeRoom()
     run()
-    assert.deepEqual(told, ['persisted 1', 'persisted 3'])
+    assert.deepEqual(told, ['full', 'persisted 1', 'space', 'persisted 3'])
     assert.equal(disk.log.flushed.lastIndex, 1)
   })
 

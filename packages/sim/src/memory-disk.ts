@@ -9,6 +9,8 @@ import type { Scheduler, Task } from './scheduler.ts'
 /** Who is told of completions; not called after a crash, until the next open. */
 export interface DiskOwner {
   persisted(token: number): void
+  /** What is handed over waits for space, or does no longer. */
+  spaceChanged(isFull: boolean): void
   snapshotSaved(meta: SnapshotMeta): void
   snapshotReceived(meta: SnapshotMeta): void
   /** A flush failed: fatal to the node. */
@@ -33,6 +35,8 @@ export class MemoryDisk {
   #life = 0
   #isStalled = false
   #isFull = false
+  /** Whether anything was refused since there was space, and somebody will be told. */
+  #hasRefused = false
   /** What would have completed while it was stalled. */
   #held: Task[] = []
   #snapshotsDoneMs = 0
@@ -71,6 +75,7 @@ export class MemoryDisk {
   kick(): void {
     if (this.#flushing > 0 || this.log.waiting.length === 0) return
     const requests = this.#isFull ? this.#fitting() : this.log.waiting
+    if (requests.length < this.log.waiting.length) this.#tellFull()
     if (requests.length === 0) return
     this.#flushing = requests.length
     let bytes = 0
@@ -127,6 +132,18 @@ export class MemoryDisk {
     return first < 0 ? waiting : waiting.slice(0, first)
   }
 
+  /** Not from within the turn that has handed it over. */
+  #tellFull(): void {
+    if (this.#hasRefused) return
+    this.#hasRefused = true
+    const life = this.#life
+    this.#scheduler.after(0, {
+      run: () => {
+        if (life === this.#life && this.#hasRefused) this.#owner.spaceChanged(true)
+      },
+    })
+  }
+
   get isFull(): boolean {
     return this.#isFull
   }
@@ -138,6 +155,8 @@ export class MemoryDisk {
 
   makeRoom(): void {
     this.#isFull = false
+    if (this.#hasRefused) this.#owner.spaceChanged(false)
+    this.#hasRefused = false
     if (!this.#isStalled) this.release()
     this.kick()
   }
@@ -157,6 +176,7 @@ export class MemoryDisk {
   /** Loses what is not flushed; a prefix of what was waiting may be on the disk all the same. */
   crash(): void {
     this.#life++
+    this.#hasRefused = false
     this.#flushing = 0
     this.#held = []
     this.#snapshotsDoneMs = 0

@@ -36,6 +36,8 @@ export class Oracle {
   readonly #cells = new Map<string, Cell>()
   /** By the value that was, or was not, written. */
   readonly #commands = new Map<string, Applied>()
+  /** Values of writes that a client was told will never be. */
+  readonly #never = new Map<string, string>()
   /** By key: place of the latest write that any client knows of. */
   readonly #floors = new Map<string, number>()
   #applied = 0
@@ -84,6 +86,8 @@ export class Oracle {
       const cell = this.#cells.get(key)
       const value = command[op === SET ? 2 : 3] as string
       if (this.#commands.has(value)) return `the write of ${value} was applied twice`
+      const told = this.#never.get(value)
+      if (told !== undefined) return `the write of ${value} was applied after its client was told ${told}`
       if (op !== SET && op !== COMPARE_AND_SET) return `a command was applied that nobody sent: ${command}`
       const order = this.#applied
       if (op === COMPARE_AND_SET && (command[2] ?? undefined) !== cell?.value) {
@@ -114,6 +118,13 @@ export class Oracle {
     if (command.order <= floor) return `the write of ${value} to ${key} took place before it was asked for`
     if (command.version > 0 !== hasWritten) return `the compare-and-set to ${value} was answered wrongly`
     this.#raise(key, command.effective)
+    return undefined
+  }
+
+  /** A write was refused, with a code that says that nothing happened. Undefined, or what is wrong with that. */
+  refused(value: string, code: string): string | undefined {
+    if (this.#commands.has(value)) return `the write of ${value} was applied, its client is told ${code}`
+    this.#never.set(value, code)
     return undefined
   }
 

@@ -1,6 +1,6 @@
 /** A client: the real ClientCore over links of the simulation; its answers are checked as they come. */
 import type { History, KvInput, KvOutput } from '@troupe/check'
-import { RaftError } from '@troupe/core'
+import { RaftError, type RaftErrorCode } from '@troupe/core'
 import {
   type Call,
   ClientCore,
@@ -34,8 +34,11 @@ interface Operation {
   readonly value: string | undefined
   readonly consistency: Consistency | undefined
   readonly floor: number
-  readonly done: (isAnswered: boolean) => void
+  readonly done: Done
 }
+
+/** Told whether there was an answer, and why not. */
+export type Done = (isAnswered: boolean, code?: RaftErrorCode) => void
 
 const TICK_MIN_MS = 0.01
 
@@ -67,7 +70,7 @@ export class SimClient {
    * Writes a value that was never written before, where it is conditional in the place of what was known last. `done` is
    * told whether it was acknowledged.
    */
-  write(key: string, timeoutMs: number, done: (isAnswered: boolean) => void, isConditional = false): void {
+  write(key: string, timeoutMs: number, done: Done, isConditional = false): void {
     const value = `c${this.index}.${++this.#lastValue}`
     const expected = this.#host.oracle.valueOf(key)
     const command = isConditional ? kv.compareAndSet(key, expected, value) : kv.set(key, value)
@@ -80,13 +83,7 @@ export class SimClient {
   }
 
   /** Reads. `node` answers, where the consistency lets it; without one, any. `done` is told whether there was an answer. */
-  read(
-    key: string,
-    consistency: Consistency,
-    timeoutMs: number,
-    done: (isAnswered: boolean) => void,
-    node?: string,
-  ): void {
+  read(key: string, consistency: Consistency, timeoutMs: number, done: Done, node?: string): void {
     const query: KvQuery = kv.get(key)
     const floor = this.#host.oracle.floorOf(key)
     const operation = { key, value: undefined, consistency, floor, done }
@@ -121,14 +118,19 @@ export class SimClient {
         this.#rejected(operation, error)
         if (RaftError.is(error, 'INDETERMINATE')) pending?.open()
         else pending?.fail()
-        operation.done(false)
+        operation.done(false, error.code)
       },
     }
   }
 
   #rejected({ value }: Operation, error: RaftError): void {
-    if (value !== undefined && error.code === 'INDETERMINATE') this.#host.coverage.openWrites++
-    else this.#host.coverage.refusals++
+    const { coverage, oracle } = this.#host
+    const isOpen = value !== undefined && error.code === 'INDETERMINATE'
+    if (isOpen) coverage.openWrites++
+    else coverage.refusals++
+    if (value !== undefined && error.code === 'NO_SPACE') coverage.spaceRefusals++
+    const complaint = isOpen || value === undefined ? undefined : oracle.refused(value, error.code)
+    if (complaint !== undefined) this.#host.complained(`client ${this.index}, write: ${complaint}`)
     if (error.code === 'REJECTED' || error.code === 'PROTOCOL') {
       this.#host.complained(`client ${this.index}: ${error.code}: ${error.message}`)
     }

@@ -327,6 +327,9 @@ export class SimNode implements NodeView, DiskOwner {
   persisted(token: number): void {
     this.push({ kind: 'persisted', token })
   }
+  spaceChanged(isFull: boolean): void {
+    this.push({ kind: 'diskSpace', isFull })
+  }
   snapshotSaved(meta: SnapshotMeta): void {
     this.#host.coverage.snapshotsSaved++
     this.push({ kind: 'snapshotSaved', meta })

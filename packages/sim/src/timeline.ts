@@ -79,6 +79,8 @@ function describeEvent(event: NodeEvent<ClientEvent>): string {
       return `${event.message.from}→ ${describeMessage(event.message)}`
     case 'persisted':
       return `flushed #${event.token}`
+    case 'diskSpace':
+      return event.isFull ? 'disk is full' : 'disk has space'
     case 'snapshotSaved':
     case 'snapshotReceived':
       return `${event.kind} ${event.meta.index}`

@@ -15,7 +15,7 @@ import { withTemporaryDirectory } from '../test/temporary-directory.ts'
 import { openLmdbLogStore } from './index.ts'
 
 const appending = fileURLToPath(new URL('../test/appending-process.ts', import.meta.url))
-const quiet: StoreEvents = { onPersisted: () => {}, onFailed: () => {} }
+const quiet: StoreEvents = { onPersisted: () => {}, onFailed: () => {}, onSpace: () => {} }
 
 /** Kills the process after `acks` acknowledgements; returns the last one it made before it died. */
 async function killAfter(child: ChildProcess, acks: number): Promise<number> {

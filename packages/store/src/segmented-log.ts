@@ -142,7 +142,7 @@ export class SegmentedLog {
   #remove(segment: Segment): void {
     const removal = segment.remove().catch(() => {})
     this.#removals.add(removal)
-    removal.finally(() => this.#removals.delete(removal))
+    void removal.finally(() => this.#removals.delete(removal))
   }
 
   async close(): Promise<void> {

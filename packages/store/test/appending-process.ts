@@ -23,6 +23,7 @@ const store = openLmdbLogStore({
       if (token < Number(limit)) handOver(token)
       else void store.close()
     },
+    onSpace: () => {},
     onFailed: (error) => {
       failed = true
       writeSync(1, `FAILED ${error.code} ${error.data.reason}\n`)

@@ -25,7 +25,7 @@ describe('a handshake', () => {
     const cases: [bytes: Uint8Array, reason: RegExp][] = [
       [encodeHandshake({ ...peer, clusterId: 'other' }), /cluster .*other.*, here it is .*c/],
       [encodeHandshake({ ...peer, group: 9 }), /group 9, here it is 1/],
-      [changed(1, PROTOCOL_VERSION + 1), /protocol version 3, here it is 2/],
+      [changed(1, PROTOCOL_VERSION + 1), /protocol version 4, here it is 3/],
       [changed(0, 'somebody'), /not a handshake/],
       [changed(4, 7), /identity/],
       [changed(5, 1.5), /identity/],

@@ -6,7 +6,7 @@ import { type GroupId, type Identity, type NodeId, show } from '@troupe/core'
 import { codec } from './codec.ts'
 
 /** Rises with every change that an older node could not read. */
-export const PROTOCOL_VERSION = 2
+export const PROTOCOL_VERSION = 3
 
 const MAGIC = 'troupe'
 const MAX_HANDSHAKE_BYTES = 1024

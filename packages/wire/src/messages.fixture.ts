@@ -6,6 +6,7 @@ import {
   encodeEntry,
   type Message,
   type MessageKind,
+  PROPOSAL_REFUSALS,
 } from '@troupe/core'
 import fc from 'fast-check'
 import { crc32 } from './crc32.ts'
@@ -137,7 +138,10 @@ export const messageOfKind: Record<MessageKind, fc.Arbitrary<Message>> = {
   readIndexRequest: of('readIndexRequest', { id: number }),
   readIndexReply: of('readIndexReply', { id: number, index: number }),
   proposal: of('proposal', { id: number, commandCount: uint32, payload: bytes }),
-  proposalRefused: of('proposalRefused', { id: number }),
+  proposalRefused: of('proposalRefused', {
+    id: number,
+    refusal: fc.constantFrom(...PROPOSAL_REFUSALS),
+  }),
   snapshotOffer,
   snapshotPull: of('snapshotPull', { index: number, checksum: uint32, offset: number }),
   snapshotChunk: of('snapshotChunk', { index: number, checksum: uint32, offset: number, data: bytes }),

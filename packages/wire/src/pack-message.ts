@@ -1,4 +1,4 @@
-import type { Entry, Message, SnapshotMeta } from '@troupe/core'
+import { type Entry, type Message, PROPOSAL_REFUSALS, type SnapshotMeta } from '@troupe/core'
 import { crc32 } from './crc32.ts'
 import { KIND_NUMBERS, VERDICTS } from './message-kinds.ts'
 
@@ -45,8 +45,10 @@ function packRare(message: RareMessage, packed: unknown[], bulk: Uint8Array[]): 
     case 'timeoutNow':
       break
     case 'readIndexRequest':
-    case 'proposalRefused':
       packed.push(message.id)
+      break
+    case 'proposalRefused':
+      packed.push(message.id, PROPOSAL_REFUSALS.indexOf(message.refusal))
       break
     case 'readIndexReply':
       packed.push(message.id, message.index)

@@ -1,4 +1,4 @@
-import type { Message, NodeId } from '@troupe/core'
+import { type Message, type NodeId, PROPOSAL_REFUSALS } from '@troupe/core'
 import type { BulkReader } from './bulk-reader.ts'
 import { BadFrame, flag, integer, list, oneOf, range, real, snapshotMeta, uint32 } from './fields.ts'
 import { KINDS, VERDICTS } from './message-kinds.ts'
@@ -101,8 +101,11 @@ function unpackRare(
       fieldsOf(packed, 0)
       return { kind, ...envelope }
     case 'readIndexRequest':
-    case 'proposalRefused':
       return { kind, ...envelope, id: integer(fieldsOf(packed, 1)[0]) }
+    case 'proposalRefused': {
+      const [id, refusal] = fieldsOf(packed, 2)
+      return { kind, ...envelope, id: integer(id), refusal: oneOf(PROPOSAL_REFUSALS, refusal) }
+    }
     case 'readIndexReply': {
       const [id, index] = fieldsOf(packed, 2)
       return { kind, ...envelope, id: integer(id), index: integer(index) }

@@ -271,6 +271,8 @@ const disks: Record<string, Command> = {
   unstall: (world, [id]) => {
     nodeOf(world, id).isStalled = false
   },
+  full: (world, [id]) => world.spaceChanged(upNode(world, id), true),
+  space: (world, [id]) => world.spaceChanged(upNode(world, id), false),
   crash: (world, [id, ...words]) => {
     const { written = '0' } = Object.fromEntries(pairsOf(words))
     world.crash(upNode(world, id), numberOf(written))
@@ -308,6 +310,7 @@ function fieldsOf(node: ScriptedNode): Record<string, string | number> {
     flushed: core.stableIndex,
     config: configurationText(core.configuration).replaceAll(' ', ','),
     damaged: core.damaged.map(({ from, to }) => `${from}..${to}`).join(',') || '-',
+    full: String(core.isDiskFull),
     lost: core.lost === undefined ? '-' : `${core.lost.from}..${core.lost.to}`,
     target: core.transferTarget ?? '-',
     elections: core.metrics.elections,

@@ -98,7 +98,7 @@ const bodyTexts: { readonly [K in MessageKind]: (message: MessageOf<K>) => strin
   readIndexRequest: ({ id }) => `id=${id}`,
   readIndexReply: ({ id, index }) => `id=${id} ${index === 0 ? 'refused' : `index=${index}`}`,
   proposal: ({ id, payload }) => `id=${id} ${text(payload)}`,
-  proposalRefused: ({ id }) => `id=${id}`,
+  proposalRefused: ({ id, refusal }) => `id=${id} ${refusal}`,
   snapshotOffer: ({ meta, isLeader }) => `${snapshotText(meta)}${isLeader ? '' : ' for repair'}`,
   snapshotPull: ({ index, offset }) => `index=${index} offset=${offset}`,
   snapshotChunk: ({ index, offset, data }) => `index=${index} offset=${offset} ${text(data)}`,

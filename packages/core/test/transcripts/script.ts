@@ -41,6 +41,7 @@
  *
  *   the disk
  *     flush 1 [count] | stall 1 | unstall 1      a stalled disk does not flush
+ *     full 1 | space 1               a disk without space: nothing is flushed, and its node is told; it has space again
  *     crash 2 [written=1]            what is not flushed is lost, but for the oldest requests
  *     restart 2 | wipe 2             (wiped: a new directory, that is a new incarnation, which knows nobody)
  *     damage 2 5..6                  what a stopped node will find

@@ -167,7 +167,9 @@ export class World {
     if (committed.length > 0) this.#apply(node, committed)
     for (const { id: read, index } of ready.reads) this.#say(id, 'read', `${read} at ${index}`)
     for (const read of ready.readsRefused) this.#say(id, 'read', `${read} refused`)
-    for (const number of ready.proposalsRefused) this.#say(id, 'proposal', `${number} refused`)
+    for (const { id: number, refusal } of ready.proposalsRefused) {
+      this.#say(id, 'proposal', `${number} refused: ${refusal}`)
+    }
   }
 
   #send(from: NodeId, messages: readonly Message[]): void {
@@ -239,6 +241,13 @@ export class World {
     this.#say(node.id, 'flushed', first === token ? `#${token}` : `#${first}..#${token}`)
     this.event(node, (core) => core.persisted(token))
     for (const { messages } of written) this.#send(node.id, messages)
+  }
+
+  /** Without space a disk takes nothing. Its node is told of it, and when it has space again. */
+  spaceChanged(node: ScriptedNode, isFull: boolean): void {
+    node.isStalled = isFull
+    this.#say(node.id, 'disk', isFull ? 'is full' : 'has space')
+    this.event(node, (core) => core.diskSpace(isFull))
   }
 
   /** The snapshot store reports what it has completed. */

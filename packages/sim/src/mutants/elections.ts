@@ -80,8 +80,8 @@ export const electionMutants: readonly Mutant[] = [
     source: 'thesis §4.2.1',
     slip: 'whoever times out asks for votes, a voter or not',
     file: 'core/src/elections.ts',
-    from: 'if (!replica.isVoter || replica.isDamaged) return false',
-    to: 'if (replica.isDamaged) return false',
+    from: 'if (!replica.isVoter || replica.isDamaged || replica.isDiskFull) return false',
+    to: 'if (replica.isDamaged || replica.isDiskFull) return false',
   },
   {
     name: 'no-stickiness',

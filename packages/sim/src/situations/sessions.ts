@@ -1,4 +1,4 @@
-import { EntryKind, entryPayload } from '@troupe/core'
+import { EntryKind, entryPayload, type ProposalRefusal } from '@troupe/core'
 import { NEW_SESSION, readCommandFrames, Sessions } from '@troupe/machines'
 import type { CommittedEntry } from '../ledger.ts'
 import type { WorldView } from '../world-view.ts'
@@ -14,14 +14,17 @@ export const sessions: readonly SituationMaker[] = [
     sent: { proposalRefused: reached },
   })),
   situation('proposal refused for uncommitted bytes', 'BUSY: too much waits for a quorum', (reached) =>
-    onBusy((actor) => {
+    onRefusal('BUSY', (actor) => {
       if (actor.core.transferTarget === undefined) reached()
     }),
   ),
   situation('proposal refused during a transfer', 'BUSY: another is to lead soon', (reached) =>
-    onBusy((actor) => {
+    onRefusal('BUSY', (actor) => {
       if (actor.core.transferTarget !== undefined) reached()
     }),
+  ),
+  situation('proposal refused for space', 'NO_SPACE: the disk of the leader is full', (reached) =>
+    onRefusal('NO_SPACE', reached),
   ),
 ]
 
@@ -76,14 +79,14 @@ function sessionStates(world: WorldView): readonly Situation[] {
 const COMMANDS_OFFSET = 8
 
 /** Looks at leaders that refused commands: they came, nothing was appended, and nothing would be now. */
-function onBusy(look: (actor: Actor) => void): Hooks {
+function onRefusal(code: ProposalRefusal, look: (actor: Actor) => void): Hooks {
   return {
     clientFrame: (bytes, actor) => {
       const { core, before } = actor
       if (core.role !== 'leader' || before.role !== 'leader' || core.lastIndex !== before.lastIndex) return
       const requestBytes = new DataView(bytes.buffer, bytes.byteOffset).getUint32(4, true)
       const hasCommands = bytes.byteLength > COMMANDS_OFFSET + requestBytes
-      if (hasCommands && core.proposalRefusal === 'BUSY') look(actor)
+      if (hasCommands && core.proposalRefusal === code) look(actor)
     },
   }
 }

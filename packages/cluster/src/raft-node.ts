@@ -26,8 +26,8 @@ import {
 import { type ClientEvent, Gateway, ReplicatedMachine } from '@troupe/machines'
 import {
   type NodeDirectory,
+  openFileSnapshotStore,
   openLmdbLogStore,
-  openLmdbSnapshotStore,
   openMemoryLogStore,
   openMemorySnapshotStore,
   openNodeDirectory,
@@ -176,7 +176,13 @@ export class RaftNode implements NodeControl {
     const { durability, identity } = this.#birth
     if (durability === 'memory') return openMemorySnapshotStore({ events })
     const path = (this.#directory as NodeDirectory).snapshotPath
-    return openLmdbSnapshotStore({ path, group: identity.group, durability, events })
+    return openFileSnapshotStore({
+      path,
+      identity,
+      durability,
+      events,
+      onDamaged: (damaged) => this.#log('error', 'damaged snapshot moved aside', { ...damaged }),
+    })
   }
 
   // ---- turns

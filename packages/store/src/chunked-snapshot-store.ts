@@ -1,15 +1,13 @@
 /**
- * What the snapshot stores do, over a backend that keeps chunks and records.
+ * What the snapshot stores do, over a backend that keeps the bytes.
  *
  *     write ───► own draft ──────┐
- *                                ├─► chunks, records ──► one commit, one flush ──► events
- *     receive ─► received draft ─┘         ▲                    │
- *                                          └── what has come ◄──┘
+ *                                ├─► written, a batch at a time ─► installed: flushed, verified, complete ─► event
+ *     receive ─► received draft ─┘
  *
- * Invariants: at most one commit is in flight; the record that makes a snapshot complete is committed together
- * with its last bytes, and that of a received one only when all bytes fit the checksum, so that a crash leaves whole
- * snapshots and leftovers, never something between; a record tells of no byte that is not committed with or
- * before it. Leftovers (dropped drafts, snapshots that were superseded) are taken away a slice with each commit.
+ * Invariants: at most one step of a draft is in flight, what comes meanwhile is its next batch; drafts do not wait for
+ * each other. Nothing is complete before the backend has verified it, and nothing that is complete is removed before
+ * the one that supersedes it is.
  */
 import {
   invariant,
@@ -19,62 +17,50 @@ import {
   type SnapshotStore,
 } from '@troupe/core'
 import type { Scheduler } from './memory-log-store.ts'
-import { SnapshotDraft } from './snapshot-draft.ts'
-import {
-  CHUNK_HEADER_BYTES,
-  chunkData,
-  isSameSnapshot,
-  type SnapshotId,
-  type SnapshotRecord,
-  type StoredChunk,
-} from './snapshot-records.ts'
-import { storageDamaged, storageFailed } from './storage-errors.ts'
+import { type Completion, SnapshotDraft, type SnapshotId, type StoredDraft } from './snapshot-draft.ts'
+import { isSameSnapshot, type SnapshotChunk } from './snapshot-format.ts'
+import { storageFailed } from './storage-errors.ts'
 
-/** One step: all of it becomes visible, or nothing. */
-export interface SnapshotBatch {
-  readonly chunks: StoredChunk[]
-  /** By snapshot; undefined removes the record. */
-  readonly records: Map<SnapshotId, SnapshotRecord | undefined>
-  readonly removed: { readonly id: SnapshotId; readonly offset: number }[]
+/** What an earlier start has left. */
+export interface FoundSnapshot {
+  readonly id: SnapshotId
+  readonly meta: SnapshotMeta
+  /** Undefined for a complete one. */
+  readonly draft: StoredDraft | undefined
 }
 
-/** Where chunks and records are kept. What is read is what was committed. */
+/** Called later, when a step is done or has failed. */
+export type Done = (error?: unknown) => void
+
+/** A step was given up because nobody waits for it any more: see {@link SnapshotBackend.giveUp}. */
+export class GivenUp extends Error {}
+
+/** Where the bytes are kept. Steps of one snapshot are called one after another. */
 export interface SnapshotBackend {
   /** For error messages. */
   readonly path: string
-  records(): Iterable<readonly [SnapshotId, SnapshotRecord]>
-  /** The snapshots that have chunks, ascending. */
-  chunkIds(): readonly SnapshotId[]
-  /** Offsets of up to `limit` chunks of a snapshot. */
-  chunkOffsets(id: SnapshotId, limit: number): readonly number[]
-  /** The chunk of a snapshot that holds the byte at `offset`, or the last one before it; valid until the next read. */
-  chunkAt(id: SnapshotId, offset: number): StoredChunk | undefined
-  /** Calls `done` later, when the batch is flushed or has failed. The batch is not changed until then. */
-  commit(batch: SnapshotBatch, done: (error?: unknown) => void): void
+  readonly found: readonly FoundSnapshot[]
+  /** Writes chunks of a draft, which begins with the first of them. `meta` is that of a received one. */
+  write(id: SnapshotId, meta: SnapshotMeta | undefined, chunks: readonly SnapshotChunk[], done: Done): void
+  /** Makes a draft complete, once it is flushed and verified. */
+  install(id: SnapshotId, completion: Completion, done: Done): void
+  /** Removes a draft, of which perhaps nothing was written, or a complete one. */
+  remove(id: SnapshotId, done: Done): void
+  /** Lets a step of a draft that waits for room, or would, fail with GivenUp. Without `id`: of any, from now on. */
+  giveUp(id?: SnapshotId): void
+  /** Bytes of a complete one that are known to be in it. Throws STORAGE_DAMAGED: then it is complete no more. */
+  read(id: SnapshotId, offset: number, bytes: number): Uint8Array
+  /** Waits for what is in flight. */
   close(): Promise<void>
 }
 
 /** Complete snapshots that are kept: somebody may be fetching the earlier one. */
 const KEPT = 2
-/** Chunks that a commit takes away. */
-const SWEEP_CHUNKS = 256
 
 interface Complete {
   readonly id: SnapshotId
   readonly meta: SnapshotMeta
 }
-
-interface Completion extends Complete {
-  readonly isOwn: boolean
-}
-
-interface Filling extends SnapshotBatch {
-  readonly completed: Completion[]
-}
-
-const newFilling = (): Filling => ({ chunks: [], records: new Map(), removed: [], completed: [] })
-const dataBytes = (chunks: readonly StoredChunk[]): number =>
-  chunks.reduce((sum, { value }) => sum + value.byteLength - CHUNK_HEADER_BYTES, 0)
 
 export class ChunkedSnapshotStore implements SnapshotStore {
   readonly #backend: SnapshotBackend
@@ -84,19 +70,19 @@ export class ChunkedSnapshotStore implements SnapshotStore {
   #complete: Complete[] = []
   #own: SnapshotDraft | undefined
   #receiving: SnapshotDraft | undefined
+  /** All that grow, are about to be complete, or are dropped and not removed yet. */
+  readonly #drafts = new Set<SnapshotDraft>()
   #nextId = 1
-  #filling = newFilling()
-  #inFlight: Filling | undefined
   #pendingBytes = 0
-  /** Snapshots whose chunks are to be taken away. */
-  readonly #leftovers: SnapshotId[] = []
+  /** Superseded snapshots that are being removed. */
+  #removing = 0
   #isScheduled = false
   /** After a failure, and once closed, nothing is written any more. */
   #stopped = false
   #closing: Promise<void> | undefined
   #drained: PromiseWithResolvers<void> | undefined
 
-  /** @param later begins a commit: what is handed over until then is part of it */
+  /** @param later begins to write: what is handed over until then is part of it */
   constructor(backend: SnapshotBackend, events: SnapshotEvents, later: Scheduler) {
     this.#backend = backend
     this.#events = events
@@ -115,21 +101,20 @@ export class ChunkedSnapshotStore implements SnapshotStore {
   read(index: number, checksum: number, offset: number, maxBytes: number): Uint8Array | undefined {
     const found = this.#complete.find(({ meta }) => meta.index === index && meta.checksum === checksum)
     if (found === undefined) return undefined
-    const size = Math.max(0, Math.min(maxBytes, found.meta.bytes - offset))
-    const bytes = new Uint8Array(size)
-    for (let filled = 0; filled < size; ) {
-      const data = this.#dataAt(found.id, offset + filled)
-      const piece = data.subarray(0, size - filled)
-      bytes.set(piece, filled)
-      filled += piece.byteLength
+    try {
+      return this.#backend.read(found.id, offset, Math.max(0, Math.min(maxBytes, found.meta.bytes - offset)))
+    } catch (error) {
+      if (RaftError.is(error, 'STORAGE_DAMAGED')) {
+        this.#complete = this.#complete.filter((other) => other !== found)
+      }
+      throw error
     }
-    return bytes
   }
 
   begin(): void {
     this.#assertOpen()
     this.abort()
-    this.#own = new SnapshotDraft(this.#nextId++, undefined)
+    this.#own = this.#newDraft(undefined)
   }
 
   write(data: Uint8Array): void {
@@ -148,7 +133,8 @@ export class ChunkedSnapshotStore implements SnapshotStore {
       `snapshot ${meta.index} has ${draft.bytes} bytes with checksum ${draft.checksum}, not ${meta.bytes} and ${meta.checksum}`,
     )
     this.#own = undefined
-    this.#completeDraft(draft, meta, true)
+    draft.completion = { meta, isOwn: true }
+    this.#workSoon()
   }
 
   abort(): void {
@@ -172,16 +158,13 @@ export class ChunkedSnapshotStore implements SnapshotStore {
     if (draft?.meta === undefined || !isSameSnapshot(draft.meta, meta)) {
       if (offset !== 0) return
       this.#dropReceiving()
-      draft = new SnapshotDraft(this.#nextId++, meta)
+      draft = this.#newDraft(meta)
       this.#receiving = draft
     }
     const known = draft.bytes - offset
     if (known < 0 || known > data.byteLength) return
     this.#append(draft, data.subarray(known))
-    if (draft.bytes < meta.bytes) return
-    if (draft.checksum !== meta.checksum) return this.#dropReceiving()
-    this.#receiving = undefined
-    this.#completeDraft(draft, meta, false)
+    this.#completeReceived(draft, meta)
   }
 
   close(): Promise<void> {
@@ -190,9 +173,11 @@ export class ChunkedSnapshotStore implements SnapshotStore {
   }
 
   async #close(): Promise<void> {
-    if (!this.#stopped && (this.#inFlight !== undefined || this.#hasContent)) {
+    this.abort()
+    this.#backend.giveUp()
+    if (!this.#stopped && !this.#isIdle) {
       this.#drained = Promise.withResolvers()
-      this.#flushSoon()
+      this.#workSoon()
       await this.#drained.promise
     }
     this.#stopped = true
@@ -205,153 +190,125 @@ export class ChunkedSnapshotStore implements SnapshotStore {
 
   /** Takes up what an earlier start has left. */
   #find(): void {
-    const known = new Set<SnapshotId>()
-    let last = 0
-    for (const [id, record] of this.#backend.records()) {
-      known.add(id)
-      last = Math.max(last, id)
-      if (record.isComplete) {
-        this.#complete.push({ id, meta: record.meta })
-        continue
+    for (const { id, meta, draft } of this.#backend.found) {
+      this.#nextId = Math.max(this.#nextId, id + 1)
+      if (draft === undefined) this.#complete.push({ id, meta })
+      else {
+        this.#dropReceiving()
+        this.#receiving = this.#newDraft(meta, draft, id)
       }
-      this.#dropReceiving()
-      this.#receiving = new SnapshotDraft(id, record.meta, record)
     }
-    for (const id of this.#backend.chunkIds()) {
-      last = Math.max(last, id)
-      if (!known.has(id)) this.#leftovers.push(id)
-    }
-    this.#nextId = last + 1
     this.#keepLatest()
-    if (this.#hasContent || this.#leftovers.length > 0) this.#flushSoon()
+    const receiving = this.#receiving
+    if (receiving?.meta === undefined) return
+    // Its last bytes had come, and a crash before it was complete.
+    if (this.#isWhole(receiving.meta)) this.#dropReceiving()
+    else this.#completeReceived(receiving, receiving.meta)
   }
 
-  /** The data of a snapshot from `offset` to the end of its chunk. */
-  #dataAt(id: SnapshotId, offset: number): Uint8Array {
-    const chunk = this.#backend.chunkAt(id, offset)
-    const data = chunk && chunkData(chunk)
-    if (chunk === undefined || data === undefined || offset >= chunk.offset + data.byteLength) {
-      throw storageDamaged(this.#backend.path, `snapshot ${id} is damaged or missing at byte ${offset}`)
-    }
-    return data.subarray(offset - chunk.offset)
+  #newDraft(meta: SnapshotMeta | undefined, stored?: StoredDraft, id = this.#nextId++): SnapshotDraft {
+    const draft = new SnapshotDraft(id, meta, stored)
+    this.#drafts.add(draft)
+    return draft
   }
 
   #append(draft: SnapshotDraft, data: Uint8Array): void {
     if (this.#stopped || data.byteLength === 0) return
     this.#pendingBytes += data.byteLength
-    draft.append(data, this.#filling.chunks)
-    this.#flushSoon()
+    draft.append(data)
+    this.#workSoon()
   }
 
-  #completeDraft(draft: SnapshotDraft, meta: SnapshotMeta, isOwn: boolean): void {
-    const { id, bytes, checksum } = draft
-    draft.seal(this.#filling.chunks)
-    this.#filling.records.set(id, { isComplete: true, meta, bytes, checksum })
-    this.#filling.completed.push({ id, meta, isOwn })
-    this.#flushSoon()
+  #completeReceived(draft: SnapshotDraft, meta: SnapshotMeta): void {
+    if (draft.bytes < meta.bytes) return
+    if (draft.checksum !== meta.checksum) return this.#dropReceiving()
+    this.#receiving = undefined
+    draft.completion = { meta, isOwn: false }
+    this.#workSoon()
   }
 
   /** Whether the snapshot is complete, or only its flush is awaited. */
   #isWhole(meta: SnapshotMeta): boolean {
-    const isSame = (other: { meta: SnapshotMeta }): boolean => isSameSnapshot(other.meta, meta)
-    return (
-      this.#complete.some(isSame) ||
-      this.#filling.completed.some(isSame) ||
-      this.#inFlight?.completed.some(isSame) === true
-    )
+    for (const { completion } of this.#drafts) {
+      if (completion !== undefined && isSameSnapshot(completion.meta, meta)) return true
+    }
+    return this.#complete.some((other) => isSameSnapshot(other.meta, meta))
   }
 
   #dropReceiving(): void {
-    const draft = this.#receiving
-    if (draft === undefined) return
-    this.#drop(draft)
+    if (this.#receiving !== undefined) this.#drop(this.#receiving)
     this.#receiving = undefined
-    if (draft.recordedBytes > 0) this.#filling.records.set(draft.id, undefined)
   }
 
-  /** What is not on its way to the disk is forgotten, the rest is left over. */
   #drop(draft: SnapshotDraft): void {
-    const { chunks } = this.#filling
-    const kept = chunks.filter(({ id }) => id !== draft.id)
-    this.#pendingBytes -= dataBytes(chunks) - dataBytes(kept) + draft.unsealedBytes
-    chunks.length = 0
-    chunks.push(...kept)
-    this.#leftovers.push(draft.id)
-    this.#flushSoon()
+    this.#pendingBytes -= draft.untakenBytes
+    draft.drop()
+    this.#backend.giveUp(draft.id)
+    this.#workSoon()
   }
 
-  get #hasContent(): boolean {
-    const { chunks, records } = this.#filling
-    const unsealed = (this.#own?.unsealedBytes ?? 0) + (this.#receiving?.unsealedBytes ?? 0)
-    return chunks.length > 0 || records.size > 0 || unsealed > 0
-  }
-
-  #flushSoon(): void {
-    if (this.#isScheduled || this.#inFlight !== undefined || this.#stopped) return
+  #workSoon(): void {
+    if (this.#isScheduled || this.#stopped) return
     this.#isScheduled = true
     this.#later(() => {
       this.#isScheduled = false
-      this.#flush()
+      for (const draft of [...this.#drafts]) this.#work(draft)
+      this.#settle()
     })
   }
 
-  #flush(): void {
-    if (this.#inFlight !== undefined || this.#stopped) return
-    const batch = this.#take()
-    if (batch === undefined) {
-      this.#drained?.resolve()
+  /** The next step of a draft. */
+  #work(draft: SnapshotDraft): void {
+    if (draft.isBusy || this.#stopped) return
+    const { id, meta, completion } = draft
+    if (draft.isDropped) {
+      this.#step(draft, (done) => this.#backend.remove(id, done), this.#forget)
       return
     }
-    this.#inFlight = batch
-    const bytes = dataBytes(batch.chunks)
-    this.#backend.commit(batch, (error) => {
-      if (error === undefined) this.#onCommitted(batch, bytes)
-      else this.#fail(error)
+    const write = draft.take()
+    if (write !== undefined) {
+      const { chunks, newBytes } = write
+      const written = (): void => {
+        this.#pendingBytes -= newBytes
+      }
+      this.#step(draft, (done) => this.#backend.write(id, meta, chunks, done), written, written)
+    } else if (completion !== undefined) {
+      this.#step(draft, (done) => this.#backend.install(id, completion, done), this.#installed)
+    }
+  }
+
+  #step(
+    draft: SnapshotDraft,
+    run: (done: Done) => void,
+    then: (draft: SnapshotDraft) => void,
+    otherwise = (_draft: SnapshotDraft): void => {},
+  ): void {
+    draft.isBusy = true
+    run((error) => {
+      draft.isBusy = false
+      if (error === undefined) then(draft)
+      else if (error instanceof GivenUp) {
+        otherwise(draft)
+        // There is no room for it, and the store closes: it stays as it is.
+        if (!draft.isDropped) this.#forget(draft)
+      } else this.#fail(error)
+      if (this.#drafts.has(draft)) this.#work(draft)
+      this.#settle()
     })
   }
 
-  /** What is to be committed now; undefined where there is nothing. */
-  #take(): Filling | undefined {
-    const batch = this.#filling
-    this.#own?.seal(batch.chunks)
-    const receiving = this.#receiving
-    if (receiving?.meta !== undefined && receiving.bytes > receiving.recordedBytes) {
-      receiving.seal(batch.chunks)
-      const { id, meta, bytes, checksum } = receiving
-      batch.records.set(id, { isComplete: false, meta, bytes, checksum })
-      receiving.recordedBytes = bytes
-    }
-    if (this.#closing === undefined) this.#sweep(batch)
-    if (batch.chunks.length + batch.records.size + batch.removed.length === 0) return undefined
-    this.#filling = newFilling()
-    return batch
+  readonly #forget = (draft: SnapshotDraft): void => {
+    this.#drafts.delete(draft)
   }
 
-  /** Nothing is in flight now: all that was ever written of a leftover is there to be listed. */
-  #sweep(batch: Filling): void {
-    let room = SWEEP_CHUNKS
-    while (room > 0) {
-      const [id] = this.#leftovers
-      if (id === undefined) return
-      const offsets = this.#backend.chunkOffsets(id, room)
-      for (const offset of offsets) batch.removed.push({ id, offset })
-      if (offsets.length < room) this.#leftovers.shift()
-      room -= offsets.length
-    }
-  }
-
-  #onCommitted({ completed }: Filling, bytes: number): void {
-    this.#inFlight = undefined
-    this.#pendingBytes -= bytes
-    for (const { id, meta } of completed) {
-      this.#complete.push({ id, meta })
-      this.#keepLatest()
-    }
-    this.#flush()
-    for (const { meta, isOwn } of completed) {
-      if (isOwn) this.#events.onSnapshotSaved(meta)
-      else this.#events.onSnapshotReceived(meta)
-    }
+  readonly #installed = (draft: SnapshotDraft): void => {
+    this.#drafts.delete(draft)
+    if (this.#stopped) return
+    const { meta, isOwn } = draft.completion as Completion
+    this.#complete.push({ id: draft.id, meta })
+    this.#keepLatest()
+    if (isOwn) this.#events.onSnapshotSaved(meta)
+    else this.#events.onSnapshotReceived(meta)
   }
 
   /** The best are those that stand for most; of two alike the later one. */
@@ -360,20 +317,36 @@ export class ChunkedSnapshotStore implements SnapshotStore {
     const kept: Complete[] = []
     for (const snapshot of this.#complete) {
       const isRepeated = kept.some(({ meta }) => isSameSnapshot(meta, snapshot.meta))
-      if (kept.length < KEPT && !isRepeated) {
-        kept.push(snapshot)
-        continue
-      }
-      this.#filling.records.set(snapshot.id, undefined)
-      this.#leftovers.push(snapshot.id)
+      if (kept.length < KEPT && !isRepeated) kept.push(snapshot)
+      else this.#remove(snapshot.id)
     }
     this.#complete = kept
+  }
+
+  #remove(id: SnapshotId): void {
+    this.#removing++
+    this.#backend.remove(id, (error) => {
+      this.#removing--
+      if (error !== undefined) this.#fail(error)
+      this.#settle()
+    })
+  }
+
+  get #isIdle(): boolean {
+    if (this.#removing > 0) return false
+    for (const { isBusy, isDropped, completion, untakenBytes } of this.#drafts) {
+      if (isBusy || isDropped || completion !== undefined || untakenBytes > 0) return false
+    }
+    return true
+  }
+
+  #settle(): void {
+    if (this.#stopped || this.#isIdle) this.#drained?.resolve()
   }
 
   #fail(cause: unknown): void {
     if (this.#stopped) return
     this.#stopped = true
-    this.#drained?.resolve()
     const isTold = RaftError.is(cause, 'STORAGE_FAILED')
     this.#events.onFailed(isTold ? cause : storageFailed(this.#backend.path, cause))
   }

@@ -1,5 +1,9 @@
+export {
+  type DamagedSnapshot,
+  type FileSnapshotStoreOptions,
+  openFileSnapshotStore,
+} from './file-snapshot-store.ts'
 export { describeFileSystem, type FileSystem } from './file-system.ts'
-export { type LmdbSnapshotStoreOptions, openLmdbSnapshotStore } from './lmdb-snapshot-store.ts'
 export { defaultLogLimits, type LogLimits, resolveLogLimits } from './log-limits.ts'
 export { type FoundLog, type FoundSegment, type Problem, scanLog, WITNESS_FILE } from './log-scan.ts'
 export { type FoundWitness, type Remembered, readWitness } from './log-witness.ts'
@@ -17,4 +21,11 @@ export {
 export { type LmdbLogStoreOptions, openLmdbLogStore } from './open-lmdb-log-store.ts'
 export { LOG_FORMAT, type LogOwner, type SegmentHeader, type SegmentPlace } from './segment-records.ts'
 export type { ScannedSegment } from './segment-scan.ts'
+export {
+  type ListedSnapshot,
+  listSnapshots,
+  type VerifiedSnapshot,
+  verifySnapshotFile,
+} from './snapshot-file.ts'
+export type { SnapshotOwner } from './snapshot-format.ts'
 export { makeDirectory, writeFileAtomic } from './sync-files.ts'

@@ -1,7 +1,13 @@
-import type { SnapshotEvents, SnapshotStore } from '@troupe/core'
-import { ChunkedSnapshotStore, type SnapshotBackend, type SnapshotBatch } from './chunked-snapshot-store.ts'
+import type { SnapshotEvents, SnapshotMeta, SnapshotStore } from '@troupe/core'
+import {
+  ChunkedSnapshotStore,
+  type Done,
+  type FoundSnapshot,
+  type SnapshotBackend,
+} from './chunked-snapshot-store.ts'
 import type { Scheduler } from './memory-log-store.ts'
-import type { SnapshotId, SnapshotRecord, StoredChunk } from './snapshot-records.ts'
+import type { Completion, SnapshotId } from './snapshot-draft.ts'
+import { CHUNK_BYTES, type SnapshotChunk } from './snapshot-format.ts'
 
 export interface MemorySnapshotStoreOptions {
   readonly events: SnapshotEvents
@@ -15,67 +21,56 @@ export function openMemorySnapshotStore(options: MemorySnapshotStoreOptions): Sn
   return new ChunkedSnapshotStore(new MemorySnapshotBackend(schedule), events, schedule)
 }
 
-/** Chunks and records in memory. */
-export class MemorySnapshotBackend implements SnapshotBackend {
+/** Data of chunks, by snapshot, in their order. */
+class MemorySnapshotBackend implements SnapshotBackend {
   readonly path = 'memory'
+  readonly found: readonly FoundSnapshot[] = []
   readonly #schedule: Scheduler
-  readonly #records = new Map<SnapshotId, SnapshotRecord>()
-  /** Ascending in their offset. */
-  readonly #chunks = new Map<SnapshotId, StoredChunk[]>()
+  readonly #chunks = new Map<SnapshotId, Uint8Array[]>()
 
   constructor(schedule: Scheduler) {
     this.#schedule = schedule
   }
 
-  records(): Iterable<readonly [SnapshotId, SnapshotRecord]> {
-    return this.#records
-  }
-
-  chunkIds(): readonly SnapshotId[] {
-    return [...this.#chunks.keys()].sort((a, b) => a - b)
-  }
-
-  chunkOffsets(id: SnapshotId, limit: number): readonly number[] {
-    return (this.#chunks.get(id) ?? []).slice(0, limit).map(({ offset }) => offset)
-  }
-
-  chunkAt(id: SnapshotId, offset: number): StoredChunk | undefined {
-    const chunks = this.#chunks.get(id) ?? []
-    let low = 0
-    let high = chunks.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      if ((chunks[middle] as StoredChunk).offset <= offset) low = middle + 1
-      else high = middle
-    }
-    return chunks[low - 1]
-  }
-
-  commit(batch: SnapshotBatch, done: (error?: unknown) => void): void {
+  write(id: SnapshotId, _meta: SnapshotMeta | undefined, chunks: readonly SnapshotChunk[], done: Done): void {
     this.#schedule(() => {
-      this.apply(batch)
+      const known = this.#chunks.get(id) ?? []
+      this.#chunks.set(id, known)
+      for (const { offset, data } of chunks) known[offset / CHUNK_BYTES] = data
       done()
     })
   }
 
-  /** What a commit does. */
-  apply({ chunks, records, removed }: SnapshotBatch): void {
-    for (const chunk of chunks) {
-      const known = this.#chunks.get(chunk.id)
-      if (known === undefined) this.#chunks.set(chunk.id, [chunk])
-      else known.push(chunk)
+  install(id: SnapshotId, _completion: Completion, done: Done): void {
+    this.#schedule(() => {
+      const known = this.#chunks.get(id)
+      const last = known?.pop()
+      // A view of a whole chunk's memory, of which nothing else is used.
+      if (last !== undefined) known?.push(last.slice())
+      done()
+    })
+  }
+
+  remove(id: SnapshotId, done: Done): void {
+    this.#schedule(() => {
+      this.#chunks.delete(id)
+      done()
+    })
+  }
+
+  giveUp(): void {}
+
+  read(id: SnapshotId, offset: number, size: number): Uint8Array {
+    const known = this.#chunks.get(id) ?? []
+    const bytes = new Uint8Array(size)
+    for (let filled = 0; filled < size; ) {
+      const at = offset + filled
+      const chunk = known[Math.floor(at / CHUNK_BYTES)] as Uint8Array
+      const piece = chunk.subarray(at % CHUNK_BYTES, (at % CHUNK_BYTES) + size - filled)
+      bytes.set(piece, filled)
+      filled += piece.byteLength
     }
-    for (const [id, record] of records) {
-      if (record === undefined) this.#records.delete(id)
-      else this.#records.set(id, record)
-    }
-    const gone = Map.groupBy(removed, ({ id }) => id)
-    for (const [id, places] of gone) {
-      const offsets = new Set(places.map(({ offset }) => offset))
-      const rest = (this.#chunks.get(id) ?? []).filter(({ offset }) => !offsets.has(offset))
-      if (rest.length === 0) this.#chunks.delete(id)
-      else this.#chunks.set(id, rest)
-    }
+    return bytes
   }
 
   async close(): Promise<void> {}

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { SnapshotEvents, SnapshotMeta, SnapshotStore } from '@troupe/core'
+import { damageCases } from './snapshot-damage-conformance.ts'
 import {
   quiescent,
   receiveAll,
@@ -17,6 +18,8 @@ export interface OpenedSnapshotStore {
   readonly store: SnapshotStore
   /** Closes what is open and opens the same data again; leave it out where nothing outlives a close. */
   readonly reopen?: ((events: SnapshotEvents) => Promise<SnapshotStore>) | undefined
+  /** Where its files are, one for each snapshot: then what happens to them is tested too. Needs `reopen`. */
+  readonly directory?: string | undefined
   /** Closes and removes everything. */
   cleanup(): Promise<void>
 }
@@ -32,7 +35,7 @@ type Case = (bench: Bench, t: TestContext) => Promise<void>
 
 /** Registers the conformance tests with node:test, each named after `name`. */
 export function snapshotStoreConformance(name: string, open: OpenSnapshotStore): void {
-  const all = { ...savingCases, ...receivingCases, ...keepingCases }
+  const all = { ...savingCases, ...receivingCases, ...keepingCases, ...fileCases }
   for (const [title, run] of Object.entries(all)) {
     test(`${name}: ${title}`, async (t) => {
       const probe = new SnapshotProbe()
@@ -60,6 +63,16 @@ async function save(bench: Bench, store: SnapshotStore, sample: SampleSnapshot):
   writeAll(store, sample)
   await bench.probe.saved(sample.meta)
 }
+
+const fileCases: Record<string, Case> = Object.fromEntries(
+  Object.entries(damageCases).map(([title, run]) => [
+    title,
+    async ({ store, probe, directory, reopen }, t) => {
+      if (!directory || !reopen) return t.skip('keeps no files')
+      await run({ store, probe, directory, reopen })
+    },
+  ]),
+)
 
 const savingCases: Record<string, Case> = {
   'a new store has no snapshot': async ({ store }) => {

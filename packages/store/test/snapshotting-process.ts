@@ -1,12 +1,12 @@
 /**
- * A process that takes and receives snapshots in LMDB in turn, until it is killed or fails. Prints a line `DONE index`
+ * A process that takes and receives snapshots in files in turn, until it is killed or fails. Prints a line `DONE index`
  * the moment one is reported, and `FAILED code` where the store fails.
  *
  *     node snapshotting-process.ts <path> <durability>
  */
 import { writeSync } from 'node:fs'
 import { quiescent, sampleSnapshot, writeAll } from '../src/conformance.ts'
-import { openLmdbSnapshotStore } from '../src/index.ts'
+import { openFileSnapshotStore } from '../src/index.ts'
 
 let failed = false
 const [path = '', durability] = process.argv.slice(2)
@@ -16,7 +16,7 @@ const done = ({ index }: { readonly index: number }): void => {
   void next(index + 1)
 }
 
-const store = openLmdbSnapshotStore({
+const store = openFileSnapshotStore({
   path,
   durability: durability === 'acked-before-flush' ? durability : 'flush-before-ack',
   events: {

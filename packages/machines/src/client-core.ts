@@ -29,6 +29,7 @@ import {
   type RefusedReply,
   ReplyKind,
 } from './protocol.ts'
+import { Retransmission } from './retransmission.ts'
 import { copies, failFrame, type SentFrame, settleFrame, splitByProof, splitUnapplied } from './sent-frame.ts'
 
 /** Frames that go to the leader as one message. */
@@ -65,8 +66,7 @@ export class ClientCore {
   #framedCommands = 0
   #answeredThrough = 0
   #holdUntilMs = 0
-  #heardMs = 0
-  #retransmitMs: number
+  readonly #retransmission: Retransmission
   /** When nodes are asked who leads: while nobody is known to, and something waits. Infinite: not yet said. */
   #askLeaderMs = Number.POSITIVE_INFINITY
 
@@ -77,7 +77,7 @@ export class ClientCore {
     this.#options = options
     this.#codec = codec
     this.#random = random
-    this.#retransmitMs = options.retransmitMs
+    this.#retransmission = new Retransmission(options.retransmitMs)
     this.#queries = new ClientQueries(options, codec)
   }
 
@@ -190,7 +190,7 @@ export class ClientCore {
   #rewind(): void {
     this.#sentCount = 0
     this.#nonceSent = false
-    this.#heardMs = this.#nowMs
+    this.#retransmission.restart(this.#nowMs)
     this.#queries.askAgain()
   }
 
@@ -227,7 +227,7 @@ export class ClientCore {
       confirmed: 0,
       payload: new Uint8Array(0),
     }
-    this.#heardMs = this.#nowMs
+    this.#retransmission.sent(this.#nowMs)
     this.#nonceSent = target.send(encodeClientFrame(this.#options.group, [], [frame], this.#codec))
   }
 
@@ -268,7 +268,7 @@ export class ClientCore {
       if (frame.sends > 0) resent += frame.count
     }
     if (!target.send(encodeClientFrame(this.#options.group, [], commands, this.#codec))) return false
-    if (this.#sentCount === 0) this.#heardMs = this.#nowMs
+    if (this.#sentCount === 0) this.#retransmission.sent(this.#nowMs)
     for (const _ of commands) (this.#frames[this.#sentCount++] as SentFrame).sends++
     this.metrics.framesSent++
     this.metrics.commandsSent += count
@@ -300,7 +300,7 @@ export class ClientCore {
       case ReplyKind.refused:
         return this.#refused(node, reply)
       case ReplyKind.gap:
-        return this.#gap(reply[1])
+        return this.#gap(reply[1], reply[2])
       case ReplyKind.stale:
         return this.#stale(reply[1], reply[2])
       case ReplyKind.answer:
@@ -321,8 +321,7 @@ export class ClientCore {
   #outcome(outcome: Outcome): void {
     const end = outcome.first + outcome.count - 1
     if (end <= this.#answeredThrough || outcome.first > this.#answeredThrough + 1) return
-    this.#heardMs = this.#nowMs
-    this.#retransmitMs = this.#options.retransmitMs
+    this.#retransmission.heard(this.#nowMs)
     let done = 0
     for (const frame of this.#frames) {
       if (frame.first > end) break
@@ -381,12 +380,9 @@ export class ClientCore {
     this.#askLeaderMs = this.#nowMs + RETRY_MS
   }
 
-  #gap(session: number): void {
-    if (session === this.#session) this.#resendSoon()
-  }
-
   /** Sends everything unanswered again, but not at each of many complaints of one cause. */
-  #resendSoon(): void {
+  #gap(session: number, expected: number): void {
+    if (session !== this.#session || !this.#retransmission.heeds(expected, this.#answeredThrough)) return
     if (this.#holdUntilMs > this.#nowMs || this.#sentCount === 0) return
     this.#sentCount = 0
     this.#holdUntilMs = this.#nowMs + RETRY_MS
@@ -443,8 +439,7 @@ export class ClientCore {
   /** When `tick` must be called at the latest. */
   get deadlineMs(): number {
     let deadline = Math.min(this.#earliestDeadlineMs, this.#queries.deadlineMs)
-    if (this.#sentCount > 0 || this.#nonceSent)
-      deadline = Math.min(deadline, this.#heardMs + this.#retransmitMs)
+    if (this.#sentCount > 0 || this.#nonceSent) deadline = Math.min(deadline, this.#retransmission.dueMs)
     if (this.#lacksLeader) deadline = Math.min(deadline, this.#askLeaderMs)
     return this.#holdUntilMs > this.#nowMs ? Math.min(deadline, this.#holdUntilMs) : deadline
   }
@@ -461,12 +456,11 @@ export class ClientCore {
     if (nowMs >= this.#earliestDeadlineMs) this.#expire(nowMs)
     const isWaiting = this.#sentCount > 0 || this.#nonceSent
     let isSilent = this.#queries.tick(nowMs)
-    if (isWaiting && nowMs - this.#heardMs >= this.#retransmitMs) {
+    if (isWaiting && nowMs >= this.#retransmission.dueMs) {
       isSilent = true
       this.#sentCount = 0
       this.#nonceSent = false
-      this.#heardMs = nowMs
-      this.#retransmitMs = Math.min(this.#retransmitMs * 2, 8 * this.#options.retransmitMs)
+      this.#retransmission.backOff(nowMs)
     }
     if (isSilent || (this.#lacksLeader && nowMs >= this.#askLeaderMs)) {
       this.#askLeaderMs = nowMs + this.#options.retransmitMs

@@ -181,6 +181,37 @@ describe('the client sends', () => {
     ])
   })
 
+  it('everything again after a gap only where more is applied or answered than at the last one, or nobody answers', () => {
+    const { core, link } = connected({ retransmitMs: 100 })
+    const complain = (nowMs: number, ...expected: number[]): [number, number][] => {
+      core.frame('n1', replies(...expected.map((one) => [ReplyKind.gap, 7, one] as const)))
+      core.tick(nowMs)
+      core.tick(nowMs + 5)
+      return link.frames().map(spanOf)
+    }
+    const spans = (first: number): [number, number][] => [2, 3, 4].slice(first - 2).map((at) => [at, 1])
+    core.tick(0)
+    for (const command of ['a', 'b', 'c']) {
+      propose(core, command)
+      core.flush(0)
+    }
+    link.frames()
+    assert.deepEqual(complain(10, 2), spans(2))
+    // Of copies that were sent before.
+    for (let nowMs = 20; nowMs < 90; nowMs += 10) assert.deepEqual(complain(nowMs, 2, 2), [])
+    // Applied, but the answer was lost.
+    assert.deepEqual(complain(100, 3), spans(2))
+    assert.deepEqual(complain(110, 2, 3), [])
+    core.frame('n1', outcome(2, 1))
+    assert.deepEqual(complain(120, 3), spans(3))
+    assert.deepEqual(complain(130, 2, 3), [])
+    core.tick(219)
+    assert.deepEqual(link.frames(), [])
+    core.tick(220)
+    assert.deepEqual(link.frames().map(spanOf), spans(3))
+    assert.deepEqual(complain(230, 3), spans(3))
+  })
+
   it('again what met with silence, less and less often', () => {
     const { core, link } = connected({ retransmitMs: 100 })
     propose(core, 'a')

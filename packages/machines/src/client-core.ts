@@ -315,6 +315,7 @@ export class ClientCore {
   #opened(nonce: number, session: number): void {
     if (nonce !== this.#nonce || this.#session !== NEW_SESSION) return
     this.#session = session
+    this.#retransmission.restart(this.#nowMs)
   }
 
   /** Outcomes count strictly in order. One that comes too early tells of a lost reply: it will be asked for again. */

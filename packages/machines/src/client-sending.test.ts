@@ -233,6 +233,41 @@ describe('the client sends', () => {
     assert.equal(link.frames().length, 1)
   })
 
+  it('again as soon as at first where it goes to a new leader, over a new connection or in a new session', () => {
+    const { core, link } = connected({ retransmitMs: 100 })
+    let nowMs = 0
+    const pauseMs = (): number => {
+      link.frames()
+      const fromMs = nowMs
+      do core.tick(++nowMs)
+      while (link.frames().length === 0)
+      return nowMs - fromMs
+    }
+    const news: [string, () => void][] = [
+      ['leader', () => void core.frame('n1', replies([ReplyKind.leader, 2, 'n1']))],
+      ['connection', () => core.opened('n1', link)],
+      [
+        'session',
+        () => {
+          core.frame('n1', replies([ReplyKind.stale, 7, 0]))
+          propose(core, 'b')
+          core.flush(nowMs)
+          const [opening] = link.frames()
+          core.frame('n1', replies([ReplyKind.opened, opening?.first ?? 0, 8]))
+        },
+      ],
+    ]
+    propose(core, 'a')
+    core.tick(0)
+    for (const [what, happens] of news) {
+      pauseMs()
+      assert.ok(pauseMs() > 100, `before ${what}`)
+      happens()
+      core.flush(nowMs)
+      assert.equal(pauseMs(), 100, what)
+    }
+  })
+
   it('the request for a session again, with the same nonce, when it met with silence', () => {
     const { core, link } = leaderless({ retransmitMs: 100 })
     core.frame('n1', replies([ReplyKind.leader, 1, 'n1']))

@@ -28,9 +28,9 @@ export class Retransmission {
     this.#silenceMs = this.#leastMs
   }
 
-  /** Everything is sent again, elsewhere. */
+  /** What is sent goes elsewhere now: how long the one before was silent says nothing of it. */
   restart(nowMs: number): void {
-    this.#heardMs = nowMs
+    this.heard(nowMs)
     this.#heeded = 0
   }
 

@@ -159,6 +159,19 @@ describe('client sessions', () => {
     assert.equal(kindOf(admit(sessions, frameOf(1, 12, commandsOf(11), 11))), 'apply')
   })
 
+  it('bound a frame of which a part is known like every other', () => {
+    const sessions = new Sessions({ ...defaultSessionLimits, maxUnconfirmedCommands: 10 })
+    sessions.open(0)
+    admit(sessions, frameOf(1, 1, commandsOf(8)))
+    sessions.record(1, told(1, 8))
+    assert.equal(kindOf(admit(sessions, frameOf(1, 5, commandsOf(7)))), 'full')
+    assert.equal(kindOf(admit(sessions, frameOf(1, 5, commandsOf(7), 1))), 'apply')
+    // Alone, and so is the one that tells of all before.
+    assert.equal(kindOf(admit(sessions, frameOf(1, 1, commandsOf(20)))), 'apply')
+    assert.equal(kindOf(admit(sessions, frameOf(1, 5, commandsOf(20), 3))), 'full')
+    assert.equal(kindOf(admit(sessions, frameOf(1, 5, commandsOf(20), 4))), 'apply')
+  })
+
   it('do what a simple model does, and the same after save and load', () => {
     const step = fc.oneof(
       { weight: 1, arbitrary: fc.constant('open' as const) },

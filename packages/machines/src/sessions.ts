@@ -115,14 +115,13 @@ export class Sessions {
     this.#touch(session, timeMs)
     this.#confirm(session, frame.confirmed)
     const end = frame.first + frame.count - 1
-    if (frame.first === session.last + 1) {
-      // A frame that stands alone is taken, however large: no confirmation would make room for it, and it would come for ever.
-      const standsAlone = frame.confirmed === session.last
-      return standsAlone || end - frame.confirmed <= this.#limits.maxUnconfirmedCommands ? APPLY_ALL : FULL
-    }
-    if (frame.first > session.last) return { kind: 'gap', expected: session.last + 1 }
-    const answered = answersFor(session, frame.first, Math.min(end, session.last))
-    if (end <= session.last) return { kind: 'duplicate', answered }
+    if (frame.first > session.last + 1) return { kind: 'gap', expected: session.last + 1 }
+    if (end <= session.last) return { kind: 'duplicate', answered: answersFor(session, frame.first, end) }
+    // A frame that stands alone is taken, however large: no confirmation would make room for it, and it would come for ever.
+    const standsAlone = frame.confirmed === frame.first - 1
+    if (!standsAlone && end - frame.confirmed > this.#limits.maxUnconfirmedCommands) return FULL
+    if (frame.first === session.last + 1) return APPLY_ALL
+    const answered = answersFor(session, frame.first, session.last)
     return { kind: 'apply', skip: session.last + 1 - frame.first, answered }
   }
 

@@ -1,5 +1,6 @@
 import { type Configuration, decodeConfiguration, type Entry, EntryKind, entryPayload } from '@troupe/core'
 import type { Ledger } from './ledger.ts'
+import type { LogContent } from './log-content.ts'
 
 interface Appended {
   readonly index: number
@@ -28,8 +29,18 @@ export class Configurations {
   /** The one that was committed last. */
   committed(ledger: Ledger): Configuration {
     const index = ledger.at(ledger.commitIndex)?.entry.configurationIndex ?? 0
-    if (index === 0) return this.#bootstrap
-    const term = ledger.at(index)?.entry.term
+    return this.#find(index, ledger.at(index)?.entry.term)
+  }
+
+  /** The one in effect for whoever has this log: the latest in it, committed or not. */
+  latestIn(content: LogContent, ledger: Ledger): Configuration {
+    const last = content.entries.at(-1) ?? ledger.at(content.base.index)?.entry
+    const index = last?.configurationIndex ?? 0
+    // What is compacted is committed.
+    return this.#find(index, content.at(index)?.term ?? ledger.at(index)?.entry.term)
+  }
+
+  #find(index: number, term: number | undefined): Configuration {
     const found = this.#appended.find((one) => one.index === index && one.term === term)
     return found?.configuration ?? this.#bootstrap
   }

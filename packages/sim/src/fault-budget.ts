@@ -1,21 +1,25 @@
-import type { Configuration, Member } from '@troupe/core'
+import { type Configuration, incarnationIn, isVoter, type Member } from '@troupe/core'
+import type { LogContent } from './log-content.ts'
 import type { NodeView, WorldView } from './world-view.ts'
 
 /** What the budget asks of its world, beside what invariants see. */
 export interface BudgetView extends WorldView {
   /** The configuration that was committed last, and all that were appended anywhere since. */
   readonly liveConfigurations: readonly Configuration[]
+  /** The one in effect for whoever has this log. */
+  configurationOf(content: LogContent): Configuration
 }
 
 /**
  * Whether the cluster can lose what is on a node's disk and still know everything it has agreed on (as TigerBeetle's
  * cluster fault atlas decides it): in each configuration that may be in effect, without that node a majority of intact
- * voters is left, and no majority is without a voter that holds all that is committed.
+ * voters is left, and no majority is without a voter that holds all that is committed. And one of the others can lead.
  */
 export function mayLose(world: BudgetView, lost: NodeView): boolean {
-  return world.liveConfigurations.every(({ voters, outgoing }) =>
+  const isKept = world.liveConfigurations.every(({ voters, outgoing }) =>
     [voters, outgoing].every((half) => half.length === 0 || halfMayLose(world, half, lost)),
   )
+  return isKept && canElect(world, lost)
 }
 
 function halfMayLose(world: BudgetView, half: readonly Member[], lost: NodeView): boolean {
@@ -40,4 +44,48 @@ function holdsAll({ ledger }: WorldView, { disk }: NodeView): boolean {
   const { flushed } = disk.log
   if (commitIndex <= flushed.base.index) return true
   return flushed.termAt(commitIndex) === ledger.at(commitIndex)?.entry.term
+}
+
+/**
+ * Whether the others can elect one of themselves. An intact majority of every configuration does not suffice: whoever has an
+ * uncommitted one asks its voters alone, and one that is to become a voter, but does not know it, refuses a shorter log and
+ * does not ask for votes itself (thesis §4.1). With all voters there another one wins; without one of them nobody may.
+ */
+function canElect(world: BudgetView, lost: NodeView): boolean {
+  const others = world.nodes.filter(({ id, disk }) => id !== lost.id && disk.isWhole)
+  return others.some((candidate) => wouldWin(world, candidate, others, lost))
+}
+
+function wouldWin(
+  world: BudgetView,
+  candidate: NodeView,
+  others: readonly NodeView[],
+  lost: NodeView,
+): boolean {
+  const own = contentOf(candidate)
+  const configuration = world.configurationOf(own)
+  if (!isVoterIn(configuration, candidate)) return false
+  const wouldVote = (voter: NodeView): boolean => {
+    if (isAhead(contentOf(voter), own)) return false
+    // What it lacks of the lost one's log may be on its way to it: then it has to be a candidate itself.
+    return !isAhead(contentOf(lost), own) || isVoterIn(world.configurationOf(contentOf(lost)), voter)
+  }
+  return [configuration.voters, configuration.outgoing].every((half) => {
+    const votes = half.filter((member) => others.some((node) => isSame(node, member) && wouldVote(node)))
+    return half.length === 0 || votes.length * 2 > half.length
+  })
+}
+
+const contentOf = ({ disk }: NodeView): LogContent => disk.log.flushed
+
+const isSame = (node: NodeView, { id, incarnation }: Member): boolean =>
+  node.id === id && node.incarnation === incarnation
+
+const isVoterIn = (configuration: Configuration, { id, incarnation }: NodeView): boolean =>
+  isVoter(configuration, id) && incarnationIn(configuration, id) === incarnation
+
+/** Raft §5.4.1: whether the end of `left` is later than the end of `right`. */
+function isAhead(left: LogContent, right: LogContent): boolean {
+  const [leftTerm, rightTerm] = [left, right].map((log) => log.termAt(log.lastIndex) ?? 0) as [number, number]
+  return leftTerm === rightTerm ? left.lastIndex > right.lastIndex : leftTerm > rightTerm
 }

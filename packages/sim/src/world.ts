@@ -179,6 +179,10 @@ export class World
     return this.#configurations.live(this.ledger)
   }
 
+  configurationOf(content: LogContent): Configuration {
+    return this.#configurations.latestIn(content, this.ledger)
+  }
+
   /** The members, as last committed. */
   get members(): readonly Member[] {
     return membersOf(this.#configurations.committed(this.ledger))

@@ -159,12 +159,16 @@ export class Liveness {
 
   #freshWrite(client: SimClient, done: (isAnswered: boolean) => void): void {
     const { simClients, plan } = this.#host
+    const { maxSessions, sessionTtlMs } = plan.sessions
     // Where sessions are few, another client's may push this one out: then nobody knows, and that is right.
-    const mayBeEvicted = plan.sessions.maxSessions < 2 * simClients.length
+    const mayBeEvicted = maxSessions < 2 * simClients.length
+    // One that expired while its client was cut off leaves in doubt what is behind a command sent twice. Not in the next one.
+    const mayBeExpired = sessionTtlMs > 0
     client.write('fresh', 1e9, (isAnswered, code) => {
       // A refusal of before takes its time, and is for whoever waits then.
-      if (code === 'NO_SPACE') this.#freshWrite(client, done)
-      else done(isAnswered || mayBeEvicted)
+      if (code === 'NO_SPACE') return this.#freshWrite(client, done)
+      if (isAnswered || !mayBeExpired) return done(isAnswered || mayBeEvicted)
+      client.write('fresh', 1e9, (isAnsweredNow) => done(isAnsweredNow || mayBeEvicted))
     })
   }
 

@@ -245,15 +245,16 @@ describe('a data directory', () => {
   )
 
   it(
-    'whose log is damaged',
+    'whose node has lost its term and its vote: it could promise something else than before',
     onUsed(async (directory) => {
-      const file = join(directory, 'n1/log/data.mdb')
-      const before = readFileSync(file)
-      writeFileSync(file, Buffer.alloc(before.byteLength, 7))
+      const log = join(directory, 'n1/log/0')
+      for (const name of readdirSync(log)) {
+        const file = name === 'witness' ? join(log, name) : join(log, name, 'data.mdb')
+        writeFileSync(file, Buffer.alloc(20_000, 7))
+      }
       const { path, message } = await failure('STORAGE_DAMAGED', start({ directory }))
-      assert.ok(message.includes(path) && path.includes('n1'), message)
+      assert.ok(message.includes(path) && path.includes('n1') && message.includes('term and vote'), message)
       await assertNothingRuns()
-      writeFileSync(file, before)
     }),
   )
 

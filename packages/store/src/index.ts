@@ -4,6 +4,7 @@ export {
   openFileSnapshotStore,
 } from './file-snapshot-store.ts'
 export { describeFileSystem, type FileSystem } from './file-system.ts'
+export { type LmdbFileReport, readLmdbFile } from './lmdb-file/read-lmdb-file.ts'
 export { defaultLogLimits, type LogLimits, resolveLogLimits } from './log-limits.ts'
 export { type FoundLog, type FoundSegment, type Problem, scanLog, WITNESS_FILE } from './log-scan.ts'
 export { type FoundWitness, type Remembered, readWitness } from './log-witness.ts'

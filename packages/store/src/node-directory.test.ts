@@ -93,12 +93,12 @@ for (const [what, text, reason] of [
   ['unreadable JSON', '{"format": 1,', /identity.json is not readable/],
   ['JSON that is no object', '17', /identity.json is not readable/],
   ['no format', '{}', /names no format/],
-  ['a newer format', '{"format": 3}', /format 3, this version reads 2: upgrade/],
-  ['an older format', '{"format": 1}', /format 1, this version reads 2: it was made by an older/],
-  ['a missing field', '{"format": 2, "clusterId": "c"}', /identity.json is damaged: nodeId/],
+  ['a newer format', '{"format": 4}', /format 4, this version reads 3: upgrade/],
+  ['an older format', '{"format": 2}', /format 2, this version reads 3: it was made by an older/],
+  ['a missing field', '{"format": 3, "clusterId": "c"}', /identity.json is damaged: nodeId/],
   [
     'a configuration that is none',
-    JSON.stringify({ format: 2, ...identity, configuration: { voters: [null] } }),
+    JSON.stringify({ format: 3, ...identity, configuration: { voters: [null] } }),
     /identity.json is damaged: configuration/,
   ],
 ] as const) {
@@ -133,15 +133,13 @@ test(
   'a directory whose log was made once and is gone is refused',
   inNodeDirectory((path) => {
     const directory = openNodeDirectory(path, expected)
-    mkdirSync(directory.logPath)
-    writeFileSync(join(directory.logPath, 'data.mdb'), '')
+    mkdirSync(join(directory.logPath, '0'), { recursive: true })
     directory.logMade()
     directory.close()
     openNodeDirectory(path, expected).close()
     rmSync(directory.logPath, { recursive: true })
     assert.throws(() => openNodeDirectory(path, expected), refusal(/its log is gone/))
-    mkdirSync(directory.logPath)
-    writeFileSync(join(directory.logPath, 'data.mdb'), '')
+    mkdirSync(join(directory.logPath, '0'), { recursive: true })
     openNodeDirectory(path, expected).close()
   }),
 )

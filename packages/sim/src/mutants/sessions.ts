@@ -26,8 +26,8 @@ export const sessionMutants: readonly Mutant[] = [
     source: 'thesis §6.3 (responses are kept by serial number)',
     slip: 'a gap in the numbers is no gap: whatever is higher than the last one is applied',
     file: 'machines/src/sessions.ts',
-    from: "if (frame.first > session.last) return { kind: 'gap', expected: session.last + 1 }",
-    to: 'if (frame.first > session.last) return APPLY_ALL',
+    from: "if (frame.first > session.last + 1) return { kind: 'gap', expected: session.last + 1 }",
+    to: 'if (frame.first > session.last + 1) return APPLY_ALL',
   },
   {
     name: 'retry-applied-again',
@@ -35,7 +35,7 @@ export const sessionMutants: readonly Mutant[] = [
     source: 'Raft §8, thesis §6.3',
     slip: 'a frame that was applied before is applied once more',
     file: 'machines/src/sessions.ts',
-    from: "if (end <= session.last) return { kind: 'duplicate', answered }",
+    from: "if (end <= session.last) return { kind: 'duplicate', answered: answersFor(session, frame.first, end) }",
     to: 'if (end <= session.last) return APPLY_ALL',
   },
 ]

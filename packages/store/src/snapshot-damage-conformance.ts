@@ -160,6 +160,8 @@ export const damageCases: Record<string, (bench: SnapshotFilesBench) => Promise<
       assert.ok(received >= last && received <= length, `cut to ${length}: ${received}`)
       last = received
     }
+    writeFileSync(draft as string, Buffer.concat([sound, Buffer.alloc(300_000, 7)]))
+    assert.equal(await checkResumed(bench, newer, 'with more behind it'), 190_000)
     for (const place of placesIn(sound.byteLength)) {
       const bytes = Buffer.from(sound)
       bytes[place] = (bytes[place] as number) ^ 1

@@ -5,6 +5,7 @@ import {
   CHUNK_BYTES,
   CHUNK_STRIDE,
   checksumOf,
+  checksumOfHeader,
   chunkedBytes,
   encodeChunkHeader,
   encodeHeader,
@@ -22,7 +23,7 @@ const FLUSH_BYTES = 8 << 20
 export interface DraftFileOptions {
   readonly disk: SnapshotDisk
   readonly path: string
-  readonly header: SnapshotHeader
+  readonly header: Omit<SnapshotHeader, 'nonce'>
   /** Whether anything is flushed. */
   readonly isFlushed: boolean
   /** Makes the directory, before the file is opened. */
@@ -34,7 +35,9 @@ export class SnapshotDraftFile {
   readonly path: string
   readonly #options: DraftFileOptions
   readonly #owner: SnapshotOwner
-  readonly #header: Buffer
+  /** Undefined in a file that has one. */
+  readonly #header: Buffer | undefined
+  readonly #headerBytes: number
   readonly #givenUp = new AbortController()
   #file: number | undefined
   /** Whether the file bears its header. */
@@ -49,10 +52,17 @@ export class SnapshotDraftFile {
     this.path = options.path
     this.#options = options
     this.#owner = found?.header.header ?? options.header
-    this.#header = encodeHeader(found?.header.header ?? options.header)
     this.#isBegun = found !== undefined
-    this.#last = found?.last ?? this.#header.readUInt32LE(20)
-    this.#lastFull = found?.lastFull ?? this.#last
+    if (found === undefined) {
+      this.#header = encodeHeader(options.header)
+      this.#headerBytes = this.#header.byteLength
+      this.#last = checksumOfHeader(this.#header)
+      this.#lastFull = this.#last
+    } else {
+      this.#headerBytes = found.header.headerBytes
+      this.#last = found.last
+      this.#lastFull = found.lastFull
+    }
   }
 
   /** From now on a step that waits for space fails with GivenUp. */
@@ -69,7 +79,7 @@ export class SnapshotDraftFile {
       buffers.push(header, chunk.data)
     }
     const first = chunks[0]?.offset ?? 0
-    await this.#put(buffers, this.#header.byteLength + (first / CHUNK_BYTES) * CHUNK_STRIDE)
+    await this.#put(buffers, this.#headerBytes + (first / CHUNK_BYTES) * CHUNK_STRIDE)
     if (this.#unflushedBytes >= FLUSH_BYTES) await this.#flush()
   }
 
@@ -79,7 +89,7 @@ export class SnapshotDraftFile {
    */
   async complete(meta: SnapshotMeta): Promise<CompleteFile> {
     const { disk } = this.#options
-    const end = this.#header.byteLength + chunkedBytes(meta.bytes)
+    const end = this.#headerBytes + chunkedBytes(meta.bytes)
     await this.#put([encodeSeal(meta, this.#last)], end)
     await this.#flush()
     await this.close()
@@ -115,8 +125,9 @@ export class SnapshotDraftFile {
   /** Writes at a place, as often as it takes: what a failed write has left there is overwritten. */
   async #put(buffers: readonly Uint8Array[], position: number): Promise<void> {
     const { disk, prepare } = this.#options
-    const all = this.#isBegun ? buffers : [this.#header, ...buffers]
-    const from = this.#isBegun ? position : 0
+    const isFirst = !this.#isBegun && this.#header !== undefined
+    const all = isFirst ? [this.#header, ...buffers] : buffers
+    const from = isFirst ? 0 : position
     const write = async (): Promise<void> => {
       await prepare()
       this.#file ??= await disk.create(this.path, this.#isBegun)

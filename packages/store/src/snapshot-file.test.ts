@@ -167,6 +167,34 @@ for (const other of [
     }))
 }
 
+for (const chunk of [0, 1, 2]) {
+  test(`a whole chunk of another file is found where that is read, chunk ${chunk}`, () =>
+    withTemporaryDirectory(async (path) => {
+      const first = sampleSnapshot(3, 150_000)
+      const second = sampleSnapshot(4, 150_000)
+      const filled = open(path)
+      for (const each of [first, second]) {
+        writeAll(filled.store, each)
+        await filled.events.saved(each.meta)
+      }
+      await filled.store.close()
+      const files = listSnapshots(path).map((file) => file.path) as [string, string]
+      const [from, bytes] = files.map((file) => readFileSync(file)) as [Buffer, Buffer]
+      const start = bytes.readUInt32LE(16) + 24 + chunk * 65_552
+      from.copy(bytes, start, start, chunk === 2 ? bytes.byteLength - 400 : start + 65_552)
+      writeFileSync(files[1], bytes)
+      await assert.rejects(verifySnapshotFile(files[1]), isDamaged(/./))
+      const { store, damaged } = open(path)
+      const { checksum } = second.meta
+      if (store.latest?.index === 4) {
+        assert.throws(() => store.read(4, checksum, chunk * 65_536 + 5, 10), isDamaged(/chunk at byte/))
+      }
+      assert.equal(store.latest?.index, 3)
+      assert.equal(damaged.length, 1)
+      await store.close()
+    }))
+}
+
 test('each damaged file is kept', () =>
   withTemporaryDirectory(async (path) => {
     const file = await fill(path)

@@ -11,6 +11,7 @@
  * with its last byte. The header's first 16 bytes stay as they are in every format to come, so that a file of
  * another format is told from a damaged one.
  */
+import { randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { checkConfiguration, type SnapshotMeta } from '@troupe/core'
 
@@ -42,12 +43,15 @@ const MAGIC = Buffer.from('TrpSnap\n', 'latin1')
 export const HEADER_START_BYTES = 24
 
 export interface SnapshotHeader extends SnapshotOwner {
+  /** Drawn for each file, so that not even the first chunk of one fits into another. */
+  readonly nonce: string
   /** Of a received snapshot. */
   readonly meta: SnapshotMeta | undefined
 }
 
-export function encodeHeader(header: SnapshotHeader): Buffer {
-  const text = Buffer.from(JSON.stringify(header), 'utf8')
+export function encodeHeader(header: Omit<SnapshotHeader, 'nonce'>): Buffer {
+  const nonce = randomBytes(8).toString('hex')
+  const text = Buffer.from(JSON.stringify({ ...header, nonce }), 'utf8')
   const bytes = Buffer.alloc(HEADER_START_BYTES + text.byteLength)
   bytes.set(MAGIC)
   bytes.writeUInt32LE(SNAPSHOT_FORMAT, 8)
@@ -76,11 +80,17 @@ export function decodeHeader(bytes: Buffer): { header: SnapshotHeader; checksum:
   const checksum = bytes.readUInt32LE(20)
   if (checksum !== headerChecksum(bytes)) return undefined
   const found = parse(bytes.subarray(HEADER_START_BYTES))
-  if (typeof found?.clusterId !== 'string' || typeof found.group !== 'number') return undefined
+  if (found === undefined) return undefined
+  const { clusterId, group, nonce } = found
+  if (typeof clusterId !== 'string' || typeof group !== 'number' || typeof nonce !== 'string')
+    return undefined
   const meta = found.meta === undefined ? undefined : checkMeta(found.meta)
   if (found.meta !== undefined && meta === undefined) return undefined
-  return { header: { clusterId: found.clusterId, group: found.group, meta }, checksum }
+  return { header: { clusterId, group, nonce, meta }, checksum }
 }
+
+/** The checksum that the chunks of a new file go on from. */
+export const checksumOfHeader = (header: Buffer): number => header.readUInt32LE(20)
 
 // ---- chunks
 

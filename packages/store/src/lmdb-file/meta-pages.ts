@@ -137,6 +137,8 @@ function headerProblem(view: DataView, page: number, secondPlace: number): strin
   if (!Number.isSafeInteger(txnId) || (txnId !== 0 && txnId % 2 !== page)) {
     return `transaction ${txnId} in meta page ${page}`
   }
+  // A first transaction that has lost its number would be taken for a new file.
+  if (txnId === 0 && uint64(view, LAST_PAGE_OFFSET) !== FIRST_DATA_PAGE - 1) return 'transaction 0 with pages'
   return environmentProblem(view.getUint16(TREE_OFFSETS.free + 4, true))
 }
 

@@ -7,8 +7,9 @@
  *                                                        └─► tree of the free list
  *             both meta pages again: has the file changed meanwhile? ─► once more
  *
- * Safe on any bytes. What it can find is damage of structure: pages, links, order, counts. The bytes of a value that
- * is long enough for pages of its own are checked in its first page's header alone: its owner has a checksum.
+ * Safe on any bytes. What it can find is damage of structure: pages, links, order, counts. The bytes of keys and values
+ * are their owner's, who has a checksum; so is a size that is wrong by no more than LMDB's padding, and of a value on
+ * pages of its own all but the header of the first.
  */
 import { DamageList, type LmdbDamage } from './damage-list.ts'
 import { FreeList } from './free-list.ts'

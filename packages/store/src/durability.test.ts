@@ -10,12 +10,12 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import type { StoreEvents } from '@troupe/core'
 import { withTemporaryDirectory } from '../test/temporary-directory.ts'
-import { openLmdbLogStore } from './index.ts'
+import { openLmdbLogStore, scanLog } from './index.ts'
+import { TRACED_CALLS, tracedCalls } from './traced-calls.ts'
 
 const appending = fileURLToPath(new URL('../test/appending-process.ts', import.meta.url))
-const quiet: StoreEvents = { onPersisted: () => {}, onFailed: () => {}, onSpace: () => {} }
+const quiet = { onPersisted: () => {}, onFailed: () => {}, onSpace: () => {} }
 
 /** Kills the process after `acks` acknowledgements; returns the last one it made before it died. */
 async function killAfter(child: ChildProcess, acks: number): Promise<number> {
@@ -32,15 +32,19 @@ async function killAfter(child: ChildProcess, acks: number): Promise<number> {
   return last
 }
 
-/** Opens the log as a restarted node would, reads all of it, returns its last index. */
+/** Looks at the log as the crash left it, opens it as a restarted node would, reads all of it, returns its last index. */
 async function inspect(path: string, durability: 'flush-before-ack' | 'acked-before-flush'): Promise<number> {
-  const store = openLmdbLogStore({ path, durability, events: quiet })
+  const { segments, damaged, problems } = scanLog(join(path, '0'))
+  const store = await openLmdbLogStore({ path, durability, events: quiet })
   const { base, lastIndex, hardState } = store
   const entries = store.read(base.index + 1, lastIndex, Number.POSITIVE_INFINITY)
   await store.close()
+  assert.deepEqual([damaged, problems, store.damaged], [[], [], []])
   assert.equal(base.index, 0)
   assert.equal(entries.length, lastIndex)
-  assert.equal(hardState.term, lastIndex, 'entries and hard state are one step')
+  const written = segments.at(-1)?.scanned?.hardState?.term
+  assert.equal(written, lastIndex, 'entries and hard state are one step')
+  assert.ok(hardState.term >= lastIndex, 'the witness may be a step ahead that nobody was told of')
   return lastIndex
 }
 
@@ -78,36 +82,12 @@ test('a commit that fails is reported once, and nothing completes afterwards', (
     assert.ok((await inspect(path, 'flush-before-ack')) >= Number(acks.at(-1)?.slice(4)))
   }))
 
-/**
- * One letter for each call as it returns: `w` a write to the data file, `s` a sync of it, `A` an
- * acknowledgement.
- */
-function callsOf(trace: string): string {
-  const unfinished = new Map<string, string>()
-  let calls = ''
-  for (const line of trace.split('\n')) {
-    const [, thread = '', text = ''] = /^(\d+)\s+(.*)$/.exec(line) ?? []
-    if (text.endsWith('<unfinished ...>')) {
-      unfinished.set(thread, text)
-      if (text.includes('"ACK ')) calls += 'A'
-      continue
-    }
-    const call = text.startsWith('<...') ? (unfinished.get(thread) ?? '') : text
-    if (call.includes('"ACK ')) calls += text.startsWith('<...') ? '' : 'A'
-    else if (!call.includes('data.mdb')) continue
-    else if (/^(fdatasync|fsync|msync)\(/.test(call)) calls += 's'
-    else if (/^(pwrite64|pwritev|pwritev2|write|writev)\(/.test(call)) calls += 'w'
-  }
-  return calls
-}
-
 test('every acknowledgement follows a write, a sync, and the write of the meta page', (t) =>
   withTemporaryDirectory((path) => {
     if (spawnSync('strace', ['-V']).error) return t.skip('no strace on this machine')
     const output = join(path, 'trace')
-    const calls = 'trace=openat,write,writev,pwrite64,pwritev,pwritev2,fsync,fdatasync,msync'
     const traced = [process.execPath, appending, join(path, 'log'), 'flush-before-ack', '10', '1']
-    const { status, stderr } = spawnSync('strace', ['-f', '-y', '-e', calls, '-o', output, ...traced])
+    const { status, stderr } = spawnSync('strace', ['-f', '-y', '-e', TRACED_CALLS, '-o', output, ...traced])
     if (/PTRACE|ptrace/.test(String(stderr))) return t.skip('strace may not trace here')
     assert.equal(status, 0)
     const trace = readFileSync(output, 'utf8')
@@ -116,8 +96,12 @@ test('every acknowledgement follows a write, a sync, and the write of the meta p
       /data\.mdb", [^)]*O_DSYNC/,
       'the meta page is written through a synchronous descriptor',
     )
-    const steps = callsOf(trace).split('A').slice(0, -1)
+    const steps = tracedCalls(trace, 'data.mdb')
     t.diagnostic(`calls before each acknowledgement: ${steps.join(' ')}`)
     assert.equal(steps.length, 10)
     for (const step of steps) assert.match(step, /w+s+w$/)
+    // Term and vote stand in the witness too.
+    const told = tracedCalls(trace, '/witness>')
+    assert.equal(told.length, 10)
+    for (const step of told) assert.match(step, /ws$/)
   }))

@@ -14,7 +14,7 @@ const probe = new StoreProbe()
 let handed = 0
 let failed = false
 
-const store = openLmdbLogStore({
+const store = await openLmdbLogStore({
   path,
   durability: durability === 'acked-before-flush' ? durability : 'flush-before-ack',
   events: {
@@ -23,7 +23,7 @@ const store = openLmdbLogStore({
       if (token < Number(limit)) handOver(token)
       else void store.close()
     },
-    onSpace: () => {},
+    onSpace: (isFull: boolean) => writeSync(1, `SPACE ${isFull}\n`),
     onFailed: (error) => {
       failed = true
       writeSync(1, `FAILED ${error.code} ${error.data.reason}\n`)

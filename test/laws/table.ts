@@ -45,7 +45,7 @@ export const packageLaws: Readonly<Record<string, PackageLaw>> = {
   },
   'packages/cli': {
     ...onNode,
-    packages: ['core', 'machines', 'cluster', 'sim', 'benchmarks'],
+    packages: ['core', 'machines', 'store', 'cluster', 'sim', 'benchmarks'],
     npm: ['piscina'],
   },
   benchmarks: {

@@ -1,7 +1,7 @@
 /** What campaigns came to: a file for the next one, and the same for people. */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { invalidOption } from '@troupe/core'
-import { aligned, markdownTable } from './output.ts'
+import { aligned, markdownTable } from '../output.ts'
 
 /** One call of the command. */
 export interface CampaignRecord {

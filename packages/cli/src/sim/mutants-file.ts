@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type Mutant, mutantNamed, mutants } from '@troupe/sim/mutants'
-import { markdownTable } from './output.ts'
+import { markdownTable } from '../output.ts'
 import type { Hunt } from './worker.ts'
 
 const inCheckout = (path: string): string => fileURLToPath(new URL(`../../../../${path}`, import.meta.url))

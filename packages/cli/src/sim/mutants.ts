@@ -3,6 +3,8 @@ import type { CommandContext, OptionTable } from '@troupe/benchmarks'
 import type { Interleaving } from '@troupe/sim'
 import { mutants } from '@troupe/sim/mutants'
 import { parseOptions } from '../options.ts'
+import { aligned, exitCodes, jsonOption, showHelp, textStream, writeJson } from '../output.ts'
+import { Progress } from '../progress.ts'
 import {
   describeKilled,
   inOrderOfMutants,
@@ -13,9 +15,8 @@ import {
   rowsOf,
   summaryOf,
 } from './mutants-file.ts'
-import { aligned, checkMutant, exitCodes, jsonOption, showHelp, textStream, writeJson } from './output.ts'
+import { checkMutant } from './output.ts'
 import { eachOf, inThread } from './pool.ts'
-import { Progress } from './progress.ts'
 import { SHRINK_EVENTS } from './shrink.ts'
 
 const PATH = 'troupe sim mutants'

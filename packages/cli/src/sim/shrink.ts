@@ -2,7 +2,8 @@
 import { writeFileSync } from 'node:fs'
 import type { CommandContext, OptionTable } from '@troupe/benchmarks'
 import { parseOptions } from '../options.ts'
-import { checkFolderOf, checkMutant, exitCodes, sayMutant, showHelp } from './output.ts'
+import { checkFolderOf, exitCodes, showHelp } from '../output.ts'
+import { checkMutant, sayMutant } from './output.ts'
 import { inThread } from './pool.ts'
 
 const PATH = 'troupe sim shrink'

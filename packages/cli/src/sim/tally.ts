@@ -1,6 +1,6 @@
 import type { OutputStream } from '@troupe/benchmarks'
-import { aligned } from './output.ts'
-import { Progress } from './progress.ts'
+import { aligned } from '../output.ts'
+import { Progress } from '../progress.ts'
 import type { SimTaskResult } from './worker.ts'
 
 type Verdict = SimTaskResult['verdict']

@@ -7,9 +7,9 @@ import { invalidOption } from '@troupe/core'
 import { commandHelp } from './help.ts'
 
 /** Exit codes by verdict. */
-export const exitCodes = { pass: 0, fail: 1, unknown: 2, interrupted: 130 } as const
+export const exitCodes = { pass: 0, fail: 1, unknown: 2, usage: 64, interrupted: 130 } as const
 
-export type Verdict = Exclude<keyof typeof exitCodes, 'interrupted'>
+export type Verdict = Exclude<keyof typeof exitCodes, 'usage' | 'interrupted'>
 
 /** Where text goes: to stderr where stdout is asked to be JSON alone. */
 export const textStream = (json: string | undefined, { stdout, stderr }: CommandContext): OutputStream =>

@@ -4,6 +4,7 @@ import type { CommandContext } from '@troupe/benchmarks'
 import { RaftError, type RaftErrorCode } from '@troupe/core'
 import { bench } from './bench.ts'
 import { groupHelp } from './help.ts'
+import { log } from './log.ts'
 import { sim } from './sim.ts'
 import { unknownWord } from './usage-error.ts'
 
@@ -17,6 +18,11 @@ export interface TopCommand {
 const topCommands: readonly TopCommand[] = [
   { name: 'bench', summary: 'measures a real cluster: throughput, elections, churn, memory', run: bench },
   { name: 'sim', summary: 'runs the whole stack in virtual time, under faults, seed by seed', run: sim },
+  {
+    name: 'log',
+    summary: 'looks at logs on the disk, checks them, proves that they keep what they promise',
+    run: log,
+  },
 ]
 
 const UNKNOWN = 2

@@ -20,6 +20,7 @@ export {
   type NewDirectoryIdentity,
   type NodeDirectory,
   openNodeDirectory,
+  readNodeIdentity,
 } from './node-directory.ts'
 export { type LmdbLogStoreOptions, openLmdbLogStore } from './open-lmdb-log-store.ts'
 export { LOG_FORMAT, type LogOwner, type SegmentHeader, type SegmentPlace } from './segment-records.ts'
@@ -32,3 +33,4 @@ export {
 } from './snapshot-file.ts'
 export type { SnapshotOwner } from './snapshot-format.ts'
 export { makeDirectory, writeFileAtomic } from './sync-files.ts'
+export { TRACED_CALLS, tracedCalls } from './traced-calls.ts'

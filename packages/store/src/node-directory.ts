@@ -115,7 +115,7 @@ export function createNodeDirectory(path: string, identity: NewDirectoryIdentity
 export function openNodeDirectory(path: string, expected: ExpectedIdentity): NodeDirectory {
   const directory = resolve(path)
   checkUsable(directory)
-  const identity = readIdentity(directory)
+  const identity = readNodeIdentity(directory)
   checkExpected(directory, identity, expected)
   const lock = lockDirectory(directory)
   const logPath = join(directory, LOG)
@@ -176,7 +176,11 @@ function checked(configuration: Configuration): Configuration {
   return found
 }
 
-function readIdentity(path: string): DirectoryIdentity {
+/**
+ * Whose data directory `path` is. Reads only, and needs no lock.
+ * @throws RaftError INVALID_DIRECTORY where it has no identity.json, or none that can be read
+ */
+export function readNodeIdentity(path: string): DirectoryIdentity {
   const file = join(path, IDENTITY_FILE)
   if (!existsSync(file)) throw refused(path, `it has no ${IDENTITY_FILE}: it is not a node's data directory`)
   const found = parse(path, file)

@@ -5,6 +5,7 @@
  *     node appending-process.ts <path> <durability> <limit> <outstanding>
  */
 import { writeSync } from 'node:fs'
+import type { RaftError } from '@troupe/core'
 import { StoreProbe, sampleEntry, sampleHardState } from '../src/conformance.ts'
 import { openLmdbLogStore } from '../src/index.ts'
 
@@ -14,23 +15,25 @@ const probe = new StoreProbe()
 let handed = 0
 let failed = false
 
+const events = {
+  onPersisted: (token: number) => {
+    writeSync(1, failed ? 'ACK after failure\n' : `ACK ${token}\n`)
+    if (token < Number(limit)) handOver(token)
+    else void store.close()
+  },
+  onSpace: (isFull: boolean) => writeSync(1, `SPACE ${isFull}\n`),
+  onFailed: (error: RaftError<'STORAGE_FAILED'>) => {
+    failed = true
+    writeSync(1, `FAILED ${error.code} ${error.data.reason}\n`)
+    handOver(handed)
+    void store.close().then(() => writeSync(1, 'CLOSED\n'))
+  },
+}
+
 const store = await openLmdbLogStore({
   path,
   durability: durability === 'acked-before-flush' ? durability : 'flush-before-ack',
-  events: {
-    onPersisted: (token) => {
-      writeSync(1, failed ? 'ACK after failure\n' : `ACK ${token}\n`)
-      if (token < Number(limit)) handOver(token)
-      else void store.close()
-    },
-    onSpace: (isFull: boolean) => writeSync(1, `SPACE ${isFull}\n`),
-    onFailed: (error) => {
-      failed = true
-      writeSync(1, `FAILED ${error.code} ${error.data.reason}\n`)
-      handOver(handed)
-      void store.close().then(() => writeSync(1, 'CLOSED\n'))
-    },
-  },
+  events,
 })
 
 /** Token, index and term are the same number here. */

@@ -29,11 +29,13 @@ export interface LogReader {
   read(from: number, to: number, maxBytes: number): Entry[]
 }
 
-/** Counters since the store was opened. */
+/** Counters since the store was opened, and how large it is. */
 export interface StoreMetrics {
   flushes: number
   entriesFlushed: number
   bytesFlushed: number
+  /** Record bytes of the entries behind the base, about; undefined where nobody counts them. */
+  readonly logBytes?: number
 }
 
 /**

@@ -69,13 +69,13 @@ export interface LogParts {
 
 export class LmdbLogStore implements LogStore {
   readonly durability: Durability
-  readonly metrics: StoreMetrics = { flushes: 0, entriesFlushed: 0, bytesFlushed: 0 }
   hardState: HardState
   readonly #parts: LogParts
   readonly #segments: SegmentedLog
   readonly #witness: Witness
   readonly #queue: WriteQueue
   readonly #damage: Damage
+  readonly #counters: StoreMetrics = { flushes: 0, entriesFlushed: 0, bytesFlushed: 0 }
   readonly #key = new EntryKey()
   #base: LogPosition
   #lastIndex: number
@@ -114,6 +114,10 @@ export class LmdbLogStore implements LogStore {
 
   get damaged(): readonly IndexRange[] {
     return this.#damage.ranges
+  }
+
+  get metrics(): StoreMetrics {
+    return { ...this.#counters, logBytes: this.#segments.bytesBetween(this.#base.index, this.#lastIndex) }
   }
 
   termAt(index: number): number | undefined {
@@ -354,14 +358,14 @@ export class LmdbLogStore implements LogStore {
     this.#damage.keepOnly(0, this.#lastIndex)
     for (const { index } of repairs) this.#damage.mend(index)
     for (const { record } of entries) {
-      this.metrics.bytesFlushed += record.byteLength
+      this.#counters.bytesFlushed += record.byteLength
       target.bytes += record.byteLength
     }
     target.entryCount += entries.length
     this.#lastIndex += entries.length
     this.#rebase(baseAfter(batch))
-    this.metrics.entriesFlushed += entries.length
-    this.metrics.flushes += 1
+    this.#counters.entriesFlushed += entries.length
+    this.#counters.flushes += 1
   }
 
   #rebase(base: LogPosition | undefined): void {

@@ -50,6 +50,19 @@ export const compactionCases: Record<string, Case> = {
     await holds(bench, empty, at(9, 3), placesOf(sampleEntries(10, 11, 4)))
   },
 
+  'the size of the log is that of what is behind the base': async ({ store, probe, reopen }) => {
+    const { byteLength } = sampleEntry(1, 1).record
+    const size = (): number | undefined => store.metrics.logBytes
+    if (size() === undefined) return
+    assert.equal(size(), 0)
+    await probe.write(store, { entries: sampleEntries(1, 10, 1) })
+    assert.equal(size(), 10 * byteLength)
+    await probe.write(store, { entries: sampleEntries(11, 12, 1), compactTo: at(5, 1) })
+    assert.equal(size(), 7 * byteLength)
+    if (reopen) assert.equal((await reopen(probe)).metrics.logBytes, 7 * byteLength)
+    else await probe.write(store, { compactTo: at(12, 1) })
+  },
+
   'a compaction covers what its own request adds': async (bench) => {
     const { store, probe } = bench
     await probe.write(store, { entries: sampleEntries(1, 6, 1) })

@@ -36,7 +36,6 @@ export function openMemoryLogStore(options: MemoryLogStoreOptions): LogStore {
 
 class MemoryLogStore implements LogStore {
   readonly durability = 'memory'
-  readonly metrics: StoreMetrics = { flushes: 0, entriesFlushed: 0, bytesFlushed: 0 }
   readonly damaged: readonly IndexRange[] = []
   base: LogPosition
   hardState: HardState
@@ -44,6 +43,7 @@ class MemoryLogStore implements LogStore {
   readonly #events: StoreEvents
   readonly #schedule: Scheduler
   readonly #queue: WriteQueue
+  readonly #counters: StoreMetrics = { flushes: 0, entriesFlushed: 0, bytesFlushed: 0 }
   #scheduledTasks = 0
   #closing: PromiseWithResolvers<void> | undefined
 
@@ -57,6 +57,11 @@ class MemoryLogStore implements LogStore {
 
   get lastIndex(): number {
     return this.base.index + this.#entries.length
+  }
+
+  get metrics(): StoreMetrics {
+    const logBytes = this.#entries.reduce((sum, { record }) => sum + record.byteLength, 0)
+    return { ...this.#counters, logBytes }
   }
 
   termAt(index: number): number | undefined {
@@ -120,14 +125,14 @@ class MemoryLogStore implements LogStore {
     for (const entry of repairs) this.#entries[this.#placeOf(entry.index)] = entry
     for (const entry of batch.entries) {
       this.#entries.push(entry)
-      this.metrics.bytesFlushed += entry.record.byteLength
+      this.#counters.bytesFlushed += entry.record.byteLength
     }
     if (compactTo !== undefined) {
       this.#entries.splice(0, compactTo.index - this.base.index)
       this.base = compactTo
     }
-    this.metrics.flushes += 1
-    this.metrics.entriesFlushed += batch.entries.length
+    this.#counters.flushes += 1
+    this.#counters.entriesFlushed += batch.entries.length
     const { token } = batch
     this.#queue.release()
     if (this.#queue.hasContent) this.#flush()

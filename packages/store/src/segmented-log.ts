@@ -68,6 +68,19 @@ export class SegmentedLog {
     return this.#segments.reduce((sum, { bytes }) => sum + bytes, 0)
   }
 
+  /**
+   * Record bytes of the entries behind `baseIndex`. An estimate: of the segment that the base stands in, the share of its
+   * entries that is behind it.
+   */
+  bytesBetween(baseIndex: number, lastIndex: number): number {
+    const [oldest, next] = this.#segments
+    if (oldest === undefined || lastIndex <= baseIndex) return 0
+    const end = next === undefined ? lastIndex : next.firstIndex - 1
+    const count = end - oldest.firstIndex + 1
+    const gone = Math.min(count, Math.max(0, baseIndex - oldest.firstIndex + 1))
+    return this.bytes - (count > 0 ? Math.round(oldest.bytes * (gone / count)) : 0)
+  }
+
   /** Whether the next entries belong into a new segment. */
   get isFull(): boolean {
     return this.#isFilled(1)

@@ -69,6 +69,9 @@ export interface NodeMetrics extends RaftMetrics, StoreMetrics, TransportMetrics
   readonly turns: number
   /** The longest time that one turn has kept the node from its mailbox. */
   readonly longestTurnMs: number
+  /** Of this node's own heap: memory that its objects take, and memory that they hold outside of it. */
+  readonly heapUsedBytes: number
+  readonly externalBytes: number
   readonly mailboxDepth: number
   readonly mailboxGreatestDepth: number
 }

@@ -6,6 +6,7 @@
  *                  flush completed, timer
  */
 import { createHash } from 'node:crypto'
+import { getHeapStatistics } from 'node:v8'
 import type { PortMessage } from '@troupe/actor'
 import { hrtimeMs, Mailbox, type MailboxBatch } from '@troupe/actor'
 import {
@@ -230,6 +231,7 @@ export class RaftNode implements NodeControl {
   async status(): Promise<NodeStatus> {
     const { core, applied } = this.#driver
     const mailbox = this.#mailbox.metrics()
+    const heap = getHeapStatistics()
     return {
       id: core.id,
       role: core.role,
@@ -258,6 +260,8 @@ export class RaftNode implements NodeControl {
         clients: this.#gateway.clientCount,
         turns: mailbox.turns,
         longestTurnMs: this.#longestTurnMs,
+        heapUsedBytes: heap.used_heap_size,
+        externalBytes: heap.external_memory,
         mailboxDepth: mailbox.depth,
         mailboxGreatestDepth: mailbox.greatestDepth,
       },

@@ -72,6 +72,11 @@ export class Bench {
     return this.or(starting)
   }
 
+  /** Has `close` called when the benchmark ends, before what was started earlier ends. */
+  onEnd(close: () => Promise<unknown>): void {
+    this.#closers.push(close)
+  }
+
   startLoad(cluster: Cluster, workload: WorkloadSpec, settings?: ClientSettings): LoadGenerator {
     const load = new LoadGenerator(cluster, workload, settings)
     this.#closers.push(() => load.close())

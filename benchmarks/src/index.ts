@@ -21,6 +21,7 @@ export type {
   TextOption,
 } from './command.ts'
 export { exitCodes } from './command.ts'
+export { soakCommand } from './soak/soak-command.ts'
 
 /** In the order of `troupe bench --help`. The first is what `troupe bench` alone runs. */
 export const commands: readonly Command[] = [

@@ -9,8 +9,7 @@
 import type { Cluster } from '@troupe/cluster'
 import { kv, type LogAnswer, log } from '@troupe/machines'
 import type { KeyCounts, PositionFindings } from './load/ledger.ts'
-import type { LoadGenerator } from './load/load-generator.ts'
-import { keyName } from './workload.ts'
+import { keyName, type WorkloadSpec } from './workload.ts'
 
 export type Verdict = 'pass' | 'fail' | 'unknown'
 
@@ -31,6 +30,16 @@ export interface Verification extends Losses {
   readonly digestsEqual: boolean
   /** SHA-256 of each replica's state. */
   readonly digests: Readonly<Record<string, string>>
+}
+
+/** What is known of the commands of a load that has ended. */
+export interface Books {
+  readonly workload: WorkloadSpec
+  /** Acknowledged and unknown writes of each key. */
+  readonly counts: KeyCounts
+  totals(): Promise<{ readonly acknowledged: number; readonly unknown: number }>
+  /** What the acknowledged positions of a `log` say, given where the log ends. */
+  positions(next: number): Promise<PositionFindings>
 }
 
 const KEYS_PER_QUERY = 2000
@@ -72,7 +81,7 @@ export function verdictOf(losses: Losses, digestsEqual: boolean): Verdict {
  * Counts, waits for all replicas and compares them. No load may run. Does not throw for a cluster that fails: a loss
  * that was found stays one, and what could not be found out is `unknown`.
  */
-export async function verify(cluster: Cluster, load: LoadGenerator): Promise<Verification> {
+export async function verify(cluster: Cluster, load: Books): Promise<Verification> {
   const { acknowledged, unknown } = await load.totals()
   let losses: Losses = { lost: 0, duplicated: 0 }
   let digests: Record<string, string> = {}
@@ -99,7 +108,7 @@ export async function verify(cluster: Cluster, load: LoadGenerator): Promise<Ver
   return { verdict, ...findings }
 }
 
-async function countLosses(cluster: Cluster, load: LoadGenerator): Promise<Losses> {
+async function countLosses(cluster: Cluster, load: Books): Promise<Losses> {
   await using client = await cluster.client({ timeoutMs: QUERY_TIMEOUT_MS })
   if (load.workload.machine === 'log') {
     const { next } = await client.query<LogAnswer>(log.range())

@@ -5,9 +5,11 @@
  * Latency is measured on at most 64 callers, evenly spread over all of them: a clock read per command would cost a
  * noticeable part of the throughput. Callers are served in turn, so those are as good as any.
  */
-import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
+import type { RecordableHistogram } from 'node:perf_hooks'
+import type { LatencySummary } from '../latency.ts'
 import type { Workload } from '../workload.ts'
 import { classifyFailure, delay } from './failure.ts'
+import { LapHistogram } from './lap-histogram.ts'
 import type { Ledger } from './ledger.ts'
 
 const MAX_SAMPLED_SLOTS = 64
@@ -45,7 +47,7 @@ export class ClosedLoop {
   #isRunning = false
   #isMeasuring = false
   #batch = 1
-  #latency = createHistogram()
+  #latency = new LapHistogram()
   #wake: () => void = () => {}
 
   /** @param firstSequence where to go on counting commands */
@@ -64,7 +66,7 @@ export class ClosedLoop {
   async run({ window, batch, warmupMs, durationMs }: ClosedLoopSpec): Promise<ClosedLoopResult> {
     this.#isRunning = true
     this.#batch = batch
-    this.#latency = createHistogram()
+    this.#latency = new LapHistogram()
     const every = Math.max(1, Math.floor(window / MAX_SAMPLED_SLOTS))
     const slots = Array.from({ length: window }, (_, slot) => this.#slot(slot % every === 0))
     const ended = Promise.all(slots)
@@ -72,6 +74,11 @@ export class ClosedLoop {
     await ended
     if (!('commands' in result)) throw new Error('the load ended before it was told to')
     return result
+  }
+
+  /** Latency since the last lap, where it is measured. */
+  lap(): LatencySummary {
+    return this.#latency.lap()
   }
 
   /** Ends the run before its time. */
@@ -90,7 +97,7 @@ export class ClosedLoop {
     const elapsedMs = performance.now() - startMs
     this.#isMeasuring = false
     this.#isRunning = false
-    return { commands, elapsedMs, latency: this.#latency }
+    return { commands, elapsedMs, latency: this.#latency.total() }
   }
 
   #sleep(ms: number): Promise<void> {

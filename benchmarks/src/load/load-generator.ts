@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import type { ClientSettings, Cluster } from '@troupe/cluster'
 import { type NodeId, RaftError } from '@troupe/core'
+import type { LatencySummary } from '../latency.ts'
 import type { WorkloadSpec } from '../workload.ts'
 import type { ClosedLoopResult, ClosedLoopSpec } from './closed-loop.ts'
 import { type KeyCounts, keyCounts, keyCountsBuffer, type PositionFindings } from './ledger.ts'
@@ -69,6 +70,11 @@ export class LoadGenerator {
    */
   firstAck(afterMs: number, notLeader?: NodeId): Promise<number> {
     return this.#call('firstAck', { afterMs, notLeader })
+  }
+
+  /** Latency of the loop that runs, since the last call. */
+  lap(): Promise<LatencySummary> {
+    return this.#call('lap', undefined)
   }
 
   totals(): Promise<LoadTotals> {

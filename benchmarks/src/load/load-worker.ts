@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { hrtimeMs } from '@troupe/actor'
 import { Client } from '@troupe/cluster'
 import { invariant, RaftError } from '@troupe/core'
+import { summarize } from '../latency.ts'
 import { Workload } from '../workload.ts'
 import { AckTimes } from './ack-times.ts'
 import { ClosedLoop, type ClosedLoopSpec } from './closed-loop.ts'
@@ -67,6 +68,7 @@ class LoadThread {
     },
     firstAck: async ({ afterMs, notLeader }) =>
       (await this.#ackTimes.first(afterMs - this.#clockOffsetMs, notLeader)) + this.#clockOffsetMs,
+    lap: async () => (this.#openLoop ?? this.#closedLoop)?.lap() ?? summarize([]),
     totals: async () => this.totals(),
     positions: async ({ next }) => this.#ledger.positions.findings(next),
     close: async () => {

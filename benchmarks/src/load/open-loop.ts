@@ -4,11 +4,13 @@
  * omission" is what a closed loop does to such figures). None is left out: what the client has no room for waits, and
  * its waiting counts.
  */
-import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
+import type { RecordableHistogram } from 'node:perf_hooks'
+import type { LatencySummary } from '../latency.ts'
 import type { Workload } from '../workload.ts'
 import type { AckTimes } from './ack-times.ts'
 import type { Proposer } from './closed-loop.ts'
 import { classifyFailure, delay } from './failure.ts'
+import { LapHistogram } from './lap-histogram.ts'
 import type { Ledger } from './ledger.ts'
 
 const TICK_MS = 1
@@ -55,7 +57,7 @@ export class OpenLoop {
   readonly #workload: Workload
   readonly #ledger: Ledger
   readonly #ackTimes: AckTimes
-  readonly #latency = createHistogram()
+  readonly #latency = new LapHistogram()
   readonly #firstSequence: number
   readonly #startMs = performance.now()
   readonly #schedule: Schedule
@@ -86,13 +88,18 @@ export class OpenLoop {
     return this.#firstSequence + this.#started
   }
 
+  /** Latency since the last lap. */
+  lap(): LatencySummary {
+    return this.#latency.lap()
+  }
+
   /** Starts no more commands and waits for those outstanding. */
   async stop(): Promise<OpenLoopResult> {
     this.halt()
     const elapsedMs = performance.now() - this.#startMs
     await Promise.all(this.#outstanding)
     if (this.#fatal !== undefined) throw this.#fatal
-    return { started: this.#started, elapsedMs, latency: this.#latency }
+    return { started: this.#started, elapsedMs, latency: this.#latency.total() }
   }
 
   /** Starts no more commands. */

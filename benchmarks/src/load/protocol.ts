@@ -2,6 +2,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { ClientSettings } from '@troupe/cluster'
 import type { NodeId, WireError } from '@troupe/core'
+import type { LatencySummary } from '../latency.ts'
 import type { WorkloadSpec } from '../workload.ts'
 import type { ClosedLoopResult, ClosedLoopSpec } from './closed-loop.ts'
 import type { PositionFindings } from './ledger.ts'
@@ -26,6 +27,8 @@ export interface LoadCalls {
     readonly ask: { readonly afterMs: number; readonly notLeader: NodeId | undefined }
     readonly answer: number
   }
+  /** Latency of the loop that runs, since the last lap. */
+  lap: { readonly ask: undefined; readonly answer: LatencySummary }
   totals: { readonly ask: undefined; readonly answer: LoadTotals }
   positions: { readonly ask: { readonly next: number }; readonly answer: PositionFindings }
   close: { readonly ask: undefined; readonly answer: undefined }

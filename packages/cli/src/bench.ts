@@ -1,16 +1,11 @@
 /** `troupe bench`: hands over to @troupe/benchmarks, where that is installed. */
 import type { Command, CommandContext } from '@troupe/benchmarks'
-import { RaftError } from '@troupe/core'
+import { type BenchmarksModule, loadBenchmarks } from './benchmarks.ts'
 import { commandHelp, groupHelp } from './help.ts'
 import { parseOptions, wantsHelp } from './options.ts'
 import { unknownWord } from './usage-error.ts'
 
 const PATH = 'troupe bench'
-
-/** What `import('@troupe/benchmarks')` gives. */
-export interface BenchmarksModule {
-  readonly commands: readonly Command[]
-}
 
 /**
  * Runs `troupe bench ARGS`; without a command it runs the first.
@@ -19,9 +14,9 @@ export interface BenchmarksModule {
 export async function bench(
   args: readonly string[],
   context: CommandContext,
-  load: () => Promise<BenchmarksModule> = () => import('@troupe/benchmarks'),
+  load: () => Promise<Pick<BenchmarksModule, 'commands'>> = () => import('@troupe/benchmarks'),
 ): Promise<number> {
-  const { commands } = await load().catch(notInstalled)
+  const { commands } = await loadBenchmarks('bench', load)
   const [word, ...rest] = args
   const isNamed = word !== undefined && !word.startsWith('-')
   if (!isNamed && wantsHelp(args)) {
@@ -42,15 +37,4 @@ function benchHelp(commands: readonly Command[]): string {
     `Without a command: ${commands[0]?.name}. '${PATH} COMMAND --help' lists the options of a command.`,
   ]
   return groupHelp(PATH, `${PATH}: measures a real cluster on this machine`, commands, notes)
-}
-
-function notInstalled(error: unknown): never {
-  const { code, message } = error as NodeJS.ErrnoException
-  if (code !== 'ERR_MODULE_NOT_FOUND' || !message.includes('@troupe/benchmarks')) throw error
-  const expected = '@troupe/benchmarks installed beside @troupe/cli (npm install @troupe/benchmarks)'
-  throw new RaftError('INVALID_OPTIONS', `bench needs ${expected}`, {
-    field: 'bench',
-    value: 'bench',
-    expected,
-  })
 }

@@ -4,6 +4,7 @@ import type { Command } from '@troupe/benchmarks'
 import { RaftError } from '@troupe/core'
 import { bench } from './bench.ts'
 import { runCli } from './run-cli.ts'
+import { soak } from './soak.ts'
 
 function world(env: Record<string, string> = {}) {
   const written = { stdout: '', stderr: '' }
@@ -101,6 +102,27 @@ describe('troupe bench', () => {
     await assert.rejects(
       bench([], context, () => Promise.reject(missing)),
       /lmdb/,
+    )
+  })
+})
+
+describe('troupe soak', () => {
+  test('--help lists its options with units and defaults', async () => {
+    const { written, context } = world()
+    assert.equal(await runCli(['soak', '--help'], context), 0)
+    assert.match(written.stdout, /^usage: troupe soak \[options\]$/m)
+    assert.match(written.stdout, /--minutes N +how long \(default: 10\)/)
+    assert.equal(written.stderr, '')
+  })
+
+  test('says in one line that the benchmarks are not installed', async () => {
+    const { context } = world()
+    const missing = Object.assign(new Error("Cannot find package '@troupe/benchmarks'"), {
+      code: 'ERR_MODULE_NOT_FOUND',
+    })
+    await assert.rejects(
+      soak([], context, () => Promise.reject(missing)),
+      (error) => error instanceof Error && /^soak needs @troupe\/benchmarks installed/.test(error.message),
     )
   })
 })

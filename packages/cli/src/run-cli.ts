@@ -6,6 +6,7 @@ import { bench } from './bench.ts'
 import { groupHelp } from './help.ts'
 import { log } from './log.ts'
 import { sim } from './sim.ts'
+import { soak } from './soak.ts'
 import { unknownWord } from './usage-error.ts'
 
 /** A command of the first level: what stands behind its name is its own. */
@@ -22,6 +23,11 @@ const topCommands: readonly TopCommand[] = [
     name: 'log',
     summary: 'looks at logs on the disk, checks them, proves that they keep what they promise',
     run: log,
+  },
+  {
+    name: 'soak',
+    summary: 'runs a real cluster for a long time: does anything grow, or complain?',
+    run: soak,
   },
 ]
 

@@ -1,0 +1,20 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { LapHistogram } from './lap-histogram.ts'
+
+const NS_PER_MS = 1e6
+
+test('a lap is what came since the last one, the total is all of them', () => {
+  const histogram = new LapHistogram()
+  for (let ms = 1; ms <= 100; ms++) histogram.record(ms * NS_PER_MS)
+  const first = histogram.lap()
+  assert.equal(first.samples, 100)
+  assert.ok(Math.abs((first.p99 ?? 0) - 99) < 0.2)
+  histogram.record(7 * NS_PER_MS)
+  assert.equal(histogram.lap().samples, 1)
+  assert.deepEqual(histogram.lap(), { p50: null, p99: null, max: null, mean: null, samples: 0 })
+  histogram.record(500 * NS_PER_MS)
+  const total = histogram.total()
+  assert.equal(total.count, 102)
+  assert.ok(Math.abs(total.max / NS_PER_MS - 500) < 1)
+})

@@ -62,7 +62,7 @@ const SAMPLE_MS = 1000
 const CLOSING_MS = 5000
 const MIN_EPOCHS = 3
 const SEGMENTS_PER_SNAPSHOT = 4
-const KEEP_ENTRIES = 200
+const KEEP_ENTRIES = 64
 /** Little enough that a log machine is full within the first minutes: then it is to grow no more. */
 const RETAIN_BYTES = 4 * BYTES_PER_MIB
 const MIN_PAUSE_MS = 500

@@ -56,6 +56,8 @@ export class SoakReport implements Report, SoakEvidence {
     const { machine, nodes, minutes } = this.#values
     output.title(`Soak: ${machine}, ${nodes} nodes, ${minutes} minutes`)
     if (this.environment !== undefined) output.environment(this.environment)
+    const allocator = Object.entries(allocatorSettings())
+    if (allocator.length > 0) output.line(output.style.dim(allocator.map((pair) => pair.join('=')).join(' ')))
     output.table(minuteColumns, this.#minutes())
     output.line()
     const { crashes, snapshotsInstalled, restarts } = this.headline()
@@ -95,6 +97,7 @@ export class SoakReport implements Report, SoakEvidence {
       checks: checkSoak(this),
       configuration: configurationOf(this.#values),
       environment: this.environment ?? null,
+      allocator: allocatorSettings(),
       failure,
       lines,
       deaths,
@@ -114,6 +117,13 @@ export class SoakReport implements Report, SoakEvidence {
       return { minute, samples, faults }
     })
   }
+}
+
+/** What the environment tells the allocator of the cluster's process: it decides how much freed memory stays taken. */
+function allocatorSettings(): Record<string, string> {
+  const isOne = ([name]: readonly [string, unknown]): boolean =>
+    /^(?:MALLOC_|GLIBC_TUNABLES$|LD_PRELOAD$)/.test(name)
+  return Object.fromEntries(Object.entries(process.env).filter(isOne)) as Record<string, string>
 }
 
 /** The middle of a minute's samples; of those that have the figure at all. */

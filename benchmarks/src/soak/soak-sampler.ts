@@ -16,6 +16,11 @@ export interface Watched {
   readonly load: LoadGenerator | undefined
 }
 
+interface Sums {
+  readonly acknowledged: number
+  readonly unknown: number
+}
+
 export class SoakSampler {
   /** Undefined while there is no cluster. */
   watched: Watched | undefined
@@ -27,7 +32,7 @@ export class SoakSampler {
   #isBusy = false
   #nodeIds: readonly string[] = []
   /** What the loads came to that have ended. */
-  #before = { acknowledged: 0, unknown: 0 }
+  #before: Sums = { acknowledged: 0, unknown: 0 }
   #last = { atMs: 0, acknowledged: 0 }
 
   constructor(directory: string, intervalMs: number, tell: (sample: SoakSample) => void) {
@@ -45,7 +50,7 @@ export class SoakSampler {
   }
 
   /** A load has ended: what it came to counts on. */
-  ended(totals: { readonly acknowledged: number; readonly unknown: number }): void {
+  ended(totals: Sums): void {
     this.#before = totals
   }
 
@@ -58,9 +63,11 @@ export class SoakSampler {
     if (this.#isBusy) return
     this.#isBusy = true
     const { watched } = this
+    // Of the same instant: a load that ends meanwhile would count twice.
+    const before = this.#before
     try {
       const nodes = await this.#nodes(watched?.cluster)
-      const speed = await this.#speed(watched?.load)
+      const speed = await this.#speed(before, watched?.load)
       // What was looked at may have ended meanwhile: then it says nothing about load.
       const isLoaded = watched?.load !== undefined && watched === this.watched
       const { heapUsed: heapUsedBytes, external: externalBytes } = process.memoryUsage()
@@ -81,8 +88,7 @@ export class SoakSampler {
     })
   }
 
-  async #speed(load: LoadGenerator | undefined) {
-    const before = this.#before
+  async #speed(before: Sums, load: LoadGenerator | undefined) {
     const nothing = { acknowledged: 0, unknown: 0, p99: null }
     // A load that is closed meanwhile tells nothing; its sums come with `ended`.
     const current = load === undefined ? nothing : await figuresOf(load).catch(() => nothing)

@@ -3,7 +3,7 @@
  * holder is dead, however it died. Node has no flock, and LMDB lets a second process in; SQLite's file lock
  * does it: it is the operating system's between processes, and SQLite knows its own connections within one.
  */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { RaftError } from '@troupe/core'
@@ -62,5 +62,25 @@ function holder(path: string): string {
     return Number.isNaN(pid) ? 'another process' : `process ${pid}`
   } catch {
     return 'another process'
+  }
+}
+
+/**
+ * Whether another process or thread has the directory open. Only asks, and changes nothing.
+ * @throws RaftError INVALID_DIRECTORY where that cannot be told
+ */
+export function isDirectoryInUse(path: string): boolean {
+  const file = join(path, LOCK_FILE)
+  if (!existsSync(file)) return false
+  let connection: DatabaseSync | undefined
+  try {
+    connection = new DatabaseSync(file, { timeout: 0, readOnly: true })
+    connection.prepare('SELECT count(*) FROM sqlite_schema').get()
+    return false
+  } catch (error) {
+    if ((error as { errcode?: number }).errcode === SQLITE_BUSY) return true
+    throw notLocked(path, error as Error)
+  } finally {
+    connection?.close()
   }
 }

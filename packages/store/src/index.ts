@@ -1,3 +1,5 @@
+export { BACKUP_FORMAT, type BackupDescription } from './backup-format.ts'
+export { type DirectoryLock, isDirectoryInUse, lockDirectory } from './directory-lock.ts'
 export {
   type DamagedSnapshot,
   type FileSnapshotStoreOptions,
@@ -23,14 +25,21 @@ export {
   readNodeIdentity,
 } from './node-directory.ts'
 export { type LmdbLogStoreOptions, openLmdbLogStore } from './open-lmdb-log-store.ts'
+export { type OpenBackup, type VerifiedBackup, verifyBackup, withBackup } from './read-backup.ts'
+export { type NodeSeed, seedNodeDirectory } from './seed-node.ts'
 export { LOG_FORMAT, type LogOwner, type SegmentHeader, type SegmentPlace } from './segment-records.ts'
 export type { ScannedSegment } from './segment-scan.ts'
 export {
   type ListedSnapshot,
   listSnapshots,
+  type OpenSnapshot,
+  type StatePieces,
   type VerifiedSnapshot,
   verifySnapshotFile,
+  withSnapshotFile,
 } from './snapshot-file.ts'
 export type { SnapshotOwner } from './snapshot-format.ts'
+export { type NodeSurvey, surveyNode } from './survey-node.ts'
 export { makeDirectory, writeFileAtomic } from './sync-files.ts'
 export { TRACED_CALLS, tracedCalls } from './traced-calls.ts'
+export { type WriteBackupOptions, writeBackup } from './write-backup.ts'

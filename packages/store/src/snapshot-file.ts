@@ -30,7 +30,7 @@ import {
   type SnapshotOwner,
   sealBytesOf,
 } from './snapshot-format.ts'
-import { storageDamaged, storageFailed } from './storage-errors.ts'
+import { readFailure, storageDamaged, storageFailed } from './storage-errors.ts'
 
 /** Chunks that are read at a time: one piece of a little more than 1 MiB. */
 const PIECE_CHUNKS = 16
@@ -186,11 +186,18 @@ export function* chunksOf(piece: Buffer): Generator<Buffer> {
 export const damagedAt = (path: string, offset: number): RaftError<'STORAGE_DAMAGED'> =>
   storageDamaged(path, `the chunk at byte ${offset} does not fit its checksum or what comes before it`)
 
+/** A state in order, in pieces of a few parts each; each call begins anew, a piece is valid until the next. */
+export type StatePieces = () => AsyncIterable<readonly Uint8Array[]>
+
 /**
- * Reads all of a complete file in pieces: every chunk, the whole, and the seal.
+ * The data of a complete file in pieces of about 1 MiB: each was checked before it is handed over, and when it has come to
+ * its end every chunk, the whole and the seal were.
  * @throws RaftError STORAGE_DAMAGED
  */
-export async function verifyChunks(complete: CompleteFile, disk: SnapshotDisk = realDisk): Promise<void> {
+export async function* verifiedPieces(
+  complete: CompleteFile,
+  disk: SnapshotDisk = realDisk,
+): AsyncGenerator<readonly Buffer[]> {
   const { file, path, meta, headerBytes, seal } = complete
   const walk = new ChunkWalk(complete)
   const end = headerBytes + chunkedBytes(meta.bytes)
@@ -199,12 +206,23 @@ export async function verifyChunks(complete: CompleteFile, disk: SnapshotDisk = 
     const piece = buffer.subarray(0, end - position)
     const count = await disk.read(file, piece, position)
     if (count < piece.byteLength) throw storageDamaged(path, `it ends at byte ${position + count}`)
-    for (const chunk of chunksOf(piece)) if (!walk.take(chunk)) throw damagedAt(path, walk.bytes)
+    const chunks = [...chunksOf(piece)]
+    for (const chunk of chunks) if (!walk.take(chunk)) throw damagedAt(path, walk.bytes)
+    yield chunks.map((chunk) => chunk.subarray(CHUNK_HEADER_BYTES))
   }
   if (walk.checksum !== meta.checksum || walk.bytes !== meta.bytes) {
     throw storageDamaged(path, `its ${walk.bytes} bytes do not fit the checksum of the whole`)
   }
   if (!isSoundSeal(seal, walk.previous)) throw storageDamaged(path, 'its seal does not fit the chunks')
+}
+
+/**
+ * Reads all of a complete file in pieces: every chunk, the whole, and the seal.
+ * @throws RaftError STORAGE_DAMAGED
+ */
+export async function verifyChunks(complete: CompleteFile, disk: SnapshotDisk = realDisk): Promise<void> {
+  const pieces = verifiedPieces(complete, disk)
+  while (!(await pieces.next()).done);
 }
 
 /** What a file that is whole says. */
@@ -214,28 +232,48 @@ export interface VerifiedSnapshot extends SnapshotOwner {
   readonly fileBytes: number
 }
 
+/** An open file of a complete snapshot, whose header and seal are sound. */
+export interface OpenSnapshot extends VerifiedSnapshot {
+  /** Its data, checked as it is read: see {@link verifiedPieces}. */
+  readonly pieces: StatePieces
+}
+
 /**
- * Reads a snapshot's file to its end and checks all of it: every chunk, their order, the checksum of the whole, the
- * seal and, where it bears the name of a complete one, that. In pieces of about 1 MiB, so of any size; changes nothing.
+ * Opens a snapshot's file for as long as `use` runs: beside a running node too, which may take its name away meanwhile.
  * @param owner whose it must be, where that matters
  * @throws RaftError STORAGE_DAMAGED where it is damaged, not complete or somebody else's; INVALID_DIRECTORY where it
  *   has another format; STORAGE_FAILED where it cannot be read
  */
-export async function verifySnapshotFile(path: string, owner?: SnapshotOwner): Promise<VerifiedSnapshot> {
+export async function withSnapshotFile<T>(
+  path: string,
+  owner: SnapshotOwner | undefined,
+  use: (snapshot: OpenSnapshot) => Promise<T>,
+): Promise<T> {
   let file: number | undefined
   try {
     file = await realDisk.open(path)
     const complete = readComplete(file, path, owner)
-    await verifyChunks(complete)
     const { header, meta, fileBytes } = complete
-    return { path, clusterId: header.clusterId, group: header.group, meta, fileBytes }
+    const pieces = (): AsyncGenerator<readonly Buffer[]> => verifiedPieces(complete)
+    return await use({ path, clusterId: header.clusterId, group: header.group, meta, fileBytes, pieces })
   } catch (error) {
-    if (error instanceof RaftError) throw error
-    const isDamage = (error as NodeJS.ErrnoException).code === 'EIO'
-    throw isDamage ? storageDamaged(path, error) : storageFailed(path, error)
+    throw readFailure(path, error)
   } finally {
     if (file !== undefined) await realDisk.close(file)
   }
+}
+
+/**
+ * Reads a snapshot's file to its end and checks all of it: every chunk, their order, the checksum of the whole, the
+ * seal and, where it bears the name of a complete one, that. In pieces of about 1 MiB, so of any size; changes nothing.
+ * @param owner whose it must be, where that matters
+ * @throws RaftError STORAGE_DAMAGED, INVALID_DIRECTORY, STORAGE_FAILED as {@link withSnapshotFile}
+ */
+export async function verifySnapshotFile(path: string, owner?: SnapshotOwner): Promise<VerifiedSnapshot> {
+  return withSnapshotFile(path, owner, async ({ pieces, ...verified }) => {
+    for await (const _ of pieces());
+    return verified
+  })
 }
 
 /** What is sound of a received draft. */

@@ -172,6 +172,9 @@ const DAMAGED_NAME = /\.damaged-\d+$/
 export const completeName = ({ index, checksum }: SnapshotMeta): string =>
   `${String(index).padStart(16, '0')}-${checksum.toString(16).padStart(8, '0')}.snapshot`
 
+/** The index that the name of a complete snapshot's file stands for. */
+export const indexOfName = (name: string): number => Number(NAME.exec(name)?.[1] ?? 0)
+
 export const draftName = (id: number, isOwn: boolean): string => `${isOwn ? 'own' : 'received'}-${id}.draft`
 
 /** What the name of a file says about it; undefined for one that is none of a snapshot. */

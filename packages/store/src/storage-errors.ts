@@ -18,3 +18,11 @@ export function storageDamaged(path: string, cause: unknown): RaftError<'STORAGE
   const reason = reasonOf(cause)
   return new RaftError('STORAGE_DAMAGED', `the store at ${path} is damaged: ${reason}`, { path, reason })
 }
+
+/** What became of an attempt to read `path`: an error of the operating system as one of ours, any other as it is. */
+export function readFailure(path: string, error: unknown): unknown {
+  const { code, syscall } = error as NodeJS.ErrnoException
+  if (error instanceof RaftError || syscall === undefined) return error
+  // The medium cannot give what was written to it.
+  return code === 'EIO' ? storageDamaged(path, error) : storageFailed(path, error)
+}

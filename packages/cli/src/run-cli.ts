@@ -2,9 +2,12 @@
 import { readFileSync } from 'node:fs'
 import type { CommandContext } from '@troupe/benchmarks'
 import { RaftError, type RaftErrorCode } from '@troupe/core'
+import { backup } from './backup.ts'
 import { bench } from './bench.ts'
+import { forceRecover } from './force-recover.ts'
 import { groupHelp } from './help.ts'
 import { log } from './log.ts'
+import { restore } from './restore.ts'
 import { sim } from './sim.ts'
 import { soak } from './soak.ts'
 import { unknownWord } from './usage-error.ts'
@@ -17,7 +20,10 @@ export interface TopCommand {
 }
 
 const topCommands: readonly TopCommand[] = [
+  { name: 'backup', summary: "writes a verified backup file of a cluster's latest snapshot", run: backup },
   { name: 'bench', summary: 'measures a real cluster: throughput, elections, churn, memory', run: bench },
+  { name: 'force-recover', summary: 'the last resort where a quorum is gone for good', run: forceRecover },
+  { name: 'restore', summary: 'makes a new cluster of a backup', run: restore },
   { name: 'sim', summary: 'runs the whole stack in virtual time, under faults, seed by seed', run: sim },
   {
     name: 'log',

@@ -7,6 +7,7 @@ export {
   type RaftErrorCode,
   type RaftErrorData,
 } from '@troupe/core'
+export { type BackupOptions, type BackupReport, backupCluster, type SkippedSnapshot } from './backup.ts'
 export { type CallOptions, Client, type QueryOptions, type Served } from './client.ts'
 export {
   Cluster,
@@ -19,3 +20,12 @@ export type { Logger, LogLevel } from './logger.ts'
 export type { AddMemberOptions, ChangeOptions, MemberOptions, Members } from './members.ts'
 export type { NodeStatus } from './node-control.ts'
 export type { ClientSettings, ClusterOptions } from './options.ts'
+export {
+  planRecovery,
+  type RecoverOptions,
+  type RecoveryPlan,
+  type RecoveryReport,
+  recoverCluster,
+  type Survivor,
+} from './recover.ts'
+export { type RestoreOptions, type RestoreReport, restoreCluster } from './restore.ts'

@@ -9,8 +9,12 @@ import { join, resolve } from 'node:path'
 import { invalidOption, type Member, RaftError, simpleConfiguration } from '@troupe/core'
 import { createNodeDirectory, DIRECTORY_FORMAT, makeDirectory, writeFileAtomic } from '@troupe/store'
 
-const MANIFEST_FILE = 'cluster.json'
-const GROUP = 0
+export const MANIFEST_FILE = 'cluster.json'
+/** A recovery that is under way: the files that it builds (no name of a node begins with a dot), and the record of it. */
+export const RECOVERING = '.recovering'
+export const RECOVERY_FILE = 'recovery.json'
+/** The only group of a cluster so far. */
+export const GROUP = 0
 
 export interface Manifest {
   readonly format: number
@@ -57,6 +61,7 @@ export function openManifest(
   } catch (error) {
     throw refused(path, `it cannot be created: ${(error as Error).message}`)
   }
+  refuseRecovering(path)
   const found = readManifest(path)
   const manifest = renamed(path, found, machine) ?? {
     ...ephemeralManifest(ids ?? defaultIds(), machine),
@@ -71,11 +76,22 @@ export function openManifest(
   return complete
 }
 
-function refused(path: string, reason: string): RaftError<'INVALID_DIRECTORY'> {
+/** What is wrong with the directory of a cluster. */
+export function refused(path: string, reason: string): RaftError<'INVALID_DIRECTORY'> {
   return new RaftError('INVALID_DIRECTORY', `data directory ${path}: ${reason}`, { path, reason })
 }
 
-function readManifest(path: string): Manifest | undefined {
+/** Half of its nodes may belong to another cluster already. */
+function refuseRecovering(path: string): void {
+  if (!existsSync(join(path, RECOVERING, RECOVERY_FILE))) return
+  throw refused(path, 'a recovery was cut off in it: run `troupe force-recover` again, which goes on with it')
+}
+
+/**
+ * Undefined where there is none.
+ * @throws RaftError INVALID_DIRECTORY where it cannot be read, or is of a later format
+ */
+export function readManifest(path: string): Manifest | undefined {
   const file = join(path, MANIFEST_FILE)
   if (!existsSync(file)) return undefined
   let found: Manifest
@@ -110,7 +126,8 @@ function renamed(path: string, found: Manifest | undefined, machine: string): Ma
   return found.members.some(hasLog) ? found : { ...found, machine, complete: false }
 }
 
-function writeManifest(path: string, manifest: Manifest): void {
+/** @throws RaftError INVALID_DIRECTORY */
+export function writeManifest(path: string, manifest: Manifest): void {
   try {
     writeFileAtomic(join(path, MANIFEST_FILE), `${JSON.stringify(manifest, undefined, 2)}\n`)
   } catch (error) {
@@ -178,7 +195,7 @@ export function withoutMember(manifest: Manifest, id: string): Manifest {
 }
 
 /** Nothing of a node is ever deleted: somebody may want to look at it. */
-function archiveNode(directory: string, id: string): void {
+export function archiveNode(directory: string, id: string): void {
   const path = nodePath(directory, id)
   for (let number = 1; existsSync(path); number++) {
     const archive = `${path}.old-${number}`

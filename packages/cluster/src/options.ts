@@ -159,7 +159,8 @@ export function resolveClusterOptions(given: ClusterOptions = {}): ResolvedClust
   })
 }
 
-function resolveIds(nodes: number | readonly string[]): readonly string[] {
+/** @throws RaftError INVALID_OPTIONS */
+export function resolveIds(nodes: number | readonly string[]): readonly string[] {
   if (typeof nodes === 'number') {
     if (!Number.isSafeInteger(nodes) || nodes < 1 || nodes > MAX_NODES) {
       throw invalidOption('nodes', nodes, `an integer from 1 to ${MAX_NODES}, or a list of names`)
@@ -198,7 +199,8 @@ function resolveSessions(given: Partial<SessionLimits> = {}): SessionLimits {
   return Object.freeze({ ...defaultSessionLimits, ...Object.fromEntries(present) })
 }
 
-function resolveMachine(machine: string | URL): string {
+/** @throws RaftError INVALID_OPTIONS */
+export function resolveMachine(machine: string | URL): string {
   if (machine instanceof URL) return machine.href
   if (BUILT_IN_MACHINES.includes(machine)) return machine
   if (typeof machine === 'string' && machine.startsWith('/')) return pathToFileURL(machine).href

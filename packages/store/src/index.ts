@@ -40,6 +40,6 @@ export {
 } from './snapshot-file.ts'
 export type { SnapshotOwner } from './snapshot-format.ts'
 export { type NodeSurvey, surveyNode } from './survey-node.ts'
-export { makeDirectory, writeFileAtomic } from './sync-files.ts'
 export { TRACED_CALLS, tracedCalls } from './traced-calls.ts'
+export { makeDirectory, syncPath, writeFileAtomic } from './sync-files.ts'
 export { type WriteBackupOptions, writeBackup } from './write-backup.ts'

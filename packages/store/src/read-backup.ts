@@ -53,12 +53,12 @@ export async function withBackup<T>(path: string, use: (backup: OpenBackup) => P
 
 /**
  * Reads a backup file to its end and checks all of it. Of any size; changes nothing.
- * @param onProgress told how many bytes of the state are read
+ * @param onProgress told how many bytes of the state are read, and how many there are
  * @throws RaftError STORAGE_DAMAGED, INVALID_DIRECTORY, STORAGE_FAILED as {@link withBackup}
  */
 export async function verifyBackup(
   path: string,
-  onProgress?: (bytes: number) => void,
+  onProgress?: (bytes: number, ofBytes: number) => void,
 ): Promise<VerifiedBackup> {
   return withFile(path, async (file) => {
     const { description, reader } = await beginReading(file, path)
@@ -68,7 +68,7 @@ export async function verifyBackup(
       const next = await state.next()
       if (next.done) return { ...description, path, fileBytes: reader.position, sha256: next.value }
       bytes += next.value.byteLength
-      onProgress?.(bytes)
+      onProgress?.(bytes, description.meta.bytes)
     }
   })
 }

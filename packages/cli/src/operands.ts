@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import type { OptionTable } from '@troupe/benchmarks'
-import { missingValue, unknownWord } from './usage-error.ts'
+import { invalidOption } from '@troupe/core'
+import { missingValue } from './usage-error.ts'
 
 export interface Operands {
   /** One for each name. */
@@ -33,11 +34,11 @@ export function takeOperands(
     tokens: true,
   })
   const found = tokens.filter((token) => token.kind === 'positional')
+  const hint = `${commandPath}; see ${commandPath.split(' ', 2).join(' ')} --help`
   const missing = names[found.length]
-  if (missing !== undefined)
-    throw missingValue(missing, `${commandPath}; see ${commandPath.split(' ', 2).join(' ')} --help`)
+  if (missing !== undefined) throw missingValue(missing, hint)
   const extra = found[names.length]
-  if (extra !== undefined) throw unknownWord('command', extra.value, commandPath)
+  if (extra !== undefined) throw invalidOption('argument', extra.value, `no more than ${hint}`)
   const places = new Set(found.map(({ index }) => index))
   return { operands: found.map(({ value }) => value), rest: args.filter((_, index) => !places.has(index)) }
 }

@@ -4,7 +4,7 @@ import { type BackupReport, backupCluster } from '@troupe/cluster'
 import { takeOperands } from './operands.ts'
 import { countOf, failingOnDamage, progressOf, sizeOf } from './operating.ts'
 import { parseOptions, wantsHelp } from './options.ts'
-import { showHelp } from './sim/output.ts'
+import { showHelp } from './output.ts'
 
 const PATH = 'troupe backup DIR FILE'
 

@@ -4,7 +4,7 @@ import { planRecovery, type RecoverOptions, type RecoveryPlan, recoverCluster } 
 import { takeOperands } from './operands.ts'
 import { countOf, failingOnDamage, progressOf } from './operating.ts'
 import { parseOptions, wantsHelp } from './options.ts'
-import { showHelp } from './sim/output.ts'
+import { showHelp } from './output.ts'
 import { missingValue } from './usage-error.ts'
 
 const PATH = 'troupe force-recover DIR'

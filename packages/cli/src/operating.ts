@@ -1,7 +1,7 @@
 /** What the operator's commands share in how they speak: backup, restore, force-recover. */
 import type { CommandContext } from '@troupe/benchmarks'
 import { RaftError } from '@troupe/core'
-import { Progress } from './sim/progress.ts'
+import { Progress } from './progress.ts'
 
 /** Before that nobody wonders whether anything happens. */
 const SILENT_MS = 2000

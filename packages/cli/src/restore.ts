@@ -4,7 +4,7 @@ import { restoreCluster } from '@troupe/cluster'
 import { takeOperands } from './operands.ts'
 import { countOf, failingOnDamage, progressOf, sizeOf } from './operating.ts'
 import { parseOptions, wantsHelp } from './options.ts'
-import { showHelp } from './sim/output.ts'
+import { showHelp } from './output.ts'
 
 const PATH = 'troupe restore FILE DIR'
 

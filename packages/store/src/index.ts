@@ -6,12 +6,12 @@ export {
   openFileSnapshotStore,
 } from './file-snapshot-store.ts'
 export { describeFileSystem, type FileSystem } from './file-system.ts'
-export { defaultLogLimits, type LogLimits, resolveLogLimits } from './log-limits.ts'
-export { type FoundLog, type FoundSegment, type Problem, scanLog, WITNESS_FILE } from './log-scan.ts'
-export { type FoundWitness, type Remembered, readWitness } from './log-witness.ts'
 export type { LmdbDamage } from './lmdb-file/damage-list.ts'
 export { type LmdbFileReport, type LmdbReadOptions, readLmdbFile } from './lmdb-file/read-lmdb-file.ts'
 export type { ItemVisitor } from './lmdb-file/tree-walk.ts'
+export { defaultLogLimits, type LogLimits, resolveLogLimits } from './log-limits.ts'
+export { type FoundLog, type FoundSegment, type Problem, scanLog, WITNESS_FILE } from './log-scan.ts'
+export { type FoundWitness, type Remembered, readWitness } from './log-witness.ts'
 export { type MemoryLogStoreOptions, openMemoryLogStore, type Scheduler } from './memory-log-store.ts'
 export { type MemorySnapshotStoreOptions, openMemorySnapshotStore } from './memory-snapshot-store.ts'
 export {
@@ -40,6 +40,6 @@ export {
 } from './snapshot-file.ts'
 export type { SnapshotOwner } from './snapshot-format.ts'
 export { type NodeSurvey, surveyNode } from './survey-node.ts'
-export { TRACED_CALLS, tracedCalls } from './traced-calls.ts'
 export { makeDirectory, syncPath, writeFileAtomic } from './sync-files.ts'
+export { TRACED_CALLS, tracedCalls } from './traced-calls.ts'
 export { type WriteBackupOptions, writeBackup } from './write-backup.ts'

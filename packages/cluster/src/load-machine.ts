@@ -1,22 +1,14 @@
 import { RaftError } from '@troupe/core'
-import {
-  checkMachineDefinition,
-  createMachine,
-  kvMachine,
-  logMachine,
-  type MachineContext,
-  type MachineDefinition,
-  type StateMachine,
-} from '@troupe/machines'
+import { checkMachineDefinition, kvMachine, logMachine, type MachineDefinition } from '@troupe/machines'
 
 const BUILT_IN: Readonly<Record<string, MachineDefinition>> = { kv: kvMachine, log: logMachine }
 
 /**
- * Makes the state machine named or pointed to by `source`, in this thread.
+ * The state machine named or pointed to by `source`, loaded in this thread.
  * @throws RaftError INVALID_MACHINE where the module does not load or breaks the contract
  */
-export async function loadMachine(source: string, context: MachineContext): Promise<StateMachine> {
-  return createMachine(BUILT_IN[source] ?? (await importMachine(source)), context)
+export async function loadMachine(source: string): Promise<MachineDefinition> {
+  return BUILT_IN[source] ?? (await importMachine(source))
 }
 
 async function importMachine(url: string): Promise<MachineDefinition> {

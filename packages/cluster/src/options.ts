@@ -32,7 +32,10 @@ export interface ClusterOptions {
   readonly nodes?: number | readonly string[]
   /** `kv`, `log`, or the URL (or absolute path) of a module that exports `machine`. @default 'kv' */
   readonly machine?: string | URL
-  /** Handed to the machine on every node: plain values. */
+  /**
+   * Handed to the machine on every node: plain values. `storage: 'disk'` has `kv` keep its state in LMDB instead of memory.
+   * @default {}
+   */
   readonly machineOptions?: Readonly<Record<string, unknown>>
   /** Where the nodes keep their logs. @default a temporary directory, removed by `stop` */
   readonly directory?: string

@@ -6,12 +6,14 @@
  *                  flush completed, timer
  */
 import { createHash } from 'node:crypto'
+import { join } from 'node:path'
 import { getHeapStatistics } from 'node:v8'
 import type { PortMessage } from '@troupe/actor'
 import { hrtimeMs, Mailbox, type MailboxBatch } from '@troupe/actor'
 import {
   type ControlCommand,
   type ControlOutcome,
+  invalidOption,
   type LogStore,
   type MessageKind,
   NodeDriver,
@@ -24,11 +26,20 @@ import {
   type StoreEvents,
   seededRandom,
 } from '@troupe/core'
-import { type ClientEvent, Gateway, ReplicatedMachine } from '@troupe/machines'
 import {
+  type ClientEvent,
+  createMachine,
+  Gateway,
+  type MachineDefinition,
+  ReplicatedMachine,
+  storagePlaceOf,
+} from '@troupe/machines'
+import {
+  type LmdbMachineStorage,
   type NodeDirectory,
   openFileSnapshotStore,
   openLmdbLogStore,
+  openLmdbMachineStorage,
   openMemoryLogStore,
   openMemorySnapshotStore,
   openNodeDirectory,
@@ -71,6 +82,7 @@ export class RaftNode implements NodeControl {
   readonly #directory: NodeDirectory | undefined
   readonly #store: LogStore
   readonly #snapshots: SnapshotStore
+  readonly #state: LmdbMachineStorage | undefined
   readonly #machine: ReplicatedMachine
   readonly #gateway: Gateway
   readonly #transport: PortTransport
@@ -87,8 +99,8 @@ export class RaftNode implements NodeControl {
    * @throws RaftError INVALID_MACHINE, INVALID_DIRECTORY, STORAGE_FAILED, STORAGE_DAMAGED, INVALID_OPTIONS
    */
   static async open(birth: NodeBirth, fail: (error: unknown) => never): Promise<RaftNode> {
-    const { machineOptions, identity } = birth
-    const machine = await loadMachine(birth.machine, { codec, checksum: crc32, options: machineOptions })
+    const { identity } = birth
+    const definition = await loadMachine(birth.machine)
     const isInMemory = birth.durability === 'memory'
     const directory = isInMemory
       ? undefined
@@ -104,19 +116,18 @@ export class RaftNode implements NodeControl {
         if (node !== undefined) node.#spaceChanged(isFull)
       },
     })
-    node = new RaftNode(birth, new ReplicatedMachine(machine, codec, birth.sessions), directory, store, fail)
+    node = new RaftNode(birth, definition, directory, store, fail)
     return node
   }
 
   private constructor(
     birth: NodeBirth,
-    machine: ReplicatedMachine,
+    definition: MachineDefinition,
     directory: NodeDirectory | undefined,
     store: LogStore,
     fail: (error: unknown) => never,
   ) {
     this.#birth = birth
-    this.#machine = machine
     this.#directory = directory
     this.#store = store
     const { identity } = birth
@@ -129,7 +140,9 @@ export class RaftNode implements NodeControl {
       onSnapshotReceived: (meta) => this.#mailbox.push('urgent', { kind: 'snapshotReceived', meta }),
       onFailed: fail,
     })
-    this.#gateway = new Gateway(machine, codec, birth.gateway, hrtimeMs)
+    this.#state = this.#openState(definition)
+    this.#machine = this.#makeMachine(definition)
+    this.#gateway = new Gateway(this.#machine, codec, birth.gateway, hrtimeMs)
     this.#transport = new PortTransport(identity, {
       message: (message) => {
         this.#mailbox.push(BULK.has(message.kind) ? 'replication' : 'urgent', { kind: 'peer', message })
@@ -147,6 +160,7 @@ export class RaftNode implements NodeControl {
       this.#store,
       this.#snapshots,
       hrtimeMs(),
+      this.#machine.kept,
     )
     this.#driver = new NodeDriver({
       core,
@@ -184,6 +198,30 @@ export class RaftNode implements NodeControl {
       events,
       onDamaged: (damaged) => this.#log('error', 'damaged snapshot moved aside', { ...damaged }),
     })
+  }
+
+  /** For a machine that keeps its state on the disk. */
+  #openState(definition: MachineDefinition): LmdbMachineStorage | undefined {
+    const { machineOptions, identity } = this.#birth
+    if (storagePlaceOf(definition, machineOptions) === 'memory') return undefined
+    if (this.#directory === undefined) {
+      const expected =
+        'flush-before-ack or acked-before-flush, for a machine that keeps its state on the disk'
+      throw invalidOption('durability', 'memory', expected)
+    }
+    const { clusterId, id: nodeId, incarnation, group } = identity
+    const state = openLmdbMachineStorage({
+      path: join(this.#directory.path, 'machine', `${group}`),
+      identity: { clusterId, nodeId, incarnation, group, machine: this.#birth.machine },
+    })
+    if (state.givenUp !== undefined) this.#log('warn', 'state is built again', { reason: state.givenUp })
+    return state
+  }
+
+  #makeMachine(definition: MachineDefinition): ReplicatedMachine {
+    const { machineOptions: options, sessions } = this.#birth
+    const context = { codec, checksum: crc32, options, storage: this.#state?.machine }
+    return new ReplicatedMachine(createMachine(definition, context), codec, sessions, this.#state)
   }
 
   // ---- turns
@@ -288,7 +326,7 @@ export class RaftNode implements NodeControl {
     this.#mailbox.close()
     this.#transport.close()
     this.#clients.close()
-    await Promise.all([this.#store.close(), this.#snapshots.close()])
+    await Promise.all([this.#store.close(), this.#snapshots.close(), this.#state?.close()])
     this.#directory?.close()
     this.#birth.notices.close()
   }

@@ -1,6 +1,7 @@
 /** What stands on the log, as the driver sees it: client protocol, sessions, state machine. */
 import type { Entry } from './entry.ts'
 import type { ProposalRefusal, RefusedProposal } from './proposal.ts'
+import type { KeptState } from './kept-state.ts'
 import type { ReadGrant, RoleChange } from './ready.ts'
 import type { NodeId } from './types.ts'
 
@@ -49,8 +50,12 @@ export interface Application<ClientEvent> {
    * many turns; `return` is called where it is given up.
    */
   save(): Iterator<Uint8Array>
-  /** Begins to replace the state; nothing is applied until its end. */
-  load(): StateLoader
+  /** Begins to replace the state by that of everything up to `position`; nothing is applied until its end. */
+  load(position: KeptState): StateLoader
+  /** Where the state is on the disk: what it stands for. To be given to the core, before anything else. */
+  readonly kept?: KeptState | undefined
+  /** The state that was kept is none that the log goes on from: it begins anew, empty. */
+  discard?(): void
   /** Reads that may be answered as soon as their index is applied, and reads that may not. */
   reads(granted: readonly ReadGrant[], refused: readonly number[]): void
   /** The leader did not take forwarded proposals. */

@@ -61,6 +61,20 @@ export class NodeDriver<ClientEvent> {
       () => this.#snapshotter.want(),
       (outcome) => parts.onControl?.(outcome),
     )
+    this.#begin()
+  }
+
+  /** With a state on the disk: goes on from it, or has it begin anew, to load the snapshot and apply what follows. */
+  #begin(): void {
+    const { core, application, snapshots } = this.#parts
+    const { kept } = application
+    if (kept === undefined) return
+    if (core.isStateKept) {
+      this.#applied = kept.index
+      return this.#snapshotter.startFrom(kept)
+    }
+    // Where the snapshot is lost nothing is applied before another one comes: until then this may be the last state there is.
+    if (core.baseIndex <= (snapshots.latest?.index ?? 0)) application.discard?.()
   }
 
   /** Index of the last entry that the application was given, or that the snapshot it was given stands for. */

@@ -25,7 +25,7 @@ export class Installation {
   /** Begins with `meta`; a later snapshot takes the place of one that is not loaded yet. */
   begin(meta: SnapshotMeta): void {
     this.#meta = meta
-    this.#loader = this.#application.load()
+    this.#loader = this.#application.load(meta)
     this.#offset = 0
   }
 

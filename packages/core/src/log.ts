@@ -29,21 +29,27 @@ export class RaftLog {
   #committed: number
   #handedOut: number
   #stable: number
+  readonly #handsOut: 'committed' | 'flushed'
 
-  /** @param bootstrap the configuration that an uncompacted log begins with */
+  /**
+   * @param bootstrap the configuration that an uncompacted log begins with
+   * @param application where its state is kept on the disk: it goes on behind `from` and never gets ahead of the log
+   */
   constructor(
     reader: LogReader,
     snapshot: SnapshotMeta | undefined,
     bootstrap: Configuration,
     maxTailBytes: number,
+    application?: { readonly from: number },
   ) {
     this.#reader = reader
     this.#maxTailBytes = maxTailBytes
+    this.#handsOut = application === undefined ? 'committed' : 'flushed'
     this.#base = reader.base
     this.#stable = reader.lastIndex
     this.#tailStart = reader.lastIndex + 1
     // A snapshot beyond the log, or beside it: the core resets the log to it before anything else.
-    const start = Math.max(snapshot?.index ?? 0, reader.base.index)
+    const start = Math.max(snapshot?.index ?? 0, reader.base.index, application?.from ?? 0)
     this.#committed = start
     this.#handedOut = start
     this.damage = new Damage(damageOf(reader, snapshot))
@@ -182,13 +188,18 @@ export class RaftLog {
 
   /** Whether committed entries wait to be handed out. */
   get hasCommitted(): boolean {
-    return this.#handedOut < this.#committed
+    return this.#handedOut < this.#mayHandOut
+  }
+
+  /** A state on the disk that were ahead of the log would stand for entries that a crash could take back. */
+  get #mayHandOut(): number {
+    return this.#handsOut === 'committed' ? this.#committed : Math.min(this.#committed, this.#stable)
   }
 
   /** The next committed entries, each handed out once. Then lets go of what memory need not hold. */
   takeCommitted(maxBytes: number): Entry[] {
     if (!this.hasCommitted) return []
-    const entries = this.read(this.#handedOut + 1, this.#committed, maxBytes)
+    const entries = this.read(this.#handedOut + 1, this.#mayHandOut, maxBytes)
     this.#handedOut += entries.length
     this.#trim()
     return entries

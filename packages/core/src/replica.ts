@@ -10,6 +10,7 @@ import type { Campaign } from './campaign.ts'
 import { membersOf } from './configuration.ts'
 import type { Entry } from './entry.ts'
 import { invariant } from './errors.ts'
+import { isPartOf, type KeptState } from './kept-state.ts'
 import { Leadership } from './leadership.ts'
 import { RaftLog } from './log.ts'
 import type { AppendReply, Message } from './message.ts'
@@ -66,6 +67,8 @@ export class Replica {
   readonly startedMs: number
   /** The term found on the disk: 0 for a node that has never promised anything. */
   readonly foundTerm: number
+  /** Whether the log goes on from the state that the application has kept on the disk. */
+  readonly isStateKept: boolean
   /** Whose connection is known to be closed. */
   readonly gone = new Set<NodeId>()
 
@@ -107,7 +110,13 @@ export class Replica {
   #voteIncarnation: number
   #leader: NodeId | undefined
 
-  constructor(options: RaftOptions, found: FoundLog, snapshots: SnapshotStore, nowMs: number) {
+  constructor(
+    options: RaftOptions,
+    found: FoundLog,
+    snapshots: SnapshotStore,
+    nowMs: number,
+    kept: KeptState | undefined,
+  ) {
     this.options = options
     this.self = options.identity.id
     this.snapshots = snapshots
@@ -118,7 +127,10 @@ export class Replica {
     this.#term = term
     this.#vote = vote
     this.#voteIncarnation = voteIncarnation
-    this.log = new RaftLog(found, snapshots.latest, options.configuration, options.maxTailBytes)
+    this.isStateKept = kept !== undefined && isPartOf(kept, found, snapshots.latest)
+    const { configuration, maxTailBytes } = options
+    const application = kept && { from: this.isStateKept ? kept.index : 0 }
+    this.log = new RaftLog(found, snapshots.latest, configuration, maxTailBytes, application)
     this.outbox = new Outbox(term)
   }
 

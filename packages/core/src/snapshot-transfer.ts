@@ -45,8 +45,8 @@ export class SnapshotTransfer {
 
   /** A restart begins with the latest snapshot; a crash may have come between its completion and the log's reset. */
   #startFrom(meta: SnapshotMeta): void {
-    const { log } = this.#replica
-    this.#install = meta
+    const { log, isStateKept } = this.#replica
+    if (!isStateKept) this.#install = meta
     this.#enterTermOf(meta)
     const isInLog = meta.index <= log.lastIndex
     const isBesideLog = !log.matches(meta.index, meta.term) && !log.damage.includes(meta.index)

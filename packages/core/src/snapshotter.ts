@@ -6,6 +6,7 @@
 import type { Application } from './application.ts'
 import type { Checksum, Entry } from './entry.ts'
 import { invariant } from './errors.ts'
+import type { KeptState } from './kept-state.ts'
 import type { RaftKnobs } from './options.ts'
 import type { SnapshotStore } from './ports.ts'
 import type { RaftCore } from './raft-core.ts'
@@ -34,7 +35,7 @@ export class Snapshotter {
   #entries = 0
   #bytes = 0
   #isWanted = false
-  #last: Pick<Entry, 'index' | 'term' | 'timeMs'> | undefined
+  #last: KeptState | undefined
   #taking: Taking | undefined
   /** Handed over completely, not yet reported as saved. */
   #isFinishing = false
@@ -49,6 +50,13 @@ export class Snapshotter {
     this.#checksum = checksum
     this.#snapshots = snapshots
     this.#application = application
+  }
+
+  /** The application goes on from a state that it has kept: the entries since the last snapshot count as applied. */
+  startFrom(kept: KeptState): void {
+    if (kept.index === 0) return
+    this.#last = kept
+    this.#entries = kept.index - (this.#snapshots.latest?.index ?? 0)
   }
 
   /** Entries that the application has been given. */
@@ -110,7 +118,7 @@ export class Snapshotter {
   }
 
   #begin(core: RaftCore): Taking {
-    const { index, term, timeMs } = this.#last as Pick<Entry, 'index' | 'term' | 'timeMs'>
+    const { index, term, timeMs } = this.#last as KeptState
     const found = core.configurationAt(index)
     const meta = { index, term, timeMs, configuration: found.configuration, configurationIndex: found.index }
     this.#taking = { meta, pieces: this.#application.save(), bytes: 0, checksum: 0 }

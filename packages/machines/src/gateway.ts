@@ -12,6 +12,7 @@ import type {
   Application,
   Entry,
   GroupId,
+  KeptState,
   NodeId,
   RaftHandle,
   ReadGrant,
@@ -394,7 +395,7 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
   // ---- what became of commands
 
   apply(entries: readonly Entry[]): void {
-    for (const entry of entries) this.#machine.apply(entry, this)
+    this.#machine.applyAll(entries, this)
     if (this.#forwarded.size > 0) this.#forgetAnswered()
     this.#reads.answer()
   }
@@ -447,8 +448,16 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
     return this.#machine.beginSave()
   }
 
-  load(): StateLoader {
-    const loader = this.#machine.beginLoad()
+  get kept(): KeptState | undefined {
+    return this.#machine.kept
+  }
+
+  discard(): void {
+    this.#machine.discard()
+  }
+
+  load({ term }: KeptState): StateLoader {
+    const loader = this.#machine.beginLoad(term)
     return {
       chunk: (bytes) => loader.chunk(bytes),
       end: () => {

@@ -19,6 +19,7 @@
  * Invariant: the cell that a save gives out next is not done with, so nothing else frees it.
  */
 import { invariant } from '@troupe/core'
+import type { KvCell, KvCells, KvLoading, KvSaving } from './kv-cells.ts'
 import { copyBytes, hashOf, type ViewedBytes, viewed } from './viewed-bytes.ts'
 
 const PAGE_BYTES = 1 << 20
@@ -54,18 +55,13 @@ const FREED_PER_ALLOCATION = 32
 const VALUE_OUTSIDE = 0xffffffff
 const TOMBSTONE = 0xffffffff
 
-/** A key's bytes, its value's bytes and its version. Views: copy what you keep. */
-export interface KvCell {
-  readonly key: Uint8Array
-  readonly value: Uint8Array
-  readonly version: number
-}
-
 interface Page extends ViewedBytes {
   readonly words: Uint32Array
 }
 
-export class KvTable {
+export class KvTable implements KvCells {
+  readonly maxKeyBytes = Number.POSITIVE_INFINITY
+  readonly isOrdered = false
   readonly #pages: Page[] = []
   /** First free unit of the last page. Address 0 stays unused: it means "none". */
   #nextUnit = PAGE_UNITS
@@ -149,6 +145,10 @@ export class KvTable {
     return undefined
   }
 
+  candidates(): Iterable<KvCell> {
+    return this.entries()
+  }
+
   clear(): void {
     this.#pages.length = 0
     this.#nextUnit = PAGE_UNITS
@@ -175,7 +175,7 @@ export class KvTable {
   // ---- saves
 
   /** Begins a save of all cells as they are. One at a time. */
-  beginSave(): void {
+  beginSave(): KvSaving {
     invariant(!this.#isSaving, 'a save of this table is under way')
     while (this.#garbage.length > 0) this.#collectGarbage()
     if (this.#abandonedSaves >= MAX_ABANDONED_SAVES) this.#forgetSaves()
@@ -183,6 +183,7 @@ export class KvTable {
     this.#isSaving = true
     this.#saveNext = this.#first
     this.#saveLast = this.#last
+    return { count: this.#count, next: () => this.nextSaved(), end: () => this.endSave() }
   }
 
   /** The next cell of the save, in the order of the keys' creation: valid until the table is written to. */
@@ -257,6 +258,16 @@ export class KvTable {
   #forgetSaves(): void {
     for (let address = this.#first; address !== 0; address = this.#word(address, NEXT)) this.#setDone(address)
     this.#abandonedSaves = 0
+  }
+
+  /** Begins a table beside this one. */
+  beginLoad(): KvLoading {
+    const table = new KvTable()
+    return {
+      reserve: (count) => table.reserve(count),
+      restore: (cell) => table.restore(cell),
+      end: () => table,
+    }
   }
 
   /** Puts back a cell that `entries` gave, behind all others. The key must be new. */

@@ -1,10 +1,16 @@
 /**
  * The key-value machine: get, set, delete, compare-and-set. Counts the writes of each key since it was created
  * (its *version*, as etcd has it), which lets a test tell lost writes from writes applied twice.
+ *
+ * Its state is in memory, or on the disk with `machineOptions: { storage: 'disk' }`: the same commands, queries and answers,
+ * but that keys of more than 1,024 bytes of UTF-8 are refused there. A state is saved in the order of the keys' creation in memory, in the order of
+ * the keys on the disk: digests are equal among the replicas of a cluster, which all have the same options.
  */
-import type { StateLoader } from '@troupe/core'
+import type { MachineStorage, StateLoader } from '@troupe/core'
 import { FrameReader, sizedFrame } from './chunk-frames.ts'
-import { type KvCell, KvTable } from './kv-table.ts'
+import type { KvCell, KvCells, KvLoading, KvSaving } from './kv-cells.ts'
+import { KvDisk } from './kv-disk.ts'
+import { KvTable } from './kv-table.ts'
 import { type Codec, type MachineDefinition, reject, type StateMachine } from './machine.ts'
 import {
   arrayBody,
@@ -75,10 +81,11 @@ const SAVED_CELL_BYTES = 16
 
 class KvMachine implements StateMachine {
   readonly #codec: Codec
-  #table = new KvTable()
+  #table: KvCells
 
-  constructor(codec: Codec) {
+  constructor(codec: Codec, storage: MachineStorage | undefined) {
     this.#codec = codec
+    this.#table = storage === undefined ? new KvTable() : new KvDisk(storage)
   }
 
   /** One command by the same path as many, so that there is only one. */
@@ -146,6 +153,8 @@ class KvMachine implements StateMachine {
     const keyStart = stringBody(payload, key)
     const keyEnd = keyStart + stringLength(payload, key)
     if (keyEnd < keyStart) return 'the key of a kv command is a string'
+    const { maxKeyBytes } = this.#table
+    if (keyEnd - keyStart > maxKeyBytes) return `a key of a kv on the disk has at most ${maxKeyBytes} bytes`
     switch (payload[op]) {
       case SET:
         if (length !== 3) return 'set takes a key and a value'
@@ -212,7 +221,7 @@ class KvMachine implements StateMachine {
 
   /** With a copy of the value: bytes in it would else be a view of the table. */
   #decoded(key: string, { value, version }: KvCell): KvEntry {
-    return { key, value: this.#codec.decode(value.slice()) as KvValue, version }
+    return { key, value: this.#codec.decode(new Uint8Array(value)) as KvValue, version }
   }
 
   /** A key's bytes as a string, by way of its encoding. */
@@ -227,9 +236,11 @@ class KvMachine implements StateMachine {
   #list(prefix: string, after: string, limit: number): KvEntry[] {
     if (!Number.isSafeInteger(limit) || limit < 1) throw reject('the limit of a list is a positive integer')
     const found: [key: string, cell: KvCell][] = []
-    for (const cell of this.#table.entries()) {
+    const mostFound = this.#table.isOrdered ? limit : Number.POSITIVE_INFINITY
+    for (const cell of this.#table.candidates(this.#bytes(prefix), this.#bytes(after))) {
       const key = this.#text(cell.key)
       if (key > after && key.startsWith(prefix)) found.push([key, cell])
+      if (found.length === mostFound) break
     }
     return found
       .sort(([left], [right]) => (left < right ? -1 : 1))
@@ -237,18 +248,23 @@ class KvMachine implements StateMachine {
       .map(([key, cell]) => this.#decoded(key, cell))
   }
 
-  /** How many cells, then the cells, in the order of their keys' creation. */
+  #bytes(text: string): Uint8Array {
+    const encoded = this.#codec.encode(text)
+    return encoded.subarray(stringBody(encoded, 0))
+  }
+
+  /** How many cells, then the cells, in the order of their keys' creation; on the disk in that of the keys. */
   *save(): Iterable<Uint8Array> {
-    yield countFrame(this.#table, this.#codec)
-    const cells = this.#table.entries()
-    const next = (): KvCell | undefined => cells.next().value
+    yield countFrame(this.#table.count, this.#codec)
+    const cells = this.#table.entries()[Symbol.iterator]()
+    const next = (): KvCell | undefined => cells.next().value as KvCell | undefined
     for (let chunk = cellFrame(next, this.#codec); chunk !== undefined; chunk = cellFrame(next, this.#codec))
       yield chunk
   }
 
   /** The bytes that `save` would give now, pulled while commands go on. */
   beginSave(): Iterator<Uint8Array> {
-    return new KvSave(this.#table, this.#codec)
+    return new KvSave(this.#table.beginSave(), this.#codec)
   }
 
   load(chunks: Iterable<Uint8Array>): void {
@@ -258,58 +274,57 @@ class KvMachine implements StateMachine {
   }
 
   /** Builds a table beside the present one, chunk by chunk. */
-  beginLoad(): StateLoader {
+  beginLoad(draft?: MachineStorage): StateLoader {
     const codec = this.#codec
-    let table: KvTable | undefined
+    const loading: KvLoading = this.#table.beginLoad(draft)
+    let isCounted = false
     const frames = new FrameReader((frame) => {
       const content = codec.decode(frame)
-      if (table === undefined) {
-        table = new KvTable()
-        table.reserve(content as number)
-        return
+      if (!isCounted) {
+        isCounted = true
+        return loading.reserve(content as number)
       }
       for (const [key, value, version] of content as [Uint8Array, Uint8Array, number][])
-        table.restore({ key, value, version })
+        loading.restore({ key, value, version })
     })
     return {
       chunk: (bytes) => frames.chunk(bytes),
       end: () => {
         frames.end()
-        this.#table = table ?? new KvTable()
+        this.#table = loading.end()
       },
     }
   }
 }
 
 class KvSave implements Iterator<Uint8Array, undefined> {
-  readonly #table: KvTable
+  readonly #saving: KvSaving
   readonly #codec: Codec
   #count: Uint8Array | undefined
   #isOver = false
 
-  constructor(table: KvTable, codec: Codec) {
-    this.#table = table
+  constructor(saving: KvSaving, codec: Codec) {
+    this.#saving = saving
     this.#codec = codec
-    this.#count = countFrame(table, codec)
-    table.beginSave()
+    this.#count = countFrame(saving.count, codec)
   }
 
   next(): IteratorResult<Uint8Array, undefined> {
     if (this.#isOver) return { done: true, value: undefined }
-    const chunk = this.#count ?? cellFrame(() => this.#table.nextSaved(), this.#codec)
+    const chunk = this.#count ?? cellFrame(() => this.#saving.next(), this.#codec)
     this.#count = undefined
     return chunk === undefined ? this.return() : { done: false, value: chunk }
   }
 
-  /** The table may be in another save by the time this is called again. */
+  /** The cells may be in another save by the time this is called again. */
   return(): IteratorResult<Uint8Array, undefined> {
-    if (!this.#isOver) this.#table.endSave()
+    if (!this.#isOver) this.#saving.end()
     this.#isOver = true
     return { done: true, value: undefined }
   }
 }
 
-const countFrame = (table: KvTable, codec: Codec): Uint8Array => sizedFrame(codec.encode(table.count))
+const countFrame = (count: number, codec: Codec): Uint8Array => sizedFrame(codec.encode(count))
 
 /** Cells for one chunk; undefined where there are no more. */
 function cellFrame(next: () => KvCell | undefined, codec: Codec): Uint8Array | undefined {
@@ -330,5 +345,6 @@ function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
 
 export const kvMachine: MachineDefinition = {
   name: 'kv',
-  create: ({ codec }) => new KvMachine(codec),
+  storage: 'by option',
+  create: ({ codec, storage }) => new KvMachine(codec, storage),
 }

@@ -5,10 +5,12 @@
  * order, so `apply` must depend on nothing but the state, the command and its metadata: no clock, no random
  * numbers, no I/O. What `apply` throws by {@link reject} is the command's result, the same on every replica.
  *
+ * A machine may keep its state on the disk: its definition says so, and `create` is given a {@link MachineStorage}.
+ *
  * A user's machine is an ES module whose export named `machine` is a {@link MachineDefinition}; it is given by
  * its URL and loaded inside each node's worker.
  */
-import { type Checksum, RaftError, type StateLoader } from '@troupe/core'
+import { type Checksum, invalidOption, type MachineStorage, RaftError, type StateLoader } from '@troupe/core'
 import type { CommandError, CountingResults } from './outcome.ts'
 
 /** Values to bytes and back; decoding what encode gave yields an equal value. */
@@ -37,6 +39,11 @@ export interface MachineContext {
   readonly checksum: Checksum
   /** `machineOptions` of the cluster: the same on every replica. */
   readonly options: Readonly<Record<string, unknown>>
+  /**
+   * Where the state is kept, for a machine that asked for the disk. It holds what was applied before a restart: all that is
+   * not in it is lost then. What is written during one `apply` of entries is committed as one step, with the sessions.
+   */
+  readonly storage?: MachineStorage | undefined
 }
 
 /** What became of the commands of a payload. What is absent is undefined, or fine. */
@@ -76,14 +83,37 @@ export interface StateMachine<Command = unknown, Result = unknown, Query = unkno
   /**
    * Takes in what `beginSave` (or `save`, where there is none) gave, over many turns. Until `end` the state stays as it is,
    * and is queried; nothing is applied. May be given up without a word. Without it, `load` gets all chunks at the end.
+   * @param draft for a machine on the disk, which must have both methods: an empty storage to be filled. After `end` it is
+   *   what `context.storage` leads to.
    */
-  beginLoad?(): StateLoader
+  beginLoad?(draft?: MachineStorage): StateLoader
 }
+
+/** Where a machine keeps its state. */
+export type StoragePlace = 'memory' | 'disk'
+
+const PLACES: readonly MachineDefinition['storage'][] = ['memory', 'disk', 'by option']
 
 /** How a machine is named and made. */
 export interface MachineDefinition {
   readonly name: string
+  /** `by option`: what `machineOptions.storage` says, `memory` where it says nothing. @default 'memory' */
+  readonly storage?: StoragePlace | 'by option'
   create(context: MachineContext): StateMachine
+}
+
+/**
+ * Where this machine keeps its state with these options.
+ * @throws RaftError INVALID_OPTIONS where `machineOptions.storage` is neither
+ */
+export function storagePlaceOf(
+  { storage = 'memory' }: MachineDefinition,
+  options: Readonly<Record<string, unknown>>,
+): StoragePlace {
+  if (storage !== 'by option') return storage
+  const { storage: place = 'memory' } = options
+  if (place === 'memory' || place === 'disk') return place
+  throw invalidOption('machineOptions.storage', place, "'memory' or 'disk'")
 }
 
 /** Makes a refusal: a result that is an error, the same on every replica, raised at the caller as REJECTED. */
@@ -123,9 +153,11 @@ export function checkMachineDefinition(source: string, candidate: unknown): Mach
   if (typeof candidate !== 'object' || candidate === null) {
     return complain('the module has no export named `machine` that is a { name, create } object')
   }
-  const { name, create } = candidate as Partial<MachineDefinition>
+  const { name, storage, create } = candidate as Partial<MachineDefinition>
   if (typeof name !== 'string' || name === '') return complain('`machine.name` must be a non-empty string')
   if (typeof create !== 'function') return complain('`machine.create` must be a function')
+  if (storage !== undefined && !(PLACES as readonly unknown[]).includes(storage))
+    return complain(`\`machine.storage\` must be one of ${PLACES.join(', ')}`)
   return candidate as MachineDefinition
 }
 
@@ -159,5 +191,8 @@ export function createMachine(definition: MachineDefinition, context: MachineCon
     if (machine[method] !== undefined && typeof machine[method] !== 'function')
       return complain(`its ${method} is no method`)
   }
+  const isWhole = machine.beginSave !== undefined && machine.beginLoad !== undefined
+  if (context.storage !== undefined && !isWhole)
+    return complain('on the disk it needs the methods beginSave() and beginLoad()')
   return machine
 }

@@ -1,9 +1,20 @@
 /**
  * The apply loop: entries in, outcomes out. Sessions and the state machine side by side, both replicated.
  * The same on every replica; only a node that clients wait at listens to the outcomes.
+ *
+ * With a machine on the disk all of it is kept there: what the entries of one turn have changed is one transaction, which
+ * also says up to which entry it goes. A restart goes on behind that, and nothing is applied twice.
  */
-import { type Entry, EntryKind, entryPayload, type StateLoader } from '@troupe/core'
+import {
+  type Entry,
+  EntryKind,
+  entryPayload,
+  type KeptState,
+  type StateLoader,
+  type StateStorage,
+} from '@troupe/core'
 import { type CommandFrame, NEW_SESSION, readCommandFrames } from './command-frame.ts'
+import { KeptReplica } from './kept-replica.ts'
 import { type Codec, type CommandMeta, refusalReason, reject, type StateMachine } from './machine.ts'
 import type { CommandError, Outcome } from './outcome.ts'
 import { type ReplicaState, StateReader, StateSave } from './saved-state.ts'
@@ -25,16 +36,41 @@ export class ReplicatedMachine {
   commandsApplied = 0
   readonly #codec: Codec
   readonly #limits: SessionLimits
+  readonly #storage: StateStorage | undefined
+  readonly #rows: KeptReplica | undefined
   #sessions: Sessions
   #appliedIndex = 0
+  #appliedTerm = 0
   #timeMs = 0
 
-  /** @param limits must be the same on every replica */
-  constructor(machine: StateMachine, codec: Codec, limits: SessionLimits = defaultSessionLimits) {
+  /**
+   * @param limits must be the same on every replica
+   * @param storage where all of it is kept, for a machine on the disk: the one whose `machine` it was made with
+   */
+  constructor(
+    machine: StateMachine,
+    codec: Codec,
+    limits: SessionLimits = defaultSessionLimits,
+    storage?: StateStorage,
+  ) {
     this.machine = machine
     this.#codec = codec
     this.#limits = limits
-    this.#sessions = new Sessions(limits)
+    this.#storage = storage
+    this.#rows = storage && new KeptReplica(storage.replica, codec)
+    this.#sessions = this.#newSessions()
+    const kept = this.#rows?.read(this.#sessions)
+    if (kept !== undefined) this.#standFor(kept)
+  }
+
+  #newSessions(): Sessions {
+    return new Sessions(this.#limits, this.#storage !== undefined)
+  }
+
+  #standFor({ index, term, timeMs }: KeptState): void {
+    this.#appliedIndex = index
+    this.#appliedTerm = term
+    this.#timeMs = timeMs
   }
 
   /** Another object after each load. */
@@ -46,9 +82,41 @@ export class ReplicatedMachine {
     return this.#appliedIndex
   }
 
-  /** Applies one committed entry. A payload that makes no sense is skipped, alike on every replica. */
+  /** Where the state is on the disk: what it stands for. */
+  get kept(): KeptState | undefined {
+    return this.#storage && this.#standing
+  }
+
+  get #standing(): KeptState {
+    return { index: this.#appliedIndex, term: this.#appliedTerm, timeMs: this.#timeMs }
+  }
+
+  /** Gives up what was kept on the disk: the state is empty. */
+  discard(): void {
+    this.#storage?.discard()
+    this.#sessions = this.#newSessions()
+    this.#standFor({ index: 0, term: 0, timeMs: 0 })
+  }
+
+  /**
+   * Applies committed entries. On the disk that is one transaction: what makes it fail leaves the state there as it was,
+   * and this object is of no use any more.
+   */
+  applyAll(entries: readonly Entry[], listener: OutcomeListener): void {
+    if (this.#storage === undefined) {
+      for (const entry of entries) this.apply(entry, listener)
+      return
+    }
+    this.#storage.batch(() => {
+      for (const entry of entries) this.apply(entry, listener)
+      this.#rows?.write(this.#standing, this.#sessions)
+    })
+  }
+
+  /** Applies one committed entry; on the disk only as a part of {@link applyAll}. A payload that makes no sense is skipped, alike on every replica. */
   apply(entry: Entry, listener: OutcomeListener): void {
     this.#appliedIndex = entry.index
+    this.#appliedTerm = entry.term
     this.#timeMs = entry.timeMs
     this.#sessions.expire(entry.timeMs)
     if (entry.kind !== EntryKind.commands) return
@@ -189,18 +257,25 @@ export class ReplicatedMachine {
   /**
    * Begins to replace the state by pieces that `beginSave` gave, however they are cut. Up to its end the state is the old
    * one. Its methods throw RaftError STORAGE_DAMAGED where the pieces make no sense.
+   * @param term of the last entry that it stands for
    */
-  beginLoad(): StateLoader {
-    const sessions = new Sessions(this.#limits)
-    const machine = this.machine.beginLoad?.() ?? gathered(this.machine)
+  beginLoad(term: number): StateLoader {
+    const draft = this.#storage?.beginDraft()
+    const sessions = this.#newSessions()
+    const machine = this.machine.beginLoad?.(draft?.machine) ?? gathered(this.machine)
     const reader = new StateReader(sessions, machine, this.#codec)
+    const end = (): void => {
+      const standing = { ...reader.end(), term }
+      if (draft !== undefined) new KeptReplica(draft.replica, this.#codec).write(standing, sessions)
+      this.#sessions = sessions
+      this.#standFor(standing)
+    }
+    if (draft === undefined) return { chunk: (bytes) => reader.chunk(bytes), end }
     return {
-      chunk: (bytes) => reader.chunk(bytes),
+      chunk: (bytes) => draft.batch(() => reader.chunk(bytes)),
       end: () => {
-        const { appliedIndex, timeMs } = reader.end()
-        this.#appliedIndex = appliedIndex
-        this.#timeMs = timeMs
-        this.#sessions = sessions
+        draft.batch(end)
+        draft.adopt()
       },
     }
   }

@@ -115,7 +115,7 @@ describe('a saved replica', () => {
 
             const loaded = new Replica(make())
             loaded.apply('open', new Map())
-            const loader = loaded.replica.beginLoad()
+            const loader = loaded.replica.beginLoad(1)
             for (const chunk of recut(chunks, sizes)) {
               loader.chunk(chunk)
               chunk.fill(0xee)
@@ -180,7 +180,7 @@ describe('a saved replica', () => {
     for (const chunks of wrong) {
       assert.throws(
         () => {
-          const loader = replica.beginLoad()
+          const loader = replica.beginLoad(1)
           for (const chunk of chunks) loader.chunk(chunk)
           loader.end()
         },
@@ -194,7 +194,7 @@ describe('a saved replica', () => {
 describe('a gateway whose state is replaced', () => {
   /** Two nodes: commands are applied at the first, and the second gets its state. */
   const install = (from: FakeNode, to: FakeNode): void => {
-    const loader = to.gateway.load()
+    const loader = to.gateway.load({ index: 0, term: 1, timeMs: 0 })
     for (const chunk of drained(from.gateway.save())) loader.chunk(chunk)
     loader.end()
     to.turn()

@@ -115,10 +115,11 @@ export class StateReader {
   }
 
   /** All is there: hands it to the machine. Returns what the state says about itself. */
-  end(): { readonly appliedIndex: number; readonly timeMs: number } {
+  end(): { readonly index: number; readonly timeMs: number } {
     this.#frames.end()
     if (this.#header === undefined) throw damagedState('it is empty')
     this.#machine.end()
-    return this.#header
+    const { appliedIndex: index, timeMs } = this.#header
+    return { index, timeMs }
   }
 }

@@ -34,17 +34,40 @@ export const defaultSessionLimits: SessionLimits = {
   sessionTtlMs: 3_600_000,
 }
 
-interface Session {
+export interface Session {
   readonly id: number
   /** Sequence number of the last command applied. */
   last: number
   /** Log time of its last frame. */
   usedMs: number
+  /** The number of its last use: sessions stand in the order of these. Each replica has its own. */
+  use: number
   /** Results of the commands after the last confirmed one, by rising sequence number. */
   outcomes: Outcome[]
   /** Whether a view may hold the array `outcomes` as well. */
   isShared: boolean
+  /** Where sessions are kept on the disk: which outcomes are there. */
+  readonly kept: KeptOutcomes
 }
+
+/** Outcomes of a session that are on the disk (kept-replica.ts). */
+interface KeptOutcomes {
+  /** So many from the first on are there as they are, but for the first one where it `isHeadCut`. */
+  count: number
+  isHeadCut: boolean
+  /** First commands of those that are there and should not be. */
+  dropped: number[]
+}
+
+const newSession = (id: number, usedMs: number, use: number, last = 0): Session => ({
+  id,
+  last,
+  usedMs,
+  use,
+  outcomes: [],
+  isShared: false,
+  kept: { count: 0, isHeadCut: false, dropped: [] },
+})
 
 /** In a saved state: a session, or an outcome of the session before it. */
 type SavedItem = readonly [id: number, last: number, usedMs: number] | PackedOutcome
@@ -71,11 +94,18 @@ export class Sessions {
   /** Least recently used first. */
   readonly #sessions = new Map<number, Session>()
   #lastId = 0
+  #lastUse = 0
   /** The session that restored outcomes belong to. */
   #restored = 0
+  readonly #isKept: boolean
+  /** Since {@link kept}, where they are kept on the disk. */
+  readonly #changed = new Set<Session>()
+  readonly #gone: Session[] = []
 
-  constructor(limits: SessionLimits = defaultSessionLimits) {
+  /** @param isKept whether somebody keeps them on the disk, and wants to know what has changed */
+  constructor(limits: SessionLimits = defaultSessionLimits, isKept = false) {
     this.#limits = limits
+    this.#isKept = isKept
   }
 
   get count(): number {
@@ -90,10 +120,12 @@ export class Sessions {
   /** Opens a session and returns its number. May push out the least recently used one. */
   open(timeMs: number): number {
     const id = ++this.#lastId
-    this.#sessions.set(id, { id, last: 0, usedMs: timeMs, outcomes: [], isShared: false })
+    const session = newSession(id, timeMs, ++this.#lastUse)
+    this.#sessions.set(id, session)
+    if (this.#isKept) this.#changed.add(session)
     if (this.#sessions.size > this.#limits.maxSessions) {
-      const [oldest] = this.#sessions.keys()
-      this.#sessions.delete(oldest as number)
+      const [oldest] = this.#sessions.values()
+      this.#forget(oldest as Session)
     }
     return id
   }
@@ -102,10 +134,17 @@ export class Sessions {
   expire(timeMs: number): void {
     const { sessionTtlMs } = this.#limits
     if (sessionTtlMs === 0) return
-    for (const { id, usedMs } of this.#sessions.values()) {
-      if (timeMs - usedMs <= sessionTtlMs) return
-      this.#sessions.delete(id)
+    for (const session of this.#sessions.values()) {
+      if (timeMs - session.usedMs <= sessionTtlMs) return
+      this.#forget(session)
     }
+  }
+
+  #forget(session: Session): void {
+    this.#sessions.delete(session.id)
+    if (!this.#isKept) return
+    this.#changed.delete(session)
+    this.#gone.push(session)
   }
 
   /** Decides about a frame, and lets go of what its client has confirmed. */
@@ -132,7 +171,9 @@ export class Sessions {
     this.#unshare(session)
     const previous = session.outcomes.at(-1)
     if (previous !== undefined && isPlain(previous) && isPlain(outcome)) {
-      session.outcomes[session.outcomes.length - 1] = { ...previous, count: previous.count + outcome.count }
+      const at = session.outcomes.length - 1
+      session.outcomes[at] = { ...previous, count: previous.count + outcome.count }
+      if (session.kept.count > at) replaceLastKept(session.kept, previous.first)
     } else {
       session.outcomes.push(outcome)
     }
@@ -140,6 +181,8 @@ export class Sessions {
 
   #touch(session: Session, timeMs: number): void {
     session.usedMs = timeMs
+    session.use = ++this.#lastUse
+    if (this.#isKept) this.#changed.add(session)
     if (this.#sessions.size === 1) return
     this.#sessions.delete(session.id)
     this.#sessions.set(session.id, session)
@@ -151,10 +194,13 @@ export class Sessions {
     if (head === undefined || head.first > confirmed) return
     this.#unshare(session)
     const { outcomes } = session
-    const kept = outcomes.findIndex(({ first, count }) => first + count - 1 > confirmed)
-    outcomes.splice(0, kept < 0 ? outcomes.length : kept)
+    const left = outcomes.findIndex(({ first, count }) => first + count - 1 > confirmed)
+    const dropped = left < 0 ? outcomes.length : left
+    if (session.kept.count > 0) dropKept(session, dropped)
+    outcomes.splice(0, dropped)
     const cut = outcomes[0]
     if (cut === undefined || cut.first > confirmed) return
+    if (session.kept.count > 0) cutKept(session.kept, cut.first)
     outcomes[0] = sliceOutcome(cut, confirmed + 1, cut.first + cut.count - 1 - confirmed)
   }
 
@@ -184,7 +230,9 @@ export class Sessions {
     for (const item of codec.decode(new Uint8Array(piece)) as SavedItem[]) {
       if (item.length === 3) {
         const [id, last, usedMs] = item
-        this.#sessions.set(id, { id, last, usedMs, outcomes: [], isShared: false })
+        const session = newSession(id, usedMs, ++this.#lastUse, last)
+        this.#sessions.set(id, session)
+        if (this.#isKept) this.#changed.add(session)
         this.#restored = id
       } else {
         this.#sessions.get(this.#restored)?.outcomes.push(unpackOutcome(item))
@@ -196,6 +244,73 @@ export class Sessions {
   restoreLastId(lastId: number): void {
     this.#lastId = lastId
   }
+
+  // ---- where they are kept on the disk
+
+  /** Number of the last use of any session. */
+  get lastUse(): number {
+    return this.#lastUse
+  }
+
+  /** Sessions that have changed since {@link kept}. */
+  get changed(): Iterable<Session> {
+    return this.#changed
+  }
+
+  /** Sessions that have been forgotten since. */
+  get gone(): readonly Session[] {
+    return this.#gone
+  }
+
+  /** Everything that has changed is on the disk. */
+  kept(): void {
+    for (const { kept, outcomes } of this.#changed) {
+      kept.count = outcomes.length
+      kept.isHeadCut = false
+      if (kept.dropped.length > 0) kept.dropped.length = 0
+    }
+    this.#changed.clear()
+    this.#gone.length = 0
+  }
+
+  /** Puts back a session that was kept, behind all others. */
+  restoreKept({ id, last, usedMs, use }: Pick<Session, 'id' | 'last' | 'usedMs' | 'use'>): void {
+    this.#sessions.set(id, newSession(id, usedMs, use, last))
+  }
+
+  /** Puts back an outcome of it, behind its others. */
+  restoreKeptOutcome(id: number, outcome: Outcome): void {
+    const session = this.#sessions.get(id)
+    if (session === undefined) return
+    session.outcomes.push(outcome)
+    session.kept.count = session.outcomes.length
+  }
+
+  restoreLastUse(lastUse: number): void {
+    this.#lastUse = lastUse
+  }
+}
+
+/** So many outcomes go that may be on the disk. */
+function dropKept({ outcomes, kept }: Session, dropped: number): void {
+  const count = Math.min(dropped, kept.count)
+  // Where the first one is cut, what is there under its old number is among the dropped already.
+  for (let at = kept.isHeadCut ? 1 : 0; at < count; at++) kept.dropped.push((outcomes[at] as Outcome).first)
+  kept.count -= count
+  if (count > 0) kept.isHeadCut = false
+}
+
+/** The last outcome, on the disk as `first` unless it is the first one and cut, takes more in. */
+function replaceLastKept(kept: KeptOutcomes, first: number): void {
+  kept.count--
+  if (kept.count > 0 || !kept.isHeadCut) kept.dropped.push(first)
+  else kept.isHeadCut = false
+}
+
+/** The first outcome, on the disk as `first`, gets another beginning. */
+function cutKept(kept: KeptOutcomes, first: number): void {
+  if (!kept.isHeadCut) kept.dropped.push(first)
+  kept.isHeadCut = true
 }
 
 function* pieces(

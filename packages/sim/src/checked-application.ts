@@ -1,6 +1,7 @@
 import type {
   Application,
   Entry,
+  KeptState,
   NodeId,
   ProposalRefusal,
   RaftHandle,
@@ -86,8 +87,8 @@ export class CheckedApplication implements Application<ClientEvent> {
   save(): Iterator<Uint8Array> {
     return this.#inner.save()
   }
-  load(): StateLoader {
-    return this.#inner.load()
+  load(position: KeptState): StateLoader {
+    return this.#inner.load(position)
   }
   reads(granted: readonly ReadGrant[], refused: readonly number[]): void {
     for (const { id, index } of granted) this.#observer.readGranted(id, index)

@@ -3,7 +3,7 @@
  * of its process, but a power loss may lose acknowledged entries and votes, or leave the file inconsistent in
  * a way that LMDB cannot see. So a mark with the boot id of the machine stands beside it for as long as it is
  * open. When it is found under another boot id, the environment is not used again: the node starts over as a
- * new member.
+ * new member. A machine's state (lmdb-machine-storage.ts) has the same mark, and is built again.
  */
 import { existsSync, readdirSync, readFileSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,6 +11,7 @@ import { storageDamaged } from './storage-errors.ts'
 import { writeFileAtomic } from './sync-files.ts'
 
 const PREFIX = 'unsynced-'
+const UNKNOWN = 'unknown'
 const BOOT_ID_FILE = '/proc/sys/kernel/random/boot_id'
 
 /** Changes with each start of the machine; `unknown` where the system does not tell. */
@@ -18,22 +19,30 @@ function bootId(): string {
   try {
     return readFileSync(BOOT_ID_FILE, 'utf8').trim()
   } catch {
-    return 'unknown'
+    return UNKNOWN
   }
 }
 
 /** @throws RaftError STORAGE_DAMAGED where the machine was restarted while the environment was not flushed */
 export function refuseUnsynced(path: string): void {
-  if (!existsSync(path)) return
   const current = bootId()
-  for (const name of readdirSync(path)) {
-    if (!name.startsWith(PREFIX) || name.endsWith('.tmp')) continue
-    const marked = readFileSync(join(path, name), 'utf8').trim()
-    if (marked === current) continue
-    const reason =
-      'the machine was restarted while acked-before-flush had not flushed: acknowledged entries may be lost'
-    throw storageDamaged(path, reason)
-  }
+  if (boots(path).every((marked) => marked === current)) return
+  const reason =
+    'the machine was restarted while acked-before-flush had not flushed: acknowledged entries may be lost'
+  throw storageDamaged(path, reason)
+}
+
+/** Whether the machine was restarted while something at `path` was not flushed, or may have been. */
+export function isUnsyncedSinceBoot(path: string): boolean {
+  const current = bootId()
+  return boots(path).some((marked) => marked !== current || marked === UNKNOWN)
+}
+
+/** The boot ids of the marks at `path`. */
+function boots(path: string): string[] {
+  if (!existsSync(path)) return []
+  const marks = readdirSync(path).filter((name) => name.startsWith(PREFIX) && !name.endsWith('.tmp'))
+  return marks.map((name) => readFileSync(join(path, name), 'utf8').trim())
 }
 
 /** Marks the environment as not flushed. The mark is on the disk when this returns. */

@@ -156,11 +156,10 @@ export class RaftNode implements NodeControl {
     const configuration = this.#directory?.identity.configuration ?? birth.configuration
     const random = seededRandom(birth.seed)
     const core = new RaftCore(
-      { ...birth.raft, identity, configuration, random, checksum: crc32 },
+      { ...birth.raft, identity, configuration, random, checksum: crc32, kept: this.#machine.kept },
       this.#store,
       this.#snapshots,
       hrtimeMs(),
-      this.#machine.kept,
     )
     this.#driver = new NodeDriver({
       core,

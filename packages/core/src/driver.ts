@@ -11,6 +11,7 @@ import { Controls } from './controls.ts'
 import type { Checksum, Entry } from './entry.ts'
 import type { ControlOutcome, NodeEvent } from './event.ts'
 import { Installation } from './installation.ts'
+import { isPartOf } from './kept-state.ts'
 import type { Message } from './message.ts'
 import type { Clock, LogStore, PeerTransport, SnapshotStore } from './ports.ts'
 import type { RaftCore } from './raft-core.ts'
@@ -66,10 +67,10 @@ export class NodeDriver<ClientEvent> {
 
   /** With a state on the disk: goes on from it, or has it begin anew, to load the snapshot and apply what follows. */
   #begin(): void {
-    const { core, application, snapshots } = this.#parts
+    const { core, application, store, snapshots } = this.#parts
     const { kept } = application
     if (kept === undefined) return
-    if (core.isStateKept) {
+    if (isPartOf(kept, store, snapshots.latest)) {
       this.#applied = kept.index
       return this.#snapshotter.startFrom(kept)
     }

@@ -1,5 +1,6 @@
 import type { Checksum } from './entry.ts'
 import { invalidOption } from './errors.ts'
+import type { KeptState } from './kept-state.ts'
 import type { Random, Tracer } from './ports.ts'
 import type { Configuration, Identity } from './types.ts'
 
@@ -76,6 +77,8 @@ export interface RaftOptions extends RaftKnobs {
   readonly random: Random
   readonly checksum: Checksum
   readonly tracer?: Tracer | undefined
+  /** `Application.kept`: nothing that is not flushed here is handed out to it, and it goes on from there if the log does. */
+  readonly kept?: KeptState | undefined
 }
 
 export const defaultRaftKnobs: RaftKnobs = Object.freeze({

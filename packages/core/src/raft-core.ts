@@ -23,7 +23,6 @@ import type { MemberChange } from './event.ts'
 import { Following } from './following.ts'
 import { Forwarding } from './forwarding.ts'
 import { Handover } from './handover.ts'
-import type { KeptState } from './kept-state.ts'
 import type { Leadership } from './leadership.ts'
 import { Leading } from './leading.ts'
 import { Membership } from './membership.ts'
@@ -61,16 +60,9 @@ export class RaftCore implements RaftHandle {
    * @param found what is on the disk: hard state, and the log to read from
    * @param snapshots the snapshots of this node
    * @param nowMs monotonic milliseconds
-   * @param kept what an application with its state on the disk has applied
    */
-  constructor(
-    options: RaftOptions,
-    found: FoundLog,
-    snapshots: SnapshotStore,
-    nowMs: number,
-    kept?: KeptState,
-  ) {
-    const replica = new Replica(options, found, snapshots, nowMs, kept)
+  constructor(options: RaftOptions, found: FoundLog, snapshots: SnapshotStore, nowMs: number) {
+    const replica = new Replica(options, found, snapshots, nowMs)
     this.#replica = replica
     this.#following = new Following(replica)
     this.#transfer = new SnapshotTransfer(replica, this.#following)
@@ -121,10 +113,6 @@ export class RaftCore implements RaftHandle {
   /** The last index that the log no longer has. */
   get baseIndex(): number {
     return this.#replica.log.base.index
-  }
-  /** Whether the log goes on from the state that the application has kept: where not, it must begin anew. */
-  get isStateKept(): boolean {
-    return this.#replica.isStateKept
   }
   /** Last index that is flushed here. */
   get stableIndex(): number {

@@ -10,7 +10,7 @@ import type { Campaign } from './campaign.ts'
 import { membersOf } from './configuration.ts'
 import type { Entry } from './entry.ts'
 import { invariant } from './errors.ts'
-import { isPartOf, type KeptState } from './kept-state.ts'
+import { isPartOf } from './kept-state.ts'
 import { Leadership } from './leadership.ts'
 import { RaftLog } from './log.ts'
 import type { AppendReply, Message } from './message.ts'
@@ -110,13 +110,7 @@ export class Replica {
   #voteIncarnation: number
   #leader: NodeId | undefined
 
-  constructor(
-    options: RaftOptions,
-    found: FoundLog,
-    snapshots: SnapshotStore,
-    nowMs: number,
-    kept: KeptState | undefined,
-  ) {
+  constructor(options: RaftOptions, found: FoundLog, snapshots: SnapshotStore, nowMs: number) {
     this.options = options
     this.self = options.identity.id
     this.snapshots = snapshots
@@ -127,8 +121,8 @@ export class Replica {
     this.#term = term
     this.#vote = vote
     this.#voteIncarnation = voteIncarnation
+    const { configuration, maxTailBytes, kept } = options
     this.isStateKept = kept !== undefined && isPartOf(kept, found, snapshots.latest)
-    const { configuration, maxTailBytes } = options
     const application = kept && { from: this.isStateKept ? kept.index : 0 }
     this.log = new RaftLog(found, snapshots.latest, configuration, maxTailBytes, application)
     this.outbox = new Outbox(term)

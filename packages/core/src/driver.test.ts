@@ -7,6 +7,7 @@ import { checksum, configurationOf, entriesOf, incarnationOf } from '../test/sub
 import type { Application, RaftHandle, StateLoader } from './application.ts'
 import { NodeDriver } from './driver.ts'
 import type { ControlOutcome, NodeEvent } from './event.ts'
+import type { KeptState } from './kept-state.ts'
 import type { Message } from './message.ts'
 import { type RaftKnobs, resolveRaftKnobs } from './options.ts'
 import type { RefusedProposal } from './proposal.ts'
@@ -20,6 +21,7 @@ const utf8 = new TextEncoder()
 interface Found {
   readonly disk: MemoryDisk
   readonly snapshots: MemorySnapshots
+  readonly kept?: KeptState
 }
 
 /** A node whose every call to the outside is written down. */
@@ -35,11 +37,13 @@ class Recorded implements Application<string> {
   deadlineMs: number | undefined
   /** What {@link save} gives. */
   state = [Uint8Array.of(1, 2, 3), Uint8Array.of(4)]
+  readonly kept: KeptState | undefined
 
   constructor(voters: number, log: readonly number[] = [], given: Partial<RaftKnobs> = {}, found?: Found) {
     const hardState = { term: log.at(-1) ?? 0, vote: '', voteIncarnation: 0 }
     this.disk = found?.disk ?? new MemoryDisk(contentOf(hardState, entriesOf(log)))
     this.snapshots = found?.snapshots ?? new MemorySnapshots()
+    this.kept = found?.kept
     const persist = this.disk.persist.bind(this.disk)
     this.disk.persist = (request: PersistRequest): void => {
       this.calls.push('persist')
@@ -48,7 +52,8 @@ class Recorded implements Application<string> {
     const identity = { clusterId: 'test', group: 1, id: 'a', incarnation: incarnationOf('a'), boot: 1 }
     const knobs = resolveRaftKnobs({ snapshotEntries: 0, snapshotBytes: 0, ...given })
     const others = { identity, configuration: configurationOf(voters), random: seededRandom(1), checksum }
-    const core = new RaftCore({ ...knobs, ...others }, this.disk, this.snapshots, 0)
+    const { kept } = this
+    const core = new RaftCore({ ...knobs, ...others, kept }, this.disk, this.snapshots, 0)
     const send = (messages: readonly Message[]): void =>
       void this.calls.push(`send ${messages.map(({ kind, to }) => `${kind}>${to}`)}`)
     const clock = { nowMs: () => this.nowMs }
@@ -93,6 +98,9 @@ class Recorded implements Application<string> {
       chunk: (bytes) => void this.calls.push(`chunk ${bytes}`),
       end: () => void this.calls.push('loaded'),
     }
+  }
+  discard(): void {
+    this.calls.push('discard')
   }
   flush(): void {
     this.calls.push('flush')
@@ -336,4 +344,45 @@ test('the host is told of the configuration in effect whenever it changes', () =
   )
   node.turn(node.written())
   assert.deepEqual(node.outcomes.at(-1), { id: 3, error: undefined })
+})
+
+/** A node that finds three entries of its own, with a snapshot of the first `snapshot` of them. */
+function foundWith(kept: KeptState, snapshot: number, lastIndex = 3): Recorded {
+  const hardState = { term: 1, vote: '', voteIncarnation: 0 }
+  const disk = new MemoryDisk(contentOf(hardState, entriesOf([1, 1, 1].slice(0, lastIndex))))
+  const snapshots = new MemorySnapshots()
+  const place = { term: 1, timeMs: 0, configuration: configurationOf(1), configurationIndex: 0 }
+  if (snapshot > 0) snapshots.put({ index: snapshot, ...place }, Uint8Array.of(7))
+  return new Recorded(1, [], { snapshotEntries: 3 }, { disk, snapshots, kept })
+}
+
+test('an application with its state on the disk goes on from it, and no snapshot is loaded', () => {
+  const node = foundWith({ index: 2, term: 1, timeMs: 5 }, 1)
+  assert.deepEqual([node.calls, node.driver.applied], [[], 2])
+  assert.deepEqual(node.turn(), ['gather', 'follower', 'flush'])
+  node.turn({ kind: 'control', id: 0, command: { kind: 'campaign' } })
+  node.turn(node.written())
+  assert.deepEqual(node.turn(node.written()), ['gather', 'apply 3', 'flush'])
+  // Two since the snapshot: with the one that had been applied before, it is time for another.
+  assert.deepEqual(node.turn(), ['gather', 'apply 4', 'save', 'flush'])
+})
+
+test('a state on the disk that the snapshot is ahead of begins anew, with the snapshot', () => {
+  const node = foundWith({ index: 1, term: 1, timeMs: 5 }, 2)
+  assert.deepEqual([node.calls, node.driver.applied], [['discard'], 0])
+  assert.deepEqual(node.turn(), ['gather', 'follower', 'load', 'chunk 7', 'loaded', 'flush'])
+  assert.equal(node.driver.applied, 2)
+})
+
+test('a state on the disk that is ahead of the log begins anew, with the first entry', () => {
+  const node = foundWith({ index: 3, term: 1, timeMs: 5 }, 0, 2)
+  assert.deepEqual([node.calls, node.driver.applied], [['discard'], 0])
+})
+
+test('a state on the disk stays where the snapshot is lost, until another one comes', () => {
+  const hardState = { term: 1, vote: '', voteIncarnation: 0 }
+  const disk = new MemoryDisk({ hardState, base: { index: 2, term: 1 }, entries: entriesOf([1], 3) })
+  const kept = { index: 3, term: 1, timeMs: 5 }
+  const node = new Recorded(3, [], {}, { disk, snapshots: new MemorySnapshots(), kept })
+  assert.deepEqual([node.calls, node.driver.core.damaged], [[], [{ from: 1, to: 2 }]])
 })

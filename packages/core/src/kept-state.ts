@@ -28,6 +28,7 @@ export function isPartOf(
 
 /** Otherwise the log will be reset to the snapshot. A damaged entry agrees with everything. */
 function goesOnFrom(log: LogReader, { index, term }: SnapshotMeta): boolean {
+  if (index > log.lastIndex) return false
   const found = log.termAt(index)
-  return index <= log.lastIndex && (found === undefined || found === term)
+  return found === undefined || found === term
 }

@@ -5,6 +5,7 @@ import {
   encodeConfiguration,
   encodeEntry,
   type HardState,
+  type KeptState,
   type Member,
   type Message,
   type NodeId,
@@ -91,6 +92,8 @@ export interface SubjectOptions {
   /** What the log begins with. @default that many voters */
   readonly configuration?: Configuration
   readonly random?: Random
+  /** What its application has on the disk. */
+  readonly kept?: KeptState
 }
 
 /** One core, node `a`, with its disk: the test plays the others, the clock and the flush. */
@@ -118,6 +121,7 @@ export class Subject {
       configuration: given.configuration ?? configurationOf(voters),
       random,
       checksum,
+      kept: given.kept,
     }
     this.core = new RaftCore(raftOptions, this.disk, this.snapshots, this.nowMs)
   }

@@ -45,7 +45,7 @@ class MemoryView implements StorageView {
 
   *entries({ from, after, to, reverse, limit }: StorageRange = {}): Iterable<StorageEntry> {
     invariant(this.#isOpen, 'a read of a view that is closed')
-    const start = from && nameOf(from)
+    const start = after === undefined && from !== undefined ? nameOf(from) : undefined
     const behind = after && nameOf(after)
     const end = to && nameOf(to)
     const names = [...this.content.keys()].sort((left, right) => (left < right ? -1 : 1))

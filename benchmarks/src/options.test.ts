@@ -7,6 +7,7 @@ const values: ClusterValues = {
   nodes: 3,
   durability: 'flush-before-ack',
   data: undefined,
+  storage: 'memory',
   seed: 1,
   'linger-ms': undefined,
   'max-batch-bytes': undefined,

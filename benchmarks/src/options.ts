@@ -19,6 +19,12 @@ export const clusterOptionTable = {
     default: 'flush-before-ack',
     help: 'when a write counts as stored',
   },
+  storage: {
+    kind: 'choice',
+    choices: ['memory', 'disk'],
+    default: 'memory',
+    help: 'where kv keeps its state',
+  },
   data: {
     kind: 'text',
     placeholder: 'DIR',
@@ -91,9 +97,13 @@ export function clusterOptions(
 ): ClusterOptions & { readonly durability: Durability } {
   const given = <Value>(name: string, value: Value | undefined): Record<string, Value> =>
     value === undefined ? {} : { [name]: value }
+  const isOnDisk = values.storage === 'disk'
+  if (isOnDisk && machine !== 'kv')
+    throw invalidOption('--storage', 'disk', `memory, with --machine ${machine}`)
   return {
     nodes: values.nodes,
     machine,
+    ...given('machineOptions', isOnDisk ? { storage: 'disk' } : undefined),
     durability: values.durability,
     seed: values.seed,
     raft: {

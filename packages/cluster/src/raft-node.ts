@@ -30,6 +30,7 @@ import {
   type ClientEvent,
   createMachine,
   Gateway,
+  type GatewayOptions,
   type MachineDefinition,
   ReplicatedMachine,
   storagePlaceOf,
@@ -74,6 +75,8 @@ const BULK: ReadonlySet<MessageKind> = new Set([
   'snapshotChunk',
   'repairReply',
 ])
+
+const MOST_BATCH_BYTES_ON_DISK = 256 << 10
 
 const LANES = ['control', 'urgent', 'replication', 'clients'] as const
 
@@ -142,7 +145,7 @@ export class RaftNode implements NodeControl {
     })
     this.#state = this.#openState(definition)
     this.#machine = this.#makeMachine(definition)
-    this.#gateway = new Gateway(this.#machine, codec, birth.gateway, hrtimeMs)
+    this.#gateway = new Gateway(this.#machine, codec, this.#gatewayOptions(), hrtimeMs)
     this.#transport = new PortTransport(identity, {
       message: (message) => {
         this.#mailbox.push(BULK.has(message.kind) ? 'replication' : 'urgent', { kind: 'peer', message })
@@ -215,6 +218,14 @@ export class RaftNode implements NodeControl {
     })
     if (state.givenUp !== undefined) this.#log('warn', 'state is built again', { reason: state.givenUp })
     return state
+  }
+
+  /** An entry is applied within one turn, and heartbeats wait behind it: on the disk it must not be as large as in memory. */
+  #gatewayOptions(): GatewayOptions {
+    const { gateway } = this.#birth
+    if (this.#state === undefined) return gateway
+    const maxBatchBytes = Math.min(gateway.maxBatchBytes, MOST_BATCH_BYTES_ON_DISK)
+    return { ...gateway, maxBatchBytes }
   }
 
   #makeMachine(definition: MachineDefinition): ReplicatedMachine {

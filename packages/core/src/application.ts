@@ -53,9 +53,9 @@ export interface Application<ClientEvent> {
   /** Begins to replace the state by that of everything up to `position`; nothing is applied until its end. */
   load(position: KeptState): StateLoader
   /** Where the state is on the disk: what it stands for. The core gets it as `RaftOptions.kept`. */
-  readonly kept?: KeptState | undefined
+  readonly kept: KeptState | undefined
   /** The state that was kept is none that the log goes on from: it begins anew, empty. */
-  discard?(): void
+  discard(): void
   /** Reads that may be answered as soon as their index is applied, and reads that may not. */
   reads(granted: readonly ReadGrant[], refused: readonly number[]): void
   /** The leader did not take forwarded proposals. */

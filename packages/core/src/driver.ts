@@ -75,7 +75,7 @@ export class NodeDriver<ClientEvent> {
       return this.#snapshotter.startFrom(kept)
     }
     // Where the snapshot is lost nothing is applied before another one comes: until then this may be the last state there is.
-    if (core.baseIndex <= (snapshots.latest?.index ?? 0)) application.discard?.()
+    if (core.baseIndex <= (snapshots.latest?.index ?? 0)) application.discard()
   }
 
   /** Index of the last entry that the application was given, or that the snapshot it was given stands for. */

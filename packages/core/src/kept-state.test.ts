@@ -93,3 +93,17 @@ test('a crash between the end of a load and the reset of the log is gone on from
   const { install, persist } = subject.turn()
   assert.deepEqual([install, persist?.reset, subject.core.commitIndex], [undefined, { index: 7, term: 8 }, 7])
 })
+
+test('a snapshot that mends the log does not replace a state that is ahead of it', () => {
+  const disk = diskOf([1, 1, 1, 1])
+  disk.damaged = [{ from: 2, to: 2 }]
+  const subject = new Subject({ disk, kept: keptAt(4, 1) })
+  const { snapshots, core } = subject
+  const meta = new MemorySnapshots().put({ index: 3, term: 1, ...place }, Uint8Array.of(1))
+  subject.receive('b', { kind: 'snapshotOffer', term: 9, meta, isLeader: false }).turn()
+  const chunk = { index: 3, checksum: meta.checksum, offset: 0, data: Uint8Array.of(1) }
+  subject.receive('b', { kind: 'snapshotChunk', term: 9, ...chunk }).turn()
+  assert.equal(snapshots.latest?.index, 3)
+  const { install } = subject.tellSnapshots().turn()
+  assert.deepEqual([install, core.damaged, core.baseIndex, core.commitIndex], [undefined, [], 3, 4])
+})

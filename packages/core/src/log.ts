@@ -17,6 +17,9 @@ import type { LogReader } from './ports.ts'
 import type { LogPosition } from './ready.ts'
 import type { Configuration, IndexRange, SnapshotMeta } from './types.ts'
 
+/** A write costs an application on the disk some 10 µs: with small commands this is a turn of some tens of milliseconds. */
+const MOST_APPLIED_ON_DISK_BYTES = 256 << 10
+
 export class RaftLog {
   readonly configurations: ConfigurationHistory
   readonly damage: Damage
@@ -199,7 +202,9 @@ export class RaftLog {
   /** The next committed entries, each handed out once. Then lets go of what memory need not hold. */
   takeCommitted(maxBytes: number): Entry[] {
     if (!this.hasCommitted) return []
-    const entries = this.read(this.#handedOut + 1, this.#mayHandOut, maxBytes)
+    const isOnDisk = this.#handsOut === 'flushed'
+    const mostBytes = isOnDisk ? Math.min(maxBytes, MOST_APPLIED_ON_DISK_BYTES) : maxBytes
+    const entries = this.read(this.#handedOut + 1, this.#mayHandOut, mostBytes)
     this.#handedOut += entries.length
     this.#trim()
     return entries

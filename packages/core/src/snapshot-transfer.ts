@@ -222,7 +222,9 @@ export class SnapshotTransfer {
     const agrees = log.matches(meta.index, meta.term)
     if (agrees && !mends) return log.commitTo(meta.index)
     replica.metrics.snapshotsInstalled++
-    this.#install = meta
+    // A state that was kept may be ahead of damage: then the snapshot only stands for the log.
+    const isApplied = replica.isStateKept && meta.index <= log.handedOut
+    if (!isApplied) this.#install = meta
     this.#enterTermOf(meta)
     // A damaged entry agrees with everything: what follows it was acknowledged, and must not be cut (see repair.ts).
     if (agrees || (log.damage.includes(meta.index) && meta.index <= log.lastIndex)) {

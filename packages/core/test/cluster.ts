@@ -23,6 +23,7 @@ export type Request = { readonly command: string } | { readonly read: number }
 /** A state machine that keeps what it was given. */
 class Recorder implements Application<Request> {
   readonly deadlineMs = undefined
+  readonly kept = undefined
   readonly applied: Entry[] = []
   readonly granted: ReadGrant[] = []
   #commands: string[] = []
@@ -35,6 +36,7 @@ class Recorder implements Application<Request> {
     if ('command' in request) this.#commands.push(request.command)
     else this.#reads.push(request.read)
   }
+  discard(): void {}
   gather(raft: RaftHandle): void {
     for (const id of this.#reads) raft.readIndex(id, false)
     this.#reads = []

@@ -73,6 +73,12 @@ export class CheckedApplication implements Application<ClientEvent> {
   get hasWaiting(): boolean {
     return this.#inner.hasWaiting
   }
+  get kept(): KeptState | undefined {
+    return this.#inner.kept
+  }
+  discard(): void {
+    this.#inner.discard()
+  }
   client(event: ClientEvent): void {
     this.#inner.client(event)
   }

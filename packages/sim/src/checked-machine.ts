@@ -1,3 +1,4 @@
+import type { MachineStorage, StateLoader } from '@troupe/core'
 import type { BatchResults, CommandMeta, StateMachine } from '@troupe/machines'
 import { crc32 } from '@troupe/wire'
 
@@ -10,12 +11,18 @@ const HEADER_BYTES = 16
 export class CheckedMachine implements StateMachine {
   readonly #inner: StateMachine
   readonly #onRun: OnRun
+  /** On the disk only: in memory the ways without them are run. */
+  readonly beginSave?: () => Iterator<Uint8Array>
+  readonly beginLoad?: (draft?: MachineStorage) => StateLoader
   #count = 0
   #digest = 0
 
-  constructor(inner: StateMachine, onRun: OnRun) {
+  constructor(inner: StateMachine, onRun: OnRun, isOnDisk: boolean) {
     this.#inner = inner
     this.#onRun = onRun
+    if (!isOnDisk) return
+    this.beginSave = () => this.#beginSave()
+    this.beginLoad = (draft) => this.#beginLoad(draft)
   }
 
   /** Payloads run. */
@@ -41,12 +48,24 @@ export class CheckedMachine implements StateMachine {
     return this.#inner.query(query)
   }
 
-  save(): Iterable<Uint8Array> {
+  /** How many and the digest, as bytes. */
+  header(): Uint8Array {
     const header = new Uint8Array(HEADER_BYTES)
     const view = new DataView(header.buffer)
     view.setFloat64(0, this.#count, true)
     view.setUint32(8, this.#digest, true)
-    return chain(header, this.#inner.save())
+    return header
+  }
+
+  /** What {@link header} gave; nothing in a new machine. */
+  restore(header: Uint8Array = new Uint8Array(HEADER_BYTES)): void {
+    const view = new DataView(header.buffer, header.byteOffset, HEADER_BYTES)
+    this.#count = view.getFloat64(0, true)
+    this.#digest = view.getUint32(8, true)
+  }
+
+  save(): Iterable<Uint8Array> {
+    return chain(this.header(), this.#inner.save())
   }
 
   load(chunks: Iterable<Uint8Array>): void {
@@ -59,10 +78,41 @@ export class CheckedMachine implements StateMachine {
       bytes.set(chunk, offset)
       offset += chunk.byteLength
     }
-    const view = new DataView(bytes.buffer)
-    this.#count = view.getFloat64(0, true)
-    this.#digest = view.getUint32(8, true)
+    this.restore(bytes)
     this.#inner.load([bytes.subarray(HEADER_BYTES)])
+  }
+
+  #beginSave(): Iterator<Uint8Array> {
+    const inner = this.#inner.beginSave?.() as Iterator<Uint8Array>
+    let header: Uint8Array | undefined = this.header()
+    return {
+      next: () => {
+        if (header === undefined) return inner.next()
+        const value = header
+        header = undefined
+        return { done: false, value }
+      },
+      return: () => inner.return?.() ?? { done: true, value: undefined },
+    }
+  }
+
+  /** The header may come in pieces. */
+  #beginLoad(draft: MachineStorage | undefined): StateLoader {
+    const inner = this.#inner.beginLoad?.(draft) as StateLoader
+    const header = new Uint8Array(HEADER_BYTES)
+    let headerBytes = 0
+    return {
+      chunk: (bytes) => {
+        const taken = bytes.subarray(0, HEADER_BYTES - headerBytes)
+        header.set(taken, headerBytes)
+        headerBytes += taken.byteLength
+        if (bytes.byteLength > taken.byteLength) inner.chunk(bytes.subarray(taken.byteLength))
+      },
+      end: () => {
+        inner.end()
+        this.restore(header)
+      },
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Checksum, PersistRequest, SnapshotMeta } from '@troupe/core'
+import type { MemoryState } from '@troupe/machines'
 import { demand } from './contract.ts'
 import type { Dice } from './dice.ts'
 import { MemoryLog } from './memory-log.ts'
@@ -21,6 +22,8 @@ export interface DiskOwner {
 export class MemoryDisk {
   readonly log = new MemoryLog()
   readonly snapshots: MemorySnapshots
+  /** What a machine on the disk has committed: not flushed, but there unless the computer itself was restarted. */
+  state: MemoryState | undefined
   /** How many times slower than usual. */
   slowness = 1
   /** The next flush fails, and every one after it. */

@@ -128,6 +128,8 @@ export interface Plan {
   readonly network: NetworkSpeed
   readonly hints: HintChances
   readonly disk: DiskSpeed
+  /** Whether the machines keep their state on the disk. @default false */
+  readonly stateOnDisk?: boolean | undefined
   readonly turn: TurnSpeed
   readonly workload: Workload
   /** What happens to frames on all links while the weather is bad. */
@@ -252,6 +254,8 @@ export function planOf({
     downMs: dice.magnitude(20, 3000),
     exceedBudget,
     interleaving,
+    // The last one that is drawn: the others are what they were without it.
+    stateOnDisk: dice.chance(0.3),
   }
   return calm ? calmed(plan) : withForwarding(plan)
 }

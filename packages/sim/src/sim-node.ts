@@ -7,6 +7,7 @@ import {
   type ControlCommand,
   type ControlOutcome,
   type Identity,
+  type KeptState,
   type Message,
   NodeDriver,
   type NodeEvent,
@@ -27,8 +28,9 @@ import {
 import { codec, crc32 } from '@troupe/wire'
 import { CheckedApplication } from './checked-application.ts'
 import { CheckedMachine } from './checked-machine.ts'
+import { CheckedStorage } from './checked-storage.ts'
 import type { Connection } from './connection.ts'
-import { Violation } from './contract.ts'
+import { demand, Violation } from './contract.ts'
 import type { Coverage } from './coverage.ts'
 import type { Dice } from './dice.ts'
 import { type DiskOwner, MemoryDisk } from './memory-disk.ts'
@@ -47,6 +49,7 @@ export interface NodeSettings {
   readonly gateway: GatewayOptions
   readonly sessions: SessionLimits
   readonly disk: DiskSpeed
+  readonly stateOnDisk?: boolean | undefined
   readonly turn: TurnSpeed
 }
 
@@ -69,11 +72,14 @@ export interface NodeHost {
 interface NodeLife extends Life {
   readonly machine: CheckedMachine
   readonly replica: ReplicatedMachine
+  readonly storage: CheckedStorage | undefined
 }
 
 const MIN_ALARM_MS = 0.001
 const CLUSTER_ID = 'sim'
 const INCARNATIONS = 1000
+/** Of all crashes. */
+const POWER_LOSS = 0.2
 
 export class SimNode implements NodeView, DiskOwner {
   readonly id: string
@@ -161,17 +167,15 @@ export class SimNode implements NodeView, DiskOwner {
     const identity: Identity = { clusterId: CLUSTER_ID, group: GROUP, id, incarnation, boot }
     const electionPriority = settings.priorities[this.index] ?? 100
     const random = noiseAt(scheduler, settings.seed, places.core + this.index)
+    const { machine, replica, storage } = this.#newReplica()
+    const { kept } = replica
+    if (kept !== undefined) this.#checkKept(kept)
     const core = new RaftCore(
-      { ...settings.knobs, electionPriority, identity, configuration, random, checksum: crc32 },
+      { ...settings.knobs, electionPriority, identity, configuration, random, checksum: crc32, kept },
       disk.log,
       disk.snapshots,
       clock.nowMs(),
     )
-    const context = { codec, checksum: crc32, options: {} }
-    const onRun = (count: number, digest: number, payload: Uint8Array): void =>
-      this.#host.ran(this, count, digest, payload)
-    const machine = new CheckedMachine(kvMachine.create(context), onRun)
-    const replica = new ReplicatedMachine(machine, codec, settings.sessions)
     const application = new CheckedApplication(
       new Gateway(replica, codec, settings.gateway, () => clock.nowMs()),
       {
@@ -193,7 +197,27 @@ export class SimNode implements NodeView, DiskOwner {
     })
     this.#busyUntilMs = scheduler.nowMs
     this.#alarmMs = Number.POSITIVE_INFINITY
-    return { core, driver, machine, replica }
+    return { core, driver, machine, replica, storage }
+  }
+
+  #newReplica(): Pick<NodeLife, 'machine' | 'replica' | 'storage'> {
+    const { settings } = this.#host
+    const storage = settings.stateOnDisk === true ? new CheckedStorage(this.disk.state) : undefined
+    const context = { codec, checksum: crc32, options: {}, storage: storage?.machine }
+    const onRun = (count: number, digest: number, payload: Uint8Array): void =>
+      this.#host.ran(this, count, digest, payload)
+    const machine = new CheckedMachine(kvMachine.create(context), onRun, storage !== undefined)
+    storage?.watch(machine)
+    return { machine, replica: new ReplicatedMachine(machine, codec, settings.sessions, storage), storage }
+  }
+
+  /** A state on the disk stands for nothing that is not flushed. */
+  #checkKept({ index, term }: KeptState): void {
+    const { log, snapshots, isWhole } = this.disk
+    if (!isWhole || index <= (snapshots.latest?.index ?? 0)) return
+    demand(index <= log.lastIndex && log.termAt(index) === term, 'kept state', () => {
+      return `${this.id} has applied ${index} of ${term}, flushed is ${log.lastIndex}`
+    })
   }
 
   /** Loses all but what is flushed. Harmless on a node that is down. */
@@ -202,6 +226,7 @@ export class SimNode implements NodeView, DiskOwner {
     const { coverage } = this.#host
     coverage.crashes++
     if (this.disk.log.waiting.some(({ entries }) => entries.length > 0)) coverage.lostWrites++
+    this.#keepState(this.life)
     this.life = undefined
     this.#inbox.length = 0
     this.disk.crash()
@@ -210,6 +235,12 @@ export class SimNode implements NodeView, DiskOwner {
     for (const answer of [...this.#controls.values()]) answer(undefined)
     this.#controls.clear()
     this.#host.observe({ kind: 'crashed', node: this })
+  }
+
+  /** Some crashes are of the whole computer: the state is given up then. */
+  #keepState({ storage }: NodeLife): void {
+    if (storage !== undefined)
+      this.disk.state = this.#dice.next() < POWER_LOSS ? undefined : storage.committed
   }
 
   /** An empty directory in the place of this one: whoever starts from it is another member. */

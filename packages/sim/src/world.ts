@@ -370,8 +370,8 @@ export class World
 }
 
 function settingsOf(plan: Plan): NodeSettings {
-  const { seed, knobs, priorities, gateway, sessions, disk, turn } = plan
-  return { seed, knobs, priorities, gateway, sessions, disk, turn }
+  const { seed, knobs, priorities, gateway, sessions, disk, stateOnDisk, turn } = plan
+  return { seed, knobs, priorities, gateway, sessions, disk, stateOnDisk, turn }
 }
 
 function bootstrapOf({ voters, learners }: Plan): Configuration {

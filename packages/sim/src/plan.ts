@@ -128,8 +128,8 @@ export interface Plan {
   readonly network: NetworkSpeed
   readonly hints: HintChances
   readonly disk: DiskSpeed
-  /** Whether the machines keep their state on the disk. @default false */
-  readonly stateOnDisk?: boolean | undefined
+  /** Whether the machines keep their state on the disk. */
+  readonly stateOnDisk: boolean
   readonly turn: TurnSpeed
   readonly workload: Workload
   /** What happens to frames on all links while the weather is bad. */
@@ -184,6 +184,7 @@ export const plainPlan: Plan = {
   network: { delayMs: 0.5, jitterMs: 0 },
   hints: { silentCrash: 0, exitTold: 1 },
   disk: { flushMs: 1, jitterMs: 0, bytesPerMs: 1e6 },
+  stateOnDisk: false,
   turn: { leastMs: 0.05, jitterMs: 0 },
   workload: {
     clients: 1,

@@ -49,7 +49,7 @@ export interface NodeSettings {
   readonly gateway: GatewayOptions
   readonly sessions: SessionLimits
   readonly disk: DiskSpeed
-  readonly stateOnDisk?: boolean | undefined
+  readonly stateOnDisk: boolean
   readonly turn: TurnSpeed
 }
 
@@ -202,7 +202,7 @@ export class SimNode implements NodeView, DiskOwner {
 
   #newReplica(): Pick<NodeLife, 'machine' | 'replica' | 'storage'> {
     const { settings } = this.#host
-    const storage = settings.stateOnDisk === true ? new CheckedStorage(this.disk.state) : undefined
+    const storage = settings.stateOnDisk ? new CheckedStorage(this.disk.state) : undefined
     const context = { codec, checksum: crc32, options: {}, storage: storage?.machine }
     const onRun = (count: number, digest: number, payload: Uint8Array): void =>
       this.#host.ran(this, count, digest, payload)

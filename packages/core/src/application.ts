@@ -1,7 +1,7 @@
 /** What stands on the log, as the driver sees it: client protocol, sessions, state machine. */
 import type { Entry } from './entry.ts'
-import type { ProposalRefusal, RefusedProposal } from './proposal.ts'
 import type { KeptState } from './kept-state.ts'
+import type { ProposalRefusal, RefusedProposal } from './proposal.ts'
 import type { ReadGrant, RoleChange } from './ready.ts'
 import type { NodeId } from './types.ts'
 

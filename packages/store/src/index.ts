@@ -9,15 +9,15 @@ export { describeFileSystem, type FileSystem } from './file-system.ts'
 export type { LmdbDamage } from './lmdb-file/damage-list.ts'
 export { type LmdbFileReport, type LmdbReadOptions, readLmdbFile } from './lmdb-file/read-lmdb-file.ts'
 export type { ItemVisitor } from './lmdb-file/tree-walk.ts'
-export { defaultLogLimits, type LogLimits, resolveLogLimits } from './log-limits.ts'
-export { type FoundLog, type FoundSegment, type Problem, scanLog, WITNESS_FILE } from './log-scan.ts'
-export { type FoundWitness, type Remembered, readWitness } from './log-witness.ts'
 export {
   type LmdbMachineStorage,
   type LmdbMachineStorageOptions,
   openLmdbMachineStorage,
   type StateIdentity,
 } from './lmdb-machine-storage.ts'
+export { defaultLogLimits, type LogLimits, resolveLogLimits } from './log-limits.ts'
+export { type FoundLog, type FoundSegment, type Problem, scanLog, WITNESS_FILE } from './log-scan.ts'
+export { type FoundWitness, type Remembered, readWitness } from './log-witness.ts'
 export { type MemoryLogStoreOptions, openMemoryLogStore, type Scheduler } from './memory-log-store.ts'
 export { type MemorySnapshotStoreOptions, openMemorySnapshotStore } from './memory-snapshot-store.ts'
 export {

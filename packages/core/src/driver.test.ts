@@ -386,3 +386,25 @@ test('a state on the disk stays where the snapshot is lost, until another one co
   const node = new Recorded(3, [], {}, { disk, snapshots: new MemorySnapshots(), kept })
   assert.deepEqual([node.calls, node.driver.core.damaged], [[], [{ from: 1, to: 2 }]])
 })
+
+test('a full disk refuses what clients propose, until it has space', () => {
+  const node = leaderOfOne()
+  node.turn({ kind: 'diskSpace', isFull: true })
+  assert.equal(node.driver.core.proposalRefusal, 'NO_SPACE')
+  assert.ok(!node.turn({ kind: 'client', event: 'x' }).includes('persist'))
+  node.turn({ kind: 'diskSpace', isFull: false })
+  assert.ok(node.turn({ kind: 'client', event: 'y' }).includes('persist'))
+})
+
+test('a log that is proven to be rolled back is told to the store, and takes the node down before anything leaves', () => {
+  const node = new Recorded(3, [1, 1])
+  const forgotten: number[] = []
+  node.disk.forgotten = (to) => void forgotten.push(to)
+  const from = { from: 'b', fromIncarnation: incarnationOf('b'), fromBoot: 1 }
+  const to = { to: 'a', toIncarnation: incarnationOf('a'), toBoot: 0 }
+  const message: Message = { kind: 'heartbeat', ...from, ...to, term: 1, commit: 5, round: 1 }
+  const isProof = { code: 'STORAGE_DAMAGED', message: /ends at 2, .* up to 5/ }
+  assert.throws(() => node.turn({ kind: 'client', event: 'x' }, { kind: 'peer', message }), isProof)
+  assert.deepEqual(forgotten, [5])
+  assert.deepEqual(node.calls, ['client x', 'gather'])
+})

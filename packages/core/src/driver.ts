@@ -9,6 +9,7 @@
 import type { Application } from './application.ts'
 import { Controls } from './controls.ts'
 import type { Checksum, Entry } from './entry.ts'
+import { RaftError } from './errors.ts'
 import type { ControlOutcome, NodeEvent } from './event.ts'
 import { Installation } from './installation.ts'
 import { isPartOf } from './kept-state.ts'
@@ -144,6 +145,7 @@ export class NodeDriver<ClientEvent> {
 
   /** In the order that ready.ts demands. Messages of a turn leave together, one frame per peer. */
   #processReady(ready: Ready): void {
+    if (ready.forgotten !== undefined) this.#forget(ready.forgotten)
     const { store, snapshots, transport, application } = this.#parts
     if (ready.persist !== undefined) {
       this.#persisting.push(ready.persist)
@@ -165,6 +167,14 @@ export class NodeDriver<ClientEvent> {
     if (ready.proposalsRefused.length > 0) application.forwardRefused(ready.proposalsRefused)
     if (ready.snapshotWanted) this.#snapshotter.want()
     if (!this.#installation.isUnderWay) this.#snapshotter.work(this.core)
+  }
+
+  /** Nothing leaves any more: the next start finds damage in the place of what is missing, and has it repaired. */
+  #forget(to: number): never {
+    const { store } = this.#parts
+    const reason = `the log ends at ${store.lastIndex}, its leader proves that it went up to ${to}`
+    store.forgotten(to)
+    throw new RaftError('STORAGE_DAMAGED', reason, { path: '', reason })
   }
 
   #install({ install }: Ready): void {

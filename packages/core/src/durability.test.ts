@@ -206,6 +206,7 @@ test('a drain without events asks for nothing', () => {
   subject.turn()
   const ready = subject.turn()
   assert.deepEqual(ready, {
+    forgotten: undefined,
     persist: undefined,
     snapshotWrites: [],
     messages: [],

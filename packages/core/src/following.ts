@@ -26,8 +26,18 @@ export class Following {
   handleHeartbeat(message: Heartbeat): void {
     const replica = this.#replica
     this.followLeader(message)
-    if (!replica.isDamaged) replica.log.commitTo(Math.min(message.commit, replica.log.lastIndex))
+    if (!replica.isDamaged) this.#commitTo(message.commit)
     replica.reply({ kind: 'heartbeatReply', ...replica.replyTo(message), round: message.round })
+  }
+
+  /**
+   * A heartbeat commits no more than this very incarnation has acknowledged in this term, so has flushed, and that a
+   * leader never has to take back (§5.3). Where the log ends before, its disk was rolled back by somebody.
+   */
+  #commitTo(commit: number): void {
+    const { log, forgotten = 0 } = this.#replica
+    if (commit <= log.lastIndex) log.commitTo(commit)
+    else this.#replica.forgotten = Math.max(forgotten, commit)
   }
 
   handleAppendRequest(message: AppendRequest): void {

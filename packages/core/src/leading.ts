@@ -159,7 +159,9 @@ export class Leading {
     leadership.lease.sent(round, nowMs)
     for (const [id, progress] of leadership.peers) {
       const commit = Math.min(progress.match, log.committed)
-      outbox.sendNow({ kind: 'heartbeat', ...this.#replica.to(id), commit, round })
+      // A namesake must not take for its own what the member has acknowledged.
+      const envelope = { ...this.#replica.to(id), toIncarnation: progress.incarnation }
+      outbox.sendNow({ kind: 'heartbeat', ...envelope, commit, round })
       if (progress.state === 'snapshot') this.#events.offerSnapshot(id)
     }
     leadership.lease.confirmed(leadership.quorumRound())

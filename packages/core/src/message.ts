@@ -13,7 +13,7 @@ interface Envelope {
   readonly fromIncarnation: number
   readonly fromBoot: number
   readonly to: NodeId
-  /** In replies: the incarnation that asked. In requests: 0. */
+  /** In replies: the incarnation that asked. In heartbeats: the member's. In other requests: 0. */
   readonly toIncarnation: number
   /** In replies: the boot that asked. In proposals: the one that was heard to lead. In other requests: 0. */
   readonly toBoot: number
@@ -73,7 +73,7 @@ export interface AppendReply extends Envelope {
   readonly hintTerm: number
 }
 
-/** Keeps followers quiet and carries the commit index. Never waits for a disk. */
+/** Keeps followers quiet and carries the commit index, up to what the member has acknowledged. Never waits for a disk. */
 export interface Heartbeat extends Envelope {
   readonly kind: 'heartbeat'
   readonly commit: number

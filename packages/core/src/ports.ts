@@ -54,6 +54,15 @@ export interface LogStore extends LogReader {
   readonly durability: Durability
   readonly metrics: Readonly<StoreMetrics>
   persist(request: PersistRequest): void
+  /**
+   * Peers prove that entries up to `to` were flushed here, beyond `lastIndex`: somebody has put an older state of the
+   * disk in the place of the one that was. Remembered from when this returns, whatever happens then: what is missing is
+   * not taken for a log that ends, but for damage. From the next open on `lastIndex` is at least `to`, and whatever up
+   * to there is not stored is in `damaged`, until repairs, a truncation, a reset or a compaction have taken its place.
+   * Synchronous; the caller goes down after it. What waits to be written is written, or lost as in any crash.
+   * @throws RaftError STORAGE_FAILED where it cannot be written down
+   */
+  forgotten(to: number): void
   /** Waits for what is in flight, then closes. Idempotent. */
   close(): Promise<void>
 }

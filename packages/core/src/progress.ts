@@ -81,7 +81,8 @@ export class Progress {
    * Returns whether to try again at once.
    */
   refused(rejected: number, hint: number): boolean {
-    // It refuses what it has acknowledged: an old answer, or it has lost its data. Do not ask over and over.
+    // It refuses what it has acknowledged: an old answer, or it has lost its data. Do not ask over and over: the next
+    // heartbeat proves it to whoever has (following.ts).
     if (rejected <= this.match || this.state === 'snapshot') return false
     if (this.state === 'replicate') {
       this.becomeProbe()

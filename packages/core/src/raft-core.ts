@@ -401,6 +401,7 @@ export class RaftCore implements RaftHandle {
     const install = this.#transfer.takeInstall()
     const maxBytes = replica.options.maxApplyBytes
     return {
+      forgotten: replica.forgotten,
       persist: replica.takePersist(),
       snapshotWrites: this.#transfer.takeWrites(),
       messages: replica.outbox.takeNow(),

@@ -1,8 +1,9 @@
 /**
  * The core's contract with its host.
  *
- * The host steps every event of a drain into the core and then calls `ready()` once. For each `Ready`, in this
- * order and without awaiting anything in between:
+ * The host steps every event of a drain into the core and then calls `ready()` once. Where `forgotten` is set it tells the
+ * log store, goes down and does nothing else: nothing that this node says can be trusted before it is repaired. For each
+ * other `Ready`, in this order and without awaiting anything in between:
  *
  *   1. hand `persist` to the log store, `snapshotWrites` to the snapshot store;
  *   2. send `messages`;
@@ -78,6 +79,8 @@ export interface SnapshotWrite {
 }
 
 export interface Ready {
+  /** Peers prove that entries up to here were on this disk, which has them no longer: for `LogStore.forgotten`. */
+  readonly forgotten: number | undefined
   readonly persist: PersistRequest | undefined
   readonly snapshotWrites: readonly SnapshotWrite[]
   readonly messages: readonly Message[]

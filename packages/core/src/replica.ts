@@ -97,6 +97,8 @@ export class Replica {
   compactTo: LogPosition | undefined
   /** A peer needs a later snapshot of this node's state than there is. */
   snapshotWanted = false
+  /** Peers prove that entries up to here were flushed by this node, and its log ends before. */
+  forgotten: number | undefined
   /** Whether the disk is refused space: everything handed to it waits, in token order. */
   isDiskFull = false
   /** When it had space again: what waited until then has not been waiting for a disk that hangs. */

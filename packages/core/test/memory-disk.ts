@@ -38,6 +38,9 @@ export class MemoryDisk implements LogStore {
   damaged: IndexRange[] = []
   #waiting: PersistRequest[] = []
   #lastToken = 0
+  /** What was rolled back, and up to where its owner knows of it. */
+  #lost: Entry[] = []
+  #forgottenTo = 0
 
   constructor(content: DiskContent = contentOf(INITIAL_HARD_STATE, [])) {
     this.flushed = content
@@ -105,7 +108,26 @@ export class MemoryDisk implements LogStore {
     this.write(written)
     this.#waiting = []
     this.#lastToken = 0
+    this.#findForgotten()
     this.seen = copyOf(this.flushed)
+  }
+
+  /** Somebody puts an older state in its place, which lacks the last `count` entries. Shows after a {@link crash}. */
+  rollBack(count: number): void {
+    this.#lost = this.flushed.entries.splice(-count)
+  }
+
+  forgotten(to: number): void {
+    this.#forgottenTo = to
+  }
+
+  /** What its owner knows to be missing stands in its place, as damage. */
+  #findForgotten(): void {
+    const found = this.#lost.filter(({ index }) => index > this.lastIndex && index <= this.#forgottenTo)
+    const [first, last] = [found[0], found.at(-1)]
+    if (first === undefined || last === undefined) return
+    this.flushed.entries.push(...found)
+    this.damaged = [...this.damaged, { from: first.index, to: last.index }]
   }
 
   async close(): Promise<void> {}

@@ -38,6 +38,9 @@ class InnerStore implements LogStore {
   persist({ token }: PersistRequest) {
     this.tokens.push(token)
   }
+  forgotten(to: number) {
+    this.tokens.push(-to)
+  }
   close() {
     this.isClosed = true
     return Promise.resolve()
@@ -85,6 +88,8 @@ describe('a store with faults', () => {
       [inner.base, 7, inner.damaged, inner.hardState, inner.durability, inner.metrics],
     )
     assert.deepEqual([store.termAt(4), store.read(1, 2, 3)], [40, []])
+    store.forgotten(9)
+    assert.deepEqual(inner.tokens, [1, -9])
     await store.close()
     assert.ok(inner.isClosed)
   })

@@ -106,6 +106,10 @@ export class FaultyStore implements LogStore, Switchboard<StoreEffect> {
     else this.#inner.persist(request)
   }
 
+  forgotten(to: number): void {
+    this.#inner.forgotten(to)
+  }
+
   add(id: number, effect: StoreEffect): void {
     this.#effects.set(id, effect)
   }

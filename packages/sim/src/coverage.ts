@@ -16,6 +16,7 @@ export interface Coverage {
   wipes: number
   rejoins: number
   flips: number
+  rollbacks: number
   /** Nodes that went down because of what they read from their disk. */
   damageCrashes: number
   storageFailures: number
@@ -51,6 +52,7 @@ export const noCoverage = (): Coverage => ({
   wipes: 0,
   rejoins: 0,
   flips: 0,
+  rollbacks: 0,
   damageCrashes: 0,
   storageFailures: 0,
   configurations: 0,

@@ -16,10 +16,31 @@ export interface BudgetView extends WorldView {
  * voters is left, and no majority is without a voter that holds all that is committed. And one of the others can lead.
  */
 export function mayLose(world: BudgetView, lost: NodeView): boolean {
+  // A log that was rolled back votes as if it had never been longer: until it is whole nothing else may go.
+  if (world.nodes.some((node) => node !== lost && node.disk.log.isRolledBack)) return false
   const isKept = world.liveConfigurations.every(({ voters, outgoing }) =>
     [voters, outgoing].every((half) => half.length === 0 || halfMayLose(world, half, lost)),
   )
   return isKept && canElect(world, lost)
+}
+
+/**
+ * Whether the log of a node may be rolled back behind its back. Unlike a lost one it goes on to vote, and the leader goes on
+ * to count what it has acknowledged: so everything that it loses, committed or not, must be on a majority of others, in each
+ * configuration that may be in effect, and all of them must be whole.
+ */
+export function mayRollBack(world: BudgetView, node: NodeView): boolean {
+  const { lastIndex } = node.disk.log.flushed
+  const term = node.disk.log.flushed.termAt(lastIndex)
+  const holds = (member: Member): boolean => {
+    const flushed = member.id === node.id ? undefined : intactNode(world, member)?.disk.log.flushed
+    if (flushed === undefined) return false
+    return flushed.base.index >= lastIndex || flushed.termAt(lastIndex) === term
+  }
+  if (!node.disk.isWhole) return false
+  return world.liveConfigurations.every(({ voters, outgoing }) =>
+    [voters, outgoing].every((half) => half.length === 0 || half.filter(holds).length * 2 > half.length),
+  )
 }
 
 function halfMayLose(world: BudgetView, half: readonly Member[], lost: NodeView): boolean {

@@ -70,7 +70,7 @@ export class MemoryDisk {
   /** Whether nothing is damaged, and the state can be made from what is there. */
   get isWhole(): boolean {
     const { log, snapshots } = this
-    if (log.flipped.size > 0 || snapshots.isDamaged) return false
+    if (log.isRolledBack || log.flipped.size > 0 || snapshots.isDamaged) return false
     return (snapshots.latest?.index ?? 0) >= log.flushed.base.index
   }
 

@@ -42,6 +42,13 @@ export class MemoryLog implements LogStore {
   #damagedCount = 0
   #lastToken = 0
   isOpen = false
+  /** Flushed entries that somebody has taken away, and up to where there were any; see {@link rollBack}. */
+  #lost: Entry[] = []
+  #rolledBackFrom = 0
+  /** Up to where its owner knows of it. */
+  #forgottenTo = 0
+  /** Whether the present life began with what was lost, as damage. */
+  isProven = false
 
   // ---- what the core reads
 
@@ -100,6 +107,12 @@ export class MemoryLog implements LogStore {
     if (compactTo !== undefined) this.seen.compactTo(compactTo, this.flipped.has(compactTo.index))
   }
 
+  forgotten(to: number): void {
+    const isTrue = this.isRolledBack && to <= this.#rolledBackFrom
+    demand(isTrue, RULE, () => `${to} is said to be forgotten, the log never went further than it does`)
+    this.#forgottenTo = to
+  }
+
   /** A simulated node crashes or goes on: it is never closed. */
   close(): never {
     throw new Violation(RULE, 'a store in memory is not closed')
@@ -112,6 +125,7 @@ export class MemoryLog implements LogStore {
     demand(!this.isOpen, RULE, () => 'opened twice')
     this.isOpen = true
     this.#lastToken = 0
+    this.#findForgotten()
     this.#damaged = rangesOf(this.flipped)
     this.#damagedCount = this.flipped.size
   }
@@ -155,6 +169,38 @@ export class MemoryLog implements LogStore {
     this.#waiting.length = 0
     this.seen = this.flushed.copy()
     this.isOpen = false
+  }
+
+  /** Whether it lacks entries that were taken away, and nothing has come in their place. */
+  get isRolledBack(): boolean {
+    return this.flushed.lastIndex < this.#rolledBackFrom
+  }
+
+  /**
+   * An older state of the disk of a node that is down takes the place of the one that was: the last `count` entries are
+   * gone. Term and vote are as they were, and so is what a snapshot stands for. Whether anything was lost.
+   */
+  rollBack(count: number): boolean {
+    demand(!this.isOpen, RULE, () => 'the log of a running node is rolled back')
+    const { base, lastIndex, entries } = this.flushed
+    const lost = Math.min(count, lastIndex - Math.max(base.index, this.snapshotIndex()))
+    if (lost <= 0) return false
+    this.#rolledBackFrom = lastIndex
+    this.#lost = entries.splice(-lost)
+    this.seen = this.flushed.copy()
+    return true
+  }
+
+  /** What its owner knows to be missing is damage. The entries stand there for those who watch: nobody can read them. */
+  #findForgotten(): void {
+    const { flushed } = this
+    const found = this.#lost.filter(({ index }) => index > flushed.lastIndex && index <= this.#forgottenTo)
+    this.#forgottenTo = 0
+    this.isProven = found.length > 0
+    if (!this.isProven) return
+    flushed.entries.push(...found)
+    for (const { index } of found) this.flipped.add(index)
+    this.seen = flushed.copy()
   }
 
   /** Flips a bit of the stored entry at `index`. It shows at the next open, or when it is read. */

@@ -74,6 +74,10 @@ export class Nemesis {
     wipe: () => ({ do: 'wipe', node: this.#draws.any() }),
     flipEntry: () => this.#flipEntry(),
     flipSnapshot: () => ({ do: 'flipSnapshot', node: this.#draws.any() }),
+    rollBack: () => {
+      const [entries, forMs] = [1 + Math.floor(this.#dice.exponential(3)), this.#draws.timeouts(0.02, 2)]
+      return { do: 'rollBack', node: this.#draws.any(), entries, forMs }
+    },
     slowDisk: () =>
       this.#draws.anyUp((node) => ({
         do: 'slowDisk',

@@ -109,6 +109,7 @@ export const faultKinds = [
   'takeSnapshot',
   'campaign',
   ...sceneKinds,
+  'rollBack',
 ] as const
 export type FaultKind = (typeof faultKinds)[number]
 
@@ -258,7 +259,9 @@ export function planOf({
     // The last one that is drawn: the others are what they were without it.
     stateOnDisk: dice.chance(0.3),
   }
-  return calm ? calmed(plan) : withForwarding(plan)
+  // Drawn last: what is drawn before it is as it was without.
+  const rates = { ...plan.rates, rollBack: drawRate(dice, 'rollBack') }
+  return calm ? calmed(plan) : withForwarding({ ...plan, rates })
 }
 
 /** Clients that talk to one node alone, where nodes forward and all of them stay. */
@@ -390,6 +393,8 @@ function habitOf(kind: FaultKind): {
   // Mostly it finds nobody to do it to.
   if (kind === 'crashReceiver') return { chance: 0.2, least: 0.3, most: 60 }
   if (kind === 'flipUncommitted') return { chance: 0.2, least: 0.3, most: 0.5 }
+  // Mostly too few of the others have what is to be lost.
+  if (kind === 'rollBack') return { chance: 0.25, least: 0.1, most: 1 }
   if (isScene(kind)) return { chance: 0.2, least: 0.3, most: 2 }
   return { chance: 0.45, least: 0.03, most: damaging.has(kind) ? 0.3 : 2 }
 }
@@ -397,11 +402,15 @@ function habitOf(kind: FaultKind): {
 function drawRates(dice: Dice, knobs: RaftKnobs): Record<FaultKind, number> {
   const rates = {} as Record<FaultKind, number>
   for (const kind of faultKinds) {
-    const { chance, least, most } = habitOf(kind)
-    const rate = dice.magnitude(least, most)
-    const isOn = dice.chance(chance)
+    const rate = kind === 'rollBack' ? 0 : drawRate(dice, kind)
     // A lease is only as good as the bound on the clocks.
-    rates[kind] = isOn && !(kind === 'jump' && knobs.leaseReads) ? rate : 0
+    rates[kind] = kind === 'jump' && knobs.leaseReads ? 0 : rate
   }
   return rates
+}
+
+function drawRate(dice: Dice, kind: FaultKind): number {
+  const { chance, least, most } = habitOf(kind)
+  const rate = dice.magnitude(least, most)
+  return dice.chance(chance) ? rate : 0
 }

@@ -27,6 +27,8 @@ export interface StageHost {
   crash(node: SimNode, downMs: number): void
   /** Empties the directory of a node. False where the budget forbids it. */
   wipe(node: SimNode): boolean
+  /** Takes a node down, and entries out of its log where the budget allows it. False where nothing was done. */
+  rollBack(node: SimNode, entries: number, downMs: number): boolean
   /** Whether the cluster can do without what this node holds. */
   mayLose(node: SimNode): boolean
   line(text: string): void
@@ -141,6 +143,10 @@ export class Stage {
       if (found === undefined || !this.#host.mayLose(found) || !found.disk.snapshots.flip()) return undefined
       this.#host.coverage.flips++
       return over
+    },
+    rollBack: ({ node, entries, forMs }) => {
+      const found = this.#node(node)
+      return found !== undefined && this.#host.rollBack(found, entries, forMs) ? over : undefined
     },
     slowDisk: ({ node, by }) =>
       this.#toNode(node, ({ disk }) => {

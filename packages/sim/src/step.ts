@@ -27,6 +27,8 @@ export type FaultDeed =
   /** A bit of a flushed entry, so many places before the last one; of the latest snapshot. */
   | { readonly do: 'flipEntry'; readonly node: string; readonly back: number }
   | { readonly do: 'flipSnapshot'; readonly node: string }
+  /** The node goes down, and the last flushed entries are gone when it comes back: an older state of its disk. */
+  | { readonly do: 'rollBack'; readonly node: string; readonly entries: number; readonly forMs: number }
   | { readonly do: 'slowDisk'; readonly node: string; readonly by: number; readonly forMs: number }
   | { readonly do: 'stallDisk'; readonly node: string; readonly forMs: number }
   | { readonly do: 'fullDisk'; readonly node: string; readonly forMs: number }

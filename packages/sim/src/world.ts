@@ -23,7 +23,7 @@ import { Violation } from './contract.ts'
 import { type Coverage, noCoverage } from './coverage.ts'
 import { type Dice, diceOf, streams } from './dice.ts'
 import type { NemesisHost } from './draws.ts'
-import { type BudgetView, mayLose } from './fault-budget.ts'
+import { type BudgetView, mayLose, mayRollBack } from './fault-budget.ts'
 import { allInvariants } from './invariant-set.ts'
 import type { QuietAfterHeal } from './invariants/index.ts'
 import { Ledger } from './ledger.ts'
@@ -324,6 +324,20 @@ export class World
   mayLose(node: SimNode): boolean {
     if (this.plan.exceedBudget) return true
     return !this.operator.hasUnanswered && mayLose(this, node)
+  }
+
+  rollBack(node: SimNode, count: number, downMs: number): boolean {
+    const wasUp = node.isUp
+    // A crash may leave more on the disk than anyone was told: it comes first.
+    this.crash(node, downMs)
+    const may = this.plan.exceedBudget || (!this.operator.hasUnanswered && this.#mayRollBack(node))
+    const isDone = may && node.disk.log.rollBack(count)
+    if (isDone) this.coverage.rollbacks++
+    return wasUp || isDone
+  }
+
+  #mayRollBack(node: SimNode): boolean {
+    return this.nodes.every(({ disk }) => !disk.log.isRolledBack) && mayRollBack(this, node)
   }
 
   wipe(node: SimNode): boolean {

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Entry, LogPosition, StoreEvents } from '@troupe/core'
 import { compactionCases } from './log-compaction-conformance.ts'
+import { forgettingCases } from './log-forgetting-conformance.ts'
 import {
   type Bench,
   type Case,
@@ -21,8 +22,17 @@ import {
 /** Opens a new, empty store that begins behind `base`. */
 export type OpenStore = (events: StoreEvents, options: { readonly base: LogPosition }) => Promise<OpenedStore>
 
+export interface LogConformanceOptions {
+  /** Whether the store remembers what was forgotten. @default true */
+  readonly forgets?: boolean
+}
+
 /** Registers the conformance tests with node:test, each named after `name`. */
-export function logStoreConformance(name: string, open: OpenStore): void {
+export function logStoreConformance(
+  name: string,
+  open: OpenStore,
+  { forgets = true }: LogConformanceOptions = {},
+): void {
   const conforms = (title: string, base: LogPosition, run: Case): void => {
     test(`${name}: ${title}`, async (t) => {
       const probe = new StoreProbe()
@@ -36,7 +46,8 @@ export function logStoreConformance(name: string, open: OpenStore): void {
     })
   }
   const newLog = { index: 0, term: 0 }
-  for (const [title, run] of Object.entries({ ...cases, ...compactionCases })) conforms(title, newLog, run)
+  const all = { ...cases, ...compactionCases, ...(forgets ? forgettingCases : {}) }
+  for (const [title, run] of Object.entries(all)) conforms(title, newLog, run)
   conforms('indexes beyond 2^32 keep their order', { index: 2 ** 32 - 3, term: 2 }, keepsLargeIndexesInOrder)
   conforms('a log may begin anywhere', { index: 999, term: 7 }, beginsAnywhere)
 }

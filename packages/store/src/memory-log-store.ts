@@ -91,6 +91,9 @@ class MemoryLogStore implements LogStore {
     else if (this.#queue.inFlight === undefined) this.#flush()
   }
 
+  /** Nothing outlives it: no later open could tell. Who starts anew from it is another member. */
+  forgotten(): void {}
+
   close(): Promise<void> {
     this.#closing ??= Promise.withResolvers()
     this.#endOfClose()

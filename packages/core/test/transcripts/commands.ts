@@ -279,6 +279,7 @@ const disks: Record<string, Command> = {
   },
   restart: (world, [id]) => world.start(downNode(world, id)),
   wipe: (world, [id]) => world.wipe(downNode(world, id), EMPTY_CONFIGURATION),
+  rollback: (world, [id, count]) => downNode(world, id).disk.rollBack(numberOf(count)),
   damage: (world, [id, range = '']) => {
     const [from, to = from] = range.split('..').map(numberOf)
     const { disk } = downNode(world, id)

@@ -44,6 +44,7 @@
  *     full 1 | space 1               a disk without space: nothing is flushed, and its node is told; it has space again
  *     crash 2 [written=1]            what is not flushed is lost, but for the oldest requests
  *     restart 2 | wipe 2             (wiped: a new directory, that is a new incarnation, which knows nobody)
+ *     rollback 2 3                   a stopped node loses its last entries without knowing it
  *     damage 2 5..6                  what a stopped node will find
  *
  *   going on

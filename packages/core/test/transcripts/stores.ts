@@ -24,6 +24,7 @@ interface Content {
 export class ScriptedDisk implements LogReader {
   damaged: readonly IndexRange[] = []
   waiting: PersistRequest[] = []
+  #lost: readonly Entry[] = []
   #content: Content = { hardState: INITIAL_HARD_STATE, base: { index: 0, term: 0 }, entries: [] }
 
   get hardState(): HardState {
@@ -72,6 +73,20 @@ export class ScriptedDisk implements LogReader {
       if (request.truncateFrom !== undefined || request.reset !== undefined) this.#dropDamage(request)
     }
     return written
+  }
+
+  /** An older state takes the place of this one: the last `count` entries are gone. */
+  rollBack(count: number): void {
+    const { entries } = this.#content
+    this.#lost = entries.slice(-count)
+    this.#content = { ...this.#content, entries: entries.slice(0, -count) }
+  }
+
+  /** What is proven to be missing up to `to` stands there as damage. */
+  forgotten(to: number): void {
+    const found = this.#lost.filter(({ index }) => index > this.lastIndex && index <= to)
+    this.damaged = [...this.damaged, { from: this.lastIndex + 1, to }]
+    this.#content = { ...this.#content, entries: [...this.#content.entries, ...found] }
   }
 
   /** Loses what waits, but for the oldest `written` requests, of which nobody was told. */

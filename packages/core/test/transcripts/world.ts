@@ -148,12 +148,13 @@ export class World {
     node.isInTurn = false
     core.tick(this.nowMs)
     do this.#process(node, core.ready())
-    while (core.hasCommitted)
-    this.#check(node, core)
+    while (core.hasCommitted && node.core !== undefined)
+    if (node.core !== undefined) this.#check(node, core)
   }
 
   #process(node: ScriptedNode, ready: Ready): void {
     const { id } = node
+    if (ready.forgotten !== undefined) return this.#forget(node, ready.forgotten)
     const { role, configuration, persist, install, committed } = ready
     if (role !== undefined) this.#say(id, 'role', `${role.role} t${role.term} leader=${role.leader ?? '-'}`)
     if (configuration !== undefined) this.#say(id, 'config', configurationText(configuration))
@@ -170,6 +171,13 @@ export class World {
     for (const { id: number, refusal } of ready.proposalsRefused) {
       this.#say(id, 'proposal', `${number} refused: ${refusal}`)
     }
+  }
+
+  /** It goes down, and says nothing more. */
+  #forget(node: ScriptedNode, to: number): void {
+    this.#say(node.id, 'forgot', `${node.disk.lastIndex + 1}..${to}`)
+    this.crash(node, 0)
+    node.disk.forgotten(to)
   }
 
   #send(from: NodeId, messages: readonly Message[]): void {

@@ -29,6 +29,8 @@ export function nothingForgotten(): Invariant {
         if (cut < known) acknowledged.set(directory(node), cut)
       } else if (event.kind === 'started') {
         const { node } = event
+        // Somebody else has done that to it, and nobody knows it yet.
+        if (node.disk.log.isRolledBack) return
         const known = acknowledged.get(directory(node)) ?? 0
         const lastIndex = node.life?.core.lastIndex ?? known
         demand(lastIndex >= known, name, () => {

@@ -62,8 +62,8 @@ export const replicationMutants: readonly Mutant[] = [
     source: 'etcd-io/raft, sendHeartbeat: "the leader must not forward the commit to an unmatched index"',
     slip: "heartbeats carry the leader's commit index as it is",
     file: 'core/src/leading.ts',
-    from: 'const commit = Math.min(progress.match, log.committed)\n      outbox',
-    to: 'const commit = log.committed\n      outbox',
+    from: 'const commit = Math.min(progress.match, log.committed)\n      //',
+    to: 'const commit = log.committed\n      //',
   },
   {
     name: 'persist-ack-without-term',

@@ -74,6 +74,11 @@ export const disks: readonly SituationMaker[] = [
       if (last !== undefined && last.to >= from) reached()
     },
   })),
+  situation('rollback proven by a leader', 'what it counts on is not there any more', (reached) => ({
+    started: ({ node }) => {
+      if (node.disk.log.isProven) reached()
+    },
+  })),
   situation('damage that no voter vouches for', 'all have answered: only a leader can help', (reached) => {
     const told = new Set<string>()
     return {

@@ -38,4 +38,13 @@ export const sessionMutants: readonly Mutant[] = [
     from: "if (end <= session.last) return { kind: 'duplicate', answered: answersFor(session, frame.first, end) }",
     to: 'if (end <= session.last) return APPLY_ALL',
   },
+  {
+    name: 'no-space-told-in-doubt',
+    rule: 'That nothing happened is told only of commands of which every copy was refused.',
+    source: 'thesis §6.3; hashicorp/raft: a command without an answer may or may not have been applied',
+    slip: 'one refusal is enough, whatever became of other copies',
+    file: 'machines/src/sent-frame.ts',
+    from: 'const first = frames.findIndex((frame) => copies(frame) === 0)',
+    to: 'const first = frames.findIndex(({ sends, refusals }) => sends === 0 || refusals > 0)',
+  },
 ]

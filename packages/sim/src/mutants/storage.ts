@@ -1,4 +1,4 @@
-/** Slips in what becomes of damaged entries. */
+/** Slips in what becomes of entries that are damaged, refused for space, or gone. */
 import type { Mutant } from './mutant.ts'
 
 const FAST = 'Alagappan et al., "Protocol-Aware Recovery for Consensus-Based Storage", FAST 2018'
@@ -39,5 +39,41 @@ export const storageMutants: readonly Mutant[] = [
     file: 'core/src/following.ts',
     from: 'if (isDamaged) return\n',
     to: '',
+  },
+  {
+    name: 'refused-write-counts-as-flushed',
+    rule: 'What is refused for space is not on the disk: nobody is told that it is.',
+    source: 'Raft, figure 2: persistent state is updated before responding to RPCs',
+    slip: 'a full disk reports the requests that it refuses as complete',
+    file: 'sim/src/memory-disk.ts',
+    from: 'if (requests.length < this.log.waiting.length) this.#tellFull()',
+    to: 'if (requests.length < this.log.waiting.length) {\n      this.#tellFull()\n      this.#owner.persisted(this.log.waiting.at(-1)?.token ?? 0)\n    }',
+  },
+  {
+    name: 'refused-write-loses-entries',
+    rule: 'What was handed to a full disk waits whole, in its order, until there is space.',
+    source: 'the contract of LogStore; etcd-io/etcd, the NOSPACE alarm (what was appended is kept)',
+    slip: 'entries that are refused for space are dropped, the rest of their requests is written later',
+    file: 'sim/src/memory-disk.ts',
+    from: 'this.#hasRefused = true\n',
+    to: 'this.#hasRefused = true\n    for (const { entries } of this.log.waiting) (entries as unknown[]).length = 0\n',
+  },
+  {
+    name: 'namesake-takes-heartbeat',
+    rule: 'What a member has acknowledged proves nothing to a namesake that has an empty directory.',
+    source: 'etcd-io/etcd documentation, runtime reconfiguration: a replaced member has another id',
+    slip: 'heartbeats are for whoever bears the name',
+    file: 'core/src/leading.ts',
+    from: 'const envelope = { ...this.#replica.to(id), toIncarnation: progress.incarnation }',
+    to: 'const envelope = this.#replica.to(id)',
+  },
+  {
+    name: 'rolled-back-log-goes-on',
+    rule: 'A log that ends before what its node has acknowledged was rolled back: it goes down, and is repaired.',
+    source: 'Alagappan et al., FAST 2018 (a lost entry may have been acknowledged)',
+    slip: 'the proof is not looked at: a heartbeat commits what is there',
+    file: 'core/src/following.ts',
+    from: 'else this.#replica.forgotten = Math.max(forgotten, commit)',
+    to: 'else log.commitTo(Math.max(forgotten, log.lastIndex))',
   },
 ]

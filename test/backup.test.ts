@@ -259,7 +259,7 @@ describe('the loss of a quorum', () => {
       assert.match(asked.stdout, /lost voters: n2, n3/)
       assert.match(
         asked.stdout,
-        /n1 {2}up to entry \d+ of term 1, a snapshot at \d+, the most up-to-date: CHOSEN/,
+        /n1 {2}up to entry \d+ of term \d+, a snapshot at \d+, the most up-to-date: CHOSEN/,
       )
       assert.match(asked.stderr, /nothing was changed; --yes-i-may-lose-data does it/)
       assert.equal((await troupe('force-recover', directory, '--survivors', 'n1', '--dry-run')).code, 0)

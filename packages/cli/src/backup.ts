@@ -2,9 +2,9 @@
 import type { CommandContext, OptionTable } from '@troupe/benchmarks'
 import { type BackupReport, backupCluster } from '@troupe/cluster'
 import { takeOperands } from './operands.ts'
-import { countOf, failingOnDamage, progressOf, sizeOf } from './operating.ts'
+import { failingOnDamage, progressOf } from './operating.ts'
 import { parseOptions, wantsHelp } from './options.ts'
-import { showHelp } from './output.ts'
+import { counted, showHelp, sized } from './output.ts'
 
 const PATH = 'troupe backup DIR FILE'
 
@@ -44,18 +44,18 @@ function tell(report: BackupReport, { stdout, stderr }: CommandContext): void {
   const of = machine === undefined ? '' : ` (${machine})`
   stdout.write(`backup of cluster ${clusterId}${of}\n`)
   stdout.write(
-    `  state    as of entry ${countOf(index)}, ${sizeOf(stateBytes)}, from the latest snapshot of ${node}\n`,
+    `  state    as of entry ${counted(index)}, ${sized(stateBytes)}, from the latest snapshot of ${node}\n`,
   )
-  stdout.write(`  file     ${file}, ${sizeOf(fileBytes)}, read back and verified\n`)
+  stdout.write(`  file     ${file}, ${sized(fileBytes)}, read back and verified\n`)
   stdout.write(`  behind   ${behind(report)}\n`)
   if (report.entriesBehind === 0) return
   stderr.write(
-    `troupe: NOT in the backup: entries ${countOf(index + 1)} to ${countOf(lastIndex)}, ` +
+    `troupe: NOT in the backup: entries ${counted(index + 1)} to ${counted(lastIndex)}, ` +
       'which came after the snapshot\n',
   )
 }
 
 function behind({ entriesBehind, index, lastIndex }: BackupReport): string {
-  if (entriesBehind === 0) return `nothing: the furthest log here ends at entry ${countOf(lastIndex)} too`
-  return `${countOf(entriesBehind)} entries: it stands at ${countOf(index)} of ${countOf(lastIndex)} in the furthest log`
+  if (entriesBehind === 0) return `nothing: the furthest log here ends at entry ${counted(lastIndex)} too`
+  return `${counted(entriesBehind)} entries: it stands at ${counted(index)} of ${counted(lastIndex)} in the furthest log`
 }

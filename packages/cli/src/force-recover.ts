@@ -2,14 +2,13 @@
 import type { CommandContext, OptionTable } from '@troupe/benchmarks'
 import { planRecovery, type RecoverOptions, type RecoveryPlan, recoverCluster } from '@troupe/cluster'
 import { takeOperands } from './operands.ts'
-import { countOf, failingOnDamage, progressOf } from './operating.ts'
+import { failingOnDamage, progressOf } from './operating.ts'
 import { parseOptions, wantsHelp } from './options.ts'
-import { showHelp } from './output.ts'
+import { counted, exitCodes, showHelp } from './output.ts'
 import { missingValue } from './usage-error.ts'
 
 const PATH = 'troupe force-recover DIR'
 const CONSENT = 'yes-i-may-lose-data'
-const WRONG_USAGE = 64
 
 const options = {
   survivors: {
@@ -67,7 +66,7 @@ export async function forceRecover(args: readonly string[], context: CommandCont
     context.stdout.write(describe(await planRecovery(directory, given)))
     if (isDry) return 0
     context.stderr.write(`troupe: nothing was changed; --${CONSENT} does it\n`)
-    return WRONG_USAGE
+    return exitCodes.usage
   })
 }
 
@@ -103,8 +102,8 @@ function describe(plan: RecoveryPlan): string {
   const lines = [`cluster ${plan.oldClusterId} (${plan.machine}) in ${plan.directory}`]
   for (const { id, lastIndex, lastTerm, snapshotIndex, damage } of plan.survivors) {
     const mark = id === plan.chosen ? ', the most up-to-date: CHOSEN' : ''
-    const snapshot = snapshotIndex === 0 ? 'no snapshot' : `a snapshot at ${countOf(snapshotIndex)}`
-    lines.push(`  ${id}  up to entry ${countOf(lastIndex)} of term ${lastTerm}, ${snapshot}${mark}`)
+    const snapshot = snapshotIndex === 0 ? 'no snapshot' : `a snapshot at ${counted(snapshotIndex)}`
+    lines.push(`  ${id}  up to entry ${counted(lastIndex)} of term ${lastTerm}, ${snapshot}${mark}`)
     for (const reason of damage) lines.push(`      DAMAGED: ${reason}`)
   }
   lines.push(`  lost voters: ${plan.lost.join(', ') || 'none'}`)

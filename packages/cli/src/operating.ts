@@ -36,15 +36,3 @@ export async function failingOnDamage(
     return 1
   }
 }
-
-const UNITS = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'] as const
-
-/** A size for people. */
-export function sizeOf(bytes: number): string {
-  const power = bytes < 1 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(bytes) / 10))
-  const value = bytes / 2 ** (10 * power)
-  return `${power === 0 ? value : value.toFixed(1)} ${UNITS[power]}`
-}
-
-/** A count for people. */
-export const countOf = (count: number): string => count.toLocaleString('en-US')

@@ -2,9 +2,9 @@
 import type { CommandContext, OptionTable } from '@troupe/benchmarks'
 import { restoreCluster } from '@troupe/cluster'
 import { takeOperands } from './operands.ts'
-import { countOf, failingOnDamage, progressOf, sizeOf } from './operating.ts'
+import { failingOnDamage, progressOf } from './operating.ts'
 import { parseOptions, wantsHelp } from './options.ts'
-import { showHelp } from './output.ts'
+import { counted, showHelp, sized } from './output.ts'
 
 const PATH = 'troupe restore FILE DIR'
 
@@ -41,7 +41,7 @@ export async function restore(args: readonly string[], context: CommandContext):
       const { stdout } = context
       stdout.write(`new cluster ${report.clusterId} (${report.machine}) in ${report.directory}\n`)
       stdout.write(`  members  ${report.members.join(', ')}\n`)
-      stdout.write(`  state    as of entry ${countOf(index)}, ${sizeOf(bytes)}\n`)
+      stdout.write(`  state    as of entry ${counted(index)}, ${sized(bytes)}\n`)
       stdout.write(`  from     a backup of cluster ${clusterId}, made ${created}\n`)
       return 0
     } finally {

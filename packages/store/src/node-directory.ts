@@ -4,7 +4,8 @@
  *     identity.json   who the node is; written once, when the directory is created
  *     log/<group>/    the log: its segments, and their witness
  *     log.made        written once, when log/ has been made: without it a log may be missing, with it it is lost
- *     snapshots/      the LMDB environment of the snapshots, made with the first of them
+ *     snapshots/<group>/  the snapshots, a file each
+ *     machine/<group>/    the state of a machine that keeps it on the disk
  *     lock.db         locked while the directory is open
  *     lock.pid        who has it open, for error messages
  */
@@ -68,7 +69,7 @@ export interface NodeDirectory {
   readonly identity: DirectoryIdentity
   /** Where the logs of the node's groups belong. */
   readonly logPath: string
-  /** Where the one of the snapshots belongs. */
+  /** Where the snapshots belong. */
   readonly snapshotPath: string
   /** The log has been made at `logPath`: from now on the directory is refused without it. */
   logMade(): void

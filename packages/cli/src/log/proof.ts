@@ -151,8 +151,8 @@ class Proof {
     if (failure !== undefined && found !== undefined) this.undecided = failure
     else if (failure !== undefined) this.#found('damaged', `it cannot be opened: ${failure}`)
     else if (death?.startsWith('SIG')) this.#found('damaged', `a process that opened it died of ${death}`)
-    else if (death !== undefined) this.undecided = `the writer ended with ${death}: ${complaints.trim()}`
-    else if (complaints !== '') this.#found('damaged', `LMDB complains: ${complaints.trim()}`)
+    else if (death !== undefined) this.undecided = `the writer ended with ${death}: ${lineOf(complaints)}`
+    else if (complaints !== '') this.#found('damaged', `LMDB complains: ${lineOf(complaints)}`)
     if (acknowledged > steps.length) this.#found('half-written', `step ${acknowledged} was never handed over`)
   }
 
@@ -194,4 +194,10 @@ export function lookedAt(path: string, log: LogModel<EntryMark>, pending: readon
     if (!RaftError.is(error, 'STORAGE_DAMAGED')) throw error
     return { kind: 'damaged', reason: error.message }
   }
+}
+
+/** The line that says most. */
+function lineOf(text: string): string {
+  const lines = text.split('\n').filter((line) => line.trim() !== '')
+  return (lines.find((line) => /error/i.test(line)) ?? lines[0] ?? 'without a word').trim()
 }

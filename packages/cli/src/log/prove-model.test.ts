@@ -165,6 +165,20 @@ test('term and vote may be those of a step in flight, not of one that never was'
   assert.equal(compareLogs(seen, modelOf(TEN), []).kind, 'half-written')
 })
 
+test('the vote in effect may stand in the witness alone, until the next change', () => {
+  const model = modelOf(TEN)
+  const seen = { base: model.base, entries: [...model.entries], damaged: [], problems: [] }
+  const inFlight = [step(11, { hardState: vote(2) })]
+  const ahead = { ...seen, hardState: vote(2), writtenHardState: vote(1) }
+  assert.equal(compareLogs(ahead, model, inFlight).kind, 'sound')
+  // Opened again it is in effect, and what is written without a change of it leaves it where it is.
+  assert.equal(compareLogs({ ...ahead, writtenHardState: undefined }, model, []).kind, 'sound')
+  assert.equal(compareLogs(ahead, model, []).kind, 'sound')
+  model.apply(step(12, { hardState: vote(3) }))
+  assert.equal(compareLogs({ ...ahead, hardState: vote(3) }, model, []).kind, 'half-written')
+  assert.equal(compareLogs(ahead, model, []).kind, 'missing')
+})
+
 test('a flipped bit, a cut file and a segment that is gone are damage', () =>
   withLog(async (path, log, model) => {
     const segment = join(log, '000000000002')

@@ -43,6 +43,11 @@ export interface Step extends StepEffect<EntryMark> {
 export class LogModel<Item> {
   base: LogPosition
   hardState: HardState
+  /**
+   * The one beside the entries. After a kill the one in effect may stand in the witness alone: with the next change, or
+   * the next segment, it comes here too.
+   */
+  writtenHardState: HardState
   /** The first stands right behind the base. */
   readonly entries: Item[]
 
@@ -53,7 +58,15 @@ export class LogModel<Item> {
   ) {
     this.base = base
     this.hardState = hardState
+    this.writtenHardState = hardState
     this.entries = entries
+  }
+
+  /** Another one, that holds the same. */
+  copy(): LogModel<Item> {
+    const copy = new LogModel(this.base, this.hardState, [...this.entries])
+    copy.writtenHardState = this.writtenHardState
+    return copy
   }
 
   get lastIndex(): number {
@@ -71,7 +84,10 @@ export class LogModel<Item> {
     }
     if (truncateFrom !== undefined) this.entries.length = truncateFrom - this.base.index - 1
     this.entries.push(...entries)
-    if (hardState !== undefined) this.hardState = hardState
+    if (hardState !== undefined) {
+      this.hardState = hardState
+      this.writtenHardState = hardState
+    }
     if (compactTo === undefined || compactTo.index <= this.base.index) return
     this.entries.splice(0, compactTo.index - this.base.index)
     this.base = compactTo
@@ -82,8 +98,8 @@ export class LogModel<Item> {
 export interface SeenLog {
   readonly base: LogPosition
   readonly hardState: HardState
-  /** The hard state in the transaction of the newest entries; where only the one in effect is known, that. */
-  readonly writtenHardState: HardState
+  /** The one beside the newest entries; undefined where only the one in effect is known. */
+  readonly writtenHardState: HardState | undefined
   /** From right behind the base on; undefined where one is damaged. */
   readonly entries: readonly (EntryMark | undefined)[]
   readonly damaged: readonly IndexRange[]
@@ -102,7 +118,7 @@ export function lookAtLog(path: string): SeenLog {
   return {
     base,
     hardState: known,
-    writtenHardState: segments.at(-1)?.scanned?.hardState ?? known,
+    writtenHardState: segments.at(-1)?.scanned?.hardState,
     entries: Array.from({ length: lastIndex - base.index }, (_, at) => marks.get(base.index + 1 + at)),
     damaged,
     // What counts no more may be half gone: it was being unlinked.
@@ -150,8 +166,10 @@ export function compareLogs(
     const isLost = seen.hardState.term <= hardState.term && !isSameState(seen.hardState, hardState)
     return { kind: isLost ? 'missing' : 'half-written', reason }
   }
-  const { base, entries } = match.model
-  Object.assign(acknowledged, { base, hardState: seen.hardState })
+  const { base, entries, writtenHardState } = match.model
+  acknowledged.base = base
+  acknowledged.hardState = seen.hardState
+  acknowledged.writtenHardState = seen.writtenHardState ?? writtenHardState
   acknowledged.entries.splice(0, acknowledged.entries.length, ...entries)
   return { kind: 'sound', steps: match.steps, isHardStateAhead: exact === undefined }
 }
@@ -165,15 +183,15 @@ interface Candidate {
 /** Those that have what was found, but for the hard state. */
 function candidatesOf(
   seen: SeenLog,
-  { base, hardState, entries }: LogModel<EntryMark>,
+  acknowledged: LogModel<EntryMark>,
   pending: readonly Step[],
 ): Candidate[] {
   const candidates: Candidate[] = []
-  const model = new LogModel(base, hardState, [...entries])
+  const model = acknowledged.copy()
   for (let steps = 0; steps <= pending.length; steps++) {
     if (steps > 0) model.apply(pending[steps - 1] as Step)
     if (!holdsEntries(seen, model)) continue
-    candidates.push({ steps, model: new LogModel(model.base, model.hardState, [...model.entries]) })
+    candidates.push({ steps, model: model.copy() })
   }
   return candidates
 }
@@ -207,7 +225,10 @@ const isSameState = (a: HardState, b: HardState): boolean =>
   a.term === b.term && a.vote === b.vote && a.voteIncarnation === b.voteIncarnation
 
 const holdsState = ({ hardState, writtenHardState }: SeenLog, model: LogModel<EntryMark>): boolean =>
-  isSameState(hardState, model.hardState) && isSameState(writtenHardState, model.hardState)
+  isSameState(hardState, model.hardState) &&
+  (writtenHardState === undefined ||
+    isSameState(writtenHardState, model.writtenHardState) ||
+    isSameState(writtenHardState, model.hardState))
 
 /** Term and vote must be those of the step that is there, or of one behind it. */
 function whatIsBehind(
@@ -216,12 +237,16 @@ function whatIsBehind(
   pending: readonly Step[],
 ): string | undefined {
   const states = [model.hardState, ...pending.slice(steps).flatMap((step) => step.hardState ?? [])]
-  for (const found of [writtenHardState, hardState]) {
-    if (states.some((state) => isSameState(state, found))) continue
-    return `term ${found.term} and vote "${found.vote}" do not go with the entries`
-  }
-  return undefined
+  const isOneOf = (found: HardState, of: readonly HardState[]): boolean =>
+    of.some((state) => isSameState(state, found))
+  if (!isOneOf(hardState, states)) return doesNotGo(hardState)
+  if (writtenHardState === undefined || isOneOf(writtenHardState, [model.writtenHardState, ...states]))
+    return undefined
+  return doesNotGo(writtenHardState)
 }
+
+const doesNotGo = ({ term, vote }: HardState): string =>
+  `term ${term} and vote "${vote}" do not go with the entries`
 
 /** Something acknowledged that no later step takes away, and that is not there. */
 function whatIsMissing(

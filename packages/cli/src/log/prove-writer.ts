@@ -103,7 +103,7 @@ function contentOf(store: LogStore): LogModel<Entry> {
 /** As the store says it, from this end of it. */
 function seenIn({ damaged }: LogStore, { base, hardState, entries }: LogModel<Entry>): SeenLog {
   const marks = entries.map(({ record }) => markOf(record))
-  return { base, hardState, writtenHardState: hardState, entries: marks, damaged, problems: [] }
+  return { base, hardState, writtenHardState: undefined, entries: marks, damaged, problems: [] }
 }
 
 try {

@@ -7,6 +7,7 @@ import {
   type IndexRange,
   type LogPosition,
   RaftError,
+  type SnapshotMeta,
 } from '@troupe/core'
 import { type FoundLog, type FoundSegment, LOG_FORMAT, type LogOwner, type Remembered } from '@troupe/store'
 import { holderOf, type LogPlace, wasMade } from './places.ts'
@@ -163,7 +164,7 @@ function membersOf(
   configurations: ReadonlyMap<number, Configuration>,
   snapshots: readonly SnapshotRow[] | undefined,
 ): Pick<LogReport, 'members' | 'membersFrom'> {
-  const snapshot = snapshots?.findLast(({ kind, meta }) => kind === 'complete' && meta !== undefined)?.meta
+  const snapshot = latestOf(snapshots)
   const index = configurationIndexAt(segments, base) ?? snapshot?.configurationIndex ?? 0
   const inLog = configurations.get(index)
   if (inLog !== undefined) return { members: inLog, membersFrom: `entry ${index}` }
@@ -173,6 +174,14 @@ function membersOf(
   const members = node?.identity?.configuration
   const membersFrom = members === undefined ? 'not known: there is no identity.json' : 'identity.json'
   return { members, membersFrom }
+}
+
+/** The one that a start would load. */
+function latestOf(snapshots: readonly SnapshotRow[] = []): SnapshotMeta | undefined {
+  const complete = snapshots.flatMap(({ kind, meta, damage }) =>
+    kind === 'complete' && damage === undefined ? (meta ?? []) : [],
+  )
+  return complete.sort((a, b) => b.index - a.index)[0]
 }
 
 /** What the last entry that is whole says. */
@@ -237,11 +246,7 @@ function problemsOf(
   for (const { kind, damage } of snapshots ?? []) {
     if (kind === 'complete' && damage !== undefined) lines.push(`snapshot: ${damage}`)
   }
-  const covered = Math.max(
-    0,
-    ...(snapshots ?? []).map((each) => (each.kind === 'complete' ? (each.meta?.index ?? 0) : 0)),
-  )
-  if (snapshots !== undefined && covered < base.index)
+  if (snapshots !== undefined && (latestOf(snapshots)?.index ?? 0) < base.index)
     lines.push(`the log begins behind entry ${base.index}, and no snapshot reaches that far`)
   return lines
 }

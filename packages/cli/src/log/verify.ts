@@ -109,7 +109,7 @@ async function unsoundOf(snapshots: readonly SnapshotRow[], signal: AbortSignal)
   for (const snapshot of snapshots) {
     signal.throwIfAborted()
     const reason = await whyUnsound(snapshot)
-    if (reason !== undefined) problems.push(`snapshot: ${reason}`)
+    if (reason !== undefined) problems.push(`snapshot ${reason}`)
   }
   return problems
 }

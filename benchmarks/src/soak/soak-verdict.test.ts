@@ -5,7 +5,7 @@ import type { NodeSample, RestSample, SoakSample } from './soak-sample.ts'
 import { type Check, checkSoak, MIN_SECONDS, type SoakEvidence, verdictOfChecks } from './soak-verdict.ts'
 
 const MIB = 1 << 20
-const SECONDS = 600
+const SECONDS = 1200
 const process = { openFiles: 80, unlinkedFiles: 0, unlinkedBytes: 0, threads: 26 }
 
 interface Point {
@@ -95,7 +95,7 @@ describe('a soak passes', () => {
   })
 
   test('with one high point in the end', () => {
-    passes({ samples: samplesOf((_, second) => ({ ...flat, privateMiB: second === 590 ? 900 : 200 })) })
+    passes({ samples: samplesOf((_, second) => ({ ...flat, privateMiB: second === 1190 ? 900 : 200 })) })
   })
 
   test('with a file or two that the runtime has opened meanwhile', () => {

@@ -15,8 +15,8 @@ import { diskBytes, logShare, type ProcessSample, type RestSample, type SoakSamp
 export const MAX_GROWTH = 0.05
 /** Disk of the log for each record byte that it retains. */
 export const MAX_LOG_SHARE = 2
-/** Below, compaction's teeth are as wide as the windows. */
-export const MIN_SECONDS = 240
+/** It takes minutes until the allocator and the heaps of all threads keep what they will keep for good. */
+export const MIN_SECONDS = 600
 /** What the runtime itself may open meanwhile. */
 const MORE_FILES = 2
 /** A median of fewer says nothing. */

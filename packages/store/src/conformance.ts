@@ -2,7 +2,7 @@
  * What every store must do, as tests: call `logStoreConformance` and `snapshotStoreConformance` from a `*.test.ts`.
  * Whoever writes stores of their own runs the same suites as those of this package.
  */
-export { logStoreConformance, type OpenStore } from './log-conformance.ts'
+export { logStoreConformance, type OpenStore } from './log/log-conformance.ts'
 export {
   chainedEntries,
   contentOf,
@@ -13,12 +13,12 @@ export {
   sampleEntries,
   sampleEntry,
   sampleHardState,
-} from './log-probe.ts'
+} from './log/log-probe.ts'
 export {
   type OpenedSnapshotStore,
   type OpenSnapshotStore,
   snapshotStoreConformance,
-} from './snapshot-conformance.ts'
+} from './snapshots/snapshot-conformance.ts'
 export {
   quiescent,
   receiveAll,
@@ -27,4 +27,4 @@ export {
   sampleSnapshot,
   wholeOf,
   writeAll,
-} from './snapshot-probe.ts'
+} from './snapshots/snapshot-probe.ts'

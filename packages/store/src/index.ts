@@ -1,25 +1,7 @@
-export { BACKUP_FORMAT, type BackupDescription } from './backup-format.ts'
-export { type DirectoryLock, isDirectoryInUse, lockDirectory } from './directory-lock.ts'
-export {
-  type DamagedSnapshot,
-  type FileSnapshotStoreOptions,
-  openFileSnapshotStore,
-} from './file-snapshot-store.ts'
-export { describeFileSystem, type FileSystem } from './file-system.ts'
-export type { LmdbDamage } from './lmdb-file/damage-list.ts'
-export { type LmdbFileReport, type LmdbReadOptions, readLmdbFile } from './lmdb-file/read-lmdb-file.ts'
-export type { ItemVisitor } from './lmdb-file/tree-walk.ts'
-export {
-  type LmdbMachineStorage,
-  type LmdbMachineStorageOptions,
-  openLmdbMachineStorage,
-  type StateIdentity,
-} from './lmdb-machine-storage.ts'
-export { defaultLogLimits, type LogLimits, resolveLogLimits } from './log-limits.ts'
-export { type FoundLog, type FoundSegment, type Problem, scanLog, WITNESS_FILE } from './log-scan.ts'
-export { type FoundWitness, type Remembered, readWitness } from './log-witness.ts'
-export { type MemoryLogStoreOptions, openMemoryLogStore, type Scheduler } from './memory-log-store.ts'
-export { type MemorySnapshotStoreOptions, openMemorySnapshotStore } from './memory-snapshot-store.ts'
+export { BACKUP_FORMAT, type BackupDescription } from './backup/backup-format.ts'
+export { type OpenBackup, type VerifiedBackup, verifyBackup, withBackup } from './backup/read-backup.ts'
+export { type WriteBackupOptions, writeBackup } from './backup/write-backup.ts'
+export { type DirectoryLock, isDirectoryInUse, lockDirectory } from './directory/directory-lock.ts'
 export {
   createNodeDirectory,
   DIRECTORY_FORMAT,
@@ -29,12 +11,30 @@ export {
   type NodeDirectory,
   openNodeDirectory,
   readNodeIdentity,
-} from './node-directory.ts'
-export { type LmdbLogStoreOptions, openLmdbLogStore } from './open-lmdb-log-store.ts'
-export { type OpenBackup, type VerifiedBackup, verifyBackup, withBackup } from './read-backup.ts'
-export { type NodeSeed, seedNodeDirectory } from './seed-node.ts'
-export { LOG_FORMAT, type LogOwner, type SegmentHeader, type SegmentPlace } from './segment-records.ts'
-export type { ScannedSegment } from './segment-scan.ts'
+} from './directory/node-directory.ts'
+export { type NodeSeed, seedNodeDirectory } from './directory/seed-node.ts'
+export { type NodeSurvey, surveyNode } from './directory/survey-node.ts'
+export { describeFileSystem, type FileSystem } from './file-system.ts'
+export type { LmdbDamage } from './lmdb-file/damage-list.ts'
+export { type LmdbFileReport, type LmdbReadOptions, readLmdbFile } from './lmdb-file/read-lmdb-file.ts'
+export type { ItemVisitor } from './lmdb-file/tree-walk.ts'
+export { defaultLogLimits, type LogLimits, resolveLogLimits } from './log/log-limits.ts'
+export { type FoundLog, type FoundSegment, type Problem, scanLog, WITNESS_FILE } from './log/log-scan.ts'
+export { type FoundWitness, type Remembered, readWitness } from './log/log-witness.ts'
+export { type MemoryLogStoreOptions, openMemoryLogStore, type Scheduler } from './log/memory-log-store.ts'
+export { type LmdbLogStoreOptions, openLmdbLogStore } from './log/open-lmdb-log-store.ts'
+export { LOG_FORMAT, type LogOwner, type SegmentHeader, type SegmentPlace } from './log/segment-records.ts'
+export type { ScannedSegment } from './log/segment-scan.ts'
+export { TRACED_CALLS, tracedCalls } from './log/traced-calls.ts'
+export {
+  type DamagedSnapshot,
+  type FileSnapshotStoreOptions,
+  openFileSnapshotStore,
+} from './snapshots/file-snapshot-store.ts'
+export {
+  type MemorySnapshotStoreOptions,
+  openMemorySnapshotStore,
+} from './snapshots/memory-snapshot-store.ts'
 export {
   type ListedSnapshot,
   listSnapshots,
@@ -43,9 +43,12 @@ export {
   type VerifiedSnapshot,
   verifySnapshotFile,
   withSnapshotFile,
-} from './snapshot-file.ts'
-export type { SnapshotOwner } from './snapshot-format.ts'
-export { type NodeSurvey, surveyNode } from './survey-node.ts'
+} from './snapshots/snapshot-file.ts'
+export type { SnapshotOwner } from './snapshots/snapshot-format.ts'
+export {
+  type LmdbMachineStorage,
+  type LmdbMachineStorageOptions,
+  openLmdbMachineStorage,
+  type StateIdentity,
+} from './states/lmdb-machine-storage.ts'
 export { makeDirectory, syncPath, writeFileAtomic } from './sync-files.ts'
-export { TRACED_CALLS, tracedCalls } from './traced-calls.ts'
-export { type WriteBackupOptions, writeBackup } from './write-backup.ts'

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { realDisk, type SnapshotDisk } from '../src/snapshot-disk.ts'
+import { realDisk, type SnapshotDisk } from '../src/snapshots/snapshot-disk.ts'
 
 /** What a call of the disk ends with, if not as it should: an error code, or never. */
 type Mishap = string | 'crash' | undefined

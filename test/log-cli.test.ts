@@ -197,6 +197,54 @@ describe('troupe log verify', () => {
   })
 })
 
+describe('snapshots beside a log', () => {
+  const compacted = join(command.scratch, 'compacted')
+  before(async () => {
+    const raft = { snapshotEntries: 10, keepEntries: 2 }
+    const cluster = await Cluster.start({ nodes: 1, machine: 'kv', directory: compacted, raft })
+    const client = await cluster.client()
+    for (let i = 0; i < 30; i++) await client.propose(kv.set(`k${i}`, NEEDLE))
+    await client.close()
+    await cluster.stop()
+  })
+
+  test('are listed, and tell the members', async () => {
+    const { code, stdout } = await run('inspect', compacted)
+    assert.equal(code, 0)
+    assert.match(stdout, /^members +voters n1, from the snapshot at entry \d+$/m)
+    assert.match(stdout, /^base +entry \d+, term 1$/m)
+    assert.match(stdout, /^ +\d+ +1 +[\d.]+ \w+ +[\d.]+ \w+ {2}complete$/m)
+  })
+
+  test('are read to their end', async () => {
+    const sound = await run('verify', compacted)
+    assert.equal(sound.code, 0, sound.stdout)
+    assert.match(sound.stdout, /; [12] snapshots?$/m)
+    const damaged = join(command.scratch, 'damaged-snapshot')
+    cpSync(compacted, damaged, { recursive: true })
+    const group = join(damaged, 'n1', 'snapshots', '0')
+    const name =
+      readdirSync(group)
+        .filter((each) => each.endsWith('.snapshot'))
+        .sort()
+        .at(-1) ?? ''
+    const bytes = readFileSync(join(group, name))
+    const at = bytes.indexOf(NEEDLE)
+    bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at)
+    writeFileSync(join(group, name), bytes)
+    const { code, stdout } = await run('verify', damaged)
+    assert.equal(code, 1)
+    assert.ok(stdout.includes(`problem  snapshot ${name}: the chunk at byte 0`), stdout)
+    rmSync(group, { recursive: true })
+    const without = await run('verify', damaged)
+    assert.equal(without.code, 1)
+    assert.match(
+      without.stdout,
+      /problem {2}the log begins behind entry \d+, and no snapshot reaches that far$/m,
+    )
+  })
+})
+
 describe('troupe log prove', () => {
   const kills = isFull ? 200 : 6
 

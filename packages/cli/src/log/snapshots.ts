@@ -1,23 +1,28 @@
 /** The snapshots beside a log. */
-import type { SnapshotMeta } from '@troupe/core'
+import { existsSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { RaftError } from '@troupe/core'
+import { type ListedSnapshot, listSnapshots, verifySnapshotFile } from '@troupe/store'
 
 /** A file of a snapshot. */
-export interface SnapshotRow {
-  readonly path: string
-  /** `damaged`: was complete, and has been put aside by its node. */
-  readonly kind: 'complete' | 'damaged' | 'own-draft' | 'received-draft'
-  readonly fileBytes: number
-  /** Undefined for a draft of the node's own, and where it is damaged. */
-  readonly meta: SnapshotMeta | undefined
-  readonly damage: string | undefined
+export type SnapshotRow = ListedSnapshot
+
+/**
+ * Snapshots of a group in a node's directory, by their names.
+ * @throws RaftError STORAGE_FAILED where they cannot be read
+ */
+export function snapshotsOf(nodePath: string, group: number): readonly SnapshotRow[] {
+  return listSnapshots(join(nodePath, 'snapshots')).filter((snapshot) => snapshot.group === group)
 }
 
-/** Snapshots of a group in a node's directory; undefined where they cannot be told from here. */
-export function snapshotsOf(_nodePath: string, _group: number): readonly SnapshotRow[] | undefined {
-  return undefined
-}
-
-/** Reads all of it; what is wrong with it, undefined where nothing is. */
-export async function whyUnsound(_snapshot: SnapshotRow): Promise<string | undefined> {
-  return undefined
+/** Reads all of it; what is wrong with it, undefined where nothing is, or where its node has removed it meanwhile. */
+export async function whyUnsound({ path }: SnapshotRow): Promise<string | undefined> {
+  try {
+    await verifySnapshotFile(path)
+    return undefined
+  } catch (error) {
+    if (RaftError.is(error, 'STORAGE_DAMAGED')) return `${basename(path)}: ${error.data.reason}`
+    if (!existsSync(path)) return undefined
+    throw error
+  }
 }

@@ -58,6 +58,8 @@ export interface LogParts {
   readonly segments: SegmentedLog
   readonly witness: Witness
   readonly hardState: HardState | undefined
+  /** Whether the newest segment does not have it. */
+  readonly owesHardState: boolean
   readonly base: LogPosition
   readonly lastIndex: number
   readonly damaged: readonly IndexRange[]
@@ -70,6 +72,10 @@ export interface LogParts {
 export class LmdbLogStore implements LogStore {
   readonly durability: Durability
   hardState: HardState
+  /** The latest that is on the disk. */
+  #stored: HardState
+  /** It stands in the witness alone: a crash came between the two. The next batch makes up for it. */
+  #owesHardState: boolean
   readonly #parts: LogParts
   readonly #segments: SegmentedLog
   readonly #witness: Witness
@@ -98,6 +104,8 @@ export class LmdbLogStore implements LogStore {
     this.#witness = parts.witness
     this.durability = parts.durability
     this.hardState = parts.hardState ?? INITIAL_HARD_STATE
+    this.#stored = this.hardState
+    this.#owesHardState = parts.owesHardState
     this.#base = parts.base
     this.#lastIndex = parts.lastIndex
     this.#damage = new Damage(parts.damaged)
@@ -307,7 +315,7 @@ export class LmdbLogStore implements LogStore {
       if (i === 0) this.#placed = target.database.put(key, unshared(record), APPEND)
       else void target.database.put(key, unshared(record))
     }
-    const state = hardState ?? (begins ? this.hardState : undefined)
+    const state = hardState ?? (begins || this.#owesHardState ? this.#stored : undefined)
     if (state !== undefined) void target.database.put(HARD_STATE_KEY, encodeHardState(state))
     const base = baseAfter(batch) ?? (begins ? this.#base : undefined)
     if (base !== undefined) void target.database.put(BASE_KEY, encodePosition(base))
@@ -349,7 +357,9 @@ export class LmdbLogStore implements LogStore {
   }
 
   #account(batch: WriteBatch): void {
-    const { reset, truncateFrom, entries, repairs } = batch
+    const { reset, truncateFrom, entries, repairs, hardState } = batch
+    this.#stored = hardState ?? this.#stored
+    this.#owesHardState = false
     const target = this.#target as Segment
     const isNew = target === this.#segments.spare
     if (isNew) this.#segments.activate(target)

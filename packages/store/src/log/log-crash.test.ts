@@ -1,6 +1,6 @@
 /** A crash between every two steps of what takes more than one: the log is as it was before, or as it is after. */
 import assert from 'node:assert/strict'
-import { cpSync } from 'node:fs'
+import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
@@ -13,6 +13,8 @@ import {
   StoreProbe,
   sampleHardState,
 } from '../conformance.ts'
+import { WITNESS_FILE } from './log-scan.ts'
+import { readWitness, Witness } from './log-witness.ts'
 import type { LmdbLogStoreOptions } from './open-lmdb-log-store.ts'
 import { openLmdbLogStore } from './open-lmdb-log-store.ts'
 
@@ -104,3 +106,26 @@ for (const [title, content] of Object.entries(steps)) {
       }
     }))
 }
+
+test('a vote that a crash has left in the witness alone goes into the segment with the next batch', () =>
+  withTemporaryDirectory(async (path) => {
+    const write = async (entries: readonly Entry[], more: RequestContent = {}): Promise<void> => {
+      const probe = new StoreProbe()
+      const store = await openLmdbLogStore({ path, events: probe })
+      await probe.write(store, { entries, ...more })
+      await store.close()
+    }
+    await write(BEFORE.slice(0, 4), { hardState: sampleHardState(1, 'a') })
+    const file = join(path, '0', WITNESS_FILE)
+    const found = readWitness(file)
+    assert.ok(found)
+    const witness = Witness.open(file, found, found.remembered, true)
+    witness.rememberNow({ hardState: sampleHardState(2, 'b') })
+    await witness.close()
+    await write([])
+    await write(BEFORE.slice(4, 5))
+    rmSync(file)
+    const store = await openLmdbLogStore({ path, events: new StoreProbe() })
+    assert.deepEqual(store.hardState, sampleHardState(2, 'b'))
+    await store.close()
+  }))

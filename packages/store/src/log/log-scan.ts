@@ -253,7 +253,8 @@ class LogScan {
       throw storageDamaged(this.#path, 'its term and vote are lost')
     }
     const damaged = damagedOf(segments, base, lastIndex)
-    return { segments, hardState, base, lastIndex, damaged, problems: this.#problems }
+    const problems = this.#problems.filter(({ path }) => !this.dead.includes(path))
+    return { segments, hardState, base, lastIndex, damaged, problems }
   }
 
   #lastIndex(base: LogPosition): number {

@@ -99,6 +99,7 @@ export async function openLmdbLogStore(options: LmdbLogStoreOptions): Promise<Lo
     segments,
     witness,
     hardState: found.hardState,
+    owesHardState: owesHardState(found),
     base,
     lastIndex,
     damaged: found.damaged,
@@ -135,6 +136,12 @@ async function makeSound(
   } catch (error) {
     throw storageFailed(path, error)
   }
+}
+
+/** Whether a crash came after the witness was written and before its segment was. */
+function owesHardState({ hardState, segments }: FoundLog): boolean {
+  const stored = segments.at(-1)?.scanned?.hardState
+  return hardState !== undefined && (stored?.term !== hardState.term || stored.vote !== hardState.vote)
 }
 
 /** The highest sequence that was ever used: none is used twice. */

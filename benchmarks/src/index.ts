@@ -2,6 +2,7 @@
 import { churnCommand } from './churn.ts'
 import type { Command } from './command.ts'
 import { electionCommand } from './election.ts'
+import { logCommand } from './log-bench.ts'
 import { mainCommand } from './main-job.ts'
 import { memoryCommand } from './memory.ts'
 import { rigCommand } from './rig-bench.ts'
@@ -30,5 +31,6 @@ export const commands: readonly Command[] = [
   electionCommand,
   churnCommand,
   memoryCommand,
+  logCommand,
   rigCommand,
 ]

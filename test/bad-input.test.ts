@@ -246,8 +246,9 @@ describe('a data directory', () => {
 
   it(
     'whose node has lost its term and its vote: it could promise something else than before',
-    onUsed(async (directory) => {
+    onUsed(async (directory, elsewhere) => {
       const log = join(directory, 'n1/log/0')
+      cpSync(log, join(elsewhere, 'kept'), { recursive: true })
       for (const name of readdirSync(log)) {
         const file = name === 'witness' ? join(log, name) : join(log, name, 'data.mdb')
         writeFileSync(file, Buffer.alloc(20_000, 7))
@@ -255,6 +256,8 @@ describe('a data directory', () => {
       const { path, message } = await failure('STORAGE_DAMAGED', start({ directory }))
       assert.ok(message.includes(path) && path.includes('n1') && message.includes('term and vote'), message)
       await assertNothingRuns()
+      rmSync(log, { recursive: true })
+      cpSync(join(elsewhere, 'kept'), log, { recursive: true })
     }),
   )
 

@@ -235,12 +235,13 @@ async function measureSize(bench: Bench, sizeBytes: number, values: LogValues): 
 const median = (numbers: readonly number[]): number =>
   numbers.toSorted((left, right) => left - right)[Math.floor(numbers.length / 2)] as number
 
-async function measureOpen(bench: Bench, entries: number): Promise<OpenResult> {
+async function measureOpen(bench: Bench, atLeast: number): Promise<OpenResult> {
   const path = join(bench.directory, 'long')
   const filling = new LogAppends(path, OPEN_ENTRY_BYTES)
   await filling.open()
   bench.onEnd(() => filling.close())
-  const batch = Math.min(FILL, entries)
+  const batch = Math.min(FILL, atLeast)
+  const entries = Math.ceil(atLeast / batch) * batch
   for (let done = 0; done < entries; done += batch) await bench.or(filling.append(batch, COMMANDS))
   await filling.close()
   const opening = new LogAppends(path, 0)

@@ -155,7 +155,8 @@ export function readWitness(path: string): FoundWitness | undefined {
     if (slot.format !== LOG_FORMAT)
       throw storageDamaged(path, `it has format ${slot.format}, not ${LOG_FORMAT}`)
     const { count, format: _, ...remembered } = slot
-    if (latest === undefined || count > latest.count) latest = { count, remembered }
+    if (latest !== undefined && count < latest.count) continue
+    latest = { count, remembered: { ...remembered, shadowing: remembered.shadowing } }
   }
   return latest
 }

@@ -8,13 +8,16 @@ import { fileURLToPath } from 'node:url'
 import { type Client, Cluster, type NodeStatus } from '@troupe/cluster'
 import { RaftError } from '@troupe/core'
 import { kv } from '@troupe/machines'
+import { scanLog } from '@troupe/store'
 import { assertEqualReplicas, assertNothingRuns, fixture, Ledger, until, withDirectory } from './support.ts'
 
 after(assertNothingRuns)
 
 /** While this is not disposed of, what the nodes write to their logs waits. */
 async function stalledDisks(directory: string, nodes: readonly string[]): Promise<AsyncDisposable> {
-  const logs = nodes.map((node) => join(directory, node, 'log'))
+  const logs = nodes.flatMap((node) =>
+    scanLog(join(directory, node, 'log/0')).segments.map(({ path }) => path),
+  )
   const child = spawn(process.execPath, [fileURLToPath(fixture('held-disks.ts')), ...logs], {
     stdio: ['pipe', 'pipe', 'inherit'],
   })

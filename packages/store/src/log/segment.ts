@@ -1,5 +1,5 @@
 /** One segment of a log: an LMDB environment that is opened when it is first needed, and unlinked as a whole. */
-import { rmSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Durability } from '@troupe/core'
 import { commit, type Database, openDatabase, storedBytes } from '../lmdb-database.ts'
@@ -89,6 +89,7 @@ export class Segment implements SegmentPlace {
   /** Gives its disk back. What is left of it after a crash counts for nothing, and goes at the next start. */
   async remove(): Promise<void> {
     await this.close()
-    rmSync(this.path, { recursive: true, force: true })
+    // Not by this thread: a file of a segment's size takes tens of milliseconds to unlink.
+    await rm(this.path, { recursive: true, force: true })
   }
 }

@@ -33,7 +33,8 @@ export class SegmentedLog {
   readonly #segments: Segment[]
   #spare: Segment | undefined
   #lastSequence: number
-  readonly #removals = new Set<Promise<void>>()
+  /** One after the other: they share the threads that flush. */
+  #removals = Promise.resolve()
 
   /** @param highestSequence no segment has had a higher one */
   constructor(options: SegmentedLogOptions, found: readonly FoundPlace[], highestSequence: number) {
@@ -153,13 +154,11 @@ export class SegmentedLog {
 
   /** A removal that fails leaves files that count for nothing; the next start tries again. */
   #remove(segment: Segment): void {
-    const removal = segment.remove().catch(() => {})
-    this.#removals.add(removal)
-    void removal.finally(() => this.#removals.delete(removal))
+    this.#removals = this.#removals.then(() => segment.remove()).catch(() => {})
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#removals)
+    await this.#removals
     await this.#spare?.close()
     await Promise.all(this.#segments.map((segment) => segment.close()))
   }

@@ -57,8 +57,6 @@ export interface ScannedSegment {
   /** Record bytes and entries in it, also damaged ones. */
   readonly bytes: number
   readonly entryCount: number
-  /** Transactions that it has seen. */
-  readonly transactions: number
 }
 
 /** Its owner may be writing to it, where a tool looks at a running node's log. */
@@ -113,7 +111,6 @@ export function scanSegment(
     lastKey: scan.lastKey,
     bytes: scan.bytes,
     entryCount: scan.entryCount,
-    transactions: file.txnId,
   }
 }
 
@@ -131,7 +128,6 @@ const NOTHING = {
   lastKey: 0,
   bytes: 0,
   entryCount: 0,
-  transactions: 0,
 } as const
 
 function whyForeign(

@@ -164,7 +164,8 @@ export class Leading {
       outbox.sendNow({ kind: 'heartbeat', ...envelope, commit, round })
       if (progress.state === 'snapshot') this.#events.offerSnapshot(id)
     }
-    leadership.lease.confirmed(leadership.quorumRound())
+    // A voter alone is its own quorum, also for reads that waited for one that was removed meanwhile.
+    this.#confirmRounds(leadership)
   }
 
   handleHeartbeatReply(message: HeartbeatReply): void {
@@ -194,7 +195,6 @@ export class Leading {
     if (!leadership.reads.hasWaiting || !this.#replica.hasCommittedInTerm) return
     leadership.reads.begin(leadership.round + 1, this.#replica.log.committed)
     this.#broadcastHeartbeat(leadership)
-    this.#confirmRounds(leadership)
   }
 
   #confirmRounds(leadership: Leadership): void {

@@ -198,6 +198,18 @@ test('§6 pre-votes, heartbeat rounds and check-quorum need both halves too', ()
   assert.equal(leader.core.role, 'follower', 'nobody of the new ones is heard')
 })
 
+test('thesis §6.4 a read waits for nobody who was removed', () => {
+  const subject = leading('ab')
+  subject.core.readIndex(1)
+  assert.deepEqual(subject.turn().reads, [], 'b has not answered')
+  begin(subject, [remove('b')])
+  subject.turn()
+  subject.flush()
+  assert.equal(subject.core.commitIndex, 2)
+  subject.waitUntilDue()
+  assert.deepEqual(subject.turn().reads, [{ id: 1, index: 1 }])
+})
+
 test('§6 the leader leaves a joint configuration by itself, once it is committed', () => {
   const subject = leading('abc', 'de')
   const index = begin(subject, [remove('b'), remove('c'), promote('d'), promote('e')])

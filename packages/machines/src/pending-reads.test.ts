@@ -157,6 +157,19 @@ describe('reads by consistency', () => {
     assert.deepEqual(client.replies(), [])
   })
 
+  it('that nobody answers for do not keep all others out', () => {
+    const node = new FakeNode({ maxPendingReads: 1 })
+    const client = node.connect()
+    node.query(client, 1, 'q')
+    node.turn()
+    node.nowMs = 10_000
+    node.query(client, 2, 'q')
+    node.turn()
+    assert.deepEqual(client.replies()[0]?.slice(0, 3), [ReplyKind.failed, 1, 'NOT_LEADER'])
+    node.grant([{ id: node.raft.reads.at(-1) as number, index: 0 }])
+    assert.deepEqual(client.replies()[0]?.slice(0, 2), [ReplyKind.answer, 2])
+  })
+
   it('are bounded together, and gone with their client', () => {
     const node = new FakeNode({ maxPendingReads: 3 })
     const [client, other] = [node.connect(), node.connect()]

@@ -68,6 +68,7 @@ export class PendingReads {
   add(connection: ClientConnection, [, id, consistency, query]: ClientRequest): void {
     const read: PendingRead = { connection, id, query, consistency, index: 0, askedMs: 0 }
     if (consistency === 'stale') return this.#reply(connection, this.#answerOf(read))
+    if (this.size >= this.#maxPendingReads) this.#refuseForgotten(this.#nowMs())
     if (this.size >= this.#maxPendingReads) {
       return this.#reply(connection, [ReplyKind.failed, id, 'BUSY', 'too many reads are under way'])
     }

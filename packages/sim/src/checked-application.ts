@@ -15,6 +15,8 @@ import type { ClientEvent } from '@troupe/machines'
 /** Told of what an application is given, and asks for. */
 export interface ApplicationObserver {
   applying(entries: readonly Entry[]): void
+  /** A snapshot of everything up to `index` took the place of the state. */
+  loaded(index: number): void
   readAsked(read: number): void
   /** Without its number: by the lease. */
   readGranted(read: number | undefined, index: number): void
@@ -94,7 +96,14 @@ export class CheckedApplication implements Application<ClientEvent> {
     return this.#inner.save()
   }
   load(position: KeptState): StateLoader {
-    return this.#inner.load(position)
+    const loader = this.#inner.load(position)
+    return {
+      chunk: (bytes) => loader.chunk(bytes),
+      end: () => {
+        loader.end()
+        this.#observer.loaded(position.index)
+      },
+    }
   }
   reads(granted: readonly ReadGrant[], refused: readonly number[]): void {
     for (const { id, index } of granted) this.#observer.readGranted(id, index)

@@ -180,6 +180,7 @@ export class SimNode implements NodeView, DiskOwner {
       new Gateway(replica, codec, settings.gateway, () => clock.nowMs()),
       {
         applying: (entries) => this.#host.observe({ kind: 'applied', node: this, entries }),
+        loaded: (index) => this.#host.observe({ kind: 'loaded', node: this, index }),
         readAsked: (read) => this.#host.observe({ kind: 'readAsked', node: this, read }),
         readGranted: (read, index) => this.#host.observe({ kind: 'readGranted', node: this, read, index }),
       },

@@ -49,6 +49,8 @@ export type SimEvent =
   | { readonly kind: 'flushing'; readonly node: NodeView; readonly request: PersistRequest }
   /** Handed to the application. */
   | { readonly kind: 'applied'; readonly node: NodeView; readonly entries: readonly Entry[] }
+  /** The application has loaded a snapshot of everything up to `index`. */
+  | { readonly kind: 'loaded'; readonly node: NodeView; readonly index: number }
   /** Asked of the core: a linearizable read. */
   | { readonly kind: 'readAsked'; readonly node: NodeView; readonly read: number }
   /** May be answered once `index` is applied; without its number: at once, by the lease. */

@@ -44,8 +44,8 @@ export const readMutants: readonly Mutant[] = [
     source: 'thesis §6.4.1; etcd-io/raft: ReadOnlyLeaseBased needs CheckQuorum',
     slip: 'a round of heartbeats extends the lease as it leaves',
     file: 'core/src/leading.ts',
-    from: 'leadership.lease.confirmed(leadership.quorumRound())',
-    to: 'leadership.lease.confirmed(round)',
+    from: 'removed meanwhile.\n    this.#confirmRounds(leadership)',
+    to: 'removed meanwhile.\n    this.#confirmRounds(leadership)\n    leadership.lease.confirmed(round)',
   },
   {
     name: 'lease-from-receive-time',

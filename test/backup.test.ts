@@ -245,6 +245,44 @@ describe('a restore', () => {
     }))
 })
 
+describe('a cluster whose state is on the disk', () => {
+  const onDisk = { machine: 'kv', machineOptions: { storage: 'disk' } } as const
+
+  it('comes back from its backup', () =>
+    withDirectory(async (path) => {
+      const [directory, file, to] = ['from', 'file', 'to'].map((name) => join(path, name)) as [
+        string,
+        string,
+        string,
+      ]
+      await stoppedCluster(directory, onDisk)
+      // Its snapshots alone are in the backup: what was written behind the last one is not.
+      const { entriesBehind } = await backupCluster(directory, file)
+      assert.ok(entriesBehind > 0)
+      await restoreCluster(file, to)
+      await withCluster({ ...onDisk, directory: to }, async (cluster, client) => {
+        const [{ value }] = (await contentOf(cluster)) as [KvEntry]
+        assert.equal(value, 'before')
+        await write(client, 'after')
+        await assertEqualReplicas(cluster)
+      })
+    }))
+
+  it('goes on after the loss of a quorum with all that its survivor has', () =>
+    withDirectory(async (path) => {
+      const directory = join(path, 'cluster')
+      const content = await stoppedCluster(directory, onDisk)
+      for (const id of ['n2', 'n3']) rmSync(join(directory, id), { recursive: true })
+      await recoverCluster(directory, { survivors: ['n1'] })
+      await withCluster({ ...onDisk, directory }, async (cluster, client) => {
+        assert.deepEqual(await contentOf(cluster), content)
+        await cluster.members.add('n2')
+        await write(client, 'after')
+        await assertEqualReplicas(cluster)
+      })
+    }))
+})
+
 describe('the loss of a quorum', () => {
   it('leaves what one node has: a new cluster goes on with it, and the lost ones stay outside', () =>
     withDirectory(async (path) => {

@@ -204,8 +204,8 @@ export class Liveness {
   }
 
   #watchQuiet(): void {
-    const { quiet, scheduler, plan, operator } = this.#host
-    quiet.begin(operator.leader?.life?.core.term ?? 0)
+    const { quiet, scheduler, plan, operator, nodes } = this.#host
+    quiet.begin(operator.leader?.life?.core.term ?? 0, nodes)
     scheduler.after(QUIET_TIMEOUTS * plan.knobs.electionTimeoutMaxMs, {
       run: () => {
         quiet.end()

@@ -8,6 +8,7 @@
  * What killing proves: that a step is whole or not there, and that what is acknowledged has left the process. What was
  * not flushed outlives a kill all the same: for that the calls are traced (`trace-order.ts`).
  */
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { RaftError, type Random, seededRandom } from '@troupe/core'
 import {
@@ -162,7 +163,17 @@ class Proof {
       this.#log.apply(step)
       this.#count(step)
     }
-    this.#judge(lookedAt(join(this.#options.path, '0'), this.#log, steps.slice(acknowledged)), '')
+    const pending = steps.slice(acknowledged)
+    this.#judge(lookedAt(join(this.#options.path, '0'), this.#log, pending), '')
+    if (this.finding !== undefined) this.#keep(pending)
+  }
+
+  /** What should be there, beside what is: nobody can draw the same kill again. */
+  #keep(pending: readonly Step[]): void {
+    const { base, hardState, writtenHardState, entries } = this.#log
+    const acknowledged = { base, hardState, writtenHardState, entries }
+    const expected = { finding: this.finding, acknowledged, pending }
+    writeFileSync(join(this.#options.path, 'expected.json'), `${JSON.stringify(expected)}\n`)
   }
 
   #count({ entries, truncateFrom, reset, compactTo, hardState }: Step): void {

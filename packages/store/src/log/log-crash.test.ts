@@ -1,6 +1,6 @@
 /** A crash between every two steps of what takes more than one: the log is as it was before, or as it is after. */
 import assert from 'node:assert/strict'
-import { cpSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { isDeepStrictEqual } from 'node:util'
@@ -17,6 +17,7 @@ import { WITNESS_FILE } from './log-scan.ts'
 import { readWitness, Witness } from './log-witness.ts'
 import type { LmdbLogStoreOptions } from './open-lmdb-log-store.ts'
 import { openLmdbLogStore } from './open-lmdb-log-store.ts'
+import { segmentName } from './segment.ts'
 
 const BEFORE = chainedEntries(1, 10, 1)
 const behind = (index: number): Entry => BEFORE[index - 1] as Entry
@@ -128,4 +129,27 @@ test('a vote that a crash has left in the witness alone goes into the segment wi
     const store = await openLmdbLogStore({ path, events: new StoreProbe() })
     assert.deepEqual(store.hardState, sampleHardState(2, 'b'))
     await store.close()
+  }))
+
+test('a segment that was being made, and a witness that had not heard of the compaction, take nothing of it back', () =>
+  withTemporaryDirectory(async (path) => {
+    const probe = new StoreProbe()
+    const store = await openLmdbLogStore({ path, events: probe })
+    await probe.write(store, { entries: BEFORE, hardState: sampleHardState(1, 'a') })
+    await probe.write(store, { entries: [], compactTo: { index: 7, term: 1 } })
+    await store.close()
+    const file = join(path, '0', WITNESS_FILE)
+    const found = readWitness(file)
+    assert.ok(found)
+    const witness = Witness.open(file, found, found.remembered, true)
+    witness.rememberNow({ base: { index: 2, term: 1 } })
+    await witness.close()
+    const made = join(path, '0', segmentName(2))
+    rmSync(made, { recursive: true, force: true })
+    mkdirSync(made)
+    writeFileSync(join(made, 'data.mdb'), '')
+    const again = await openLmdbLogStore({ path, events: new StoreProbe() })
+    assert.deepEqual(again.base, { index: 7, term: 1 })
+    assert.deepEqual(contentOf(again).at(0), { index: 8, term: 1 })
+    await again.close()
   }))

@@ -221,10 +221,16 @@ class LogScan {
     else this.#live.push({ sequence, firstIndex, scanned, isReadable: scanned.header !== undefined })
   }
 
-  /** What the newest segment says; the witness speaks for one that cannot be read. */
+  /**
+   * The highest that anything speaks of: it only rises. The newest segment may be unreadable, or one that was being made; the
+   * witness may not have heard of the last compaction.
+   */
   #base(): LogPosition {
-    const [newest] = this.#scanned.filter(({ isUnused }) => !isUnused)
-    return newest?.base ?? this.#witness?.base ?? { index: 0, term: 0 }
+    let base = this.#witness?.base ?? { index: 0, term: 0 }
+    for (const scanned of this.#scanned) {
+      if (scanned.base !== undefined && scanned.base.index > base.index) base = scanned.base
+    }
+    return base
   }
 
   /** The highest term, and in it the vote: what was flushed but never told of does no harm. */

@@ -1,12 +1,12 @@
 /** The macro benchmarks as commands: `troupe bench NAME` runs them. */
-import { churnCommand } from './churn.ts'
+import { churnCommand } from './churn/churn.ts'
 import type { Command } from './command.ts'
 import { electionCommand } from './election.ts'
 import { logCommand } from './log-bench.ts'
 import { mainCommand } from './main-job.ts'
-import { memoryCommand } from './memory.ts'
-import { rigCommand } from './rig-bench.ts'
-import { throughputCommand } from './throughput.ts'
+import { memoryCommand } from './memory/memory.ts'
+import { rigCommand } from './rig/rig-bench.ts'
+import { throughputCommand } from './throughput/throughput.ts'
 
 export type {
   ChoiceOption,

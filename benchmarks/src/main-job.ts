@@ -17,7 +17,7 @@ import {
   measureThroughput,
   ThroughputReport,
   type ThroughputValues,
-} from './throughput.ts'
+} from './throughput/throughput.ts'
 import { type Verdict, worstOf } from './verify.ts'
 
 const optionTable = {

@@ -1,6 +1,6 @@
 /** What this process holds of the system: memory, open files, threads. */
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
-import { privateBytes } from '../memory-sampler.ts'
+import { privateBytes } from '../memory/memory-sampler.ts'
 import type { ProcessSample } from './soak-sample.ts'
 
 const OWN_FILES = '/proc/self/fd'

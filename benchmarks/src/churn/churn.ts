@@ -2,13 +2,12 @@
 
 import { hrtimeMs } from '@troupe/actor'
 import type { Cluster } from '@troupe/cluster'
-import type { Bench } from './bench.ts'
-import { ChurnSchedule, type ChurnStep, minority } from './churn-schedule.ts'
-import type { Command, CommandContext, OptionValues } from './command.ts'
-import { describeEnvironment, type Environment } from './environment.ts'
-import { type LatencySummary, summarizeHistogram } from './latency.ts'
-import { delay } from './load/failure.ts'
-import type { LoadGenerator } from './load/load-generator.ts'
+import type { Bench } from '../bench.ts'
+import type { Command, CommandContext, OptionValues } from '../command.ts'
+import { describeEnvironment, type Environment } from '../environment.ts'
+import { type LatencySummary, summarizeHistogram } from '../latency.ts'
+import { delay } from '../load/failure.ts'
+import type { LoadGenerator } from '../load/load-generator.ts'
 import {
   clientSettings,
   clusterOptions,
@@ -18,10 +17,11 @@ import {
   rateOption,
   workloadOptionTable,
   workloadSpec,
-} from './options.ts'
-import { type Output, type Report, type ReportDocument, runAndReport } from './report.ts'
-import { formatMs, formatNumber, rounded } from './terminal/format.ts'
-import { type Verdict, type Verification, verify } from './verify.ts'
+} from '../options.ts'
+import { type Output, type Report, type ReportDocument, runAndReport } from '../report.ts'
+import { formatMs, formatNumber, rounded } from '../terminal/format.ts'
+import { type Verdict, type Verification, verify } from '../verify.ts'
+import { ChurnSchedule, type ChurnStep, minority } from './churn-schedule.ts'
 
 const optionTable = {
   seconds: { kind: 'number', min: 0.1, unit: 's', default: 60, help: 'how long nodes crash and come back' },

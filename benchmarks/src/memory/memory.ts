@@ -1,8 +1,7 @@
 /** `bench memory`: private memory of the whole process under full load. */
-import type { Bench } from './bench.ts'
-import type { Command, CommandContext, OptionValues } from './command.ts'
-import { describeEnvironment, type Environment } from './environment.ts'
-import { type MemorySample, MemorySampler, type MemorySummary, summarizeMemory } from './memory-sampler.ts'
+import type { Bench } from '../bench.ts'
+import type { Command, CommandContext, OptionValues } from '../command.ts'
+import { describeEnvironment, type Environment } from '../environment.ts'
 import {
   clientSettings,
   clusterOptions,
@@ -11,11 +10,12 @@ import {
   jsonOption,
   workloadOptionTable,
   workloadSpec,
-} from './options.ts'
-import { type Output, type Report, type ReportDocument, runAndReport } from './report.ts'
-import { formatMiB } from './terminal/format.ts'
-import { measureCluster, type ThroughputRun, throughputColumns } from './throughput-run.ts'
-import { type Verdict, type Verification, verify } from './verify.ts'
+} from '../options.ts'
+import { type Output, type Report, type ReportDocument, runAndReport } from '../report.ts'
+import { formatMiB } from '../terminal/format.ts'
+import { measureCluster, type ThroughputRun, throughputColumns } from '../throughput/throughput-run.ts'
+import { type Verdict, type Verification, verify } from '../verify.ts'
+import { type MemorySample, MemorySampler, type MemorySummary, summarizeMemory } from './memory-sampler.ts'
 
 const optionTable = {
   seconds: { kind: 'number', min: 2, unit: 's', default: 60, help: 'how long' },

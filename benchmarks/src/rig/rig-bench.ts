@@ -1,16 +1,16 @@
 /** `bench rig`: the bare path without Raft, the bound that `bench throughput --rig` compares with. */
-import type { Command, CommandContext, OptionValues } from './command.ts'
-import { describeEnvironment, type Environment } from './environment.ts'
+import type { Command, CommandContext, OptionValues } from '../command.ts'
+import { describeEnvironment, type Environment } from '../environment.ts'
 import {
   clusterOptionTable,
   configurationOf,
   jsonOption,
   windowOption,
   workloadOptionTable,
-} from './options.ts'
-import { type Output, type Report, type ReportDocument, runAndReport } from './report.ts'
-import { headlineRun, measureRig, runMs, type Speed, speedColumns } from './throughput-run.ts'
-import type { Verdict } from './verify.ts'
+} from '../options.ts'
+import { type Output, type Report, type ReportDocument, runAndReport } from '../report.ts'
+import { headlineRun, measureRig, runMs, type Speed, speedColumns } from '../throughput/throughput-run.ts'
+import type { Verdict } from '../verify.ts'
 
 const optionTable = {
   window: windowOption,

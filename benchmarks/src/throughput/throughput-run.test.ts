@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { summarize } from './latency.ts'
-import { renderTable } from './terminal/table.ts'
+import { summarize } from '../latency.ts'
+import { renderTable } from '../terminal/table.ts'
 import { headlineRun, medianRun, type ThroughputRun, throughputColumns } from './throughput-run.ts'
 
 const run = (window: number, opsPerSecond: number, more: Partial<ThroughputRun> = {}): ThroughputRun => ({

@@ -1,6 +1,6 @@
 /** Private memory of this process, sampled each second. */
 import { readFileSync } from 'node:fs'
-import { median } from './latency.ts'
+import { median } from '../latency.ts'
 
 export interface MemorySample {
   readonly atSeconds: number

@@ -1,13 +1,13 @@
 /** One window of load on a cluster, and beside it the same load on the bare rig. */
 import type { Cluster } from '@troupe/cluster'
-import type { Bench } from './bench.ts'
-import { type LatencySummary, median, summarizeHistogram } from './latency.ts'
-import type { ClosedLoopResult } from './load/closed-loop.ts'
-import type { LoadGenerator } from './load/load-generator.ts'
-import { metricsBetween, type RunMetrics, snapshot } from './node-metrics.ts'
-import type { Rig } from './rig/rig.ts'
-import { formatMs, formatNumber, formatRatio, rounded } from './terminal/format.ts'
-import type { Column } from './terminal/table.ts'
+import type { Bench } from '../bench.ts'
+import { type LatencySummary, median, summarizeHistogram } from '../latency.ts'
+import type { ClosedLoopResult } from '../load/closed-loop.ts'
+import type { LoadGenerator } from '../load/load-generator.ts'
+import { metricsBetween, type RunMetrics, snapshot } from '../node-metrics.ts'
+import type { Rig } from '../rig/rig.ts'
+import { formatMs, formatNumber, formatRatio, rounded } from '../terminal/format.ts'
+import type { Column } from '../terminal/table.ts'
 
 const MS_PER_S = 1000
 

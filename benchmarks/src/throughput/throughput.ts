@@ -1,7 +1,7 @@
 /** `bench throughput`: closed-loop load on a cluster, and afterwards the check that nothing was lost. */
-import type { Bench } from './bench.ts'
-import type { Command, CommandContext, OptionValues } from './command.ts'
-import { describeEnvironment, type Environment } from './environment.ts'
+import type { Bench } from '../bench.ts'
+import type { Command, CommandContext, OptionValues } from '../command.ts'
+import { describeEnvironment, type Environment } from '../environment.ts'
 import {
   clientSettings,
   clusterOptions,
@@ -11,8 +11,9 @@ import {
   windowOption,
   workloadOptionTable,
   workloadSpec,
-} from './options.ts'
-import { type Output, type Report, type ReportDocument, runAndReport } from './report.ts'
+} from '../options.ts'
+import { type Output, type Report, type ReportDocument, runAndReport } from '../report.ts'
+import { type Verdict, type Verification, verify } from '../verify.ts'
 import {
   headlineRun,
   type LoadSettings,
@@ -22,7 +23,6 @@ import {
   type ThroughputRun,
   throughputColumns,
 } from './throughput-run.ts'
-import { type Verdict, type Verification, verify } from './verify.ts'
 
 const optionTable = {
   window: windowOption,

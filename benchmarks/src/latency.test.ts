@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createHistogram } from 'node:perf_hooks'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { median, percentile, summarize, summarizeHistogram } from './latency.ts'
+import { distributionOf, median, percentile, summarize, summarizeHistogram } from './latency.ts'
 
 describe('percentiles', () => {
   test('are by nearest rank: a value that was measured, never one in between', () => {
@@ -48,7 +48,12 @@ describe('a summary', () => {
   test('of nothing is nothing', () => {
     const nothing = { p50: null, p99: null, max: null, mean: null, samples: 0 }
     assert.deepEqual(summarize([]), nothing)
-    assert.deepEqual(summarizeHistogram(createHistogram()), nothing)
+    assert.deepEqual(summarizeHistogram(createHistogram()), {
+      ...nothing,
+      p90: null,
+      p999: null,
+      p9999: null,
+    })
   })
 
   test('of a histogram of nanoseconds is in milliseconds', () => {
@@ -64,4 +69,17 @@ describe('a summary', () => {
       assert.ok(Math.abs((found ?? 0) - expected) < expected / 500, `${found} is about ${expected}`)
     }
   })
+})
+
+test('a distribution goes as far as its samples tell percentages apart, and ends at the largest', () => {
+  const histogram = createHistogram()
+  assert.deepEqual(distributionOf(histogram), [])
+  for (let sample = 1; sample <= 1000; sample++) histogram.record(sample * 1_000_000)
+  const points = distributionOf(histogram)
+  assert.deepEqual(
+    points.map(({ percent }) => percent),
+    [0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.75, 99.9, 100],
+  )
+  assert.ok(points.every(({ ms }, index) => index === 0 || ms >= (points[index - 1]?.ms ?? 0)))
+  assert.equal(summarizeHistogram(histogram).p9999, null)
 })

@@ -4,6 +4,8 @@ import { rounded } from './terminal/format.ts'
 
 /** Fewer samples have no 99th percentile worth the name: it would be the maximum. */
 const MIN_SAMPLES_FOR_P99 = 100
+const MIN_SAMPLES_FOR_P999 = 1000
+const MIN_SAMPLES_FOR_P9999 = 10_000
 const NS_PER_MS = 1e6
 
 export interface LatencySummary {
@@ -13,6 +15,21 @@ export interface LatencySummary {
   readonly max: number | null
   readonly mean: number | null
   readonly samples: number
+}
+
+/** What a histogram tells: percentiles that its samples are too few for are null. */
+export interface LatencyDistribution extends LatencySummary {
+  readonly p90: number | null
+  /** Null for fewer than 1,000 samples. */
+  readonly p999: number | null
+  /** Null for fewer than 10,000 samples. */
+  readonly p9999: number | null
+}
+
+/** A point of a latency distribution: `percent` % of the samples were not above `ms`. */
+export interface PercentilePoint {
+  readonly percent: number
+  readonly ms: number
 }
 
 const EMPTY: LatencySummary = { p50: null, p99: null, max: null, mean: null, samples: 0 }
@@ -48,15 +65,32 @@ export function summarize(values: readonly number[], { alwaysP99 = false } = {})
 }
 
 /** Sums up a histogram of nanoseconds, in milliseconds. */
-export function summarizeHistogram(histogram: Histogram): LatencySummary {
+export function summarizeHistogram(histogram: Histogram): LatencyDistribution {
   const samples = histogram.count
-  if (samples === 0) return EMPTY
+  if (samples === 0) return { ...EMPTY, p90: null, p999: null, p9999: null }
   const inMs = (ns: number): number => rounded(ns / NS_PER_MS)
   return {
     p50: inMs(histogram.percentile(50)),
+    p90: inMs(histogram.percentile(90)),
     p99: samples >= MIN_SAMPLES_FOR_P99 ? inMs(histogram.percentile(99)) : null,
+    p999: samples >= MIN_SAMPLES_FOR_P999 ? inMs(histogram.percentile(99.9)) : null,
+    p9999: samples >= MIN_SAMPLES_FOR_P9999 ? inMs(histogram.percentile(99.99)) : null,
     max: inMs(histogram.max),
     mean: inMs(histogram.mean),
     samples,
   }
+}
+
+/** Percentages at which a distribution is drawn: each nine has the same width. */
+const DRAWN_PERCENTS = [0, 10, 25, 50, 75, 90, 95, 97.5, 99, 99.5, 99.75, 99.9, 99.95, 99.975, 99.99, 99.999]
+
+/** The distribution as points to draw, up to the highest percentage that the samples tell apart, and the maximum. */
+export function distributionOf(histogram: Histogram): PercentilePoint[] {
+  const samples = histogram.count
+  if (samples === 0) return []
+  const points = DRAWN_PERCENTS.filter((percent) => samples * (100 - percent) >= 100).map((percent) => ({
+    percent,
+    ms: rounded((percent === 0 ? histogram.min : histogram.percentile(percent)) / NS_PER_MS),
+  }))
+  return [...points, { percent: 100, ms: rounded(histogram.max / NS_PER_MS) }]
 }

@@ -8,6 +8,7 @@ import { checkPositions, checkVersions, verdictOf, verify, worstOf } from './ver
 const counts = (acknowledged: number[], unknown: number[]): KeyCounts => ({
   acknowledged: Uint32Array.from(acknowledged),
   unknown: Uint32Array.from(unknown),
+  last: new Uint32Array(acknowledged.length),
 })
 
 describe('the versions of a kv', () => {
@@ -34,10 +35,14 @@ describe('the versions of a kv', () => {
 })
 
 describe('the positions of a log', () => {
-  const fine = { repeated: 0, beyond: 0 }
+  const fine = { repeated: 0, beyond: 0, reordered: 0 }
 
   test('are fine between acknowledged and acknowledged + unknown', () => {
-    assert.deepEqual(checkPositions({ acknowledged: 10, unknown: 3 }, 12, fine), { lost: 0, duplicated: 0 })
+    assert.deepEqual(checkPositions({ acknowledged: 10, unknown: 3 }, 12, fine), {
+      lost: 0,
+      duplicated: 0,
+      reordered: 0,
+    })
   })
 
   test('too few records are lost ones', () => {
@@ -49,19 +54,31 @@ describe('the positions of a log', () => {
   })
 
   test('two commands with one position are one command lost', () => {
-    assert.equal(checkPositions({ acknowledged: 10, unknown: 0 }, 10, { repeated: 1, beyond: 0 }).lost, 1)
+    assert.equal(
+      checkPositions({ acknowledged: 10, unknown: 0 }, 10, { repeated: 1, beyond: 0, reordered: 0 }).lost,
+      1,
+    )
+  })
+
+  test('positions in another order than the proposals are told', () => {
+    const found = { repeated: 0, beyond: 0, reordered: 2 }
+    assert.equal(checkPositions({ acknowledged: 10, unknown: 0 }, 10, found).reordered, 2)
   })
 
   test('a position behind the end is lost', () => {
-    assert.equal(checkPositions({ acknowledged: 10, unknown: 5 }, 12, { repeated: 0, beyond: 2 }).lost, 2)
+    assert.equal(
+      checkPositions({ acknowledged: 10, unknown: 5 }, 12, { repeated: 0, beyond: 2, reordered: 0 }).lost,
+      2,
+    )
   })
 })
 
 test('a verdict passes only where nothing is lost, nothing is doubled and all replicas are equal', () => {
-  assert.equal(verdictOf({ lost: 0, duplicated: 0 }, true), 'pass')
-  assert.equal(verdictOf({ lost: 1, duplicated: 0 }, true), 'fail')
-  assert.equal(verdictOf({ lost: 0, duplicated: 1 }, true), 'fail')
-  assert.equal(verdictOf({ lost: 0, duplicated: 0 }, false), 'fail')
+  assert.equal(verdictOf({ lost: 0, duplicated: 0, reordered: 1 }, true), 'fail')
+  assert.equal(verdictOf({ lost: 0, duplicated: 0, reordered: 0 }, true), 'pass')
+  assert.equal(verdictOf({ lost: 1, duplicated: 0, reordered: 0 }, true), 'fail')
+  assert.equal(verdictOf({ lost: 0, duplicated: 1, reordered: 0 }, true), 'fail')
+  assert.equal(verdictOf({ lost: 0, duplicated: 0, reordered: 0 }, false), 'fail')
 })
 
 test('of several verdicts the worst counts', () => {

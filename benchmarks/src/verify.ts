@@ -5,11 +5,14 @@
  * write, more is one applied twice. `log` gives each record a position: acknowledged positions are all different and
  * before the log's end, and the log has at least as many records as were acknowledged, and at most the unknown ones
  * more.
+ *
+ * A client's commands are applied in the order in which it proposed them. Positions of a `log` show it for all of them; in
+ * `kv` a key's value must be that of the last write that was acknowledged, which is looked at for a part of the keys.
  */
-import type { Cluster } from '@troupe/cluster'
-import { kv, type LogAnswer, log } from '@troupe/machines'
-import type { KeyCounts, PositionFindings } from './load/ledger.ts'
-import { keyName, type WorkloadSpec } from './workload.ts'
+import type { Client, Cluster } from '@troupe/cluster'
+import { type KvEntry, kv, type LogAnswer, log } from '@troupe/machines'
+import { type KeyCounts, type PositionFindings, UNSURE } from './load/ledger.ts'
+import { keyName, Workload, type WorkloadSpec } from './workload.ts'
 
 export type Verdict = 'pass' | 'fail' | 'unknown'
 
@@ -20,7 +23,12 @@ export interface Losses {
   readonly duplicated: number
 }
 
-export interface Verification extends Losses {
+export interface Findings extends Losses {
+  /** Applied in another order than their client proposed them. */
+  readonly reordered: number
+}
+
+export interface Verification extends Findings {
   readonly verdict: Verdict
   /** Why it could not be decided. */
   readonly reason?: string
@@ -43,11 +51,17 @@ export interface Books {
 }
 
 const KEYS_PER_QUERY = 2000
+/** Keys whose value is looked at: each is a query of its own. */
+const MAX_VALUES_CHECKED = 10_000
 const CONVERGE_TIMEOUT_MS = 60_000
 const QUERY_TIMEOUT_MS = 30_000
 
 /** Compares the versions of keys `from` on with what was acknowledged. */
-export function checkVersions(counts: KeyCounts, versions: readonly number[], from = 0): Losses {
+export function checkVersions(
+  counts: Pick<KeyCounts, 'acknowledged' | 'unknown'>,
+  versions: readonly number[],
+  from = 0,
+): Losses {
   let lost = 0
   let duplicated = 0
   for (const [offset, version] of versions.entries()) {
@@ -63,18 +77,19 @@ export function checkVersions(counts: KeyCounts, versions: readonly number[], fr
 export function checkPositions(
   totals: { readonly acknowledged: number; readonly unknown: number },
   next: number,
-  { repeated, beyond }: PositionFindings,
-): Losses {
+  { repeated, beyond, reordered }: PositionFindings,
+): Findings {
   const missing = Math.max(0, totals.acknowledged - next)
   return {
     lost: Math.max(missing, repeated + beyond),
     duplicated: Math.max(0, next - totals.acknowledged - totals.unknown),
+    reordered,
   }
 }
 
 /** The verdict over what was found. */
-export function verdictOf(losses: Losses, digestsEqual: boolean): Verdict {
-  return losses.lost === 0 && losses.duplicated === 0 && digestsEqual ? 'pass' : 'fail'
+export function verdictOf({ lost, duplicated, reordered }: Findings, digestsEqual: boolean): Verdict {
+  return lost === 0 && duplicated === 0 && reordered === 0 && digestsEqual ? 'pass' : 'fail'
 }
 
 /**
@@ -83,11 +98,11 @@ export function verdictOf(losses: Losses, digestsEqual: boolean): Verdict {
  */
 export async function verify(cluster: Cluster, load: Books): Promise<Verification> {
   const { acknowledged, unknown } = await load.totals()
-  let losses: Losses = { lost: 0, duplicated: 0 }
+  let found: Findings = { lost: 0, duplicated: 0, reordered: 0 }
   let digests: Record<string, string> = {}
   let reason: string | undefined
   try {
-    losses = await countLosses(cluster, load)
+    found = await countLosses(cluster, load)
     await cluster.converged({ timeoutMs: CONVERGE_TIMEOUT_MS })
     digests = Object.fromEntries([...(await cluster.digests())].map(([id, { sha256 }]) => [id, sha256]))
     const missing = cluster.ids.filter((id) => digests[id] === undefined)
@@ -99,16 +114,16 @@ export async function verify(cluster: Cluster, load: Books): Promise<Verificatio
   const findings = {
     acknowledged,
     unknown,
-    ...losses,
+    ...found,
     digestsEqual: different === 1 && reason === undefined,
     digests,
   }
-  const verdict = verdictOf(losses, different <= 1)
+  const verdict = verdictOf(found, different <= 1)
   if (verdict === 'pass' && reason !== undefined) return { verdict: 'unknown', reason, ...findings }
   return { verdict, ...findings }
 }
 
-async function countLosses(cluster: Cluster, load: Books): Promise<Losses> {
+async function countLosses(cluster: Cluster, load: Books): Promise<Findings> {
   await using client = await cluster.client({ timeoutMs: QUERY_TIMEOUT_MS })
   if (load.workload.machine === 'log') {
     const { next } = await client.query<LogAnswer>(log.range())
@@ -124,7 +139,23 @@ async function countLosses(cluster: Cluster, load: Books): Promise<Losses> {
     lost += losses.lost
     duplicated += losses.duplicated
   }
-  return { lost, duplicated }
+  return { lost, duplicated, reordered: await countReordered(client, load) }
+}
+
+/** Keys, evenly spread, whose value is not that of the last write that was acknowledged. */
+async function countReordered(client: Client, load: Books): Promise<number> {
+  const workload = new Workload(load.workload)
+  const { keys } = load.workload
+  const step = Math.max(1, Math.floor(keys / MAX_VALUES_CHECKED))
+  const checks: Promise<boolean>[] = []
+  for (let key = 0; key < keys; key += step) {
+    const last = load.counts.last[key] as number
+    if (last === 0 || last === UNSURE) continue
+    const expected = workload.valueAt(last - 1)
+    const answer = client.query<KvEntry | undefined>(kv.get(keyName(key, keys)))
+    checks.push(answer.then((entry) => entry?.value === expected))
+  }
+  return (await Promise.all(checks)).filter((isExpected) => !isExpected).length
 }
 
 /** Several verifications as one: the worst verdict, the sums. */

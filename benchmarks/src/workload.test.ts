@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { RaftError } from '@troupe/core'
+import { kv } from '@troupe/machines'
 import fc from 'fast-check'
-import { Workload, type WorkloadSpec } from './workload.ts'
+import { keyName, Workload, type WorkloadSpec } from './workload.ts'
 
 const spec: WorkloadSpec = { machine: 'kv', keys: 1000, sizeBytes: 64, seed: 1 }
 
@@ -63,8 +64,10 @@ test('a sequence number says which command it is', () => {
 })
 
 test('two writes of one key differ', () => {
-  const workload = new Workload(spec)
-  assert.notDeepEqual(workload.commandAt(7), workload.commandAt(7 + spec.keys))
+  for (const keys of [1000, 160, 1]) {
+    const workload = new Workload({ ...spec, keys })
+    assert.notDeepEqual(workload.commandAt(7), workload.commandAt(7 + keys), `${keys} keys`)
+  }
 })
 
 test('a size too small for the key is refused with what would do', () => {
@@ -73,4 +76,16 @@ test('a size too small for the key is refused with what would do', () => {
     (error) =>
       RaftError.is(error, 'INVALID_OPTIONS') && /--size is 9; expected at least 10 bytes/.test(error.message),
   )
+})
+
+test('an answer tells how much of the writes it has seen', () => {
+  const workload = new Workload(spec)
+  const value = workload.valueAt(0)
+  assert.deepEqual(workload.queryAt(0), kv.get(keyName(workload.keyAt(0), spec.keys)))
+  assert.equal(workload.seenBy(undefined), 0)
+  assert.equal(workload.seenBy({ key: 'k', value, version: 4 }), 4)
+  assert.equal(workload.seenBy({ key: 'k', value: `${value}x`, version: 4 }), -1)
+  const records = new Workload({ ...spec, machine: 'log' })
+  assert.equal(records.seenBy({ first: 0, next: 12 }), 12)
+  assert.equal(records.seenBy(undefined), -1)
 })

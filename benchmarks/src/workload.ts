@@ -8,7 +8,7 @@
  * of a client, a few for each entry.
  */
 import { invalidOption } from '@troupe/core'
-import { kv, log } from '@troupe/machines'
+import { type KvEntry, kv, type LogAnswer, log } from '@troupe/machines'
 
 export interface WorkloadSpec {
   readonly machine: 'kv' | 'log'
@@ -17,7 +17,7 @@ export interface WorkloadSpec {
   readonly seed: number
 }
 
-/** Values differ from one write to the next: replicas that apply them in different orders end different. */
+/** Values differ from one write of a key to the next: replicas that apply them in different orders end different. */
 const VALUE_VARIANTS = 16
 const VARIANT_MASK = VALUE_VARIANTS - 1
 
@@ -25,6 +25,7 @@ export class Workload {
   readonly spec: WorkloadSpec
   readonly #names: readonly string[]
   readonly #values: readonly string[]
+  readonly #valueLength: number
   readonly #stride: number
   readonly #isKv: boolean
 
@@ -34,6 +35,7 @@ export class Workload {
     this.#isKv = spec.machine === 'kv'
     this.#names = this.#isKv ? Array.from({ length: spec.keys }, (_, key) => keyName(key, spec.keys)) : []
     const length = valueLength(spec)
+    this.#valueLength = length
     this.#values = Array.from({ length: VALUE_VARIANTS }, (_, variant) =>
       String.fromCharCode(97 + variant).repeat(length),
     )
@@ -45,9 +47,35 @@ export class Workload {
     return (sequence * this.#stride) % this.spec.keys
   }
 
+  /**
+   * The value that command `sequence` writes. The round is added, since the sequence alone would give a key the same
+   * value each time where the number of keys is a multiple of the variants.
+   */
+  valueAt(sequence: number): string {
+    const round = Math.floor(sequence / this.spec.keys)
+    return this.#values[(sequence + round) & VARIANT_MASK] as string
+  }
+
   commandAt(sequence: number): unknown {
-    const value = this.#values[sequence & VARIANT_MASK] as string
+    const value = this.valueAt(sequence)
     return this.#isKv ? kv.set(this.#names[this.keyAt(sequence)] as string, value) : log.append(value)
+  }
+
+  /** A query for what command `sequence` would write: its key, or the range of the log. */
+  queryAt(sequence: number): unknown {
+    return this.#isKv ? kv.get(this.#names[this.keyAt(sequence)] as string) : log.range()
+  }
+
+  /**
+   * How much of what was written an answer to {@link queryAt} has seen: the key's version, or the log's length.
+   * -1 for an answer that none of our writes can have led to.
+   */
+  seenBy(answer: unknown): number {
+    if (!this.#isKv) return (answer as Partial<LogAnswer>)?.next ?? -1
+    if (answer === undefined || answer === null) return 0
+    const { value, version } = answer as Partial<KvEntry>
+    const isOurs = typeof value === 'string' && value.length === this.#valueLength
+    return isOurs ? (version ?? -1) : -1
   }
 
   commandsAt(first: number, count: number): unknown[] {

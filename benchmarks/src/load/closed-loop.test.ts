@@ -19,6 +19,8 @@ function loopOver(propose: (call: number, loop: ClosedLoop) => Promise<unknown>)
       await propose(seen.push(commands) - 1, loop)
       return commands.map(() => undefined)
     },
+    query: async () => undefined,
+    ask: async () => ({ answer: undefined, served: 'linearizable' }),
   }
   const loop: ClosedLoop = new ClosedLoop(proposer, workload, ledger)
   return { loop, ledger, seen, workload }

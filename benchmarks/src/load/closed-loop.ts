@@ -1,22 +1,23 @@
 /**
  * Closed loop: a fixed number of callers, each of which awaits its command before it makes the next. Every caller
- * is an async function that awaits `propose` (or `proposeMany`), as a user's would be.
+ * is an async function that awaits `propose` (or `proposeMany`, or `query`), as a user's would be.
  *
  * Latency is measured on at most 64 callers, evenly spread over all of them: a clock read per command would cost a
  * noticeable part of the throughput. Callers are served in turn, so those are as good as any.
  */
-import type { RecordableHistogram } from 'node:perf_hooks'
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 import type { LatencySummary } from '../latency.ts'
 import type { Workload } from '../workload.ts'
 import { classifyFailure, delay } from './failure.ts'
 import { LapHistogram } from './lap-histogram.ts'
 import type { Ledger } from './ledger.ts'
+import { type Asker, type ReadResult, type ReadSpec, Reads } from './reads.ts'
 
 const MAX_SAMPLED_SLOTS = 64
 const NS_PER_MS = 1e6
 
-/** What takes commands: a client, or something that measures the generator itself. */
-export interface Proposer {
+/** What takes commands and queries: a client, or something that measures the generator itself. */
+export interface Proposer extends Asker {
   propose(command: unknown): Promise<unknown>
   proposeMany(commands: readonly unknown[]): Promise<unknown[]>
 }
@@ -29,14 +30,19 @@ export interface ClosedLoopSpec {
   /** Load that is not measured, before. */
   readonly warmupMs: number
   readonly durationMs: number
+  /** Without it all calls write. */
+  readonly reads?: ReadSpec
 }
 
 export interface ClosedLoopResult {
-  /** Commands acknowledged while it was measured. */
+  /** Commands acknowledged and reads answered while it was measured. */
   readonly commands: number
   readonly elapsedMs: number
   /** Of one call each, in nanoseconds. */
   readonly latency: RecordableHistogram
+  /** Of the calls that wrote, where others read. */
+  readonly writeLatency?: RecordableHistogram
+  readonly reads?: ReadResult
 }
 
 export class ClosedLoop {
@@ -48,6 +54,11 @@ export class ClosedLoop {
   #isMeasuring = false
   #batch = 1
   #latency = new LapHistogram()
+  #writeLatency = createHistogram()
+  #reads: Reads | undefined
+  /** Calls begun, of either kind. */
+  #calls = 0
+  #nextRead = 0
   #wake: () => void = () => {}
 
   /** @param firstSequence where to go on counting commands */
@@ -63,10 +74,17 @@ export class ClosedLoop {
     return this.#next
   }
 
-  async run({ window, batch, warmupMs, durationMs }: ClosedLoopSpec): Promise<ClosedLoopResult> {
+  /** Reads answered so far. */
+  get readsAnswered(): number {
+    return this.#reads?.answered ?? 0
+  }
+
+  async run({ window, batch, warmupMs, durationMs, reads }: ClosedLoopSpec): Promise<ClosedLoopResult> {
     this.#isRunning = true
     this.#batch = batch
     this.#latency = new LapHistogram()
+    this.#writeLatency = createHistogram()
+    this.#reads = reads && new Reads(reads, this.#proposer, this.#workload, this.#ledger)
     const every = Math.max(1, Math.floor(window / MAX_SAMPLED_SLOTS))
     const slots = Array.from({ length: window }, (_, slot) => this.#slot(slot % every === 0))
     const ended = Promise.all(slots)
@@ -91,13 +109,17 @@ export class ClosedLoop {
     await this.#sleep(warmupMs)
     this.#isMeasuring = true
     const startMs = performance.now()
-    const before = this.#ledger.acknowledged
+    const writesBefore = this.#ledger.acknowledged
+    const readsBefore = this.#reads?.answered ?? 0
     await this.#sleep(durationMs)
-    const commands = this.#ledger.acknowledged - before
+    const writes = this.#ledger.acknowledged - writesBefore
+    const reads = (this.#reads?.answered ?? 0) - readsBefore
     const elapsedMs = performance.now() - startMs
     this.#isMeasuring = false
     this.#isRunning = false
-    return { commands, elapsedMs, latency: this.#latency.total() }
+    const result = { commands: writes + reads, elapsedMs, latency: this.#latency.total() }
+    if (this.#reads === undefined) return result
+    return { ...result, writeLatency: this.#writeLatency, reads: this.#reads.result(reads) }
   }
 
   #sleep(ms: number): Promise<void> {
@@ -113,7 +135,12 @@ export class ClosedLoop {
 
   async #slot(isSampled: boolean): Promise<void> {
     const batch = this.#batch
+    const reads = this.#reads
     while (this.#isRunning) {
+      if (reads?.has(this.#calls++)) {
+        await this.#read(reads, isSampled)
+        continue
+      }
       const first = this.#next
       this.#next += batch
       const startMs = isSampled ? performance.now() : 0
@@ -127,19 +154,45 @@ export class ClosedLoop {
       } catch (error) {
         await this.#recover(error, first, batch)
       }
-      if (isSampled && this.#isMeasuring) {
-        this.#latency.record(Math.max(1, Math.round((performance.now() - startMs) * NS_PER_MS)))
-      }
+      if (isSampled && this.#isMeasuring) this.#record(startMs, this.#writeLatency)
     }
   }
 
-  async #propose(first: number, batch: number): Promise<void> {
-    if (batch === 1) {
-      this.#ledger.acknowledge(first, await this.#proposer.propose(this.#workload.commandAt(first)))
-      return
+  #record(startMs: number, ofKind: RecordableHistogram): void {
+    const ns = Math.max(1, Math.round((performance.now() - startMs) * NS_PER_MS))
+    this.#latency.record(ns)
+    if (this.#reads !== undefined) ofKind.record(ns)
+  }
+
+  async #read(reads: Reads, isSampled: boolean): Promise<void> {
+    const sequence = this.#nextRead++
+    const startMs = isSampled ? performance.now() : 0
+    while (this.#isRunning) {
+      try {
+        await reads.read(sequence, isSampled)
+        break
+      } catch (error) {
+        const failure = classifyFailure(error)
+        if (failure.kind === 'retry') await delay(failure.afterMs)
+        else if (this.#isRunning) {
+          this.stop()
+          throw error
+        }
+      }
     }
+    if (isSampled && this.#isMeasuring) this.#record(startMs, reads.latency)
+  }
+
+  async #propose(first: number, batch: number): Promise<void> {
     const results = await this.#proposer.proposeMany(this.#workload.commandsAt(first, batch))
     this.#ledger.acknowledgeMany(first, results)
+  }
+
+  async #proposeAgain(first: number, batch: number): Promise<void> {
+    const commands = this.#workload.commandsAt(first, batch)
+    const results =
+      batch === 1 ? [await this.#proposer.propose(commands[0])] : await this.#proposer.proposeMany(commands)
+    this.#ledger.acknowledgeRetried(first, results)
   }
 
   /** After a failure: counts what cannot be told, and proposes again what has not happened. */
@@ -155,7 +208,7 @@ export class ClosedLoop {
       await delay(failure.afterMs)
       if (!this.#isRunning) return
       try {
-        return await this.#propose(first, batch)
+        return await this.#proposeAgain(first, batch)
       } catch (again) {
         error = again
       }

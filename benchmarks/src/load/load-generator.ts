@@ -5,7 +5,7 @@ import type { LatencySummary } from '../latency.ts'
 import type { WorkloadSpec } from '../workload.ts'
 import type { ClosedLoopResult, ClosedLoopSpec } from './closed-loop.ts'
 import { type KeyCounts, keyCounts, keyCountsBuffer, type PositionFindings } from './ledger.ts'
-import type { OpenLoopResult } from './open-loop.ts'
+import type { OpenLoopResult, OpenLoopSpec } from './open-loop.ts'
 import type { LoadBirth, LoadCallName, LoadCalls, LoadMessage, LoadTotals } from './protocol.ts'
 
 interface Pending {
@@ -55,9 +55,14 @@ export class LoadGenerator {
     return this.#call('closedLoop', spec)
   }
 
+  /** Writes every key once, so that reads find something. */
+  async fill(): Promise<void> {
+    await this.#call('fill', undefined)
+  }
+
   /** Starts commands at this rate until `stopOpenLoop`. */
-  async startOpenLoop(ratePerSecond: number): Promise<void> {
-    await this.#call('startOpenLoop', { ratePerSecond })
+  async startOpenLoop(ratePerSecond: number, more: Omit<OpenLoopSpec, 'ratePerSecond'> = {}): Promise<void> {
+    await this.#call('startOpenLoop', { ratePerSecond, ...more })
   }
 
   stopOpenLoop(): Promise<OpenLoopResult> {

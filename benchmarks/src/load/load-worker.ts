@@ -13,6 +13,8 @@ import type { LoadBirth, LoadCallName, LoadCalls, LoadMessage, LoadRequest, Load
 
 const REPORT_MS = 250
 const DEFAULT_OUTSTANDING = 16_384
+/** Commands of one call while keys are filled. */
+const FILL_BATCH = 1000
 
 type Handlers = {
   readonly [Name in LoadCallName]: (ask: LoadCalls[Name]['ask']) => Promise<LoadCalls[Name]['answer']>
@@ -27,6 +29,8 @@ class LoadThread {
   /** From `performance.now()`, whose origin is this thread's, to the clock of all threads. */
   readonly #clockOffsetMs = hrtimeMs() - performance.now()
   #nextSequence = 0
+  /** Reads answered by loops that have ended. */
+  #readsBefore = 0
   #closedLoop: ClosedLoop | undefined
   #openLoop: OpenLoop | undefined
 
@@ -39,23 +43,19 @@ class LoadThread {
     this.#proposer = {
       propose: (command) => client.propose(command),
       proposeMany: (commands) => client.proposeMany(commands),
+      query: (query, options) => client.query(query, options),
+      ask: (query, options) => client.ask(query, options),
       room: () => limit - client.outstandingCommands,
     }
   }
 
   readonly handlers: Handlers = {
     closedLoop: (spec) => this.#runClosedLoop(spec),
-    startOpenLoop: async ({ ratePerSecond }) => {
+    fill: () => this.#fill(),
+    startOpenLoop: async (spec) => {
       invariant(this.#openLoop === undefined, 'one open loop at a time')
       const first = this.#nextSequence
-      this.#openLoop = new OpenLoop(
-        this.#proposer,
-        this.#workload,
-        this.#ledger,
-        this.#ackTimes,
-        ratePerSecond,
-        first,
-      )
+      this.#openLoop = new OpenLoop(this.#proposer, this.#workload, this.#ledger, this.#ackTimes, spec, first)
       return undefined
     },
     stopOpenLoop: async () => {
@@ -63,6 +63,7 @@ class LoadThread {
       invariant(loop !== undefined, 'an open loop runs')
       const result = await loop.stop()
       this.#nextSequence = loop.nextSequence
+      this.#readsBefore += loop.readsAnswered
       this.#openLoop = undefined
       return result
     },
@@ -81,7 +82,8 @@ class LoadThread {
 
   totals(): LoadTotals {
     const { acknowledged, unknown } = this.#ledger
-    return { acknowledged, unknown, outstanding: this.#client.outstandingCommands }
+    const reads = this.#readsBefore + ((this.#openLoop ?? this.#closedLoop)?.readsAnswered ?? 0)
+    return { acknowledged, unknown, reads, outstanding: this.#client.outstandingCommands }
   }
 
   async #runClosedLoop(spec: ClosedLoopSpec): Promise<LoadCalls['closedLoop']['answer']> {
@@ -91,7 +93,22 @@ class LoadThread {
       return await loop.run(spec)
     } finally {
       this.#nextSequence = loop.nextSequence
+      this.#readsBefore += loop.readsAnswered
+      this.#closedLoop = undefined
     }
+  }
+
+  async #fill(): Promise<undefined> {
+    const { keys } = this.#workload.spec
+    const batch = Math.min(FILL_BATCH, keys)
+    const first = this.#nextSequence
+    const count = Math.ceil(keys / batch)
+    this.#nextSequence += count * batch
+    for (let call = 0; call < count; call++) {
+      const at = first + call * batch
+      this.#ledger.acknowledgeMany(at, await this.#client.proposeMany(this.#workload.commandsAt(at, batch)))
+    }
+    return undefined
   }
 }
 

@@ -41,10 +41,12 @@ function openLoop(proposer: Partial<BoundedProposer>, rate: number) {
   const full: BoundedProposer = {
     propose: async () => undefined,
     proposeMany: async () => [],
+    query: async () => undefined,
+    ask: async () => ({ answer: undefined, served: 'linearizable' }),
     room: () => 1000,
     ...proposer,
   }
-  const loop = new OpenLoop(full, workload, ledger, new AckTimes(() => 'n1'), rate, 0)
+  const loop = new OpenLoop(full, workload, ledger, new AckTimes(() => 'n1'), { ratePerSecond: rate }, 0)
   return { loop, ledger }
 }
 

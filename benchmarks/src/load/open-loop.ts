@@ -2,9 +2,9 @@
  * Open loop: commands start when a schedule says so, however slow the answers are, and latency counts from that
  * instant. A stall of the cluster is thus felt by all commands that should have started meanwhile ("coordinated
  * omission" is what a closed loop does to such figures). None is left out: what the client has no room for waits, and
- * its waiting counts.
+ * its waiting counts. Beside it stands the service time, from the instant at which a call really began.
  */
-import type { RecordableHistogram } from 'node:perf_hooks'
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
 import type { LatencySummary } from '../latency.ts'
 import type { Workload } from '../workload.ts'
 import type { AckTimes } from './ack-times.ts'
@@ -12,10 +12,13 @@ import type { Proposer } from './closed-loop.ts'
 import { classifyFailure, delay } from './failure.ts'
 import { LapHistogram } from './lap-histogram.ts'
 import type { Ledger } from './ledger.ts'
+import { type ReadResult, type ReadSpec, Reads } from './reads.ts'
 
 const TICK_MS = 1
 const NS_PER_MS = 1e6
 const MS_PER_S = 1000
+/** Of so many reads one is asked how it was served. */
+const SERVED_EVERY = 64
 
 /** When which command should start. */
 export class Schedule {
@@ -38,12 +41,29 @@ export class Schedule {
   }
 }
 
+export interface OpenLoopSpec {
+  /** Commands (and reads) a second. */
+  readonly ratePerSecond: number
+  /** Commands of one call: 1 is `propose`, more are `proposeMany`. @default 1 */
+  readonly batch?: number
+  /** Calls that should start before this much of the run is over are not measured. @default 0 */
+  readonly warmupMs?: number
+  /** Without it all calls write. */
+  readonly reads?: ReadSpec
+}
+
 export interface OpenLoopResult {
-  /** Commands that were proposed; each is acknowledged, unknown, or was given up at the end. */
+  /** Commands and reads that were begun; each is acknowledged, unknown, or was given up at the end. */
   readonly started: number
+  /** Commands acknowledged and reads answered, of those that are measured. */
+  readonly completed: number
+  /** From the first intended start that is measured to the end. */
   readonly elapsedMs: number
-  /** From the intended start of each command, in nanoseconds. */
+  /** From the intended start of each call, in nanoseconds. */
   readonly latency: RecordableHistogram
+  /** From the instant at which each call began, in nanoseconds. */
+  readonly serviceLatency: RecordableHistogram
+  readonly reads?: ReadResult
 }
 
 /** What an open loop needs of a client. */
@@ -58,34 +78,54 @@ export class OpenLoop {
   readonly #ledger: Ledger
   readonly #ackTimes: AckTimes
   readonly #latency = new LapHistogram()
-  readonly #firstSequence: number
+  readonly #serviceLatency = createHistogram()
+  readonly #reads: Reads | undefined
+  readonly #batch: number
   readonly #startMs = performance.now()
+  /** Calls with an earlier intended start are not measured. */
+  readonly #measuredFromMs: number
   readonly #schedule: Schedule
-  readonly #outstanding = new Set<Promise<void>>()
+  #sequence: number
+  /** Calls begun, of either kind. */
+  #calls = 0
+  #nextRead = 0
   #started = 0
+  #completed = 0
+  #readsMeasured = 0
+  #outstandingCalls = 0
+  #onIdle: (() => void) | undefined
   #timer: NodeJS.Timeout | undefined
   #isRunning = true
   #fatal: unknown
 
+  /** @param firstSequence where to go on counting commands */
   constructor(
     proposer: BoundedProposer,
     workload: Workload,
     ledger: Ledger,
     ackTimes: AckTimes,
-    ratePerSecond: number,
+    { ratePerSecond, batch = 1, warmupMs = 0, reads }: OpenLoopSpec,
     firstSequence: number,
   ) {
     this.#proposer = proposer
     this.#workload = workload
     this.#ledger = ledger
     this.#ackTimes = ackTimes
-    this.#firstSequence = firstSequence
+    this.#sequence = firstSequence
+    this.#batch = batch
+    this.#reads = reads && new Reads(reads, proposer, workload, ledger)
+    this.#measuredFromMs = this.#startMs + warmupMs
     this.#schedule = new Schedule(ratePerSecond, this.#startMs)
     this.#tick()
   }
 
   get nextSequence(): number {
-    return this.#firstSequence + this.#started
+    return this.#sequence
+  }
+
+  /** Reads answered so far. */
+  get readsAnswered(): number {
+    return this.#reads?.answered ?? 0
   }
 
   /** Latency since the last lap. */
@@ -96,10 +136,21 @@ export class OpenLoop {
   /** Starts no more commands and waits for those outstanding. */
   async stop(): Promise<OpenLoopResult> {
     this.halt()
-    const elapsedMs = performance.now() - this.#startMs
-    await Promise.all(this.#outstanding)
+    const elapsedMs = performance.now() - this.#measuredFromMs
+    if (this.#outstandingCalls > 0) {
+      await new Promise<void>((resume) => {
+        this.#onIdle = resume
+      })
+    }
     if (this.#fatal !== undefined) throw this.#fatal
-    return { started: this.#started, elapsedMs, latency: this.#latency.total() }
+    const result = {
+      started: this.#started,
+      completed: this.#completed,
+      elapsedMs,
+      latency: this.#latency.total(),
+      serviceLatency: this.#serviceLatency,
+    }
+    return this.#reads === undefined ? result : { ...result, reads: this.#reads.result(this.#readsMeasured) }
   }
 
   /** Starts no more commands. */
@@ -109,9 +160,10 @@ export class OpenLoop {
   }
 
   #tick(): void {
-    const due = this.#schedule.due(performance.now())
+    const nowMs = performance.now()
+    const due = this.#schedule.due(nowMs)
     let room = this.#proposer.room()
-    for (; this.#started < due && room > 0; room--) this.#start(this.#started++)
+    while (this.#started < due && room > 0) room -= this.#start(nowMs)
     if (this.#isRunning) this.#timer = setTimeout(() => this.#tick(), TICK_MS)
   }
 
@@ -121,29 +173,83 @@ export class OpenLoop {
     this.halt()
   }
 
-  #start(number: number): void {
-    const done = this.#commit(this.#firstSequence + number, this.#schedule.startOf(number))
-    this.#outstanding.add(done)
-    void done.finally(() => this.#outstanding.delete(done))
+  /** Begins the next call. Returns how many commands it is. */
+  #start(nowMs: number): number {
+    const intendedMs = this.#schedule.startOf(this.#started)
+    this.#outstandingCalls++
+    if (this.#reads?.has(this.#calls++)) {
+      this.#started++
+      void this.#read(this.#reads, this.#nextRead++, intendedMs, nowMs)
+      return 1
+    }
+    const first = this.#sequence
+    this.#sequence += this.#batch
+    this.#started += this.#batch
+    void this.#commit(first, intendedMs, nowMs)
+    return this.#batch
   }
 
-  async #commit(sequence: number, intendedMs: number): Promise<void> {
-    const command = this.#workload.commandAt(sequence)
-    for (;;) {
+  #ended(): void {
+    if (--this.#outstandingCalls === 0) this.#onIdle?.()
+  }
+
+  #record(intendedMs: number, beganMs: number, nowMs: number, commands: number): void {
+    if (intendedMs < this.#measuredFromMs) return
+    if (this.#isRunning) this.#completed += commands
+    this.#latency.record(Math.max(1, Math.round((nowMs - intendedMs) * NS_PER_MS)))
+    this.#serviceLatency.record(Math.max(1, Math.round((nowMs - beganMs) * NS_PER_MS)))
+  }
+
+  async #commit(first: number, intendedMs: number, beganMs: number): Promise<void> {
+    const batch = this.#batch
+    for (let isRetried = false; ; isRetried = true) {
       try {
-        const result = await this.#proposer.propose(command)
+        // Written out, where a function would do: another promise for each command would show in the figures.
+        const results =
+          batch === 1
+            ? [await this.#proposer.propose(this.#workload.commandAt(first))]
+            : await this.#proposer.proposeMany(this.#workload.commandsAt(first, batch))
         const nowMs = performance.now()
-        this.#ledger.acknowledge(sequence, result)
+        if (isRetried) this.#ledger.acknowledgeRetried(first, results)
+        else this.#ledger.acknowledgeMany(first, results)
         this.#ackTimes.record(nowMs)
-        this.#latency.record(Math.max(1, Math.round((nowMs - intendedMs) * NS_PER_MS)))
-        return
+        this.#record(intendedMs, beganMs, nowMs, results.length)
+        break
       } catch (error) {
-        const failure = classifyFailure(error)
-        if (failure.kind === 'unknown') return this.#ledger.lose(sequence, 1)
-        if (!this.#isRunning) return
-        if (failure.kind === 'fatal') return this.#giveUp(error)
-        await delay(failure.afterMs)
+        if (!(await this.#mayRetry(error, first))) break
       }
     }
+    this.#ended()
+  }
+
+  async #read(reads: Reads, sequence: number, intendedMs: number, beganMs: number): Promise<void> {
+    for (;;) {
+      try {
+        await reads.read(sequence, sequence % SERVED_EVERY === 0)
+        const nowMs = performance.now()
+        this.#record(intendedMs, beganMs, nowMs, 1)
+        if (intendedMs >= this.#measuredFromMs) {
+          this.#readsMeasured++
+          reads.latency.record(Math.max(1, Math.round((nowMs - intendedMs) * NS_PER_MS)))
+        }
+        break
+      } catch (error) {
+        if (!(await this.#mayRetry(error))) break
+      }
+    }
+    this.#ended()
+  }
+
+  /** After a failure: counts what cannot be told of commands from `first` on, and waits before they are proposed again. */
+  async #mayRetry(error: unknown, first?: number): Promise<boolean> {
+    const failure = classifyFailure(error)
+    if (failure.kind === 'unknown' && first !== undefined) this.#ledger.lose(first, this.#batch)
+    if (failure.kind === 'unknown' || !this.#isRunning) return false
+    if (failure.kind === 'fatal') {
+      this.#giveUp(error)
+      return false
+    }
+    await delay(failure.afterMs)
+    return true
   }
 }

@@ -6,7 +6,7 @@ import type { LatencySummary } from '../latency.ts'
 import type { WorkloadSpec } from '../workload.ts'
 import type { ClosedLoopResult, ClosedLoopSpec } from './closed-loop.ts'
 import type { PositionFindings } from './ledger.ts'
-import type { OpenLoopResult } from './open-loop.ts'
+import type { OpenLoopResult, OpenLoopSpec } from './open-loop.ts'
 
 /** `workerData` of the thread. */
 export interface LoadBirth {
@@ -20,7 +20,9 @@ export interface LoadBirth {
 /** Requests by name: what is asked and what is answered. */
 export interface LoadCalls {
   closedLoop: { readonly ask: ClosedLoopSpec; readonly answer: ClosedLoopResult }
-  startOpenLoop: { readonly ask: { readonly ratePerSecond: number }; readonly answer: undefined }
+  /** Writes every key once. */
+  fill: { readonly ask: undefined; readonly answer: undefined }
+  startOpenLoop: { readonly ask: OpenLoopSpec; readonly answer: undefined }
   stopOpenLoop: { readonly ask: undefined; readonly answer: OpenLoopResult }
   /** When the first acknowledgement at or after an instant came that a leader did not give. */
   firstAck: {
@@ -46,6 +48,8 @@ export interface LoadRequest<Name extends LoadCallName = LoadCallName> {
 export interface LoadTotals {
   readonly acknowledged: number
   readonly unknown: number
+  /** Reads that were answered. */
+  readonly reads: number
   readonly outstanding: number
 }
 

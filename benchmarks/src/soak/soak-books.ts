@@ -6,7 +6,7 @@ import { type KeyCounts, keyCounts, keyCountsBuffer, type PositionFindings } fro
 import type { Books } from '../verify.ts'
 import type { WorkloadSpec } from '../workload.ts'
 
-const NOTHING: PositionFindings = { repeated: 0, beyond: 0 }
+const NOTHING: PositionFindings = { repeated: 0, beyond: 0, reordered: 0 }
 
 export class SoakBooks implements Books {
   readonly workload: WorkloadSpec
@@ -58,4 +58,5 @@ function addUp(sums: Uint32Array, counts: Uint32Array): void {
 const sumOf = (left: PositionFindings, right: PositionFindings): PositionFindings => ({
   repeated: left.repeated + right.repeated,
   beyond: left.beyond + right.beyond,
+  reordered: left.reordered + right.reordered,
 })

@@ -52,6 +52,7 @@ const verified = (epoch: number): EpochVerification => ({
   unknown: 0,
   lost: 0,
   duplicated: 0,
+  reordered: 0,
   digestsEqual: true,
   digests: { n1: 'a', n2: 'a', n3: 'a' },
 })

@@ -95,6 +95,7 @@ describe('a cluster', () => {
       assert.ok(node.commit === node.lastIndex && node.applied === node.lastIndex)
       assert.equal(node.metrics.commandsApplied, 2)
       assert.equal(node.metrics.sessions, 1)
+      assert.ok(node.metrics.eventLoopActiveMs > 0 && (node.metrics.threadCpuMs as number) > 0)
     }
     const crashed = followerOf(cluster)
     await cluster.crash(crashed)

@@ -1,6 +1,6 @@
 /** The load generator's thread: a client, and loops that use it. Spawned by {@link LoadGenerator}. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { hrtimeMs } from '@troupe/actor'
+import { hrtimeMs, threadUsage } from '@troupe/actor'
 import { Client } from '@troupe/cluster'
 import { invariant, RaftError } from '@troupe/core'
 import { summarize } from '../latency.ts'
@@ -83,7 +83,8 @@ class LoadThread {
   totals(): LoadTotals {
     const { acknowledged, unknown } = this.#ledger
     const reads = this.#readsBefore + ((this.#openLoop ?? this.#closedLoop)?.readsAnswered ?? 0)
-    return { acknowledged, unknown, reads, outstanding: this.#client.outstandingCommands }
+    const outstanding = this.#client.outstandingCommands
+    return { acknowledged, unknown, reads, outstanding, ...threadUsage() }
   }
 
   async #runClosedLoop(spec: ClosedLoopSpec): Promise<LoadCalls['closedLoop']['answer']> {

@@ -1,5 +1,6 @@
 /** What the main thread and a load generator's thread say to each other. */
 import type { MessagePort } from 'node:worker_threads'
+import type { ThreadUsage } from '@troupe/actor'
 import type { ClientSettings } from '@troupe/cluster'
 import type { NodeId, WireError } from '@troupe/core'
 import type { LatencySummary } from '../latency.ts'
@@ -44,8 +45,8 @@ export interface LoadRequest<Name extends LoadCallName = LoadCallName> {
   readonly ask: LoadCalls[Name]['ask']
 }
 
-/** Commands since the thread started. */
-export interface LoadTotals {
+/** Commands since the thread started, and how busy it was. */
+export interface LoadTotals extends ThreadUsage {
   readonly acknowledged: number
   readonly unknown: number
   /** Reads that were answered. */

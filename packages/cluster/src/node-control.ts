@@ -1,6 +1,7 @@
 /** What the main thread and the inside of a node's worker say to each other beside the data path. */
 
 import type { MessagePort } from 'node:worker_threads'
+import type { ThreadUsage } from '@troupe/actor'
 import type {
   Configuration,
   ControlCommand,
@@ -62,7 +63,7 @@ export type NodeNotice =
     }
 
 /** Counters of a node since it started. */
-export interface NodeMetrics extends RaftMetrics, StoreMetrics, TransportMetrics {
+export interface NodeMetrics extends RaftMetrics, StoreMetrics, TransportMetrics, ThreadUsage {
   readonly commandsApplied: number
   readonly sessions: number
   readonly clients: number

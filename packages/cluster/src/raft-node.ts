@@ -9,7 +9,7 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { getHeapStatistics } from 'node:v8'
 import type { PortMessage } from '@troupe/actor'
-import { hrtimeMs, Mailbox, type MailboxBatch } from '@troupe/actor'
+import { hrtimeMs, Mailbox, type MailboxBatch, threadUsage } from '@troupe/actor'
 import {
   type ControlCommand,
   type ControlOutcome,
@@ -303,6 +303,7 @@ export class RaftNode implements NodeControl {
         ...core.metrics,
         ...this.#store.metrics,
         ...this.#transport.metrics,
+        ...threadUsage(),
         commandsApplied: this.#machine.commandsApplied,
         sessions: this.#machine.sessions.count,
         clients: this.#gateway.clientCount,

@@ -76,6 +76,21 @@ test('what a peer is told of the commit index is never beyond what it is known t
   assert.deepEqual(appendsTo(subject, 'b'), [], 'b has acknowledged nothing of it')
 })
 
+test('entries are counted in each append that carries them, and appends without any by themselves', () => {
+  const subject = leading({ maxInflightMessages: 1 })
+  const { appendsSent, emptyAppendsSent, entriesSent } = subject.core.metrics
+  propose(subject, 3).turn()
+  propose(subject, 1).turn()
+  subject.accept('b', 4).turn()
+  subject.flush()
+  subject.turn()
+  const after = subject.core.metrics
+  // Three to b and to c, the fourth to b as soon as there was room, and what is committed meanwhile to b.
+  assert.equal(after.entriesSent - entriesSent, 3 + 3 + 1)
+  assert.equal(after.emptyAppendsSent - emptyAppendsSent, 1)
+  assert.equal(after.appendsSent - appendsSent, 4)
+})
+
 test('a slow peer does not hold up the others', () => {
   const subject = leading({ maxInflightMessages: 1 })
   propose(subject, 1).turn()

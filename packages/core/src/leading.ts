@@ -89,6 +89,8 @@ export class Leading {
     if (prevTerm === undefined && entries.length === 0) return
     invariant(prevTerm !== undefined, `the log no longer has ${prevIndex}, which ${id} needs`)
     metrics.appendsSent++
+    metrics.entriesSent += entries.length
+    if (entries.length === 0) metrics.emptyAppendsSent++
     const commit = log.committed
     progress.sentCommit = commit
     const envelope = this.#replica.to(id)

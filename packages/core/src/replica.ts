@@ -29,6 +29,10 @@ export interface RaftMetrics {
   entriesAppended: number
   commandsAppended: number
   appendsSent: number
+  /** Of those the ones that carry no entry: they tell of a commit, or ask for what was lost. */
+  emptyAppendsSent: number
+  /** Entries in append messages, those that were sent again and those to each follower counted each time. */
+  entriesSent: number
   appendsRefused: number
   snapshotsOffered: number
   snapshotsInstalled: number
@@ -46,6 +50,8 @@ const newMetrics = (): RaftMetrics => ({
   entriesAppended: 0,
   commandsAppended: 0,
   appendsSent: 0,
+  emptyAppendsSent: 0,
+  entriesSent: 0,
   appendsRefused: 0,
   snapshotsOffered: 0,
   snapshotsInstalled: 0,

@@ -105,6 +105,35 @@ describe('bench election', () => {
   })
 })
 
+describe('bench check perf', () => {
+  const sizes = [...small, '--rate', '200', '--seconds', '0.5', '--json', '-']
+  // What is too slow on a busy machine is not the question here.
+  const lenient = ['--min-throughput', '1', '--max-latency-ms', '60000', '--max-stddev-ms', '60000']
+
+  test('passes a bar that is kept, and says against what', async () => {
+    const { code, stdout, stderr, left } = await run('check', 'perf', 'm', ...sizes, ...lenient)
+    assert.equal(code, 0, stderr)
+    assert.deepEqual(left, [])
+    const { verdict, headline, findings, configuration } = JSON.parse(stdout)
+    assert.equal(verdict, 'pass')
+    assert.deepEqual([configuration.commandsPerSecond, configuration.clients], [200, 200])
+    assert.ok(headline.commands > 0 && headline.stddevMs >= 0)
+    assert.equal(findings.length, 6)
+    assert.match(stderr, /PASS +throughput/)
+  })
+
+  test('fails with 1 where one threshold is not kept', async () => {
+    const { code, stdout, stderr } = await run('check', 'perf', ...sizes, ...lenient, '--max-p99-ms', '0')
+    assert.equal(code, 1, stderr)
+    const { findings } = JSON.parse(stdout)
+    const failed = findings.filter(({ verdict }: { verdict: string }) => verdict === 'fail')
+    assert.deepEqual(
+      failed.map(({ threshold }: { threshold: string }) => threshold),
+      ['maxP99Ms'],
+    )
+  })
+})
+
 describe('wrong usage', () => {
   const mistakes: readonly (readonly [args: readonly string[], line: RegExp])[] = [
     [['throughput', '--nodes', '0'], /^troupe: --nodes is 0; expected an integer from 1 to 9\n$/],

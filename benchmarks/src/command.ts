@@ -84,7 +84,10 @@ export interface CommandContext {
 
 /** A command: `troupe bench NAME`. */
 export interface Command<Table extends OptionTable = OptionTable> {
+  /** One word, or two: `check perf`. */
   readonly name: string
+  /** The option whose value may stand behind the name as well, without its flag: `check perf xl`. */
+  readonly operand?: string
   /** One line. */
   readonly summary: string
   /** Further lines for its own `--help`. */

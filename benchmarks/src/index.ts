@@ -1,4 +1,5 @@
 /** The macro benchmarks as commands: `troupe bench NAME` runs them. */
+import { checkPerfCommand } from './check-perf/check-perf.ts'
 import { churnCommand } from './churn/churn.ts'
 import type { Command } from './command.ts'
 import { electionCommand } from './election.ts'
@@ -8,6 +9,14 @@ import { memoryCommand } from './memory/memory.ts'
 import { rigCommand } from './rig/rig-bench.ts'
 import { throughputCommand } from './throughput/throughput.ts'
 
+export {
+  checkThresholds,
+  type Measures,
+  readThresholds,
+  type ThresholdCheck,
+  type ThresholdFinding,
+  type Thresholds,
+} from './check-perf/thresholds.ts'
 export type {
   ChoiceOption,
   Command,
@@ -33,4 +42,5 @@ export const commands: readonly Command[] = [
   memoryCommand,
   logCommand,
   rigCommand,
+  checkPerfCommand,
 ]

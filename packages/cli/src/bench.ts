@@ -17,19 +17,33 @@ export async function bench(
   load: () => Promise<Pick<BenchmarksModule, 'commands'>> = () => import('@troupe/benchmarks'),
 ): Promise<number> {
   const { commands } = await loadBenchmarks('bench', load)
-  const [word, ...rest] = args
+  const [word] = args
   const isNamed = word !== undefined && !word.startsWith('-')
   if (!isNamed && wantsHelp(args)) {
     context.stdout.write(benchHelp(commands))
     return 0
   }
-  const command = isNamed ? commands.find(({ name }) => name === word) : commands[0]
+  const command = isNamed ? commands.find(({ name }) => isAt(name, args)) : commands[0]
   if (command === undefined) throw unknownWord('command', word ?? '', PATH)
   const path = `${PATH} ${command.name}`
-  const parsed = parseOptions(isNamed ? rest : args, command.options, path)
+  const rest = isNamed ? args.slice(command.name.split(' ').length) : args
+  const parsed = parseOptions(withOperand(command, rest), command.options, path)
   if (parsed.kind === 'values') return command.run(parsed.values, context)
   context.stdout.write(commandHelp(path, command))
   return 0
+}
+
+/** Whether the arguments begin with a command's name, which may be of several words. */
+function isAt(name: string, args: readonly string[]): boolean {
+  return name.split(' ').every((word, index) => args[index] === word)
+}
+
+/** The arguments with the flag before a value that stands right behind the name. */
+function withOperand({ operand }: Command, args: readonly string[]): readonly string[] {
+  const [first] = args
+  return operand === undefined || first === undefined || first.startsWith('-')
+    ? args
+    : [`--${operand}`, ...args]
 }
 
 function benchHelp(commands: readonly Command[]): string {

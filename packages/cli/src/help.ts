@@ -21,8 +21,9 @@ export function groupHelp(
 }
 
 /** Help of a command with options. */
-export function commandHelp(path: string, { summary, details = [], options }: Command): string {
-  return paragraphs([`${path}: ${summary}`], details, [`usage: ${path} [options]`], optionLines(options), [
+export function commandHelp(path: string, { summary, details = [], options, operand }: Command): string {
+  const usage = operand === undefined ? path : `${path} [${operand.toUpperCase()}]`
+  return paragraphs([`${path}: ${summary}`], details, [`usage: ${usage} [options]`], optionLines(options), [
     'exit codes: 0 pass, 1 fail, 2 could not be decided, 64 wrong usage, 130 interrupted',
   ])
 }

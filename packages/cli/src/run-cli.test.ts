@@ -85,6 +85,23 @@ describe('troupe bench', () => {
     assert.deepEqual(seen, [{ size: 5 }, { size: 64 }, { size: 7 }])
   })
 
+  test('knows names of two words, and the value that may stand behind one without its flag', async () => {
+    const seen: unknown[] = []
+    const named = {
+      ...commandThat(async (values) => seen.push(values) * 0),
+      name: 'check perf',
+      operand: 'size',
+    }
+    const load = async () => ({ commands: [commandThat(async () => 1), named] })
+    const { context } = world()
+    for (const args of [['7'], ['--size', '8'], []]) {
+      assert.equal(await bench(['check', 'perf', ...args], context, load), 0)
+    }
+    assert.deepEqual(seen, [{ size: 7 }, { size: 8 }, { size: 64 }])
+    await assert.rejects(bench(['check'], context, load), /unknown command "check"/)
+    await assert.rejects(bench(['test', '7'], context, load), /unknown command "7"/)
+  })
+
   test('says in one line that the benchmarks are not installed', async () => {
     const { context } = world()
     const missing = Object.assign(new Error("Cannot find package '@troupe/benchmarks'"), {

@@ -1,0 +1,224 @@
+/**
+ * `bench check perf`: does this machine carry etcd's own bars? The load is an open loop: what etcd's checker does not
+ * count, the time that a write waits until a client is free, counts here, so that to pass here is harder.
+ */
+import type { Bench } from '../bench.ts'
+import type { Command, CommandContext, OptionValues } from '../command.ts'
+import { describeEnvironment, type Environment } from '../environment.ts'
+import { type LatencySummary, summarizeHistogram } from '../latency.ts'
+import { delay } from '../load/failure.ts'
+import type { LoadGenerator } from '../load/load-generator.ts'
+import { metricsBetween, snapshot } from '../node-metrics.ts'
+import {
+  clusterOptions,
+  clusterOptionTable,
+  configurationOf,
+  jsonOption,
+  workloadOptionTable,
+  workloadSpec,
+} from '../options.ts'
+import { type Output, type Report, type ReportDocument, runAndReport } from '../report.ts'
+import { formatMs, formatNumber, rounded } from '../terminal/format.ts'
+import { type Verdict, type Verification, verify, worstOf } from '../verify.ts'
+import { BAR_COMMAND_BYTES, BAR_NAMES, BAR_SECONDS, type BarName, bars, thresholdsAt } from './bars.ts'
+import { checkThresholds, type Measures, type ThresholdCheck, type Thresholds } from './thresholds.ts'
+
+const MS_PER_S = 1000
+const NS_PER_MS = 1e6
+const VERIFY_MS = 2000
+const NOTE_MS = 500
+
+const optionTable = {
+  load: {
+    kind: 'choice',
+    choices: BAR_NAMES,
+    default: 's',
+    help: "etcd's bar: 150, 1,000, 8,000 or 15,000 writes/s",
+  },
+  seconds: { kind: 'number', min: 0.1, unit: 's', default: BAR_SECONDS, help: 'how long it is offered' },
+  rate: { kind: 'integer', min: 1, max: 1_000_000, unit: 'writes/s', help: "instead of the bar's" },
+  clients: { kind: 'integer', min: 1, max: 100_000, help: "writes under way at most, instead of the bar's" },
+  'min-throughput': { kind: 'number', min: 0, unit: 'writes/s', help: 'instead of 0.9 × the rate' },
+  'max-latency-ms': { kind: 'number', min: 0, unit: 'ms', help: 'slowest request, instead of 500' },
+  'max-stddev-ms': { kind: 'number', min: 0, unit: 'ms', help: 'standard deviation, instead of 100' },
+  'max-p99-ms': { kind: 'number', min: 0, unit: 'ms', help: '99th percentile, which etcd does not look at' },
+  ...workloadOptionTable,
+  size: { ...workloadOptionTable.size, default: BAR_COMMAND_BYTES },
+  ...clusterOptionTable,
+  json: jsonOption,
+} as const
+
+type CheckPerfValues = OptionValues<typeof optionTable>
+
+export interface CheckPerfPlan {
+  readonly ratePerSecond: number
+  readonly clients: number
+  readonly thresholds: Thresholds
+}
+
+/** The bar with whatever was given instead of its parts. */
+export function planOf(
+  values: Pick<
+    CheckPerfValues,
+    'rate' | 'clients' | 'min-throughput' | 'max-latency-ms' | 'max-stddev-ms' | 'max-p99-ms'
+  > & { readonly load: BarName },
+): CheckPerfPlan {
+  const bar = bars[values.load]
+  const ratePerSecond = values.rate ?? bar.ratePerSecond
+  const given = {
+    minOpsPerSecond: values['min-throughput'],
+    maxLatencyMs: values['max-latency-ms'],
+    maxStddevMs: values['max-stddev-ms'],
+    maxP99Ms: values['max-p99-ms'],
+  }
+  const instead = Object.fromEntries(Object.entries(given).filter(([, limit]) => limit !== undefined))
+  const thresholds: Thresholds = { ...thresholdsAt(ratePerSecond), ...instead }
+  return { ratePerSecond, clients: values.clients ?? bar.clients, thresholds }
+}
+
+interface CheckPerfRun {
+  readonly seconds: number
+  readonly commands: number
+  readonly opsPerSecond: number
+  /** From when a write should have started. */
+  readonly latencyMs: LatencySummary
+  readonly stddevMs: number | null
+  readonly errors: number
+  readonly elections: number
+}
+
+class CheckPerfReport implements Report {
+  environment: Environment | undefined
+  measured: CheckPerfRun | undefined
+  verification: Verification | undefined
+  readonly plan: CheckPerfPlan
+  readonly #values: CheckPerfValues
+
+  constructor(values: CheckPerfValues) {
+    this.#values = values
+    this.plan = planOf(values)
+  }
+
+  get verdict(): Verdict {
+    const verification: Verdict = this.verification?.verdict ?? 'unknown'
+    return worstOf([this.check, { verdict: verification }])
+  }
+
+  get check(): ThresholdCheck {
+    return checkThresholds(this.#measures(), this.plan.thresholds)
+  }
+
+  print(output: Output): void {
+    const { size, nodes, load } = this.#values
+    const { ratePerSecond, clients } = this.plan
+    const offered = `${formatNumber(ratePerSecond)} writes/s of ${size} bytes, ${clients} clients`
+    output.title(`Check perf ${load}: ${offered}, ${nodes} nodes`)
+    if (this.environment !== undefined) output.environment(this.environment)
+    if (this.measured === undefined) return
+    const { latencyMs } = this.measured
+    output.line(`p50 ${formatMs(latencyMs.p50)} ms, p99 ${formatMs(latencyMs.p99)} ms`)
+    for (const { verdict, text } of this.check.findings) {
+      const tint = verdict === 'pass' ? output.style.good : output.style.bad
+      output.line(tint(`${verdict.toUpperCase().padEnd(7)} ${text}`))
+    }
+    if (this.verification !== undefined) output.verification(this.verification)
+    const tint = this.verdict === 'pass' ? output.style.good : output.style.bad
+    output.line(tint(this.verdict.toUpperCase()))
+  }
+
+  document(): ReportDocument {
+    const { plan, measured = null, check, verification = null } = this
+    return {
+      benchmark: 'check perf',
+      headline: measured === null ? null : { ...measured },
+      findings: check.findings,
+      thresholds: plan.thresholds,
+      verification,
+      configuration: {
+        ...configurationOf(this.#values),
+        commandsPerSecond: plan.ratePerSecond,
+        clients: plan.clients,
+      },
+      environment: this.environment ?? null,
+      runs: measured === null ? [] : [measured],
+    }
+  }
+
+  #measures(): Measures {
+    const { measured, verification } = this
+    if (measured === undefined) return {}
+    const { opsPerSecond, latencyMs, stddevMs, errors, elections } = measured
+    const { lost = null, duplicated = null } = verification ?? {}
+    const { p50: p50Ms, p99: p99Ms, max: maxMs } = latencyMs
+    return { opsPerSecond, p50Ms, p99Ms, maxMs, stddevMs, errors, elections, lost, duplicated }
+  }
+}
+
+/** Offers the rate for so long, and waits for what is under way then: the rate counts to the last answer. */
+async function offer(
+  bench: Bench,
+  load: LoadGenerator,
+  ratePerSecond: number,
+  seconds: number,
+): Promise<Omit<CheckPerfRun, 'elections'>> {
+  const before = await bench.or(load.totals())
+  const startMs = performance.now()
+  await bench.or(load.startOpenLoop(ratePerSecond))
+  const endMs = startMs + seconds * MS_PER_S
+  for (let leftMs = seconds * MS_PER_S; leftMs > 0; leftMs = endMs - performance.now()) {
+    await bench.or(delay(Math.min(NOTE_MS, leftMs)))
+    const { acknowledged } = await bench.or(load.totals())
+    bench.progress.note(`${formatNumber(acknowledged - before.acknowledged)} written`)
+  }
+  const { latency } = await bench.or(load.stopOpenLoop())
+  const elapsedMs = performance.now() - startMs
+  const after = await bench.or(load.totals())
+  const commands = after.acknowledged - before.acknowledged
+  return {
+    seconds: rounded(elapsedMs / MS_PER_S),
+    commands,
+    opsPerSecond: rounded(commands / (elapsedMs / MS_PER_S), 1),
+    latencyMs: summarizeHistogram(latency),
+    stddevMs: latency.count === 0 ? null : rounded(latency.stddev / NS_PER_MS),
+    errors: after.unknown - before.unknown,
+  }
+}
+
+async function measure(bench: Bench, values: CheckPerfValues, report: CheckPerfReport): Promise<void> {
+  const { ratePerSecond, clients } = report.plan
+  const directory = values.durability === 'memory' ? undefined : bench.directory
+  report.environment = describeEnvironment(directory, values.durability)
+  const cluster = await bench.startCluster('check-perf', clusterOptions(values, values.machine))
+  // A client of etcd's has one request under way: so many of them are so many commands outstanding.
+  const load = bench.startLoad(cluster, workloadSpec(values), { maxOutstandingCommands: clients })
+  const before = await bench.or(snapshot(cluster))
+  const writes = `${formatNumber(ratePerSecond)} writes/s`
+  bench.progress.begin(`offering ${writes}`, values.seconds * MS_PER_S)
+  const run = await offer(bench, load, ratePerSecond, values.seconds)
+  const { elections } = metricsBetween(before, await bench.or(snapshot(cluster)))
+  report.measured = { ...run, elections }
+  bench.progress.begin('checking that nothing was lost', VERIFY_MS)
+  report.verification = await bench.or(verify(cluster, load))
+}
+
+async function run(values: CheckPerfValues, context: CommandContext): Promise<number> {
+  workloadSpec(values)
+  const report = new CheckPerfReport(values)
+  const { data, json, durability, seconds } = values
+  const usesDisk = durability !== 'memory'
+  const options = { data, json, usesDisk, expectedMs: seconds * MS_PER_S + VERIFY_MS }
+  return runAndReport(context, options, report, (bench) => measure(bench, values, report))
+}
+
+export const checkPerfCommand: Command<typeof optionTable> = {
+  name: 'check perf',
+  operand: 'load',
+  summary: "pass or fail against etcd's own bars: s, m, l or xl",
+  details: [
+    'The rates, clients, sizes and limits of `etcdctl check perf`, on a cluster of ours: 0.9 of the rate, no request',
+    'above 500 ms, a standard deviation of at most 100 ms, no error. Beyond that nothing may be lost or applied twice.',
+    'Latency counts from when a write should have started, which is stricter than what etcd measures.',
+  ],
+  options: optionTable,
+  run,
+}

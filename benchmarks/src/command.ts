@@ -2,6 +2,7 @@
  * What a command looks like to the `troupe` command line: a table of options that drives both parsing and `--help`,
  * and a function. Plain data, so that this package needs nothing of the cli.
  */
+import type { FullDocument } from './report/document.ts'
 
 interface OptionBase {
   /** One line for `--help`, without the default. */
@@ -80,6 +81,8 @@ export interface CommandContext {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Aborted by Ctrl-C: end cleanly, and soon. */
   readonly signal: AbortSignal
+  /** Gets the document that a benchmark ends with, whether or not it is written anywhere. */
+  readonly onDocument?: (document: FullDocument) => void
 }
 
 /** A command: `troupe bench NAME`. */

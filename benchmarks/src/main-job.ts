@@ -5,7 +5,7 @@ import { ElectionReport, type ElectionValues, expectedElectionMs, measureElectio
 import {
   clusterOptionTable,
   configurationOf,
-  jsonOption,
+  outputOptionTable,
   rateOption,
   windowOption,
   workloadOptionTable,
@@ -22,13 +22,22 @@ import { type Verdict, worstOf } from './verify.ts'
 
 const optionTable = {
   window: { ...windowOption, default: [1, 64, 1024, 8192] },
-  seconds: { kind: 'number', min: 0.1, unit: 's', default: 4, help: 'measured load of each throughput run' },
+  seconds: {
+    kind: 'number',
+    min: 0.1,
+    unit: 's',
+    default: 1.5,
+    help: 'measured load of each throughput run',
+  },
+  repeat: { kind: 'integer', min: 1, max: 1000, default: 5, help: 'do them so often; the median counts' },
   trials: { kind: 'integer', min: 1, max: 10_000, default: 20, help: "crashes of the leader's worker" },
   rate: rateOption,
   ...workloadOptionTable,
   ...clusterOptionTable,
   nodes: { ...clusterOptionTable.nodes, min: 3 },
-  json: { ...jsonOption, otherwise: 'reports/main-DATE.json' },
+  ...outputOptionTable,
+  json: { ...outputOptionTable.json, otherwise: 'reports/main-DATE.json' },
+  html: { ...outputOptionTable.html, otherwise: 'reports/main-DATE.html' },
 } as const
 
 type MainValues = OptionValues<typeof optionTable>
@@ -84,12 +93,17 @@ async function measure(
 
 async function run(values: MainValues, context: CommandContext): Promise<number> {
   workloadSpec(values)
-  const { data, durability } = values
-  const common = { ...values, batch: 1, repeat: 1, rig: false, 'warmup-seconds': 0.5 }
-  const election: ElectionValues = { ...common, fault: 'crash' }
+  const { durability } = values
+  const now = new Date()
+  const common: ThroughputValues = {
+    ...values,
+    ...{ batch: 1, rig: false, 'warmup-seconds': 0.5, reads: 'none', mix: undefined },
+  }
+  const election: ElectionValues = { ...values, fault: 'crash' }
   const options = {
-    data,
-    json: values.json ?? defaultReportPath('main'),
+    ...values,
+    json: values.json ?? defaultReportPath('main', now),
+    html: values.html ?? defaultReportPath('main', now, 'html'),
     usesDisk: durability !== 'memory',
     expectedMs: expectedThroughputMs(common) + expectedElectionMs(election),
   }

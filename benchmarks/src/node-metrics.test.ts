@@ -9,10 +9,19 @@ interface Counters {
   readonly entriesAppended?: number
   readonly entriesFlushed?: number
   readonly flushes?: number
+  readonly entriesSent?: number
+  readonly appendsSent?: number
+  readonly emptyAppendsSent?: number
+  readonly eventLoopActiveMs?: number
+  readonly eventLoopIdleMs?: number
+  readonly threadCpuMs?: number
 }
 
 function at(atMs: number, leader: string, counters: Readonly<Record<string, Counters>>): Snapshot {
-  const zero = { elections: 0, commandsAppended: 0, entriesAppended: 0, entriesFlushed: 0, flushes: 0 }
+  const sent = { entriesSent: 0, appendsSent: 0, emptyAppendsSent: 0 }
+  const usage = { eventLoopActiveMs: 0, eventLoopIdleMs: 0, threadCpuMs: 0 }
+  const counted = { elections: 0, commandsAppended: 0, entriesAppended: 0, entriesFlushed: 0, flushes: 0 }
+  const zero = { ...counted, ...sent, ...usage }
   const nodes = Object.entries(counters).map(([id, given]) => ({
     id,
     running: true,
@@ -23,14 +32,17 @@ function at(atMs: number, leader: string, counters: Readonly<Record<string, Coun
 
 test('are what the leader counted between the two', () => {
   const counted = { commandsAppended: 1000, entriesAppended: 10, entriesFlushed: 12, flushes: 8 }
-  const later = { commandsAppended: 3000, entriesAppended: 20, entriesFlushed: 32, flushes: 18 }
+  const sent = { entriesSent: 20, appendsSent: 7, emptyAppendsSent: 2 }
+  const later = { commandsAppended: 3000, entriesAppended: 20, entriesFlushed: 32, flushes: 18, ...sent }
   const metrics = metricsBetween(at(1000, 'n1', { n1: counted }), at(1500, 'n1', { n1: later }))
   assert.deepEqual(metrics, {
     elections: 0,
     commandsPerEntry: 200,
+    entriesPerAppend: 4,
     entriesPerFlush: 2,
     flushesPerSecond: 20,
     mailboxGreatestDepth: 9,
+    actors: [{ actor: 'n1', role: 'leader', eventLoopUtilization: null, cpuUtilization: null }],
   })
 })
 
@@ -45,4 +57,25 @@ test('no ratio is told where the leader changed, or where nothing happened', () 
   assert.equal(changed.flushesPerSecond, null)
   const idle = metricsBetween(at(0, 'n1', { n1: {} }), at(9, 'n1', { n1: {} }))
   assert.equal(idle.commandsPerEntry, null)
+})
+
+test('every thread tells how busy it was, a node that was started anew does not', () => {
+  const before = at(0, 'n1', {
+    n1: { eventLoopActiveMs: 100, eventLoopIdleMs: 900, threadCpuMs: 50 },
+    n2: { eventLoopActiveMs: 500, eventLoopIdleMs: 500 },
+  })
+  const after = at(1, 'n1', {
+    n1: { eventLoopActiveMs: 850, eventLoopIdleMs: 1150, threadCpuMs: 550 },
+    n2: { eventLoopActiveMs: 10, eventLoopIdleMs: 90 },
+  })
+  const load = { eventLoopActiveMs: 0, eventLoopIdleMs: 0, threadCpuMs: null }
+  const { actors } = metricsBetween(
+    { ...before, load },
+    { ...after, load: { ...load, eventLoopActiveMs: 1, eventLoopIdleMs: 3 } },
+  )
+  assert.deepEqual(actors, [
+    { actor: 'n1', role: 'leader', eventLoopUtilization: 0.75, cpuUtilization: 0.5 },
+    { actor: 'n2', role: 'follower', eventLoopUtilization: null, cpuUtilization: null },
+    { actor: 'load', role: 'load', eventLoopUtilization: 0.25, cpuUtilization: null },
+  ])
 })

@@ -4,6 +4,7 @@ import { RaftError } from '@troupe/core'
 import { type ClusterValues, clientSettings, clusterOptions, configurationOf } from './options.ts'
 
 const values: ClusterValues = {
+  engine: 'threads',
   nodes: 3,
   durability: 'flush-before-ack',
   data: undefined,

@@ -1,7 +1,15 @@
 /** Options that several benchmarks share, and what a cluster makes of them. */
 import type { ClientSettings, ClusterOptions } from '@troupe/cluster'
 import { type Durability, invalidOption } from '@troupe/core'
-import type { IntegersOption, NumberOption, OptionTable, OptionValues, TextOption } from './command.ts'
+import type {
+  ChoiceOption,
+  IntegersOption,
+  NumberOption,
+  OptionTable,
+  OptionValues,
+  TextOption,
+} from './command.ts'
+import type { ReadConsistency, ReadSpec } from './load/reads.ts'
 import { Workload, type WorkloadSpec } from './workload.ts'
 
 const knob = (help: string, otherwise: string): NumberOption => ({
@@ -10,8 +18,16 @@ const knob = (help: string, otherwise: string): NumberOption => ({
   help: `${help} (default: the engine's, ${otherwise})`,
 })
 
+export const engineOption = {
+  kind: 'choice',
+  choices: ['threads'],
+  default: 'threads',
+  help: 'how the nodes run: as worker threads of this process, the only way there is so far',
+} as const satisfies ChoiceOption
+
 /** The cluster and its data. */
 export const clusterOptionTable = {
+  engine: engineOption,
   nodes: { kind: 'integer', min: 1, max: 9, default: 3, help: 'nodes, each in a worker thread of its own' },
   durability: {
     kind: 'choice',
@@ -63,12 +79,47 @@ export const workloadOptionTable = {
   keys: { kind: 'integer', min: 1, max: 10_000_000, default: 100_000, help: 'keys that kv writes to' },
 } as const satisfies OptionTable
 
+/** Reads among the commands. */
+export const readOptionTable = {
+  reads: {
+    kind: 'choice',
+    choices: ['none', 'linearizable', 'lease', 'follower', 'stale'],
+    default: 'none',
+    help: 'calls that read, with this consistency, each checked against what was acknowledged before it',
+  },
+  mix: {
+    kind: 'integer',
+    min: 0,
+    max: 100,
+    unit: '% of the calls',
+    help: 'how many calls read (default: all with --reads, none without); the others write',
+  },
+} as const satisfies OptionTable
+
 export const jsonOption = {
   kind: 'text',
   placeholder: 'FILE',
   otherwise: 'none',
   help: "write the results as JSON; '-' for stdout, tables then go to stderr",
 } as const satisfies TextOption
+
+/** Where results go beside the terminal. */
+export const outputOptionTable = {
+  json: jsonOption,
+  csv: { kind: 'text', placeholder: 'FILE', otherwise: 'none', help: 'write the runs as CSV, a line each' },
+  markdown: {
+    kind: 'text',
+    placeholder: 'FILE',
+    otherwise: 'none',
+    help: 'write what is printed as Markdown',
+  },
+  html: {
+    kind: 'text',
+    placeholder: 'FILE',
+    otherwise: 'none',
+    help: 'write a page with pictures, in one file',
+  },
+} as const satisfies OptionTable
 
 export const windowOption = {
   kind: 'integers',
@@ -88,12 +139,26 @@ export const rateOption = {
 } as const satisfies NumberOption
 
 export type ClusterValues = OptionValues<typeof clusterOptionTable>
+export type ReadValues = OptionValues<typeof readOptionTable>
+export type OutputValues = OptionValues<typeof outputOptionTable>
 export type WorkloadValues = OptionValues<typeof workloadOptionTable>
+
+/** Which calls read; undefined where none does. @throws RaftError INVALID_OPTIONS for a mix of writes and nothing */
+export function readSpec({ reads, mix }: ReadValues): ReadSpec | undefined {
+  if (reads === 'none') {
+    if (mix !== undefined && mix > 0)
+      throw invalidOption('--mix', mix, 'a consistency beside it, as --reads lease')
+    return undefined
+  }
+  const percent = mix ?? 100
+  return percent === 0 ? undefined : { consistency: reads as ReadConsistency, percent }
+}
 
 /** What `Cluster.start` is given, without the directory. */
 export function clusterOptions(
   values: ClusterValues,
   machine: string,
+  reads?: ReadSpec,
 ): ClusterOptions & { readonly durability: Durability } {
   const given = <Value>(name: string, value: Value | undefined): Record<string, Value> =>
     value === undefined ? {} : { [name]: value }
@@ -107,6 +172,7 @@ export function clusterOptions(
     durability: values.durability,
     seed: values.seed,
     raft: {
+      ...given('leaseReads', reads?.consistency === 'lease' ? true : undefined),
       ...given('maxInflightMessages', values['max-inflight-messages']),
       ...given('maxUncommittedEntries', values['max-uncommitted-entries']),
     },
@@ -137,6 +203,7 @@ export function clientSettings(windows: readonly number[], batch: number): Clien
   }
   return {
     maxOutstandingCommands: Math.max(16_384, 2 * outstanding),
+    maxOutstandingQueries: Math.max(16_384, 2 * Math.max(...windows)),
     maxBatchCommands: Math.max(8192, batch),
   }
 }
@@ -146,13 +213,14 @@ const CONFIGURATION_NAMES: Readonly<Record<string, string>> = {
   batch: 'batchCommands',
   window: 'outstandingCalls',
   rate: 'commandsPerSecond',
+  mix: 'readPercent',
 }
 
 /** Option values as they stand in the JSON document: camel case, with units. */
 export function configurationOf(values: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(values)
-      .filter(([name]) => name !== 'json')
+      .filter(([name]) => !Object.hasOwn(outputOptionTable, name))
       .map(([name, value]) => [CONFIGURATION_NAMES[name] ?? camelCase(name), value ?? null]),
   )
 }

@@ -18,6 +18,8 @@ const run = (window: number, opsPerSecond: number, more: Partial<ThroughputRun> 
   entriesPerFlush: 1,
   flushesPerSecond: 1234,
   mailboxGreatestDepth: 3,
+  entriesPerAppend: 1,
+  actors: [],
   ...more,
 })
 

@@ -1,13 +1,23 @@
 /** One window of load on a cluster, and beside it the same load on the bare rig. */
 import type { Cluster } from '@troupe/cluster'
 import type { Bench } from '../bench.ts'
-import { type LatencySummary, median, summarizeHistogram } from '../latency.ts'
+import {
+  distributionOf,
+  type LatencyDistribution,
+  type LatencySummary,
+  median,
+  type PercentilePoint,
+  summarizeHistogram,
+} from '../latency.ts'
 import type { ClosedLoopResult } from '../load/closed-loop.ts'
 import type { LoadGenerator } from '../load/load-generator.ts'
-import { metricsBetween, type RunMetrics, snapshot } from '../node-metrics.ts'
+import type { ReadConsistency, ReadResult, ReadSpec } from '../load/reads.ts'
+import { type ActorUse, metricsBetween, type RunMetrics, snapshot } from '../node-metrics.ts'
 import type { Rig } from '../rig/rig.ts'
 import { formatMs, formatNumber, formatRatio, rounded } from '../terminal/format.ts'
 import type { Column } from '../terminal/table.ts'
+import { intervalMsFor, type Timeline, TimelineRecorder } from '../timeline/timeline.ts'
+import type { Conditions } from './conditions.ts'
 
 const MS_PER_S = 1000
 
@@ -21,12 +31,36 @@ export interface LoadSettings {
   readonly warmupSeconds: number
   /** Which of several equal runs, from 1. */
   readonly repeat: number
+  /** Without it all calls write. */
+  readonly reads?: ReadSpec | undefined
+  /** Stated in the row. */
+  readonly conditions?: Conditions
 }
 
 export interface Speed {
   readonly opsPerSecond: number
   /** Of one call: of a command, or of a batch. */
   readonly latencyMs: LatencySummary
+}
+
+/** The reads of a run. */
+export interface ReadFigures {
+  readonly consistency: ReadConsistency
+  readonly percent: number
+  readonly opsPerSecond: number
+  readonly latencyMs: LatencyDistribution
+  /** Answers older than what was acknowledged before the read began. */
+  readonly violations: number
+  /** The same, where it is allowed: stale reads. */
+  readonly behind: number
+  /** Of a sample, how the answers came about. */
+  readonly served: ReadResult['served']
+}
+
+/** The writes of a run that reads too. */
+export interface WriteFigures {
+  readonly opsPerSecond: number
+  readonly latencyMs: LatencyDistribution
 }
 
 export interface ThroughputRun extends Speed, RunMetrics {
@@ -36,6 +70,13 @@ export interface ThroughputRun extends Speed, RunMetrics {
   readonly repeat: number
   readonly seconds: number
   readonly commands: number
+  readonly reads?: ReadFigures
+  readonly writes?: WriteFigures
+  readonly conditions?: Conditions
+  /** From the start of the load, warm-up included. */
+  readonly timeline?: Timeline
+  /** Of the calls' latency. */
+  readonly distribution?: readonly PercentilePoint[]
   /** The same load on the bare path, right before. */
   readonly rig?: Speed
   /** Of the operations per second: more is better. */
@@ -44,11 +85,12 @@ export interface ThroughputRun extends Speed, RunMetrics {
   readonly p50RatioToRig?: number | null
 }
 
-const loopSpec = ({ window, batch, seconds, warmupSeconds }: LoadSettings) => ({
+const loopSpec = ({ window, batch, seconds, warmupSeconds, reads }: LoadSettings) => ({
   window,
   batch,
   warmupMs: warmupSeconds * MS_PER_S,
   durationMs: seconds * MS_PER_S,
+  ...(reads === undefined ? {} : { reads }),
 })
 
 /** How long a run takes. */
@@ -84,16 +126,52 @@ export async function measureCluster(
     }
     last = { atMs, acknowledged }
   }
-  const before = await bench.or(snapshot(cluster))
-  const result = await bench.or(load.closedLoop(loopSpec(settings)))
-  const after = await bench.or(snapshot(cluster))
-  load.onTotals = undefined
+  const before = await bench.or(snapshot(cluster, load))
+  const recorder = new TimelineRecorder(cluster, load, intervalMsFor(runMs(settings)))
+  let result: ClosedLoopResult
+  try {
+    result = await bench.or(load.closedLoop(loopSpec(settings)))
+  } finally {
+    load.onTotals = undefined
+    await bench.or(recorder.stop())
+  }
+  const after = await bench.or(snapshot(cluster, load))
   const speed = speedOf(result)
-  const { window, batch, sizeBytes, repeat } = settings
-  const seconds = rounded(result.elapsedMs / MS_PER_S)
-  const metrics = metricsBetween(before, after)
-  const run = { ...speed, window, batch, sizeBytes, repeat, seconds, commands: result.commands, ...metrics }
+  const { window, batch, sizeBytes, repeat, conditions } = settings
+  const run = {
+    ...{ ...speed, window, batch, sizeBytes, repeat },
+    seconds: rounded(result.elapsedMs / MS_PER_S),
+    commands: result.commands,
+    ...metricsBetween(before, after),
+    ...readFigures(settings, result),
+    ...(conditions === undefined ? {} : { conditions }),
+    timeline: await recorder.stop(),
+    distribution: distributionOf(result.latency),
+  }
   return rig === undefined ? run : { ...run, rig, ...ratios(speed, rig) }
+}
+
+function readFigures(
+  { reads: spec }: LoadSettings,
+  { commands, elapsedMs, reads, writeLatency }: ClosedLoopResult,
+): Pick<ThroughputRun, 'reads' | 'writes'> {
+  if (spec === undefined || reads === undefined) return {}
+  const perSecond = (count: number): number => Math.round(count / (elapsedMs / MS_PER_S))
+  const figures: ReadFigures = readFiguresOf(spec, reads, elapsedMs)
+  if (writeLatency === undefined || spec.percent === 100) return { reads: figures }
+  const opsPerSecond = perSecond(commands - reads.reads)
+  return { reads: figures, writes: { opsPerSecond, latencyMs: summarizeHistogram(writeLatency) } }
+}
+
+/** @param elapsedMs in which the reads were answered */
+export function readFiguresOf(spec: ReadSpec, result: ReadResult, elapsedMs: number): ReadFigures {
+  const { reads, violations, behind, served, latency } = result
+  return {
+    ...spec,
+    opsPerSecond: Math.round(reads / (elapsedMs / MS_PER_S)),
+    latencyMs: summarizeHistogram(latency),
+    ...{ violations, behind, served },
+  }
 }
 
 function ratios(own: Speed, rig: Speed): Pick<ThroughputRun, 'opsRatioToRig' | 'p50RatioToRig'> {
@@ -104,9 +182,18 @@ function ratios(own: Speed, rig: Speed): Pick<ThroughputRun, 'opsRatioToRig' | '
   }
 }
 
-export function describeLoad({ window, batch }: Pick<LoadSettings, 'window' | 'batch'>): string {
+export function describeLoad({
+  window,
+  batch,
+  reads,
+}: Pick<LoadSettings, 'window' | 'batch' | 'reads'>): string {
   const callers = `${formatNumber(window)} outstanding`
-  return batch === 1 ? callers : `${callers} × ${formatNumber(batch)} commands`
+  const load = batch === 1 ? callers : `${callers} × ${formatNumber(batch)} commands`
+  return reads === undefined ? load : `${load}, ${describeReads(reads)}`
+}
+
+export function describeReads({ consistency, percent }: ReadSpec): string {
+  return percent === 100 ? `${consistency} reads` : `${percent} % ${consistency} reads`
 }
 
 /** Of several equal runs the middle one, by operations per second. */
@@ -143,6 +230,7 @@ export function throughputColumns(runs: readonly ThroughputRun[]): Column<Throug
   const columns: Column<ThroughputRun>[] = [
     ...speedColumns(runs),
     { title: 'commands/entry', value: ({ commandsPerEntry }) => ratio(commandsPerEntry) },
+    { title: 'entries/append', value: ({ entriesPerAppend }) => ratio(entriesPerAppend) },
     { title: 'entries/flush', value: ({ entriesPerFlush }) => ratio(entriesPerFlush) },
     {
       title: 'flushes/s',
@@ -150,6 +238,7 @@ export function throughputColumns(runs: readonly ThroughputRun[]): Column<Throug
     },
     { title: 'elections', value: ({ elections }) => formatNumber(elections) },
   ]
+  columns.push(...readColumns(runs), ...useColumns(runs))
   if (runs.every(({ rig }) => rig === undefined)) return columns
   return [
     ...columns,
@@ -158,4 +247,38 @@ export function throughputColumns(runs: readonly ThroughputRun[]): Column<Throug
     { title: 'op/s : rig', value: ({ opsRatioToRig }) => formatRatio(opsRatioToRig) },
     { title: 'p50 : rig', value: ({ p50RatioToRig }) => formatRatio(p50RatioToRig) },
   ]
+}
+
+type RowWithReads = Pick<ThroughputRun, 'reads' | 'writes'>
+
+/** None where nothing was read. */
+export function readColumns<Row extends RowWithReads>(rows: readonly Row[]): Column<Row>[] {
+  if (rows.every(({ reads }) => reads === undefined)) return []
+  const columns: Column<Row>[] = [
+    { title: 'reads/s', value: ({ reads }) => formatNumber(reads?.opsPerSecond ?? 0) },
+    { title: 'read p50', value: ({ reads }) => formatMs(reads?.latencyMs.p50) },
+    { title: 'read p99', value: ({ reads }) => formatMs(reads?.latencyMs.p99) },
+    { title: 'too old', value: ({ reads }) => formatNumber(reads?.violations ?? 0) },
+    { title: 'behind', value: ({ reads }) => formatNumber(reads?.behind ?? 0) },
+  ]
+  return rows.some(({ reads }) => reads?.consistency === 'stale')
+    ? columns
+    : columns.filter(({ title }) => title !== 'behind')
+}
+
+/** How busy the leader's and the load's threads were: event loop / processor. */
+export function useColumns<Row extends { readonly actors?: readonly ActorUse[] }>(
+  rows: readonly Row[],
+): Column<Row>[] {
+  if (rows.every(({ actors }) => actors === undefined || actors.length === 0)) return []
+  const percent = (share: number | null | undefined): string =>
+    share === null || share === undefined ? '–' : String(Math.round(share * 100))
+  const column = (role: ActorUse['role']): Column<Row> => ({
+    title: `${role} loop/cpu %`,
+    value: ({ actors = [] }) => {
+      const use = actors.find((actor) => actor.role === role)
+      return `${percent(use?.eventLoopUtilization)}/${percent(use?.cpuUtilization)}`
+    },
+  })
+  return [column('leader'), column('load')]
 }

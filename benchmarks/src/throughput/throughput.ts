@@ -7,14 +7,19 @@ import {
   clusterOptions,
   clusterOptionTable,
   configurationOf,
-  jsonOption,
+  outputOptionTable,
+  readOptionTable,
+  readSpec,
   windowOption,
   workloadOptionTable,
   workloadSpec,
 } from '../options.ts'
 import { type Output, type Report, type ReportDocument, runAndReport } from '../report.ts'
-import { type Verdict, type Verification, verify } from '../verify.ts'
+import { type Verdict, type Verification, verify, worstOf } from '../verify.ts'
+import { conditionsOf } from './conditions.ts'
+import { type LoadSpread, spreadColumns, spreadsOf } from './load-spread.ts'
 import {
+  describeReads,
   headlineRun,
   type LoadSettings,
   measureCluster,
@@ -37,9 +42,10 @@ const optionTable = {
   'warmup-seconds': { kind: 'number', min: 0, unit: 's', default: 0.5, help: 'load before it, not measured' },
   repeat: { kind: 'integer', min: 1, max: 1000, default: 1, help: 'do all runs so often; the median counts' },
   rig: { kind: 'flag', help: 'run the bare path beside it, in turns, and print the ratio' },
+  ...readOptionTable,
   ...workloadOptionTable,
   ...clusterOptionTable,
-  json: jsonOption,
+  ...outputOptionTable,
 } as const
 
 export type ThroughputValues = OptionValues<typeof optionTable>
@@ -56,23 +62,65 @@ export class ThroughputReport implements Report {
   }
 
   get verdict(): Verdict {
-    return this.verification?.verdict ?? 'unknown'
+    const verification: Verdict = this.verification?.verdict ?? 'unknown'
+    return worstOf([{ verdict: verification }, { verdict: this.violations > 0 ? 'fail' : 'pass' }])
+  }
+
+  /** Reads that were older than they may be. */
+  get violations(): number {
+    return this.runs.reduce((sum, { reads }) => sum + (reads?.violations ?? 0), 0)
+  }
+
+  get spreads(): readonly LoadSpread[] {
+    return spreadsOf(this.runs)
   }
 
   /** The figures that matter, of the fastest load. */
   headline(): Readonly<Record<string, unknown>> | null {
     const best = headlineRun(this.runs)
     if (best === undefined) return null
-    const { lost = null, duplicated = null, unknown = null } = this.verification ?? {}
-    return { ...best, lost, duplicated, unknown }
+    const { timeline: _, distribution: __, ...figures } = best
+    const spread = this.spreads.find(({ window, batch }) => window === best.window && batch === best.batch)
+    return {
+      ...figures,
+      ...this.#checks(),
+      unknown: this.verification?.unknown ?? null,
+      spread: spread ?? null,
+    }
+  }
+
+  /** What the check afterwards found, over all runs: it stands in every row. */
+  #checks() {
+    const { lost = null, duplicated = null, reordered = null } = this.verification ?? {}
+    return { lost, duplicated, reordered }
   }
 
   print(output: Output): void {
     const { machine, size, nodes } = this.#values
-    output.title(`Throughput: ${machine}, ${size}-byte commands, ${nodes} nodes`)
+    const reads = readSpec(this.#values)
+    const load = reads === undefined ? '' : `, ${describeReads(reads)}`
+    output.title(`Throughput: ${machine}, ${size}-byte commands${load}, ${nodes} nodes`)
     if (this.environment !== undefined) output.environment(this.environment)
     if (this.runs.length > 0) output.table(throughputColumns(this.runs), this.runs)
+    this.#printSpreads(output)
+    if (this.violations > 0) {
+      output.line(output.style.bad(`${this.violations} reads were older than an acknowledged write`))
+    }
     if (this.verification !== undefined) output.verification(this.verification)
+  }
+
+  #printSpreads(output: Output): void {
+    const { spreads } = this
+    if (this.#values.repeat === 1 || spreads.length === 0) return
+    output.line(`\nmedians of ${this.#values.repeat} runs`)
+    output.table(spreadColumns(spreads), spreads)
+    for (const { window, spread, isTooWide } of spreads) {
+      if (!isTooWide) continue
+      const percent = Math.round(spread * 100)
+      output.line(
+        output.style.bad(`${window} outstanding: the runs differ by ${percent} %, too much to be trusted`),
+      )
+    }
   }
 
   document(): ReportDocument {
@@ -82,7 +130,8 @@ export class ThroughputReport implements Report {
       verification: this.verification ?? null,
       configuration: configurationOf(this.#values),
       environment: this.environment ?? null,
-      runs: this.runs,
+      spreads: this.spreads,
+      runs: this.runs.map((run) => ({ ...run, ...this.#checks() })),
     }
   }
 }
@@ -106,8 +155,12 @@ export async function measureThroughput(
     values.durability,
   )
   const workload = workloadSpec(values)
-  const cluster = await bench.startCluster('throughput', clusterOptions(values, values.machine))
+  const reads = readSpec(values)
+  const options = clusterOptions(values, values.machine, reads)
+  const conditions = conditionsOf(values, options, report.environment, { reads })
+  const cluster = await bench.startCluster('throughput', options)
   const load = bench.startLoad(cluster, workload, clientSettings(values.window, values.batch))
+  if (reads !== undefined) await bench.or(load.fill())
   const rig = values.rig ? await bench.startRig('rig', values.nodes) : undefined
   for (let repeat = 1; repeat <= values.repeat; repeat++) {
     for (const window of values.window) {
@@ -118,6 +171,8 @@ export async function measureThroughput(
         seconds: values.seconds,
         warmupSeconds: values['warmup-seconds'],
         repeat,
+        reads,
+        conditions,
       }
       const speed = rig === undefined ? undefined : await measureRig(bench, rig, settings)
       report.runs.push(await measureCluster(bench, cluster, load, settings, speed))
@@ -130,10 +185,10 @@ export async function measureThroughput(
 async function run(values: ThroughputValues, context: CommandContext): Promise<number> {
   clientSettings(values.window, values.batch)
   workloadSpec(values)
+  readSpec(values)
   const report = new ThroughputReport(values)
   const options = {
-    data: values.data,
-    json: values.json,
+    ...values,
     usesDisk: values.durability !== 'memory' || values.rig,
     expectedMs: expectedThroughputMs(values),
   }
@@ -147,6 +202,7 @@ export const throughputCommand: Command<typeof optionTable> = {
     'Closed loop: --window callers in a thread of their own each await their command before they make the next.',
     'Latency is sampled on up to 64 callers. With --batch B each call is a proposeMany of B commands, and its',
     'latency is that of the call.',
+    'With --reads each answer is checked: it must not be older than what was acknowledged before it was asked for.',
     'Afterwards all replicas are compared by SHA-256, and every acknowledged command must be there, once.',
   ],
   options: optionTable,

@@ -19,7 +19,7 @@ export {
 export type { Logger, LogLevel } from './logger.ts'
 export type { AddMemberOptions, ChangeOptions, MemberOptions, Members } from './members.ts'
 export type { NodeStatus } from './node-control.ts'
-export type { ClientSettings, ClusterOptions } from './options.ts'
+export { type ClientSettings, type ClusterOptions, defaultBatching } from './options.ts'
 export {
   planRecovery,
   type RecoverOptions,

@@ -52,7 +52,7 @@ export const packageLaws: Readonly<Record<string, PackageLaw>> = {
     ...onNode,
     // The bare rig measures the parts below the cluster.
     packages: ['core', 'machines', 'actor', 'store', 'cluster'],
-    npm: ['lmdb', 'tinybench'],
+    npm: ['lmdb', 'tinybench', 'uplot'],
   },
   test: {
     ...onNode,

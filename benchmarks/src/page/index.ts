@@ -1,0 +1,40 @@
+/**
+ * Pages of HTML that stand alone: tables and charts, light and dark, without a network.
+ *
+ *     writeFileSync('report.html', renderPage({
+ *       title: 'Throughput',
+ *       lead: '64-byte writes on three nodes.',
+ *       content: [
+ *         headline([{ value: '412,000', unit: 'commands/s', label: '1,024 outstanding' }]),
+ *         facts([['Node', process.version]]),
+ *         section('Runs', table('By window', columns, runs)),
+ *         section('Latency', percentileChart({ title: 'By percentile', series })),
+ *       ],
+ *     }))
+ *
+ * Text is escaped wherever it goes; markup of one's own is made by the tag `html`.
+ */
+export { facts, headline, paragraph, section, table, warning } from './blocks.ts'
+export type {
+  ChartAxis,
+  ChartMarker,
+  ChartSeries,
+  ChartSpan,
+  PercentilePoint,
+  PercentileSeries,
+  ScatterGroup,
+  ScatterPoint,
+} from './chart-data.ts'
+export {
+  type FailoverChart,
+  failoverChart,
+  type PercentileChart,
+  percentileChart,
+  type ScatterChart,
+  scatterChart,
+  type TimeSeriesChart,
+  timeSeriesChart,
+} from './charts.ts'
+export { embeddedJson, type Html, type HtmlPart, html } from './html.ts'
+export { type PageOptions, renderPage } from './page.ts'
+export { percentilePoints } from './percentile-points.ts'

@@ -26,6 +26,15 @@ export interface IntegersOption extends OptionBase {
   readonly default: readonly number[]
 }
 
+/** Numbers between commas, given as `--name 0,0.5,10`. */
+export interface NumbersOption extends OptionBase {
+  readonly kind: 'numbers'
+  readonly min: number
+  readonly max?: number
+  readonly unit?: string
+  readonly default: readonly number[]
+}
+
 export interface ChoiceOption extends OptionBase {
   readonly kind: 'choice'
   readonly choices: readonly string[]
@@ -45,14 +54,20 @@ export interface FlagOption extends OptionBase {
   readonly kind: 'flag'
 }
 
-export type OptionSpec = NumberOption | IntegersOption | ChoiceOption | TextOption | FlagOption
+export type OptionSpec =
+  | NumberOption
+  | IntegersOption
+  | NumbersOption
+  | ChoiceOption
+  | TextOption
+  | FlagOption
 
 /** Options by their name, without the dashes, in the order of `--help`. */
 export type OptionTable = Readonly<Record<string, OptionSpec>>
 
 type OptionValue<Spec extends OptionSpec> = Spec extends FlagOption
   ? boolean
-  : Spec extends IntegersOption
+  : Spec extends IntegersOption | NumbersOption
     ? readonly number[]
     : Spec extends ChoiceOption
       ? Spec['choices'][number]

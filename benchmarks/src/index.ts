@@ -24,6 +24,7 @@ export type {
   FlagOption,
   IntegersOption,
   NumberOption,
+  NumbersOption,
   OptionSpec,
   OptionTable,
   OptionValues,

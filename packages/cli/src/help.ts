@@ -45,6 +45,7 @@ function usageOf(name: string, spec: OptionSpec): string {
     case 'choice':
       return `--${name} NAME`
     case 'integers':
+    case 'numbers':
       return `--${name} N,N,…`
     default:
       return `--${name} N`

@@ -74,19 +74,21 @@ function readValue(flag: string, spec: OptionSpec, given: string | undefined): u
       if (!spec.choices.includes(given)) throw invalidOption(flag, given, expectedOf(spec))
       return given
     case 'integers':
+    case 'numbers':
       return given.split(',').map((part) => numberOf(flag, spec, part.trim(), given))
     default:
       return numberOf(flag, spec, given, given)
   }
 }
 
-type NumericSpec = Extract<OptionSpec, { kind: 'integer' | 'number' | 'integers' }>
+type NumericSpec = Extract<OptionSpec, { kind: 'integer' | 'number' | 'integers' | 'numbers' }>
 
 function numberOf(flag: string, spec: NumericSpec, text: string, given: string): number {
   const value = /^[+-]?(\d[\d_]*\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text)
     ? Number(text.replaceAll('_', ''))
     : Number.NaN
-  const isWhole = spec.kind === 'number' ? Number.isFinite(value) : Number.isSafeInteger(value)
+  const isWhole =
+    spec.kind === 'number' || spec.kind === 'numbers' ? Number.isFinite(value) : Number.isSafeInteger(value)
   const { min, max = Number.POSITIVE_INFINITY } = spec
   if (!isWhole || value < min || value > max) {
     throw invalidOption(flag, Number.isNaN(value) ? given : value, expectedOf(spec))
@@ -105,6 +107,8 @@ export function expectedOf(spec: OptionSpec): string {
       return spec.choices.join(' or ')
     case 'integers':
       return `${rangeOf('integers', spec)}, with commas between them`
+    case 'numbers':
+      return `${rangeOf('numbers', spec)}, with commas between them`
     case 'integer':
       return rangeOf('an integer', spec)
     case 'number':

@@ -1,0 +1,181 @@
+/**
+ * What limits a point. Pure: from its settings, its rates, how busy each actor was and where its commands spent their time.
+ *
+ * A closed loop with `window` commands outstanding reaches window ÷ latency (Little's law), so that something holds it back
+ * in one of two ways. Either a resource is never idle, and commands wait for it:
+ *
+ *     client, leader, followers   the event loop of that actor
+ *     processors                  all of the machine's, and no single actor
+ *     flush                       the disk is never idle, or the log has no more room for entries that are not flushed
+ *     round trips                 the in-flight messages are never free, or the log is full of entries that are on their way
+ *
+ * or nothing is, and a larger `window` would get more at the same latency. Then what the latency consists of is told.
+ */
+import type { StageName, StagesMs, SweepPoint } from './point.ts'
+
+export const limitNames = {
+  client: "client's CPU",
+  leader: "leader's CPU",
+  followers: "followers' CPU",
+  processors: 'processors',
+  flush: 'flush',
+  'round-trips': 'round trips',
+  window: 'window',
+} as const
+
+export type LimitKind = keyof typeof limitNames
+
+export interface Limit {
+  readonly kind: LimitKind
+  /** How much of what limits is in use, 0 to 1. */
+  readonly share: number
+  /** One sentence with the figures that it rests on. */
+  readonly why: string
+}
+
+/** What explaining needs of a point. */
+export type Evidence = Pick<
+  SweepPoint,
+  | 'window'
+  | 'maxInflightMessages'
+  | 'lingerMs'
+  | 'nodes'
+  | 'delayMs'
+  | 'flushMs'
+  | 'opsPerSecond'
+  | 'p50Ms'
+  | 'rates'
+  | 'utilisation'
+  | 'stagesMs'
+>
+
+/** An actor that is busy for so much of the time has no more to give. */
+const BUSY = 0.9
+/** Of slots and of the disk: they are found busy by sampling at both ends, so that a little less is full, too. */
+const FULL = 0.85
+/** The disk is never idle when commands wait for the flush before theirs for at least so much of a flush. */
+const QUEUED_FLUSH = 0.3
+/** A stage of this share of the latency is where commands wait. */
+const WAITS = 0.25
+/** Entries of a leader that are not committed: no sweep makes the log smaller than the messages in flight. */
+export const maxUncommittedEntries = (inflight: number): number => Math.max(64, inflight)
+
+/** What limits a point. */
+export function explain(evidence: Evidence): Limit {
+  return busyActor(evidence) ?? fullDisk(evidence) ?? fullPipeline(evidence) ?? smallWindow(evidence)
+}
+
+function busyActor({ utilisation }: Evidence): Limit | undefined {
+  if (utilisation === undefined) return undefined
+  const { processors } = utilisation
+  const allBusy = processors !== null && processors >= BUSY
+  const crowd = allBusy ? `, and all processors are busy (${percent(processors)})` : ''
+  const actors = (['client', 'leader', 'followers'] as const)
+    .map((kind) => ({ kind, share: utilisation[kind] ?? 0 }))
+    .sort((left, right) => right.share - left.share)
+  const busiest = actors[0]
+  if (busiest !== undefined && busiest.share >= BUSY) {
+    const { kind, share } = busiest
+    const whose = { client: "the client's", leader: "the leader's", followers: "a follower's" }[kind]
+    return { kind, share, why: `${whose} event loop is busy for ${percent(share)} of the time${crowd}` }
+  }
+  if (!allBusy) return undefined
+  return { kind: 'processors', share: processors, why: `all processors are busy (${percent(processors)})` }
+}
+
+/** Time on the disk and time on the way, as far as it is known: measured, or at least what was injected. */
+interface CommitTime {
+  readonly diskMs: number
+  readonly networkMs: number
+  readonly isMeasured: boolean
+}
+
+function commitTime({ stagesMs, delayMs, flushMs, nodes }: Evidence): CommitTime {
+  const isMeasured = stagesMs !== undefined && sumOf(stagesMs) > 0
+  if (!isMeasured) return { diskMs: flushMs, networkMs: nodes > 1 ? 2 * delayMs : 0, isMeasured }
+  const { replicated = 0, acknowledged = 0, diskQueue = 0, flushed = 0 } = stagesMs
+  return { diskMs: diskQueue + flushed, networkMs: replicated + acknowledged, isMeasured }
+}
+
+/** Commands wait for the flush before theirs, and that is what most of their time goes into. */
+function fullDisk(evidence: Evidence): Limit | undefined {
+  const { stagesMs, flushMs, p50Ms, rates } = evidence
+  const { diskMs, networkMs, isMeasured } = commitTime(evidence)
+  if (isMeasured) {
+    const { diskQueue = 0, flushed = 0 } = stagesMs as StagesMs
+    const share = diskMs / sumOf(stagesMs as StagesMs)
+    if (flushed === 0 || diskQueue < QUEUED_FLUSH * flushed || share < 0.5) return undefined
+    const why = `${percent(share)} of the time is flushes, of which commands wait ${ms(diskQueue)} ms for the one before theirs`
+    return { kind: 'flush', share, why }
+  }
+  // Without stages only a cost that was injected tells how long a flush takes.
+  const busy = ((rates.flushesPerSecond ?? 0) * flushMs) / 1000
+  const floorMs = flushMs + networkMs
+  if (flushMs === 0 || busy < FULL || p50Ms === null || p50Ms < 1.3 * floorMs || diskMs < networkMs)
+    return undefined
+  const why = `the disk is busy for ${percent(Math.min(1, busy))} of the time, and commands take ${ms(p50Ms)} ms where one flush and the way take ${ms(floorMs)}`
+  return { kind: 'flush', share: Math.min(1, busy), why }
+}
+
+/** The log, or what may be on its way to a follower, is full. What fills it decides what the limit is called. */
+function fullPipeline(evidence: Evidence): Limit | undefined {
+  const { rates, maxInflightMessages, stagesMs, lingerMs, delayMs } = evidence
+  const { diskMs, networkMs, isMeasured } = commitTime(evidence)
+  const commitSeconds = (diskMs + networkMs) / 1000
+  const kind = diskMs > networkMs ? 'flush' : 'round-trips'
+  const held = kind === 'flush' ? 'flushes' : 'round trips'
+  const messages = ((rates.appendsPerSecond ?? 0) * commitSeconds) / maxInflightMessages
+  if (messages >= FULL) {
+    const why = `${maxInflightMessages} in-flight ${plural(maxInflightMessages, 'message')} to each follower ${maxInflightMessages === 1 ? 'is' : 'are'} in use for ${percent(Math.min(1, messages))} of the time, for ${held} of ${ms(diskMs + networkMs)} ms`
+    return { kind, share: Math.min(1, messages), why }
+  }
+  const room = maxUncommittedEntries(maxInflightMessages)
+  const entries = ((rates.entriesPerSecond ?? 0) * commitSeconds) / room
+  if (entries >= FULL) {
+    const why = `the log has room for ${room} entries that are not committed, and ${percent(Math.min(1, entries))} of it is in use, for ${held} of ${ms(diskMs + networkMs)} ms`
+    return { kind, share: Math.min(1, entries), why }
+  }
+  if (!isMeasured) return undefined
+  const times = stagesMs as StagesMs
+  const totalMs = sumOf(times)
+  const waitingMs = Math.max(0, (times.waiting ?? 0) - lingerMs)
+  if (waitingMs >= WAITS * totalMs) {
+    const why = `commands wait ${ms(waitingMs)} of ${ms(totalMs)} ms for room in the log, which ${held} hold`
+    return { kind, share: waitingMs / totalMs, why }
+  }
+  // What it takes longer than the way is waiting for a message to come back.
+  const slotMs = (times.replicated ?? 0) - delayMs
+  if (delayMs > 0 && slotMs >= Math.max(delayMs, WAITS * totalMs)) {
+    const why = `entries reach the followers ${ms(slotMs)} ms later than the way of ${ms(delayMs)} ms takes: they wait for messages to come back`
+    return { kind: 'round-trips', share: slotMs / totalMs, why }
+  }
+  return undefined
+}
+
+function smallWindow(evidence: Evidence): Limit {
+  const { window, p50Ms, stagesMs } = evidence
+  const { diskMs, networkMs, isMeasured } = commitTime(evidence)
+  const totalMs = isMeasured ? sumOf(stagesMs as StagesMs) : (p50Ms ?? 0)
+  const parts = [
+    { name: 'flushes', timeMs: diskMs },
+    { name: 'round trips', timeMs: networkMs },
+    { name: 'everything else', timeMs: Math.max(0, totalMs - diskMs - networkMs) },
+  ].sort((left, right) => right.timeMs - left.timeMs)
+  const main = parts[0]
+  const least = isMeasured ? '' : 'at least '
+  const spent =
+    main === undefined || totalMs === 0
+      ? ''
+      : `; of ${ms(totalMs)} ms ${main.name} ${main.name === 'everything else' ? 'takes' : 'take'} ${main.name === 'everything else' ? '' : least}${percent(Math.min(1, main.timeMs / totalMs))}`
+  return {
+    kind: 'window',
+    share: 1,
+    why: `nothing is never idle: all ${window} commands are on their way${spent}`,
+  }
+}
+
+const sumOf = (stagesMs: StagesMs): number =>
+  (Object.keys(stagesMs) as StageName[]).reduce((sum, stage) => sum + (stagesMs[stage] ?? 0), 0)
+const percent = (share: number): string => `${Math.round(share * 100)} %`
+const ms = (value: number): string => (value < 10 ? value.toFixed(2) : value.toFixed(1))
+const plural = (count: number, word: string): string => (count === 1 ? word : `${word}s`)

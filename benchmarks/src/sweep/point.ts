@@ -1,0 +1,75 @@
+/** What is measured at a point, and what many measurements say together. */
+import type { LatencySummary } from '../latency.ts'
+import type { SweepSettings } from './axes.ts'
+
+/** Mean milliseconds of a command in each stage, in the order it goes through them. */
+export const stageNames = [
+  'queued',
+  'mailbox',
+  'waiting',
+  'stepped',
+  'replicated',
+  'diskQueue',
+  'flushed',
+  'acknowledged',
+  'committed',
+  'applied',
+  'replied',
+  'returned',
+] as const
+
+export type StageName = (typeof stageNames)[number]
+export type StagesMs = Readonly<Partial<Record<StageName, number>>>
+
+/** Shares of the time of the run, 0 to 1; null where nobody could tell. */
+export interface SweepUtilisation {
+  /** Event loops: how much of the time each had something to do, whether or not a processor was free for it. */
+  readonly client: number | null
+  readonly leader: number | null
+  /** The busiest of them. */
+  readonly followers: number | null
+  /** All processors of the machine, by this process: flushes on the thread pool are in it, too. */
+  readonly processors: number | null
+}
+
+/** What happened a second, and how much at once. */
+export interface SweepRates {
+  readonly commandsPerEntry: number | null
+  readonly entriesPerFlush: number | null
+  readonly flushesPerSecond: number | null
+  readonly entriesPerSecond: number | null
+  /** With entries in them, to one follower. */
+  readonly appendsPerSecond: number | null
+  readonly entriesPerAppend: number | null
+}
+
+/** One run at a point. */
+export interface SweepRun extends SweepRates {
+  readonly opsPerSecond: number
+  readonly latencyMs: LatencySummary
+  readonly seconds: number
+  readonly commands: number
+  /** Begun while it ran: figures with elections in them are none of the steady state. */
+  readonly elections: number
+  readonly utilisation?: SweepUtilisation
+  readonly stagesMs?: StagesMs
+}
+
+/** A point with all its runs. */
+export interface SweepPoint extends SweepSettings {
+  readonly runs: number
+  /** Medians of the runs. */
+  readonly opsPerSecond: number
+  readonly p50Ms: number | null
+  readonly p99Ms: number | null
+  readonly maxMs: number | null
+  /** The widest distance between runs over their median; null for a single run. */
+  readonly opsSpread: number | null
+  readonly p99Spread: number | null
+  /** All runs together. */
+  readonly elections: number
+  /** Of the median run. */
+  readonly rates: SweepRates
+  readonly utilisation?: SweepUtilisation
+  readonly stagesMs?: StagesMs
+}

@@ -72,6 +72,10 @@ const positive = number('a positive number', (value) => value > 0)
 const signed = number('a number', () => true)
 const count = number('a positive integer', (value) => Number.isSafeInteger(value) && value > 0)
 
+const yesOrNo: Check = (field, value) => {
+  if (typeof value !== 'boolean') throw invalidOption(field, value, 'true or false')
+}
+
 const isName = (value: unknown): boolean => typeof value === 'string' && value !== ''
 const isNames = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.length > 0 && value.every(isName) && new Set(value).size === value.length
@@ -135,6 +139,8 @@ const SHAPES: Readonly<Record<string, Shape | ((fields: Fields) => Shape)>> = {
   corrupt: { 'bits?': count, ...chance },
   rate: { bytesPerSecond: positive, 'limitBytes?': positive, ...onLinks },
   ...Object.fromEntries(NODE_ACTIONS.map((action) => [action, onNodes])),
+  crash: { nodes, 'silent?': yesOrNo },
+  stall: { nodes, forMs: duration },
   clock: byMode(
     { bump: { byMs: signed }, rate: { rate: positive }, step: { byMs: signed, everyMs: positive } },
     onNodes,

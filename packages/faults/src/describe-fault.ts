@@ -55,6 +55,10 @@ function describeNodeFault(fault: NodeFault): string {
       return `membership: ${fault.change} ${describeNodes(fault.nodes)}`
     case 'transfer':
       return `transfer of leadership${fault.nodes === undefined ? '' : ` to ${describeNodes(fault.nodes)}`}`
+    case 'stall':
+      return `stall of ${fault.forMs} ms at ${describeNodes(fault.nodes)}`
+    case 'crash':
+      return `${fault.silent ? 'silent ' : ''}crash ${describeNodes(fault.nodes)}`
     default:
       return `${fault.kind} ${describeNodes(fault.nodes)}`
   }

@@ -129,6 +129,23 @@ describe('a fault plane', () => {
     assert.ok(flip?.kind === 'storage' && flip.mode === 'bit-flip' && flip.count === 4)
   })
 
+  it('says of a crash whether its peers are told, and of a stall how long it takes', () => {
+    const { plane, raw } = world()
+    plane.apply({ kind: 'crash', nodes: ['n1'], silent: true })
+    plane.apply({ kind: 'crash', nodes: ['n2'] })
+    const stall = plane.apply({ kind: 'stall', nodes: ['n3'], forMs: 40 })
+    assert.deepEqual(raw, [
+      { kind: 'crash', node: 'n1', silent: true },
+      { kind: 'crash', node: 'n2', silent: false },
+      { kind: 'stall', node: 'n3', forMs: 40 },
+    ])
+    assert.equal(stall.text, 'stall of 40 ms at n3')
+    assert.deepEqual(
+      plane.active.map(({ text }) => text),
+      ['silent crash n1', 'crash n2'],
+    )
+  })
+
   it('brings crashed nodes back and lets paused ones go on, unless that has happened', () => {
     const { plane, operations } = world()
     plane.apply({ kind: 'crash', nodes: ['n1', 'n2'] })

@@ -27,7 +27,9 @@ import type {
 
 /** What only the engine can do to a node. */
 export type NodeOperation =
-  | { readonly kind: NodeAction; readonly node: NodeId }
+  | { readonly kind: Exclude<NodeAction, 'crash'>; readonly node: NodeId }
+  | { readonly kind: 'crash'; readonly node: NodeId; readonly silent: boolean }
+  | { readonly kind: 'stall'; readonly node: NodeId; readonly forMs: number }
   | ({ readonly kind: 'storage'; readonly node: NodeId } & DiskDamage)
   | { readonly kind: 'membership'; readonly change: MembershipChange; readonly node: NodeId }
   /** Undefined: to the best voter. */
@@ -183,6 +185,12 @@ export class FaultPlane {
       case 'membership':
         for (const node of nodes) operate({ kind: 'membership', change: fault.change, node })
         return now
+      case 'stall':
+        for (const node of nodes) operate({ kind: 'stall', node, forMs: fault.forMs })
+        return now
+      case 'crash':
+        for (const node of nodes) operate({ kind: 'crash', node, silent: fault.silent ?? false })
+        return this.#acted('crash', now)
       default: {
         const { kind } = fault
         for (const node of nodes) operate({ kind, node })

@@ -136,6 +136,8 @@ export const clockFault: fc.Arbitrary<Fault> = fc.oneof(
 
 export const operationFault: fc.Arbitrary<Fault> = fc.oneof(
   ...NODE_ACTIONS.map((kind) => of({ kind }, { nodes })),
+  of({ kind: 'crash' }, { nodes, 'silent?': fc.boolean() }),
+  of({ kind: 'stall' }, { nodes, forMs: duration }),
   of({ kind: 'storage', mode: 'fail' }, { nodes }),
   of({ kind: 'storage', mode: 'bit-flip' }, { nodes, 'count?': fc.integer({ min: 1, max: 99 }) }),
   of({ kind: 'storage', mode: 'lose-unflushed' }, { nodes }),

@@ -160,7 +160,8 @@ export const NODE_ACTIONS = [
 ] as const
 
 /**
- * - `crash`, `restart`: dies, comes back with what its disk has
+ * - `crash`, `restart`: dies, comes back with what its disk has. A `silent` crash closes no connection that its peers see,
+ *   and nobody proves it to them: as when a machine loses its power
  * - `wipe`: comes back with an empty directory
  * - `pause`, `resume`: stops taking turns, goes on
  * - `elect`: asks for votes; `snapshot`: takes one; `compact`: takes one and drops the log behind it
@@ -173,7 +174,11 @@ export const MEMBER_CHANGES = ['add', 'remove', 'replace', 'promote', 'demote'] 
 export type MembershipChange = (typeof MEMBER_CHANGES)[number]
 
 export type NodeFault =
-  | { readonly kind: NodeAction; readonly nodes: NodeSelector }
+  | { readonly kind: Exclude<NodeAction, 'crash'>; readonly nodes: NodeSelector }
+  /** @default silent false */
+  | { readonly kind: 'crash'; readonly nodes: NodeSelector; readonly silent?: boolean }
+  /** Its thread is busy with something else for so long: no turn, no timer. Over by itself. */
+  | { readonly kind: 'stall'; readonly nodes: NodeSelector; readonly forMs: number }
   | ({ readonly kind: 'clock'; readonly nodes: NodeSelector } & ClockEffect)
   | ({ readonly kind: 'storage'; readonly nodes: NodeSelector } & (StoreEffect | DiskDamage))
   | { readonly kind: 'membership'; readonly change: MembershipChange; readonly nodes: NodeSelector }

@@ -12,6 +12,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { type ActorHandle, attach, connect, type ExitInfo, Supervisor } from '@troupe/actor'
 import {
   type Configuration,
+  type ControlCommand,
   EMPTY_CONFIGURATION,
   incarnationIn,
   invalidOption,
@@ -20,8 +21,13 @@ import {
   RaftError,
   simpleConfiguration,
 } from '@troupe/core'
+import type { AppliedFault, Fault } from '@troupe/faults'
 import { Client, clientFeed, type NodePortMessage } from './client.ts'
+import type { ClusterEvents } from './cluster-events.ts'
+import { nothingToRestart, shuttingDown, timedOut } from './cluster-refusals.ts'
+import type { ClusterStatus, NodeDigest, NodeReport } from './cluster-status.ts'
 import { ControlDesk } from './control-desk.ts'
+import { ClusterFaults, type InjectedFault } from './faults/cluster-faults.ts'
 import {
   defaultIds,
   drawNumber,
@@ -45,40 +51,12 @@ import {
   resolveClientSettings,
   resolveClusterOptions,
 } from './options.ts'
+import { warnOfSmallPool } from './thread-pool.ts'
 
 const GROUP = 0
 const POLL_MS = 5
 /** The longest that Node's timers can wait. */
 const MAX_TIMER_MS = 2 ** 31 - 1
-
-/** What a cluster tells of itself. Instants are milliseconds of the process-wide monotonic clock. */
-export interface ClusterEvents {
-  /** A node became leader of a term; `atMs` as that node saw it. */
-  leader: [{ id: NodeId; term: number; atMs: number }]
-  /** A node's worker is gone. */
-  exit: [ExitInfo]
-  /** A node died without being told to and will be started again. */
-  restarting: [{ id: NodeId; attempt: number; delayMs: number }]
-  /** A node died too often; only `restart` starts it again. */
-  quarantined: [{ id: NodeId; failures: number; error: RaftError | undefined }]
-}
-
-/** A node in `cluster.status()`. */
-export type NodeReport =
-  | ({ readonly running: true } & NodeStatus)
-  | { readonly running: false; readonly id: NodeId; readonly reason: string }
-
-export interface ClusterStatus {
-  readonly leader: NodeId | undefined
-  readonly term: number
-  readonly nodes: readonly NodeReport[]
-}
-
-export interface NodeDigest {
-  /** Index up to which the digested state is applied. */
-  readonly applied: number
-  readonly sha256: string
-}
 
 type NodeHandle = ActorHandle<NodeControl>
 
@@ -94,6 +72,8 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   readonly #nodes = new Map<NodeId, NodeHandle>()
   readonly #feeds = new Set<MessagePort>()
   readonly #desk = new ControlDesk()
+  /** Undefined without the option. */
+  readonly #faults: ClusterFaults | undefined
   /** What the group begins with, for nodes in memory; those with a directory have it there. */
   readonly #bootstrap: Configuration
   /** Which start of each node is the latest. */
@@ -120,6 +100,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       end: (id) => this.#endMember(id),
       crash: (id) => this.#crashIfRunning(id),
     })
+    this.#faults = options.faults ? this.#makeFaults(options) : undefined
     this.#supervisor.on('started', ({ id }) => this.#wire(id))
     this.#supervisor.on('exit', (info) => this.#onExit(info))
     this.#supervisor.on('restarting', (event) => this.emit('restarting', event))
@@ -185,6 +166,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   }
 
   async #report(id: NodeId): Promise<NodeReport> {
+    if (this.#faults?.isPaused(id)) return { running: false, id, reason: 'it is paused' }
     try {
       return { running: true, ...(await this.#node(id).api.status()) }
     } catch (error) {
@@ -284,6 +266,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
 
   /** A node that is no member any more stops for good. */
   async #endMember(id: NodeId): Promise<void> {
+    this.#faults?.letDie(id)
     await this.#supervisor.remove(id)
     this.#nodes.delete(id)
     const { directory } = this
@@ -295,12 +278,13 @@ export class Cluster extends EventEmitter<ClusterEvents> {
 
   async #crashIfRunning(id: NodeId): Promise<void> {
     const node = this.#node(id)
-    if (node.state === 'running') await node.crash({ restart: false })
+    if (node.state === 'running') await this.crash(id)
   }
 
   async #leaderStatus(): Promise<NodeStatus | undefined> {
     const id = this.#leader.id
-    const status = id === undefined ? undefined : await this.#nodes.get(id)?.api.status()
+    const status =
+      id === undefined || this.#faults?.isPaused(id) ? undefined : await this.#nodes.get(id)?.api.status()
     return status?.role === 'leader' ? status : undefined
   }
 
@@ -311,7 +295,9 @@ export class Cluster extends EventEmitter<ClusterEvents> {
    * @throws RaftError INVALID_OPTIONS for an unknown id; NODE_UNAVAILABLE where it does not run
    */
   async crash(id: NodeId): Promise<ExitInfo> {
-    return this.#node(id).crash({ restart: false })
+    const node = this.#node(id)
+    this.#faults?.letDie(id)
+    return node.crash({ restart: false })
   }
 
   /**
@@ -330,6 +316,47 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     }
   }
 
+  /**
+   * Injects a fault, in a cluster that was started with the option `faults`. Resolves when it is in effect on all nodes that
+   * it concerns; what lasts, lasts until it is healed, also at nodes that restart meanwhile. Links are those between nodes,
+   * not those of clients; `snapshot` and `compact` are the same here.
+   * @throws RaftError INVALID_OPTIONS for what is no fault, what nodes on threads cannot have, and without the option:
+   *   then nothing has happened; else what kept it from taking effect, and it is healed again
+   */
+  async inject(fault: Fault): Promise<InjectedFault> {
+    return this.#needFaults().inject(fault)
+  }
+
+  /**
+   * Heals the fault of this `id`, or all: crashed nodes come back, paused ones go on. Nothing for one that is over.
+   * @throws RaftError INVALID_OPTIONS without the option `faults`; what keeps a crashed node from starting
+   */
+  async heal(id?: number): Promise<void> {
+    await this.#needFaults().heal(id)
+  }
+
+  /** The faults that last. */
+  get activeFaults(): readonly AppliedFault[] {
+    return this.#faults?.active ?? []
+  }
+
+  #needFaults(): ClusterFaults {
+    if (this.#stopping !== undefined) throw shuttingDown()
+    if (this.#faults === undefined)
+      throw invalidOption('faults', false, 'true in the options of Cluster.start')
+    return this.#faults
+  }
+
+  #makeFaults({ durability, seed }: ResolvedClusterOptions): ClusterFaults {
+    const inside = {
+      isInMemory: durability === 'memory',
+      node: (id: NodeId) => this.#node(id),
+      command: (id: NodeId, command: ControlCommand) =>
+        this.#desk.command(this.#node(id), command, timeoutOf({})),
+    }
+    return new ClusterFaults(this, inside, seed)
+  }
+
   /** Stops all nodes, closes what they have open, removes a temporary directory. Idempotent. */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop()
@@ -342,6 +369,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
 
   async #stop(): Promise<void> {
     for (const feed of this.#feeds) feed.close()
+    this.#faults?.openAll()
     await this.#supervisor.stopAll()
     if (this.#isTemporary && this.directory !== undefined)
       rmSync(this.directory, { recursive: true, force: true })
@@ -383,6 +411,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     const boot = drawNumber()
     this.#boots.set(id, boot)
     const isFirst = incarnationIn(this.#bootstrap, id) === incarnation
+    const nodeSeed = seed + index * 1_000_003 + startCount * 7919
     return {
       identity: { clusterId, group: GROUP, id, incarnation, boot },
       directory: this.directory === undefined ? '' : nodePath(this.directory, id),
@@ -395,8 +424,9 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       gateway: { ...batching, group: GROUP },
       sessions,
       // Different on every node and at every start: equal timeouts would split votes for ever.
-      seed: seed + index * 1_000_003 + startCount * 7919,
+      seed: nodeSeed,
       notices,
+      faults: this.#faults?.birth(id, nodeSeed + 1),
     }
   }
 
@@ -416,6 +446,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     if (notice.kind === 'control') return this.#desk.settled(notice.id, notice.error)
     const { role, term, leader, atMs } = notice
     logger('info', 'role changed', { node: id, role, term, leader })
+    this.emit('role', { id, role, term, leader: leader ?? undefined, atMs })
     if (role !== 'leader' || term <= this.#leader.term) return
     this.#leader = { id, term }
     this.emit('leader', { id, term, atMs })
@@ -426,6 +457,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     const level = info.expected ? 'info' : 'error'
     this.#options.logger(level, 'node exited', { node: info.id, code: info.code, error: info.error?.message })
     this.#desk.exited(info.id)
+    this.#faults?.exited(info.id)
     this.#tellExit(info.id)
     this.emit('exit', info)
   }
@@ -454,14 +486,6 @@ function directoryOf({ durability, directory }: ResolvedClusterOptions): string 
   return directory === undefined ? mkdtempSync(join(tmpdir(), 'troupe-')) : resolve(directory)
 }
 
-/** LMDB writes on libuv's pool, which all workers of the process share: nodes without a thread wait for each other. */
-function warnOfSmallPool({ durability, logger }: ResolvedClusterOptions, nodes: number): void {
-  const poolThreads = Number(process.env.UV_THREADPOOL_SIZE ?? 4)
-  if (durability === 'memory' || poolThreads >= nodes) return
-  const advice = 'set UV_THREADPOOL_SIZE to the number of nodes or more before the process starts'
-  logger('warn', 'thread pool smaller than the cluster', { poolThreads, nodes, advice })
-}
-
 /** Hands a client a fresh port to a node. */
 function offer(feed: MessagePort, node: NodeHandle): void {
   const port = attach(node, 'client', { kind: 'client' })
@@ -470,19 +494,3 @@ function offer(feed: MessagePort, node: NodeHandle): void {
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resume) => setTimeout(resume, ms))
-
-function timedOut(what: string, timeoutMs: number): RaftError<'TIMEOUT'> {
-  return new RaftError('TIMEOUT', `${what} within ${timeoutMs} ms`, { timeoutMs })
-}
-
-function nothingToRestart(id: NodeId): RaftError<'INVALID_OPTIONS'> {
-  return invalidOption(
-    'id',
-    id,
-    "a node with a directory: with durability 'memory' nothing is left to restart from",
-  )
-}
-
-function shuttingDown(): RaftError<'SHUTTING_DOWN'> {
-  return new RaftError('SHUTTING_DOWN', 'the cluster is stopping', { what: 'cluster' })
-}

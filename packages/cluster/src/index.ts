@@ -7,15 +7,13 @@ export {
   type RaftErrorCode,
   type RaftErrorData,
 } from '@troupe/core'
+export type { AppliedFault, Fault } from '@troupe/faults'
 export { type BackupOptions, type BackupReport, backupCluster, type SkippedSnapshot } from './backup.ts'
 export { type CallOptions, Client, type QueryOptions, type Served } from './client.ts'
-export {
-  Cluster,
-  type ClusterEvents,
-  type ClusterStatus,
-  type NodeDigest,
-  type NodeReport,
-} from './cluster.ts'
+export { Cluster } from './cluster.ts'
+export type { ClusterEvents } from './cluster-events.ts'
+export type { ClusterStatus, NodeDigest, NodeReport } from './cluster-status.ts'
+export type { InjectedFault } from './faults/cluster-faults.ts'
 export type { Logger, LogLevel } from './logger.ts'
 export type { AddMemberOptions, ChangeOptions, MemberOptions, Members } from './members.ts'
 export type { NodeStatus } from './node-control.ts'

@@ -18,6 +18,7 @@ import type {
 import type { GatewayOptions, SessionLimits } from '@troupe/machines'
 import type { LogLimits } from '@troupe/store'
 import type { TransportMetrics } from '@troupe/transport'
+import type { FaultBirth, FaultOrder } from './faults/fault-orders.ts'
 import type { LogLevel } from './logger.ts'
 
 /** Everything a node's worker is started with. Plain values only: it crosses threads. */
@@ -38,6 +39,8 @@ export interface NodeBirth {
   readonly seed: number
   /** Where the node tells what happens to it ({@link NodeNotice}). */
   readonly notices: MessagePort
+  /** Undefined: it cannot have any. */
+  readonly faults: FaultBirth | undefined
 }
 
 /** What a port that is handed to a node leads to. */
@@ -117,4 +120,9 @@ export interface NodeControl {
   begin(id: number, command: ControlCommand): Promise<void>
   /** The supervisor saw that start of a peer end. */
   peerExited(id: NodeId, boot: number): Promise<void>
+  /**
+   * Begins or ends a fault; tells when that took effect, by the process-wide monotonic clock.
+   * @throws RaftError INVALID_OPTIONS where the node was not born with faults
+   */
+  obey(order: FaultOrder): Promise<number>
 }

@@ -58,6 +58,11 @@ export interface ClusterOptions {
    * member, by committed changes of the configuration. False: the start is refused. @default false
    */
   readonly replaceLost?: boolean
+  /**
+   * Whether faults can be injected: `cluster.inject`. The ports of each node are then decorated, which costs a little
+   * also while there is no fault. @default false
+   */
+  readonly faults?: boolean
   /** Longest wait for the first leader, in ms. @default 30,000 */
   readonly startTimeoutMs?: number
   /** @default silent */
@@ -86,6 +91,7 @@ export interface ResolvedClusterOptions {
   readonly restart: RestartPolicy
   readonly sessions: SessionLimits
   readonly replaceLost: boolean
+  readonly faults: boolean
   readonly startTimeoutMs: number
   readonly logger: Logger
   readonly seed: number
@@ -109,6 +115,7 @@ const FIELDS: readonly (keyof ClusterOptions)[] = [
   'restart',
   'sessions',
   'replaceLost',
+  'faults',
   'startTimeoutMs',
   'logger',
   'seed',
@@ -133,8 +140,9 @@ export function resolveClusterOptions(given: ClusterOptions = {}): ResolvedClust
     }
   }
   const { durability = 'flush-before-ack', directory, machineOptions = {}, logger = silentLogger } = given
-  const { replaceLost = false } = given
+  const { replaceLost = false, faults = false } = given
   if (typeof replaceLost !== 'boolean') throw invalidOption('replaceLost', replaceLost, 'true or false')
+  if (typeof faults !== 'boolean') throw invalidOption('faults', faults, 'true or false')
   if (!DURABILITIES.includes(durability))
     throw invalidOption('durability', durability, DURABILITIES.join(' or '))
   if (directory !== undefined && (typeof directory !== 'string' || directory === '')) {
@@ -156,6 +164,7 @@ export function resolveClusterOptions(given: ClusterOptions = {}): ResolvedClust
     restart: resolveRestart(given.restart),
     sessions: resolveSessions(given.sessions),
     replaceLost,
+    faults,
     startTimeoutMs: positive('startTimeoutMs', given.startTimeoutMs ?? 30_000),
     logger,
     seed: resolveSeed(given.seed),

@@ -48,6 +48,8 @@ import {
 import { PortTransport } from '@troupe/transport'
 import { codec, crc32 } from '@troupe/wire'
 import { ClientPorts } from './client-ports.ts'
+import type { FaultOrder } from './faults/fault-orders.ts'
+import { NodeFaults } from './faults/node-faults.ts'
 import { loadMachine } from './load-machine.ts'
 import type { LogLevel } from './logger.ts'
 import type { NodeBirth, NodeControl, NodeNotice, NodeStatus, PortMeta } from './node-control.ts'
@@ -92,7 +94,8 @@ export class RaftNode implements NodeControl {
   readonly #clients: ClientPorts
   readonly #driver: NodeDriver<ClientEvent>
   readonly #mailbox: Mailbox<Lanes>
-  readonly #timer = new WakeTimer(() => this.#mailbox.wake())
+  readonly #timer: WakeTimer
+  readonly #faults: NodeFaults | undefined
   readonly #events: Event[] = []
   #longestTurnMs = 0
 
@@ -110,7 +113,7 @@ export class RaftNode implements NodeControl {
       : openNodeDirectory(birth.directory, { ...identity, nodeId: identity.id })
     // A store reports nothing before it is handed something: by then there is the node.
     let node: RaftNode | undefined
-    const store = await openStore(birth, directory, {
+    const events: StoreEvents = {
       onPersisted: (token) => {
         if (node !== undefined) node.#mailbox.push('urgent', { kind: 'persisted', token })
       },
@@ -118,8 +121,12 @@ export class RaftNode implements NodeControl {
       onSpace: (isFull) => {
         if (node !== undefined) node.#spaceChanged(isFull)
       },
-    })
-    node = new RaftNode(birth, definition, directory, store, fail)
+    }
+    const open = (to: StoreEvents): Promise<LogStore> => openStore(birth, directory, to)
+    const faults =
+      birth.faults === undefined ? undefined : new NodeFaults(birth.faults, () => fail(undefined))
+    const store = await (faults === undefined ? open(events) : faults.store(open, events))
+    node = new RaftNode(birth, definition, directory, store, fail, faults)
     return node
   }
 
@@ -129,10 +136,12 @@ export class RaftNode implements NodeControl {
     directory: NodeDirectory | undefined,
     store: LogStore,
     fail: (error: unknown) => never,
+    faults: NodeFaults | undefined,
   ) {
     this.#birth = birth
     this.#directory = directory
     this.#store = store
+    this.#faults = faults
     const { identity } = birth
     this.#mailbox = new Mailbox<Lanes>({
       lanes: LANES,
@@ -145,16 +154,9 @@ export class RaftNode implements NodeControl {
     })
     this.#state = this.#openState(definition)
     this.#machine = this.#makeMachine(definition)
-    this.#gateway = new Gateway(this.#machine, codec, this.#gatewayOptions(), hrtimeMs)
-    this.#transport = new PortTransport(identity, {
-      message: (message) => {
-        this.#mailbox.push(BULK.has(message.kind) ? 'replication' : 'urgent', { kind: 'peer', message })
-      },
-      // Behind everything the peer has sent: its last appends must not make it the leader again.
-      peerUp: (id) => this.#mailbox.push('replication', { kind: 'peerUp', id }),
-      peerGone: (id) => this.#mailbox.push('replication', { kind: 'peerGone', id }),
-      refused: (id, reason) => this.#log('warn', 'connection refused', { peer: id, reason }),
-    })
+    const nowMs = faults === undefined ? hrtimeMs : () => faults.clock.nowMs()
+    this.#gateway = new Gateway(this.#machine, codec, this.#gatewayOptions(), nowMs)
+    this.#transport = this.#openTransport()
     this.#clients = new ClientPorts((event) => this.#mailbox.push('clients', { kind: 'client', event }))
     const configuration = this.#directory?.identity.configuration ?? birth.configuration
     const random = seededRandom(birth.seed)
@@ -162,23 +164,43 @@ export class RaftNode implements NodeControl {
       { ...birth.raft, identity, configuration, random, checksum: crc32, kept: this.#machine.kept },
       this.#store,
       this.#snapshots,
-      hrtimeMs(),
+      nowMs(),
     )
     this.#driver = new NodeDriver({
       core,
       store: this.#store,
       snapshots: this.#snapshots,
-      transport: this.#transport,
+      transport: faults === undefined ? this.#transport : faults.transport(this.#transport),
       application: this.#gateway,
-      clock: { nowMs: hrtimeMs },
+      clock: { nowMs },
       checksum: crc32,
       knobs: birth.raft,
       onRole: (change) => this.#tellRole(change),
       onControl: (outcome) => this.#tellControl(outcome),
     })
+    const wake = (): void => this.#mailbox.wake()
+    this.#timer = faults === undefined ? new WakeTimer(wake) : faults.timer(wake)
     // The first turn loads the latest snapshot.
     this.#mailbox.wake()
     this.#timer.arm(this.#driver.deadlineMs, hrtimeMs())
+  }
+
+  #openTransport(): PortTransport {
+    return new PortTransport(this.#birth.identity, {
+      message: (message) => {
+        this.#mailbox.push(BULK.has(message.kind) ? 'replication' : 'urgent', { kind: 'peer', message })
+      },
+      // Behind everything the peer has sent: its last appends must not make it the leader again.
+      peerUp: (id) => {
+        this.#faults?.peerUp(id)
+        this.#mailbox.push('replication', { kind: 'peerUp', id })
+      },
+      peerGone: (id) => {
+        if (this.#faults?.believes(id) === false) return
+        this.#mailbox.push('replication', { kind: 'peerGone', id })
+      },
+      refused: (id, reason) => this.#log('warn', 'connection refused', { peer: id, reason }),
+    })
   }
 
   #spaceChanged(isFull: boolean): void {
@@ -328,12 +350,20 @@ export class RaftNode implements NodeControl {
   }
 
   async peerExited(id: NodeId, boot: number): Promise<void> {
+    if (this.#faults?.believes(id) === false) return
     this.#mailbox.push('control', { kind: 'peerExited', id, boot })
+  }
+
+  async obey(order: FaultOrder): Promise<number> {
+    if (this.#faults === undefined)
+      throw invalidOption('faults', false, 'true, for a node that is to have faults')
+    return this.#faults.obey(order)
   }
 
   /** Closes ports, then the store once its flushes are done, then gives the directory back. */
   async stop(): Promise<void> {
     this.#timer.clear()
+    this.#faults?.close()
     this.#mailbox.close()
     this.#transport.close()
     this.#clients.close()

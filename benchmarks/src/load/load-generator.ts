@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
-import type { ClientSettings, Cluster } from '@troupe/cluster'
+import type { CpuProfile } from '@troupe/actor'
+import type { ClientSettings, ClientTrace, Cluster } from '@troupe/cluster'
 import { type NodeId, RaftError } from '@troupe/core'
 import type { LatencySummary } from '../latency.ts'
 import type { WorkloadSpec } from '../workload.ts'
@@ -84,6 +85,26 @@ export class LoadGenerator {
 
   totals(): Promise<LoadTotals> {
     return this.#call('totals', undefined)
+  }
+
+  /** The client writes its messages and answers down from now on. */
+  async startTrace(): Promise<void> {
+    await this.#call('startTrace', undefined)
+  }
+
+  /** Ends the client's trace and hands it out; undefined where none was begun. */
+  takeTrace(): Promise<ClientTrace | undefined> {
+    return this.#call('takeTrace', undefined)
+  }
+
+  /** The thread's stack is sampled from now on. */
+  async startProfile(): Promise<void> {
+    await this.#call('startProfile', undefined)
+  }
+
+  /** Ends the thread's profile and hands it out; undefined where none was begun. */
+  takeProfile(): Promise<CpuProfile | undefined> {
+    return this.#call('takeProfile', undefined)
   }
 
   /** What the acknowledged positions of a `log` say, given where the log ends. */

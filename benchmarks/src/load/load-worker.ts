@@ -1,6 +1,6 @@
 /** The load generator's thread: a client, and loops that use it. Spawned by {@link LoadGenerator}. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { hrtimeMs, threadUsage } from '@troupe/actor'
+import { CpuProfiler, hrtimeMs, threadUsage } from '@troupe/actor'
 import { Client } from '@troupe/cluster'
 import { invariant, RaftError } from '@troupe/core'
 import { summarize } from '../latency.ts'
@@ -31,6 +31,7 @@ class LoadThread {
   #nextSequence = 0
   /** Reads answered by loops that have ended. */
   #readsBefore = 0
+  #profiler: CpuProfiler | undefined
   #closedLoop: ClosedLoop | undefined
   #openLoop: OpenLoop | undefined
 
@@ -71,6 +72,20 @@ class LoadThread {
       (await this.#ackTimes.first(afterMs - this.#clockOffsetMs, notLeader)) + this.#clockOffsetMs,
     lap: async () => (this.#openLoop ?? this.#closedLoop)?.lap() ?? summarize([]),
     totals: async () => this.totals(),
+    startTrace: async () => {
+      this.#client.startTrace()
+      return undefined
+    },
+    takeTrace: async () => this.#client.takeTrace(),
+    startProfile: async () => {
+      this.#profiler ??= await CpuProfiler.start()
+      return undefined
+    },
+    takeProfile: async () => {
+      const profile = await this.#profiler?.stop()
+      this.#profiler = undefined
+      return profile
+    },
     positions: async ({ next }) => this.#ledger.positions.findings(next),
     close: async () => {
       this.#closedLoop?.stop()

@@ -1,7 +1,7 @@
 /** What the main thread and a load generator's thread say to each other. */
 import type { MessagePort } from 'node:worker_threads'
-import type { ThreadUsage } from '@troupe/actor'
-import type { ClientSettings } from '@troupe/cluster'
+import type { CpuProfile, ThreadUsage } from '@troupe/actor'
+import type { ClientSettings, ClientTrace } from '@troupe/cluster'
 import type { NodeId, WireError } from '@troupe/core'
 import type { LatencySummary } from '../latency.ts'
 import type { WorkloadSpec } from '../workload.ts'
@@ -33,6 +33,12 @@ export interface LoadCalls {
   /** Latency of the loop that runs, since the last lap. */
   lap: { readonly ask: undefined; readonly answer: LatencySummary }
   totals: { readonly ask: undefined; readonly answer: LoadTotals }
+  startTrace: { readonly ask: undefined; readonly answer: undefined }
+  /** Ends the client's trace; undefined where none was begun. */
+  takeTrace: { readonly ask: undefined; readonly answer: ClientTrace | undefined }
+  startProfile: { readonly ask: undefined; readonly answer: undefined }
+  /** Ends the thread's profile; undefined where none was begun. */
+  takeProfile: { readonly ask: undefined; readonly answer: CpuProfile | undefined }
   positions: { readonly ask: { readonly next: number }; readonly answer: PositionFindings }
   close: { readonly ask: undefined; readonly answer: undefined }
 }

@@ -20,6 +20,7 @@ export {
   type Invoke,
   type Remote,
 } from './control.ts'
+export { type CpuProfile, type CpuProfileNode, CpuProfiler } from './cpu-profiler.ts'
 export { Link, type LinkHandlers, type LinkMetrics, type LinkWindow } from './link.ts'
 export { Mailbox, type MailboxBatch, type MailboxMetrics, type MailboxOptions } from './mailbox.ts'
 export { attach, connect, type PortReceiver } from './mesh.ts'

@@ -12,6 +12,7 @@ import { codec } from '@troupe/wire'
 import { clientWindow } from './client-ports.ts'
 import { drawNumber } from './manifest.ts'
 import { type ClientSettings, positive, resolveClientSettings } from './options.ts'
+import { ClientStageTracer, type ClientTrace } from './stage-trace.ts'
 import { WakeTimer } from './wake-timer.ts'
 
 const GROUP = 0
@@ -67,6 +68,7 @@ export class Client {
   readonly #links = new Map<NodeId, Link>()
   readonly #timer = new WakeTimer(() => this.#tick())
   readonly #flush = () => this.#runFlush()
+  #tracer: ClientStageTracer | undefined
   #scheduled = false
   #nowMs = 0
   #closed = false
@@ -103,6 +105,20 @@ export class Client {
     return this.#core.metrics
   }
 
+  /** Messages and answers are written down from now on, for measuring. Calls with a deadline of their own blur it. */
+  startTrace(): void {
+    this.#tracer = new ClientStageTracer(this.#timeoutMs)
+    this.#core.tracer = this.#tracer
+  }
+
+  /** Ends the trace and hands it out; undefined where none was begun. */
+  takeTrace(): ClientTrace | undefined {
+    const trace = this.#tracer?.trace()
+    this.#tracer = undefined
+    this.#core.tracer = undefined
+    return trace
+  }
+
   /**
    * Replicates one command and resolves with its result when a quorum has flushed it and the leader has applied it.
    * The command is encoded at the end of the turn: do not change it before.
@@ -126,7 +142,7 @@ export class Client {
         settled: false,
       })
       this.#scheduleFlush()
-      if (this.#core.hasFullFrame) this.#core.flush(this.#nowMs)
+      if (this.#core.hasFullFrame) this.#flushFullFrame()
     })
   }
 
@@ -280,6 +296,12 @@ export class Client {
     this.#nowMs = this.#turnMs()
     this.#scheduled = true
     setImmediate(this.#flush)
+  }
+
+  /** What follows was not proposed before the turn began, but after this. */
+  #flushFullFrame(): void {
+    this.#nowMs = hrtimeMs()
+    this.#core.flush(this.#nowMs)
   }
 
   #runFlush(): void {

@@ -28,6 +28,7 @@ import { nothingToRestart, shuttingDown, timedOut } from './cluster-refusals.ts'
 import type { ClusterStatus, NodeDigest, NodeReport } from './cluster-status.ts'
 import { ControlDesk } from './control-desk.ts'
 import { ClusterFaults, type InjectedFault } from './faults/cluster-faults.ts'
+import { Instruments } from './instruments.ts'
 import {
   defaultIds,
   drawNumber,
@@ -63,6 +64,8 @@ type NodeHandle = ActorHandle<NodeControl>
 export class Cluster extends EventEmitter<ClusterEvents> {
   /** Nodes that come and go. */
   readonly members: Members
+  /** Where time goes. */
+  readonly instruments: Instruments
   /** Where the logs are; undefined for a cluster in memory. */
   readonly directory: string | undefined
   readonly #options: ResolvedClusterOptions
@@ -101,6 +104,8 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       crash: (id) => this.#crashIfRunning(id),
     })
     this.#faults = options.faults ? this.#makeFaults(options) : undefined
+    const isRunning = ({ state }: NodeHandle): boolean => state === 'running'
+    this.instruments = new Instruments(() => [...this.#nodes.values()].filter(isRunning))
     this.#supervisor.on('started', ({ id }) => this.#wire(id))
     this.#supervisor.on('exit', (info) => this.#onExit(info))
     this.#supervisor.on('restarting', (event) => this.emit('restarting', event))

@@ -14,6 +14,7 @@ export { Cluster } from './cluster.ts'
 export type { ClusterEvents } from './cluster-events.ts'
 export type { ClusterStatus, NodeDigest, NodeReport } from './cluster-status.ts'
 export type { InjectedFault } from './faults/cluster-faults.ts'
+export type { Instruments } from './instruments.ts'
 export type { Logger, LogLevel } from './logger.ts'
 export type { AddMemberOptions, ChangeOptions, MemberOptions, Members } from './members.ts'
 export type { NodeStatus } from './node-control.ts'
@@ -27,3 +28,14 @@ export {
   type Survivor,
 } from './recover.ts'
 export { type RestoreOptions, type RestoreReport, restoreCluster } from './restore.ts'
+export {
+  AnsweredColumn,
+  type ClientTrace,
+  FlushColumn,
+  type NodeTrace,
+  ProposedColumn,
+  SentColumn,
+  TakenColumn,
+  type TraceRows,
+  TurnColumn,
+} from './stage-trace.ts'

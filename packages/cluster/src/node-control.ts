@@ -1,7 +1,7 @@
 /** What the main thread and the inside of a node's worker say to each other beside the data path. */
 
 import type { MessagePort } from 'node:worker_threads'
-import type { ThreadUsage } from '@troupe/actor'
+import type { CpuProfile, ThreadUsage } from '@troupe/actor'
 import type {
   Configuration,
   ControlCommand,
@@ -20,6 +20,7 @@ import type { LogLimits } from '@troupe/store'
 import type { TransportMetrics } from '@troupe/transport'
 import type { FaultBirth, FaultOrder } from './faults/fault-orders.ts'
 import type { LogLevel } from './logger.ts'
+import type { NodeTrace } from './stage-trace.ts'
 
 /** Everything a node's worker is started with. Plain values only: it crosses threads. */
 export interface NodeBirth {
@@ -118,6 +119,14 @@ export interface NodeControl {
   digest(): Promise<{ readonly applied: number; readonly sha256: string }>
   /** Puts a command into the node's mailbox; how it ends is told as a notice under `id`. */
   begin(id: number, command: ControlCommand): Promise<void>
+  /** Turns, flushes and frames are written down from now on; anew where they were already. */
+  startTrace(): Promise<void>
+  /** Ends the trace and hands it out; undefined where none was begun. */
+  takeTrace(): Promise<NodeTrace | undefined>
+  /** The thread's stack is sampled from now on; nothing where it is already. */
+  startProfile(): Promise<void>
+  /** Ends the profile and hands it out; undefined where none was begun. */
+  takeProfile(): Promise<CpuProfile | undefined>
   /** The supervisor saw that start of a peer end. */
   peerExited(id: NodeId, boot: number): Promise<void>
   /**

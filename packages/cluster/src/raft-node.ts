@@ -9,7 +9,14 @@ import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { getHeapStatistics } from 'node:v8'
 import type { PortMessage } from '@troupe/actor'
-import { hrtimeMs, Mailbox, type MailboxBatch, threadUsage } from '@troupe/actor'
+import {
+  type CpuProfile,
+  CpuProfiler,
+  hrtimeMs,
+  Mailbox,
+  type MailboxBatch,
+  threadUsage,
+} from '@troupe/actor'
 import {
   type ControlCommand,
   type ControlOutcome,
@@ -53,6 +60,7 @@ import { NodeFaults } from './faults/node-faults.ts'
 import { loadMachine } from './load-machine.ts'
 import type { LogLevel } from './logger.ts'
 import type { NodeBirth, NodeControl, NodeNotice, NodeStatus, PortMeta } from './node-control.ts'
+import { type NodeTrace, NodeTracer } from './stage-trace.ts'
 import { WakeTimer } from './wake-timer.ts'
 
 type Event = NodeEvent<ClientEvent>
@@ -98,6 +106,8 @@ export class RaftNode implements NodeControl {
   readonly #faults: NodeFaults | undefined
   readonly #events: Event[] = []
   #longestTurnMs = 0
+  #tracer: NodeTracer | undefined
+  #profiler: Promise<CpuProfiler> | undefined
 
   /**
    * Opens everything a node needs; it does nothing until it is handed ports.
@@ -115,7 +125,7 @@ export class RaftNode implements NodeControl {
     let node: RaftNode | undefined
     const events: StoreEvents = {
       onPersisted: (token) => {
-        if (node !== undefined) node.#mailbox.push('urgent', { kind: 'persisted', token })
+        if (node !== undefined) node.#persisted(token)
       },
       onFailed: fail,
       onSpace: (isFull) => {
@@ -201,6 +211,11 @@ export class RaftNode implements NodeControl {
       },
       refused: (id, reason) => this.#log('warn', 'connection refused', { peer: id, reason }),
     })
+  }
+
+  #persisted(token: number): void {
+    this.#tracer?.flushed(token)
+    this.#mailbox.push('urgent', { kind: 'persisted', token })
   }
 
   #spaceChanged(isFull: boolean): void {
@@ -347,6 +362,33 @@ export class RaftNode implements NodeControl {
 
   async begin(id: number, command: ControlCommand): Promise<void> {
     this.#mailbox.push('control', { kind: 'control', id, command })
+  }
+
+  async startTrace(): Promise<void> {
+    this.#traceBy(new NodeTracer())
+  }
+
+  async takeTrace(): Promise<NodeTrace | undefined> {
+    const trace = this.#tracer?.trace()
+    this.#traceBy(undefined)
+    return trace
+  }
+
+  #traceBy(tracer: NodeTracer | undefined): void {
+    this.#tracer = tracer
+    this.#driver.tracer = tracer
+    this.#gateway.tracer = tracer
+  }
+
+  async startProfile(): Promise<void> {
+    this.#profiler ??= CpuProfiler.start()
+    await this.#profiler
+  }
+
+  async takeProfile(): Promise<CpuProfile | undefined> {
+    const profiler = await this.#profiler
+    this.#profiler = undefined
+    return profiler?.stop()
   }
 
   async peerExited(id: NodeId, boot: number): Promise<void> {

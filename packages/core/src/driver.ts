@@ -14,7 +14,7 @@ import type { ControlOutcome, NodeEvent } from './event.ts'
 import { Installation } from './installation.ts'
 import { isPartOf } from './kept-state.ts'
 import type { Message } from './message.ts'
-import type { Clock, LogStore, PeerTransport, SnapshotStore } from './ports.ts'
+import type { Clock, LogStore, PeerTransport, SnapshotStore, TurnTracer } from './ports.ts'
 import type { RaftCore } from './raft-core.ts'
 import type { PersistRequest, Ready, RoleChange } from './ready.ts'
 import { type SnapshotKnobs, Snapshotter } from './snapshotter.ts'
@@ -40,6 +40,8 @@ export interface DriverParts<ClientEvent> {
 
 export class NodeDriver<ClientEvent> {
   readonly core: RaftCore
+  /** Set while somebody measures. */
+  tracer: TurnTracer | undefined
   readonly #parts: DriverParts<ClientEvent>
   readonly #snapshotter: Snapshotter
   readonly #installation: Installation
@@ -114,6 +116,7 @@ export class NodeDriver<ClientEvent> {
     this.#processReady(core.ready(!this.#installation.isUnderWay))
     this.#controls.settle()
     application.flush(core)
+    this.tracer?.ended()
   }
 
   #step(event: NodeEvent<ClientEvent>): void {
@@ -157,10 +160,13 @@ export class NodeDriver<ClientEvent> {
       transport.send(this.#outgoing)
       this.#outgoing = []
     }
+    const { core, tracer } = this
+    tracer?.handed(this.#nowMs, core.term, core.lastIndex, ready.persist?.token ?? 0)
     if (ready.role !== undefined) this.#roleChanged(ready.role)
     if (ready.configuration !== undefined) this.#parts.onConfiguration?.(ready.configuration)
     this.#install(ready)
     this.#apply(ready.committed)
+    tracer?.applied(core.commitIndex, this.#applied)
     if (ready.reads.length > 0 || ready.readsRefused.length > 0) {
       application.reads(ready.reads, ready.readsRefused)
     }

@@ -136,6 +136,20 @@ export interface Clock {
   nowMs(): number
 }
 
+/** Told where the time of a turn goes, for measuring. Nobody listens by default; it reads a clock of its own. */
+export interface TurnTracer {
+  /**
+   * The store and the peers have what was for them.
+   * @param beganMs when the turn began
+   * @param token of the request that the store got; 0 where it got none
+   */
+  handed(beganMs: number, term: number, lastIndex: number, token: number): void
+  /** What was committed is applied, up to `applied`. */
+  applied(commit: number, applied: number): void
+  /** Replies have left, and the turn is over. */
+  ended(): void
+}
+
 /** One line per thing that happened; no-op by default. */
 export interface Tracer {
   trace(event: string, detail: Readonly<Record<string, unknown>>): void

@@ -17,6 +17,7 @@ import { type ClientMetrics, newClientMetrics } from './client-metrics.ts'
 import type { ClientOptions } from './client-options.ts'
 import { ClientQueries, type NodeLink } from './client-queries.ts'
 import { type CommandFrame, NEW_SESSION } from './command-frame.ts'
+import type { ClientTracer } from './frame-tracer.ts'
 import { frameCalls } from './framing.ts'
 import type { Codec } from './machine.ts'
 import { type Outcome, unpackOutcome } from './outcome.ts'
@@ -43,6 +44,8 @@ const FORWARD_RETRY_MS = 50
 
 export class ClientCore {
   readonly metrics: ClientMetrics = newClientMetrics()
+  /** Set while somebody measures. */
+  tracer: ClientTracer | undefined
 
   readonly #options: ClientOptions
   readonly #codec: Codec
@@ -267,6 +270,8 @@ export class ClientCore {
       count += frame.count
       if (frame.sends > 0) resent += frame.count
     }
+    const { first, calls } = this.#frames[this.#sentCount] as SentFrame
+    if (resent === 0) this.tracer?.sending(this.#session, first, count, calls[0]?.deadlineMs ?? 0)
     if (!target.send(encodeClientFrame(this.#options.group, [], commands, this.#codec))) return false
     if (this.#sentCount === 0) this.#retransmission.sent(this.#nowMs)
     for (const _ of commands) (this.#frames[this.#sentCount++] as SentFrame).sends++
@@ -323,6 +328,7 @@ export class ClientCore {
     const end = outcome.first + outcome.count - 1
     if (end <= this.#answeredThrough || outcome.first > this.#answeredThrough + 1) return
     this.#retransmission.heard(this.#nowMs)
+    this.tracer?.answered(this.#session, outcome.first)
     let done = 0
     for (const frame of this.#frames) {
       if (frame.first > end) break

@@ -22,6 +22,7 @@ import type {
 } from '@troupe/core'
 import type { ClientConnection, ClientEvent } from './client-connection.ts'
 import { type CommandFrame, NEW_SESSION, readCommandFrames } from './command-frame.ts'
+import type { GatewayTracer } from './frame-tracer.ts'
 import type { Codec } from './machine.ts'
 import { type Outcome, packOutcome } from './outcome.ts'
 import { PendingReads } from './pending-reads.ts'
@@ -86,6 +87,8 @@ const NO_SPACE_RETRY_MS = 50
 const MAX_FORWARDED = 1024
 
 export class Gateway implements Application<ClientEvent>, OutcomeListener {
+  /** Set while somebody measures. */
+  tracer: GatewayTracer | undefined
   readonly #machine: ReplicatedMachine
   readonly #codec: Codec
   readonly #options: GatewayOptions
@@ -238,6 +241,7 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
     if (!taken) return
     if (this.#waiting.length === 0) this.#waitingSinceMs = Number.POSITIVE_INFINITY
     this.#waiting.push({ connection, bytes, session, first, commandCount })
+    this.tracer?.taken(session, first)
     this.#waitingBytes += bytes.byteLength
     this.#waitingCommands += commandCount
   }
@@ -336,6 +340,9 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
     this.#waitingCommands -= commands
     const place = raft.propose(parts, commands)
     if (place < 0) this.#remember(-place, waiting.slice(0, parts.length))
+    const { tracer } = this
+    if (tracer === undefined) return
+    for (const { session, first } of waiting.slice(0, parts.length)) tracer.proposed(session, first, place)
   }
 
   /** The frames are on their way to the leader, which may refuse them. */

@@ -23,10 +23,10 @@ describe('bench throughput', () => {
     assert.equal(code, 0, stderr)
     assert.deepEqual(left, [])
     assert.match(stdout, /outstanding +op\/s +p50 ms/)
-    assert.match(stdout, /0 lost, 0 applied twice; replicas equal/)
+    assert.match(stdout, /0 lost, 0 applied twice, 0 out of order; replicas equal/)
 
     const document = JSON.parse(readFileSync(path, 'utf8'))
-    assert.deepEqual(Object.keys(document).slice(0, 3), ['benchmark', 'headline', 'verdict'])
+    assert.deepEqual(Object.keys(document).slice(0, 4), ['schema', 'benchmark', 'headline', 'verdict'])
     const { headline, verdict, environment, configuration } = document
     assert.equal(verdict, 'pass')
     assert.ok(headline.opsPerSecond > 0 && headline.latencyMs.p50 > 0)

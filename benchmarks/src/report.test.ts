@@ -50,7 +50,12 @@ test('JSON to stdout has it for itself, tables go to stderr', async () => {
   const { written, run } = world()
   await run('-')
   assert.equal(written.stderr, 'the table\n')
-  assert.deepEqual(Object.keys(JSON.parse(written.stdout)).slice(0, 3), ['benchmark', 'headline', 'verdict'])
+  assert.deepEqual(Object.keys(JSON.parse(written.stdout)).slice(0, 4), [
+    'schema',
+    'benchmark',
+    'headline',
+    'verdict',
+  ])
 })
 
 test('JSON goes into a file, in a folder that was not there', async () => {

@@ -52,7 +52,7 @@ export const packageLaws: Readonly<Record<string, PackageLaw>> = {
     ...onNode,
     // The bare rig measures the parts below the cluster; elections are measured in virtual time too.
     packages: ['core', 'machines', 'actor', 'store', 'cluster', 'sim'],
-    npm: ['lmdb', 'tinybench', 'uplot'],
+    npm: ['lmdb', 'tinybench', 'uplot', 'yaml'],
   },
   test: {
     ...onNode,

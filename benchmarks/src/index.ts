@@ -3,6 +3,7 @@ import { checkPerfCommand } from './check-perf/check-perf.ts'
 import { churnCommand } from './churn/churn.ts'
 import type { Command } from './command.ts'
 import { electionCommand } from './election.ts'
+import { latencyCommand } from './latency/latency-bench.ts'
 import { logCommand } from './log-bench.ts'
 import { mainCommand } from './main-job.ts'
 import { memoryCommand } from './memory/memory.ts'
@@ -38,6 +39,7 @@ export { soakCommand } from './soak/soak-command.ts'
 export const commands: readonly Command[] = [
   mainCommand,
   throughputCommand,
+  latencyCommand,
   electionCommand,
   churnCommand,
   memoryCommand,

@@ -11,7 +11,14 @@ import {
   workloadOptionTable,
   workloadSpec,
 } from './options.ts'
-import { defaultReportPath, type Output, type Report, type ReportDocument, runAndReport } from './report.ts'
+import {
+  defaultReportPath,
+  type Output,
+  type Picture,
+  type Report,
+  type ReportDocument,
+  runAndReport,
+} from './report.ts'
 import {
   expectedThroughputMs,
   measureThroughput,
@@ -62,6 +69,10 @@ class MainReport implements Report {
     if (this.election.environment !== undefined) this.election.print(output)
   }
 
+  pictures(): readonly Picture[] {
+    return this.throughput.pictures()
+  }
+
   document(): ReportDocument {
     const { throughput, election } = this
     return {
@@ -73,7 +84,8 @@ class MainReport implements Report {
       },
       configuration: configurationOf(this.#values),
       environment: throughput.environment ?? null,
-      runs: throughput.runs,
+      spreads: throughput.spreads,
+      runs: throughput.document().runs,
       trials: election.trials,
     }
   }
@@ -97,7 +109,7 @@ async function run(values: MainValues, context: CommandContext): Promise<number>
   const now = new Date()
   const common: ThroughputValues = {
     ...values,
-    ...{ batch: 1, rig: false, 'warmup-seconds': 0.5, reads: 'none', mix: undefined },
+    ...{ batch: 1, rig: false, 'warmup-seconds': 0.5, reads: 'none', mix: undefined, fault: 'none' },
   }
   const election: ElectionValues = { ...values, fault: 'crash' }
   const options = {

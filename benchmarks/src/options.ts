@@ -9,6 +9,7 @@ import type {
   OptionValues,
   TextOption,
 } from './command.ts'
+import { sustainedFaultNames, sustainedFaults } from './faults/sustained-faults.ts'
 import type { ReadConsistency, ReadSpec } from './load/reads.ts'
 import { Workload, type WorkloadSpec } from './workload.ts'
 
@@ -78,6 +79,15 @@ export const workloadOptionTable = {
   },
   keys: { kind: 'integer', min: 1, max: 10_000_000, default: 100_000, help: 'keys that kv writes to' },
 } as const satisfies OptionTable
+
+export const faultOption = {
+  kind: 'choice',
+  choices: ['none', ...sustainedFaultNames],
+  default: 'none',
+  help: `what is wrong while the load runs: ${Object.entries(sustainedFaults)
+    .map(([name, { help }]) => `${name}: ${help}`)
+    .join('; ')}`,
+} as const satisfies ChoiceOption
 
 /** Reads among the commands. */
 export const readOptionTable = {

@@ -10,12 +10,15 @@ import { Bench, type BenchOptions, Interrupted } from './bench.ts'
 import { type CommandContext, exitCodes } from './command.ts'
 import { csvOf } from './report/csv.ts'
 import { type FullDocument, type ReportDocument, SCHEMA_VERSION } from './report/document.ts'
+import { htmlPage } from './report/html.ts'
 import { markdownPage } from './report/markdown.ts'
 import { type Output, TerminalOutput } from './report/output.ts'
+import type { Picture } from './report/pictures.ts'
 import type { Verdict } from './verify.ts'
 
 export type { FullDocument, ReportDocument } from './report/document.ts'
 export type { Output } from './report/output.ts'
+export type { Picture } from './report/pictures.ts'
 
 const STDOUT = '-'
 
@@ -25,6 +28,8 @@ export interface Report {
   print(output: Output): void
   /** For JSON. Numbers carry their unit in the name. */
   document(): ReportDocument
+  /** For the page. */
+  pictures?(): readonly Picture[]
 }
 
 /** Files that results are written to, by their option; `-` is stdout for JSON alone. */
@@ -67,7 +72,7 @@ export async function runAndReport(
   const document = documentOf(report, verdict)
   context.onDocument?.(document)
   for (const [name, path] of files) {
-    const text = await formats[name](report, document)
+    const text = formats[name](report, document)
     if (path === STDOUT) context.stdout.write(text)
     else writeFileSync(path, text)
     if (path !== STDOUT) output.line(`${name === files[0]?.[0] ? '\n' : ''}written to ${path}`)
@@ -79,13 +84,11 @@ export async function runAndReport(
 type Format = 'json' | 'csv' | 'markdown' | 'html'
 
 /** The text of each format. */
-const formats: Readonly<
-  Record<Format, (report: Report, document: FullDocument) => string | Promise<string>>
-> = {
+const formats: Readonly<Record<Format, (report: Report, document: FullDocument) => string>> = {
   json: (_, document) => `${JSON.stringify(document, undefined, 2)}\n`,
   csv: (_, { runs }) => csvOf(runs),
   markdown: (report) => markdownPage((output) => report.print(output)),
-  html: () => '',
+  html: (report, document) => htmlPage(report, document),
 }
 
 const filesOf = (given: OutputFiles): (readonly [name: Format, path: string])[] =>

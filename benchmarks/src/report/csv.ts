@@ -1,7 +1,7 @@
 /** Rows as CSV (RFC 4180), whatever is in them: nested fields get names with dots, lists stay as JSON in one cell. */
 
 /** Fields that are pictures, not figures: they would make a cell of thousands of characters. */
-const LEFT_OUT: ReadonlySet<string> = new Set(['timeline', 'distribution'])
+const LEFT_OUT: ReadonlySet<string> = new Set(['timeline', 'distribution', 'serviceDistribution'])
 
 /** One line for the names of all fields, one for each row. Fields that a row does not have are empty. */
 export function csvOf(rows: readonly unknown[]): string {

@@ -1,6 +1,8 @@
 /** One window of load on a cluster, and beside it the same load on the bare rig. */
 import type { Cluster } from '@troupe/cluster'
 import type { Bench } from '../bench.ts'
+import { FaultDriver } from '../faults/fault-driver.ts'
+import type { SustainedFault } from '../faults/sustained-faults.ts'
 import {
   distributionOf,
   type LatencyDistribution,
@@ -10,13 +12,14 @@ import {
   summarizeHistogram,
 } from '../latency.ts'
 import type { ClosedLoopResult } from '../load/closed-loop.ts'
+import { delay } from '../load/failure.ts'
 import type { LoadGenerator } from '../load/load-generator.ts'
 import type { ReadConsistency, ReadResult, ReadSpec } from '../load/reads.ts'
 import { type ActorUse, metricsBetween, type RunMetrics, snapshot } from '../node-metrics.ts'
 import type { Rig } from '../rig/rig.ts'
 import { formatMs, formatNumber, formatRatio, rounded } from '../terminal/format.ts'
 import type { Column } from '../terminal/table.ts'
-import { intervalMsFor, type Timeline, TimelineRecorder } from '../timeline/timeline.ts'
+import { electionsIn, intervalMsFor, type Timeline, TimelineRecorder } from '../timeline/timeline.ts'
 import type { Conditions } from './conditions.ts'
 
 const MS_PER_S = 1000
@@ -33,6 +36,8 @@ export interface LoadSettings {
   readonly repeat: number
   /** Without it all calls write. */
   readonly reads?: ReadSpec | undefined
+  /** On from the end of the warm-up to the end of the run. */
+  readonly fault?: SustainedFault | undefined
   /** Stated in the row. */
   readonly conditions?: Conditions
 }
@@ -130,25 +135,47 @@ export async function measureCluster(
   const recorder = new TimelineRecorder(cluster, load, intervalMsFor(runMs(settings)))
   let result: ClosedLoopResult
   try {
-    result = await bench.or(load.closedLoop(loopSpec(settings)))
+    const loop = load.closedLoop(loopSpec(settings))
+    // Told of where the fault has been healed.
+    loop.catch(() => {})
+    await underFault(bench, cluster, settings, recorder, loop)
+    result = await bench.or(loop)
   } finally {
     load.onTotals = undefined
     await bench.or(recorder.stop())
   }
   const after = await bench.or(snapshot(cluster, load))
   const speed = speedOf(result)
+  const timeline = await recorder.stop()
+  const metrics = metricsBetween(before, after)
   const { window, batch, sizeBytes, repeat, conditions } = settings
   const run = {
     ...{ ...speed, window, batch, sizeBytes, repeat },
     seconds: rounded(result.elapsedMs / MS_PER_S),
     commands: result.commands,
-    ...metricsBetween(before, after),
+    ...{ ...metrics, elections: Math.max(metrics.elections, electionsIn(timeline)) },
     ...readFigures(settings, result),
     ...(conditions === undefined ? {} : { conditions }),
-    timeline: await recorder.stop(),
+    timeline,
     distribution: distributionOf(result.latency),
   }
   return rig === undefined ? run : { ...run, rig, ...ratios(speed, rig) }
+}
+
+/** Puts the fault on when the warm-up is over, and takes it off when the loop has ended. */
+async function underFault(
+  bench: Bench,
+  cluster: Cluster,
+  { fault, warmupSeconds }: LoadSettings,
+  recorder: TimelineRecorder,
+  loop: Promise<unknown>,
+): Promise<void> {
+  if (fault === undefined) return
+  const driver = new FaultDriver(cluster, fault, recorder)
+  await bench.or(delay(warmupSeconds * MS_PER_S))
+  await bench.or(driver.begin())
+  await bench.or(loop.catch(() => {}))
+  await bench.or(driver.end())
 }
 
 function readFigures(

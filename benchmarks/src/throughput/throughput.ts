@@ -2,11 +2,13 @@
 import type { Bench } from '../bench.ts'
 import type { Command, CommandContext, OptionValues } from '../command.ts'
 import { describeEnvironment, type Environment } from '../environment.ts'
+import { sustainedFaultOf } from '../faults/sustained-faults.ts'
 import {
   clientSettings,
   clusterOptions,
   clusterOptionTable,
   configurationOf,
+  faultOption,
   outputOptionTable,
   readOptionTable,
   readSpec,
@@ -14,16 +16,18 @@ import {
   workloadOptionTable,
   workloadSpec,
 } from '../options.ts'
-import { type Output, type Report, type ReportDocument, runAndReport } from '../report.ts'
+import { type Output, type Picture, type Report, type ReportDocument, runAndReport } from '../report.ts'
 import { type Verdict, type Verification, verify, worstOf } from '../verify.ts'
 import { conditionsOf } from './conditions.ts'
 import { type LoadSpread, spreadColumns, spreadsOf } from './load-spread.ts'
 import {
+  describeLoad,
   describeReads,
   headlineRun,
   type LoadSettings,
   measureCluster,
   measureRig,
+  medianRun,
   runMs,
   type ThroughputRun,
   throughputColumns,
@@ -42,6 +46,7 @@ const optionTable = {
   'warmup-seconds': { kind: 'number', min: 0, unit: 's', default: 0.5, help: 'load before it, not measured' },
   repeat: { kind: 'integer', min: 1, max: 1000, default: 1, help: 'do all runs so often; the median counts' },
   rig: { kind: 'flag', help: 'run the bare path beside it, in turns, and print the ratio' },
+  fault: faultOption,
   ...readOptionTable,
   ...workloadOptionTable,
   ...clusterOptionTable,
@@ -99,7 +104,8 @@ export class ThroughputReport implements Report {
     const { machine, size, nodes } = this.#values
     const reads = readSpec(this.#values)
     const load = reads === undefined ? '' : `, ${describeReads(reads)}`
-    output.title(`Throughput: ${machine}, ${size}-byte commands${load}, ${nodes} nodes`)
+    const under = this.#values.fault === 'none' ? '' : `, fault ${this.#values.fault}`
+    output.title(`Throughput: ${machine}, ${size}-byte commands${load}, ${nodes} nodes${under}`)
     if (this.environment !== undefined) output.environment(this.environment)
     if (this.runs.length > 0) output.table(throughputColumns(this.runs), this.runs)
     this.#printSpreads(output)
@@ -107,6 +113,23 @@ export class ThroughputReport implements Report {
       output.line(output.style.bad(`${this.violations} reads were older than an acknowledged write`))
     }
     if (this.verification !== undefined) output.verification(this.verification)
+  }
+
+  /** The fastest load: over time, and its latencies; those of the other loads beside it. */
+  pictures(): readonly Picture[] {
+    const best = headlineRun(this.runs)
+    if (best?.timeline === undefined) return []
+    const medians = this.spreads.map(({ window, batch }) =>
+      medianRun(this.runs.filter((run) => run.window === window && run.batch === batch)),
+    )
+    return [
+      { kind: 'timeline', title: describeLoad(best), timeline: best.timeline },
+      {
+        kind: 'distribution',
+        title: 'Latency by load',
+        series: medians.map((run) => ({ label: describeLoad(run), points: run.distribution ?? [] })),
+      },
+    ]
   }
 
   #printSpreads(output: Output): void {
@@ -157,8 +180,15 @@ export async function measureThroughput(
   const workload = workloadSpec(values)
   const reads = readSpec(values)
   const options = clusterOptions(values, values.machine, reads)
-  const conditions = conditionsOf(values, options, report.environment, { reads })
-  const cluster = await bench.startCluster('throughput', options)
+  const fault = sustainedFaultOf(values.fault)
+  const conditions = conditionsOf(values, options, report.environment, {
+    reads,
+    fault: fault && values.fault,
+  })
+  const cluster = await bench.startCluster(
+    'throughput',
+    fault === undefined ? options : { ...options, faults: true },
+  )
   const load = bench.startLoad(cluster, workload, clientSettings(values.window, values.batch))
   if (reads !== undefined) await bench.or(load.fill())
   const rig = values.rig ? await bench.startRig('rig', values.nodes) : undefined
@@ -171,8 +201,7 @@ export async function measureThroughput(
         seconds: values.seconds,
         warmupSeconds: values['warmup-seconds'],
         repeat,
-        reads,
-        conditions,
+        ...{ reads, fault, conditions },
       }
       const speed = rig === undefined ? undefined : await measureRig(bench, rig, settings)
       report.runs.push(await measureCluster(bench, cluster, load, settings, speed))

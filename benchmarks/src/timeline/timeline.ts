@@ -29,6 +29,10 @@ export interface Timeline {
   readonly events: readonly TimelineEvent[]
 }
 
+/** Elections won, of which counters of nodes that died since know nothing. */
+export const electionsIn = ({ events }: Timeline): number =>
+  events.filter(({ kind }) => kind === 'election').length
+
 /** What is asked of a load, each interval. */
 export interface TimedLoad {
   lap(): Promise<LatencySummary>

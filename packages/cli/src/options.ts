@@ -77,9 +77,13 @@ function readValue(flag: string, spec: OptionSpec, given: string | undefined): u
     case 'numbers':
       return given.split(',').map((part) => numberOf(flag, spec, part.trim(), given))
     default:
-      return numberOf(flag, spec, given, given)
+      return numberOf(flag, spec, withoutPercentSign(spec, given), given)
   }
 }
+
+/** `--load 50%` is what people write. */
+const withoutPercentSign = ({ unit }: { readonly unit?: string }, given: string): string =>
+  unit?.startsWith('%') === true ? given.replace(/%$/, '') : given
 
 type NumericSpec = Extract<OptionSpec, { kind: 'integer' | 'number' | 'integers' | 'numbers' }>
 

@@ -1,0 +1,39 @@
+/** Faults that last as long as a load: `--fault NAME` of `bench throughput` and `bench latency`. */
+import type { Fault } from '@troupe/cluster'
+
+export interface SustainedFault {
+  /** One line for people. */
+  readonly help: string
+  /** On from the beginning to the end. */
+  readonly lasting: readonly Fault[]
+  /** Strikes again and again, each time healed before the next. */
+  readonly recurring?: { readonly fault: Fault; readonly everyMs: number; readonly healAfterMs: number }
+}
+
+export const sustainedFaults = {
+  delay: {
+    help: 'frames between nodes take 10 ± 2 ms',
+    lasting: [{ kind: 'delay', timeMs: 10, jitterMs: 2 }],
+  },
+  loss: {
+    help: '1 % of the frames between nodes are lost',
+    lasting: [{ kind: 'loss', percent: 1 }],
+  },
+  'slow-disk': {
+    help: 'each flush takes 20 ± 10 ms longer, on all nodes',
+    lasting: [{ kind: 'storage', mode: 'slow', timeMs: 20, jitterMs: 10, nodes: 'all' }],
+  },
+  crashes: {
+    help: "the leader's worker crashes every 5 s and comes back after 1 s",
+    lasting: [],
+    recurring: { fault: { kind: 'crash', nodes: 'primaries' }, everyMs: 5000, healAfterMs: 1000 },
+  },
+} as const satisfies Readonly<Record<string, SustainedFault>>
+
+export type SustainedFaultName = keyof typeof sustainedFaults
+
+export const sustainedFaultNames = Object.keys(sustainedFaults) as readonly SustainedFaultName[]
+
+/** What `--fault` names; undefined for `none`. */
+export const sustainedFaultOf = (name: string): SustainedFault | undefined =>
+  name === 'none' ? undefined : sustainedFaults[name as SustainedFaultName]

@@ -1,0 +1,261 @@
+/** `bench latency`: load at a rate, or at a share of what the cluster can do, and the latency that its clients feel. */
+import type { Cluster } from '@troupe/cluster'
+import type { Bench } from '../bench.ts'
+import type { Command, CommandContext, OptionValues } from '../command.ts'
+import { describeEnvironment, type Environment } from '../environment.ts'
+import { sustainedFaultOf } from '../faults/sustained-faults.ts'
+import type { LoadGenerator } from '../load/load-generator.ts'
+import {
+  clientSettings,
+  clusterOptions,
+  clusterOptionTable,
+  configurationOf,
+  faultOption,
+  outputOptionTable,
+  readOptionTable,
+  readSpec,
+  workloadOptionTable,
+  workloadSpec,
+} from '../options.ts'
+import { type Output, type Picture, type Report, type ReportDocument, runAndReport } from '../report.ts'
+import { formatMs, formatNumber } from '../terminal/format.ts'
+import { conditionsOf } from '../throughput/conditions.ts'
+import { type Spread, spreadOf } from '../throughput/spread.ts'
+import { describeReads, measureCluster } from '../throughput/throughput-run.ts'
+import { type Verdict, type Verification, verify, worstOf } from '../verify.ts'
+import {
+  type LatencyRun,
+  latencyColumns,
+  linesOf,
+  meanwhileColumns,
+  measureRate,
+  rateRunMs,
+} from './latency-run.ts'
+
+const optionTable = {
+  rate: {
+    kind: 'integer',
+    min: 1,
+    max: 10_000_000,
+    unit: 'commands/s',
+    help: 'commands start at this rate (default: --load of the capacity, which is measured first)',
+  },
+  load: {
+    kind: 'number',
+    min: 0.1,
+    max: 200,
+    unit: '%',
+    default: 50,
+    help: 'this share of the capacity, where no --rate is given',
+  },
+  'capacity-window': {
+    kind: 'integer',
+    min: 1,
+    max: 1 << 17,
+    default: 1024,
+    help: 'callers of the closed loop that measures the capacity',
+  },
+  batch: { kind: 'integer', min: 1, max: 1 << 16, default: 1, help: 'commands of one call' },
+  seconds: { kind: 'number', min: 0.1, unit: 's', default: 60, help: 'measured load of each run' },
+  'warmup-seconds': { kind: 'number', min: 0, unit: 's', default: 2, help: 'load before it, not measured' },
+  repeat: { kind: 'integer', min: 1, max: 1000, default: 1, help: 'do it so often' },
+  fault: faultOption,
+  ...readOptionTable,
+  ...workloadOptionTable,
+  ...clusterOptionTable,
+  ...outputOptionTable,
+} as const
+
+export type LatencyValues = OptionValues<typeof optionTable>
+
+const MS_PER_S = 1000
+const VERIFY_MS = 3000
+const CAPACITY_SECONDS = 3
+const CAPACITY_WARMUP_SECONDS = 1
+
+export class LatencyReport implements Report {
+  readonly runs: LatencyRun[] = []
+  environment: Environment | undefined
+  verification: Verification | undefined
+  /** Operations a second of the closed loop, where it was measured. */
+  capacityPerSecond: number | undefined
+  readonly #values: LatencyValues
+
+  constructor(values: LatencyValues) {
+    this.#values = values
+  }
+
+  get verdict(): Verdict {
+    const verification: Verdict = this.verification?.verdict ?? 'unknown'
+    return worstOf([{ verdict: verification }, { verdict: this.violations > 0 ? 'fail' : 'pass' }])
+  }
+
+  get violations(): number {
+    return this.runs.reduce((sum, { reads }) => sum + (reads?.violations ?? 0), 0)
+  }
+
+  /** Of the 99th percentile from the intended start. */
+  get spread(): Spread | undefined {
+    const values = this.runs.flatMap(({ latencyMs }) => (latencyMs.p99 === null ? [] : [latencyMs.p99]))
+    return values.length === 0 ? undefined : spreadOf(values)
+  }
+
+  /** The run with the middle 99th percentile. */
+  get medianRun(): LatencyRun | undefined {
+    const middle = this.spread?.median
+    return this.runs.find(({ latencyMs }) => latencyMs.p99 === middle) ?? this.runs[0]
+  }
+
+  print(output: Output): void {
+    const { machine, size, nodes, fault } = this.#values
+    const reads = readSpec(this.#values)
+    const load = reads === undefined ? '' : `, ${describeReads(reads)}`
+    const under = fault === 'none' ? '' : `, fault ${fault}`
+    output.title(`Latency: ${machine}, ${size}-byte commands${load}, ${nodes} nodes${under}`)
+    if (this.environment !== undefined) output.environment(this.environment)
+    const { capacityPerSecond, spread } = this
+    if (capacityPerSecond !== undefined) {
+      const window = formatNumber(this.#values['capacity-window'])
+      output.line(
+        `capacity ${formatNumber(capacityPerSecond)} op/s (closed loop, ${window} outstanding); load ${this.#values.load} % of it`,
+      )
+    }
+    if (this.runs.length > 0) {
+      output.table(latencyColumns, linesOf(this.runs))
+      output.line()
+      output.table(meanwhileColumns(this.runs), this.runs)
+    }
+    for (const { ratePerSecond, opsPerSecond, keptUp } of this.runs) {
+      if (keptUp) continue
+      const figures = `${formatNumber(opsPerSecond)} of ${formatNumber(ratePerSecond)} a second`
+      output.line(output.style.bad(`it did not keep up: ${figures} were answered`))
+    }
+    if (spread?.isTooWide === true) {
+      const range = `${formatMs(spread.least)} to ${formatMs(spread.most)} ms`
+      output.line(output.style.bad(`p99 of the runs is from ${range}: they differ too much to be trusted`))
+    }
+    if (this.violations > 0)
+      output.line(output.style.bad(`${this.violations} reads were older than an acknowledged write`))
+    if (this.verification !== undefined) output.verification(this.verification)
+  }
+
+  pictures(): readonly Picture[] {
+    const run = this.medianRun
+    if (run === undefined) return []
+    return [
+      { kind: 'timeline', title: `${formatNumber(run.ratePerSecond)} commands/s`, timeline: run.timeline },
+      {
+        kind: 'distribution',
+        title: 'Latency',
+        series: [
+          { label: 'from the intended start', points: run.distribution },
+          { label: 'from the actual start', points: run.serviceDistribution },
+        ],
+      },
+    ]
+  }
+
+  document(): ReportDocument {
+    const { lost = null, duplicated = null, reordered = null, unknown = null } = this.verification ?? {}
+    const checks = { lost, duplicated, reordered }
+    const capacityPerSecond = this.capacityPerSecond ?? null
+    const median = this.medianRun
+    return {
+      benchmark: 'latency',
+      headline:
+        median === undefined ? null : { ...headlineOf(median), ...checks, unknown, capacityPerSecond },
+      verification: this.verification ?? null,
+      configuration: configurationOf(this.#values),
+      environment: this.environment ?? null,
+      spread: this.spread ?? null,
+      runs: this.runs.map((run) => ({ ...run, ...checks, capacityPerSecond })),
+    }
+  }
+}
+
+function headlineOf(run: LatencyRun): Record<string, unknown> {
+  const { timeline: _, distribution: __, serviceDistribution: ___, ...figures } = run
+  return figures
+}
+
+export async function measureLatency(
+  bench: Bench,
+  values: LatencyValues,
+  report: LatencyReport,
+): Promise<void> {
+  const { durability, machine, batch } = values
+  report.environment = describeEnvironment(durability === 'memory' ? undefined : bench.directory, durability)
+  const reads = readSpec(values)
+  const fault = sustainedFaultOf(values.fault)
+  const options = clusterOptions(values, machine, reads)
+  const cluster = await bench.startCluster(
+    'latency',
+    fault === undefined ? options : { ...options, faults: true },
+  )
+  const windows = [values['capacity-window'], MAX_OUTSTANDING / batch]
+  const load = bench.startLoad(cluster, workloadSpec(values), clientSettings(windows, batch))
+  if (reads !== undefined) await bench.or(load.fill())
+  const ratePerSecond = values.rate ?? (await shareOfCapacity(bench, cluster, load, values, report))
+  const conditions = conditionsOf(values, options, report.environment, {
+    reads,
+    fault: fault && values.fault,
+  })
+  for (let repeat = 1; repeat <= values.repeat; repeat++) {
+    const settings = {
+      ...{ ratePerSecond, batch, repeat, reads, fault, conditions },
+      sizeBytes: values.size,
+      seconds: values.seconds,
+      warmupSeconds: values['warmup-seconds'],
+    }
+    report.runs.push(await measureRate(bench, cluster, load, settings))
+  }
+  bench.progress.begin('checking that nothing was lost', VERIFY_MS)
+  report.verification = await bench.or(verify(cluster, load))
+}
+
+/** What an open loop may have under way: a stall of a second at a high rate must not make it wait. */
+const MAX_OUTSTANDING = 1 << 18
+
+async function shareOfCapacity(
+  bench: Bench,
+  cluster: Cluster,
+  load: LoadGenerator,
+  values: LatencyValues,
+  report: LatencyReport,
+): Promise<number> {
+  const { opsPerSecond } = await measureCluster(bench, cluster, load, {
+    ...{ window: values['capacity-window'], batch: values.batch, sizeBytes: values.size, repeat: 1 },
+    ...{ seconds: CAPACITY_SECONDS, warmupSeconds: CAPACITY_WARMUP_SECONDS },
+    reads: readSpec(values),
+  })
+  report.capacityPerSecond = opsPerSecond
+  return Math.max(1, Math.round((opsPerSecond * values.load) / 100))
+}
+
+export function expectedLatencyMs(values: LatencyValues): number {
+  const { seconds, rate, repeat } = values
+  const capacityMs = rate === undefined ? (CAPACITY_SECONDS + CAPACITY_WARMUP_SECONDS) * MS_PER_S : 0
+  return capacityMs + repeat * rateRunMs({ seconds, warmupSeconds: values['warmup-seconds'] }) + VERIFY_MS
+}
+
+async function run(values: LatencyValues, context: CommandContext): Promise<number> {
+  workloadSpec(values)
+  readSpec(values)
+  const report = new LatencyReport(values)
+  const usesDisk = values.durability !== 'memory'
+  const options = { ...values, usesDisk, expectedMs: expectedLatencyMs(values) }
+  return runAndReport(context, options, report, (bench) => measureLatency(bench, values, report))
+}
+
+export const latencyCommand: Command<typeof optionTable> = {
+  name: 'latency',
+  summary: 'latency at a rate, or at a share of what the cluster can do, snapshots included',
+  details: [
+    'Open loop: commands start when a schedule says so, however slow the answers are. Latency from the intended start',
+    'is what a client feels; that from the actual start leaves out how long a command waited to be begun, because its',
+    'generator had no room or came late (its timer ticks each millisecond). Afterwards everything is checked as in',
+    '`bench throughput`.',
+  ],
+  options: optionTable,
+  run,
+}

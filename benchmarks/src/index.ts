@@ -2,7 +2,7 @@
 import { checkPerfCommand } from './check-perf/check-perf.ts'
 import { churnCommand } from './churn/churn.ts'
 import type { Command } from './command.ts'
-import { electionCommand } from './election.ts'
+import { electionCommand } from './election/election.ts'
 import { latencyCommand } from './latency/latency-bench.ts'
 import { logCommand } from './log-bench.ts'
 import { mainCommand } from './main-job.ts'

@@ -1,7 +1,8 @@
 /** `bench main`, which is what `pnpm start` runs: throughput, then crashes of the leader, then the checks. */
 import type { Bench } from './bench.ts'
 import type { Command, CommandContext, OptionValues } from './command.ts'
-import { ElectionReport, type ElectionValues, expectedElectionMs, measureElections } from './election.ts'
+import { type ElectionValues, expectedElectionMs, measureElections } from './election/election.ts'
+import { ElectionReport } from './election/report.ts'
 import {
   clusterOptionTable,
   configurationOf,
@@ -80,13 +81,13 @@ class MainReport implements Report {
       headline: { throughput: throughput.headline(), election: election.headline() },
       verification: {
         throughput: throughput.verification ?? null,
-        election: election.verification ?? null,
+        election: election.results[0]?.verification ?? null,
       },
       configuration: configurationOf(this.#values),
       environment: throughput.environment ?? null,
       spreads: throughput.spreads,
       runs: throughput.document().runs,
-      trials: election.trials,
+      trials: election.results.flatMap(({ trials }) => trials),
     }
   }
 }
@@ -107,11 +108,11 @@ async function run(values: MainValues, context: CommandContext): Promise<number>
   workloadSpec(values)
   const { durability } = values
   const now = new Date()
-  const common: ThroughputValues = {
+  const common: ThroughputValues & ElectionValues = {
     ...values,
     ...{ batch: 1, rig: false, 'warmup-seconds': 0.5, reads: 'none', mix: undefined, fault: 'none' },
   }
-  const election: ElectionValues = { ...values, fault: 'crash' }
+  const election: ElectionValues = common
   const options = {
     ...values,
     json: values.json ?? defaultReportPath('main', now),

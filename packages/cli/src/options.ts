@@ -100,13 +100,15 @@ function numberOf(flag: string, spec: NumericSpec, text: string, given: string):
   return value
 }
 
+const TEXTS: Readonly<Record<string, string>> = { DIR: 'a directory', FILE: 'a file' }
+
 /** What an option wants, in words. */
 export function expectedOf(spec: OptionSpec): string {
   switch (spec.kind) {
     case 'flag':
       return 'no value'
     case 'text':
-      return spec.placeholder === 'DIR' ? 'a directory' : 'a file'
+      return TEXTS[spec.placeholder] ?? `a value as ${spec.placeholder}`
     case 'choice':
       return spec.choices.join(' or ')
     case 'integers':

@@ -8,6 +8,7 @@ export {
   interleavings,
   type Plan,
   type PlanOptions,
+  plainPlan,
   planOf,
 } from './plan.ts'
 export { type Run, run } from './run.ts'

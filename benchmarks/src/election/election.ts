@@ -1,0 +1,225 @@
+/** `bench election`: how long the loss of a leader is felt, by what takes it away. */
+import { closeSync, openSync, writeFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { invalidOption } from '@troupe/core'
+import { makeDirectory } from '@troupe/store'
+import type { Bench } from '../bench.ts'
+import type { Command, CommandContext, OptionValues } from '../command.ts'
+import { describeEnvironment } from '../environment.ts'
+import { clusterOptionTable, jsonOption, rateOption, workloadOptionTable, workloadSpec } from '../options.ts'
+import { runAndReport } from '../report.ts'
+import { CellResult } from './cell-result.ts'
+import {
+  type Cell,
+  cellsNamed,
+  checkCell,
+  freeCell,
+  LOADS,
+  type Load,
+  matrixCells,
+  namedCells,
+} from './cells.ts'
+import { type ElectionFaultName, electionFaultNames } from './election-faults.ts'
+import { electionPage } from './markdown.ts'
+import { ElectionReport } from './report.ts'
+import { expectedSimCellMs, measureSimCell } from './sim-cell.ts'
+import { type CellSettings, expectedCellMs, measureCell } from './threads-cell.ts'
+import { defaultTimeouts, parseTimeouts } from './timeouts.ts'
+
+const MS_PER_S = 1000
+const NAMED_TRIALS = 100
+const FREE_TRIALS = 20
+
+const optionTable = {
+  cell: {
+    kind: 'text',
+    placeholder: 'NAME',
+    otherwise: 'the one that --fault, --nodes, --timeouts and --load make',
+    help: `named cells, with commas between them: ${namedCells.map(({ name }) => name).join(', ')}`,
+  },
+  cells: {
+    kind: 'choice',
+    choices: ['none', 'all', 'matrix'],
+    default: 'none',
+    help: 'all: all named cells; matrix: every fault, nodes, timeouts and load, in the simulator',
+  },
+  trials: {
+    kind: 'integer',
+    min: 1,
+    max: 10_000,
+    help: `losses of the leader in each cell (default: ${NAMED_TRIALS} for named cells, else ${FREE_TRIALS})`,
+  },
+  fault: {
+    kind: 'choice',
+    choices: electionFaultNames,
+    default: 'crash',
+    help: 'what takes the leader away',
+  },
+  timeouts: {
+    kind: 'text',
+    placeholder: 'MIN-MAX',
+    otherwise: "the engine's, 300-600",
+    help: 'shortest and longest election timeout in ms',
+  },
+  'heartbeat-ms': {
+    kind: 'integer',
+    min: 1,
+    unit: 'ms',
+    help: 'between heartbeats (default: a third of the shortest timeout)',
+  },
+  load: { kind: 'choice', choices: LOADS, default: 'load', help: 'idle: 200 commands/s; load: --rate' },
+  idle: { kind: 'flag', help: 'the same as --load idle' },
+  'watch-seconds': {
+    kind: 'number',
+    min: 0.1,
+    unit: 's',
+    default: 60,
+    help: 'how long a cell in which nothing happens is watched',
+  },
+  rate: rateOption,
+  ...workloadOptionTable,
+  ...clusterOptionTable,
+  nodes: { ...clusterOptionTable.nodes, min: 3 },
+  engine: {
+    kind: 'choice',
+    choices: ['threads', 'sim'],
+    default: 'threads',
+    help: 'threads: real workers and disks; sim: the same cells in virtual time',
+  },
+  json: jsonOption,
+  markdown: {
+    kind: 'text',
+    placeholder: 'FILE',
+    otherwise: 'none',
+    help: 'write the results as a page, as docs/elections.md',
+  },
+} as const
+
+type Values = OptionValues<typeof optionTable>
+
+/** What the main job has to say of it. */
+export type ElectionValues = CellSettings['values'] & { readonly trials: number }
+
+function mainCell({ nodes }: ElectionValues): Cell {
+  return { name: 'election', fault: 'crash', nodes, timeouts: defaultTimeouts, load: 'load' }
+}
+
+const mainSettings = (values: ElectionValues): CellSettings => ({ values, trials: values.trials, watchMs: 0 })
+
+/** Milliseconds that the main job's crashes take, about. */
+export function expectedElectionMs(values: ElectionValues): number {
+  return expectedCellMs(mainCell(values), mainSettings(values))
+}
+
+/** The main job's crashes: fills `report` as it goes. */
+export async function measureElections(
+  bench: Bench,
+  values: ElectionValues,
+  report: ElectionReport,
+): Promise<void> {
+  await measureCells(bench, [mainCell(values)], mainSettings(values), report)
+}
+
+/** Each cell with a cluster of its own. */
+async function measureCells(
+  bench: Bench,
+  cells: readonly Cell[],
+  settings: CellSettings,
+  report: ElectionReport,
+): Promise<void> {
+  const { durability } = settings.values
+  const isOnDisk = report.engine === 'threads' && durability !== 'memory'
+  report.environment = isOnDisk
+    ? describeEnvironment(bench.directory, durability)
+    : describeEnvironment(undefined, 'memory')
+  for (const [index, cell] of cells.entries()) {
+    const result = new CellResult(cell)
+    report.results.push(result)
+    if (report.engine === 'sim') await measureSimCell(bench, result, settings)
+    else await measureCell(bench, result, settings)
+    // The next one has the disk and the processors to itself.
+    if (index < cells.length - 1) await bench.or(bench.closeAll())
+  }
+}
+
+function cellsOf(values: Values): readonly Cell[] {
+  const { cell, cells, engine, timeouts, nodes } = values
+  if (cells !== 'none' && cell !== undefined)
+    throw invalidOption('--cell', cell, `nothing, with --cells ${cells}`)
+  if (cells === 'matrix' && engine !== 'sim')
+    throw invalidOption('--engine', engine, 'sim, for the whole matrix')
+  if (cells === 'matrix') return matrixCells()
+  if (cells === 'all') return namedCells
+  if (cell !== undefined) return cellsNamed(cell)
+  const fault = values.fault as ElectionFaultName
+  checkCell({ fault, nodes })
+  const times = timeouts === undefined ? defaultTimeouts : parseTimeouts(timeouts, values['heartbeat-ms'])
+  const load: Load = values.idle ? 'idle' : (values.load as Load)
+  return [freeCell(fault, nodes, times, load)]
+}
+
+async function run(values: Values, context: CommandContext): Promise<number> {
+  workloadSpec(values)
+  const { data, json, durability, engine, markdown } = values
+  const cells = cellsOf(values)
+  if (durability === 'memory' && engine === 'threads' && cells.some(({ fault }) => fault !== 'none')) {
+    throw invalidOption('--durability', durability, 'one with files: crashed nodes come back from them')
+  }
+  if (markdown !== undefined) checkPage(markdown)
+  const isNamed = values.cell !== undefined || values.cells !== 'none'
+  const trials = values.trials ?? (isNamed ? NAMED_TRIALS : FREE_TRIALS)
+  // Which engine it is decides who measures the cells, not how a cluster is started.
+  const settings: CellSettings = {
+    values: { ...values, engine: 'threads' },
+    trials,
+    watchMs: values['watch-seconds'] * MS_PER_S,
+  }
+  const expectedMsOf = engine === 'sim' ? expectedSimCellMs : expectedCellMs
+  const expectedMs = cells.reduce((sum, cell) => sum + expectedMsOf(cell, settings), 0)
+  const report = new ElectionReport({ ...values, trials }, engine as 'threads' | 'sim')
+  const options = { data, json, usesDisk: engine === 'threads' && durability !== 'memory', expectedMs }
+  const code = await runAndReport(context, options, report, (bench) =>
+    measureCells(bench, cells, settings, report),
+  )
+  if (markdown !== undefined) writeFileSync(markdown, electionPage(report, commandOf(values, trials)))
+  return code
+}
+
+/** Told before the run: its results would be lost. */
+function checkPage(path: string): void {
+  try {
+    makeDirectory(dirname(resolve(path)))
+    closeSync(openSync(path, 'a'))
+  } catch (error) {
+    const { code = 'unknown' } = error as NodeJS.ErrnoException
+    throw invalidOption('--markdown', path, `a file that can be written (${code})`)
+  }
+}
+
+/** What makes the same page again. */
+function commandOf({ cell, cells, engine, fault, nodes, timeouts, idle }: Values, trials: number): string {
+  const parts = ['pnpm troupe bench election']
+  if (engine !== 'threads') parts.push(`--engine ${engine}`)
+  if (cells !== 'none') parts.push(`--cells ${cells}`)
+  else if (cell !== undefined) parts.push(`--cell ${cell}`)
+  else {
+    parts.push(`--fault ${fault} --nodes ${nodes}`)
+    if (timeouts !== undefined) parts.push(`--timeouts ${timeouts}`)
+    if (idle) parts.push('--idle')
+  }
+  return [...parts, `--trials ${trials}`].join(' ')
+}
+
+export const electionCommand: Command<typeof optionTable> = {
+  name: 'election',
+  summary:
+    'takes the leader away: time until it is missed, to a new leader, to its first commit, to full recovery',
+  details: [
+    'Times count from the loss of the leader: for a crash its death as its worker wrote it down itself, for other faults',
+    'the moment they took effect in its thread. The first commit is the first acknowledgement that the client gets from',
+    'the new leader. Then everything is healed, and the next trial waits until all nodes have caught up. The load is an',
+    'open loop: latency counts from the intended start of each command.',
+  ],
+  options: optionTable,
+  run,
+}

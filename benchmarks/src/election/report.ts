@@ -1,0 +1,167 @@
+/** What `bench election` has to show: one cell in full, or a line for each of several. */
+import type { Environment } from '../environment.ts'
+import type { LatencySummary } from '../latency.ts'
+import { configurationOf } from '../options.ts'
+import type { Output, Report, ReportDocument } from '../report.ts'
+import { formatMs, formatNumber } from '../terminal/format.ts'
+import type { Column } from '../terminal/table.ts'
+import { type Verdict, worstOf } from '../verify.ts'
+import { type CellResult, measures, measureTitles, WITHIN_MS } from './cell-result.ts'
+import { electionFaultOf } from './election-faults.ts'
+import { goalsOf } from './goals.ts'
+import { describeTimeouts } from './timeouts.ts'
+
+const summaryColumns: readonly Column<{ readonly title: string } & LatencySummary>[] = [
+  { title: '', value: ({ title }) => title, align: 'left' },
+  { title: 'p50 ms', value: ({ p50 }) => formatMs(p50) },
+  { title: 'mean ms', value: ({ mean }) => formatMs(mean) },
+  { title: 'p99 ms', value: ({ p99 }) => formatMs(p99) },
+  { title: 'worst ms', value: ({ max }) => formatMs(max) },
+  { title: 'n', value: ({ samples }) => formatNumber(samples) },
+]
+
+const percent = (share: number | null): string => (share === null ? '–' : formatNumber(share * 100, 1))
+
+/** A line for each cell; also those of the Markdown. */
+export const cellColumns: readonly Column<CellResult>[] = [
+  { title: 'cell', value: ({ cell }) => cell.name, align: 'left' },
+  { title: 'fault', value: ({ cell }) => cell.fault, align: 'left' },
+  { title: 'nodes', value: ({ cell }) => `${cell.nodes}` },
+  { title: 'timeouts ms', value: ({ cell: { timeouts: t } }) => `${t.minMs}–${t.maxMs}/${t.heartbeatMs}` },
+  { title: 'load', value: ({ cell }) => cell.load, align: 'left' },
+  { title: 'n', value: ({ trials }) => formatNumber(trials.length) },
+  { title: 'detected p50', value: (result) => formatMs(result.summary('timeToDetectionMs').p50) },
+  { title: 'leader p50', value: (result) => formatMs(result.summary('timeToLeaderMs').p50) },
+  { title: 'p99', value: (result) => formatMs(result.summary('timeToLeaderMs').p99) },
+  { title: 'worst', value: (result) => formatMs(result.summary('timeToLeaderMs').max) },
+  { title: `≤ ${WITHIN_MS} ms %`, value: (result) => percent(result.ledWithin(WITHIN_MS)) },
+  { title: 'commit p50', value: (result) => formatMs(result.summary('timeToFirstCommitMs').p50) },
+  { title: 'p99', value: (result) => formatMs(result.summary('timeToFirstCommitMs').p99) },
+  { title: 'worst', value: (result) => formatMs(result.summary('timeToFirstCommitMs').max) },
+  { title: 'recovered p50', value: (result) => formatMs(result.summary('timeToFullRecoveryMs').p50) },
+  { title: 'worst', value: (result) => formatMs(result.summary('timeToFullRecoveryMs').max) },
+  { title: 'wasted', value: (result) => formatNumber(result.total('wastedElections')) },
+  { title: 'split', value: (result) => formatNumber(result.total('splitVotes')) },
+  { title: 'spurious', value: ({ spuriousElections }) => formatNumber(spuriousElections) },
+  { title: 'op/s before', value: ({ commandsPerSecond: rates }) => rate(rates?.before) },
+  { title: 'during', value: ({ commandsPerSecond: rates }) => rate(rates?.during) },
+  { title: 'after', value: ({ commandsPerSecond: rates }) => rate(rates?.after) },
+  { title: 'checked', value: ({ verification }) => verification?.verdict ?? '–', align: 'left' },
+]
+
+const rate = (value: number | undefined): string => (value === undefined ? '–' : formatNumber(value))
+
+/** Also part of the main job. */
+export class ElectionReport implements Report {
+  readonly results: CellResult[] = []
+  environment: Environment | undefined
+  readonly engine: 'threads' | 'sim'
+  readonly #values: Readonly<Record<string, unknown>>
+
+  constructor(values: Readonly<Record<string, unknown>>, engine: 'threads' | 'sim' = 'threads') {
+    this.#values = values
+    this.engine = engine
+  }
+
+  get verdict(): Verdict {
+    return this.results.length === 0 ? 'unknown' : worstOf(this.results)
+  }
+
+  get #single(): CellResult | undefined {
+    return this.results.length === 1 ? this.results[0] : undefined
+  }
+
+  /** Of a single cell its figures; of several those of each, by name. */
+  headline(): Readonly<Record<string, unknown>> | null {
+    if (this.results.every(({ trials, calmMs }) => trials.length === 0 && calmMs === 0)) return null
+    const single = this.#single
+    if (single !== undefined) return single.headline()
+    return Object.fromEntries(this.results.map((result) => [result.cell.name, result.headline()]))
+  }
+
+  print(output: Output): void {
+    if (this.environment !== undefined) output.environment(this.environment)
+    const single = this.#single
+    if (single !== undefined) printCell(output, single)
+    else printCells(output, this.results)
+    for (const result of this.results) printGoals(output, result)
+    if (this.engine === 'sim')
+      output.line(output.style.dim('virtual time; a commit is one of the new leader'))
+  }
+
+  document(): ReportDocument {
+    const single = this.#single
+    return {
+      benchmark: 'election',
+      headline: this.headline(),
+      verification: single?.verification ?? null,
+      configuration: { ...configurationOf(this.#values), engine: this.engine },
+      environment: this.environment ?? null,
+      cells: this.results.map(({ cell, verification }) => ({ ...cell, verification: verification ?? null })),
+      runs: this.results.flatMap(({ cell, trials }) =>
+        trials.map((trial) => (single === undefined ? { cell: cell.name, ...trial } : trial)),
+      ),
+    }
+  }
+}
+
+function printCell(output: Output, result: CellResult): void {
+  const { cell, trials, latencyMs } = result
+  output.title(
+    `Loss of the leader: ${cell.fault}, ${cell.nodes} nodes, ${describeTimeouts(cell.timeouts)}, ${cell.load}`,
+  )
+  output.line(output.style.dim(electionFaultOf(cell.fault).help))
+  if (trials.length > 0) {
+    const rows = measures.map((measure) => ({ title: measureTitles[measure], ...result.summary(measure) }))
+    if (latencyMs !== undefined) rows.push({ title: 'command, from its intended start', ...latencyMs })
+    output.table(summaryColumns, rows)
+    printCounts(output, result)
+  } else if (result.calmMs > 0) {
+    const seconds = formatNumber(result.calmMs / 1000, 1)
+    output.line(
+      `${formatNumber(result.spuriousElections)} elections in ${seconds} s in which nothing happened`,
+    )
+  }
+  printHarm(output, result)
+}
+
+function printCounts(output: Output, result: CellResult): void {
+  const { trials, elections, spuriousElections, commandsPerSecond: rates } = result
+  const within = `${percent(result.ledWithin(WITHIN_MS))} % led within ${WITHIN_MS} ms`
+  const counts = [
+    `${trials.length} losses, ${elections} elections`,
+    `${result.total('wastedElections')} terms without a leader, ${result.total('splitVotes')} split votes`,
+    `${spuriousElections} elections that nobody needed`,
+  ]
+  output.line(`${within}; ${counts.join('; ')}`)
+  if (rates !== null) {
+    const { before, during, after } = rates
+    const phases = [
+      `${formatNumber(before)} before`,
+      `${formatNumber(during)} during`,
+      `${formatNumber(after)} after`,
+    ]
+    output.line(`commands/s: ${phases.join(', ')}`)
+  }
+  output.line(output.style.dim('percentiles by nearest rank of n; no 99th of fewer than 100'))
+}
+
+function printHarm(output: Output, { unexpectedExits, verification, cell }: CellResult): void {
+  if (unexpectedExits > 0)
+    output.line(output.style.bad(`${cell.name}: ${unexpectedExits} workers died on their own`))
+  if (verification !== undefined) output.verification(verification)
+}
+
+function printCells(output: Output, results: readonly CellResult[]): void {
+  output.title(`Loss of the leader: ${results.length} cells; times in ms from the fault`)
+  output.table(cellColumns, results)
+  for (const result of results) if (result.verdict !== 'pass') printHarm(output, result)
+}
+
+function printGoals(output: Output, result: CellResult): void {
+  for (const { text, isMet } of goalsOf(result)) {
+    const answer = isMet === undefined ? 'not enough to say' : isMet ? 'reached' : 'missed'
+    const tint = isMet === false ? output.style.bad : isMet ? output.style.good : output.style.dim
+    output.line(tint(`${result.cell.name}: ${text}: ${answer}`))
+  }
+}

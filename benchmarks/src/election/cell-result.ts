@@ -127,3 +127,22 @@ export class CellResult {
     }
   }
 }
+
+/** What is said of a cell whose commands nobody could look for. */
+export function undecided(reason: string): Verification {
+  return withoutCounts('unknown', reason)
+}
+
+/** A verdict that does not rest on counted commands. */
+export function withoutCounts(verdict: Verdict, reason?: string): Verification {
+  const counts = {
+    acknowledged: 0,
+    unknown: 0,
+    lost: 0,
+    duplicated: 0,
+    reordered: 0,
+    digestsEqual: true,
+    digests: {},
+  }
+  return { verdict, ...counts, ...(reason === undefined ? {} : { reason }) }
+}

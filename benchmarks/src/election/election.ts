@@ -1,14 +1,14 @@
 /** `bench election`: how long the loss of a leader is felt, by what takes it away. */
 import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { invalidOption } from '@troupe/core'
+import { invalidOption, RaftError } from '@troupe/core'
 import { makeDirectory } from '@troupe/store'
 import type { Bench } from '../bench.ts'
 import type { Command, CommandContext, OptionValues } from '../command.ts'
 import { describeEnvironment } from '../environment.ts'
 import { clusterOptionTable, jsonOption, rateOption, workloadOptionTable, workloadSpec } from '../options.ts'
 import { runAndReport } from '../report.ts'
-import { CellResult } from './cell-result.ts'
+import { CellResult, undecided } from './cell-result.ts'
 import {
   type Cell,
   cellsNamed,
@@ -135,11 +135,18 @@ async function measureCells(
   for (const [index, cell] of cells.entries()) {
     const result = new CellResult(cell)
     report.results.push(result)
-    if (report.engine === 'sim') await measureSimCell(bench, result, settings)
-    else await measureCell(bench, result, settings)
+    const measuring =
+      report.engine === 'sim' ? measureSimCell(bench, result, settings) : measureCell(bench, result, settings)
+    await measuring.catch((error) => giveUp(bench, result, error, cells.length > 1))
     // The next one has the disk and the processors to itself.
     if (index < cells.length - 1) await bench.or(bench.closeAll())
   }
+}
+
+/** Of several cells one that breaks does not take the others with it. */
+function giveUp(bench: Bench, result: CellResult, error: unknown, hasOthers: boolean): void {
+  if (!hasOthers || bench.isInterrupted || !(error instanceof RaftError)) throw error
+  result.verification = undecided(error.message)
 }
 
 function cellsOf(values: Values): readonly Cell[] {

@@ -3,8 +3,7 @@ import { invariant, type NodeId, resolveRaftKnobs } from '@troupe/core'
 import { type Plan, plainPlan, World } from '@troupe/sim'
 import type { Bench } from '../bench.ts'
 import { rounded } from '../terminal/format.ts'
-import type { Verification } from '../verify.ts'
-import type { CellResult, ElectionTrial } from './cell-result.ts'
+import { type CellResult, type ElectionTrial, withoutCounts } from './cell-result.ts'
 import type { Cell } from './cells.ts'
 import { electionFaultOf } from './election-faults.ts'
 import { RoleLog } from './role-log.ts'
@@ -41,7 +40,7 @@ export async function measureSimCell(
     const stage = new SimTrial(cell, values.seed * 10_007 + trial)
     const problem = isCalm ? stage.watch(watchMs, result) : stage.run(trial, result)
     if (problem !== undefined) {
-      result.verification = verification('fail', `trial ${trial}: ${problem}`)
+      result.verification = withoutCounts('fail', `trial ${trial}: ${problem}`)
       return
     }
     progress.step(trial, trials)
@@ -49,21 +48,8 @@ export async function measureSimCell(
     // So that Ctrl-C is heard.
     await bench.or(new Promise<void>((resume) => setImmediate(resume)))
   }
-  result.verification = verification('pass')
-}
-
-/** What the invariants say: they have looked at every event. */
-function verification(verdict: 'pass' | 'fail', reason?: string): Verification {
-  const found = {
-    acknowledged: 0,
-    unknown: 0,
-    lost: 0,
-    duplicated: 0,
-    reordered: 0,
-    digestsEqual: true,
-    digests: {},
-  }
-  return { verdict, ...found, ...(reason === undefined ? {} : { reason }) }
+  // What the invariants say: they have looked at every event.
+  result.verification = withoutCounts('pass')
 }
 
 function planFor({ fault, nodes, timeouts, load }: Cell, seed: number): Plan {

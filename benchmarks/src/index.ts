@@ -7,6 +7,7 @@ import { latencyCommand } from './latency/latency-bench.ts'
 import { logCommand } from './log-bench.ts'
 import { mainCommand } from './main-job.ts'
 import { memoryCommand } from './memory/memory.ts'
+import { microCommand } from './micro/micro-command.ts'
 import { rigCommand } from './rig/rig-bench.ts'
 import { throughputCommand } from './throughput/throughput.ts'
 
@@ -46,4 +47,5 @@ export const commands: readonly Command[] = [
   logCommand,
   rigCommand,
   checkPerfCommand,
+  microCommand,
 ]

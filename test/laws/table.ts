@@ -50,8 +50,8 @@ export const packageLaws: Readonly<Record<string, PackageLaw>> = {
   },
   benchmarks: {
     ...onNode,
-    // The bare rig measures the parts below the cluster; elections are measured in virtual time too.
-    packages: ['core', 'machines', 'actor', 'store', 'cluster', 'sim'],
+    // The bare rig and the micro benchmarks measure the parts below the cluster; elections are measured in virtual time too.
+    packages: ['core', 'check', 'machines', 'wire', 'actor', 'store', 'cluster', 'sim'],
     npm: ['lmdb', 'tinybench', 'uplot', 'yaml'],
   },
   test: {

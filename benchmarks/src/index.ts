@@ -2,6 +2,7 @@
 import { checkPerfCommand } from './check-perf/check-perf.ts'
 import { churnCommand } from './churn/churn.ts'
 import type { Command } from './command.ts'
+import { compareCommand } from './compare/compare.ts'
 import { electionCommand } from './election/election.ts'
 import { latencyCommand } from './latency/latency-bench.ts'
 import { logCommand } from './log-bench.ts'
@@ -46,6 +47,7 @@ export const commands: readonly Command[] = [
   memoryCommand,
   logCommand,
   rigCommand,
+  compareCommand,
   checkPerfCommand,
   microCommand,
 ]

@@ -1,0 +1,165 @@
+/**
+ * `bench compare`: real peers under the same load, on the same machine, in one run. Each is started afresh for each
+ * repeat and stopped after it, so that whoever is measured has the machine to itself; who begins changes from repeat to
+ * repeat.
+ */
+import { writeFileSync } from 'node:fs'
+import { invalidOption } from '@troupe/core'
+import type { Bench } from '../bench.ts'
+import type { Command, CommandContext, OptionValues } from '../command.ts'
+import { describeEnvironment } from '../environment.ts'
+import {
+  clusterOptionTable,
+  configurationOf,
+  jsonOption,
+  windowOption,
+  workloadOptionTable,
+  workloadSpec,
+} from '../options.ts'
+import { runAndReport } from '../report.ts'
+import { formatNumber } from '../terminal/format.ts'
+import { CompareReport } from './compare-report.ts'
+import type { Contestant, ContestSettings } from './contestant.ts'
+import { peers } from './peer-contestant.ts'
+import { installLibraries } from './programs.ts'
+import { DURABILITY, troupeThreads } from './troupe-contestant.ts'
+
+const MS_PER_S = 1000
+/** After each run what is stored is counted. */
+const COUNT_MS = 1000
+
+const optionTable = {
+  peers: {
+    kind: 'text',
+    placeholder: 'A,B',
+    otherwise: 'all',
+    help: `peers to compare with, of ${peers.map(({ facts }) => facts.name).join(', ')}`,
+  },
+  window: { ...windowOption, default: [1, 64, 1024] },
+  seconds: { kind: 'number', min: 0.1, unit: 's', default: 5, help: 'measured load of each run' },
+  'warmup-seconds': { kind: 'number', min: 0, unit: 's', default: 2, help: 'load before it, not measured' },
+  repeat: {
+    kind: 'integer',
+    min: 1,
+    max: 100,
+    default: 3,
+    help: 'do everything so often; the median counts',
+  },
+  size: workloadOptionTable.size,
+  keys: workloadOptionTable.keys,
+  seed: clusterOptionTable.seed,
+  data: clusterOptionTable.data,
+  json: jsonOption,
+  markdown: {
+    kind: 'text',
+    placeholder: 'FILE',
+    otherwise: 'none',
+    help: 'write the table with its notes as Markdown',
+  },
+} as const
+
+type CompareValues = OptionValues<typeof optionTable>
+
+/** @throws RaftError INVALID_OPTIONS for a name that is no peer's */
+export function choosePeers(
+  names: string | undefined,
+  all: readonly Contestant[] = peers,
+): readonly Contestant[] {
+  if (names === undefined) return all
+  const wanted = names.split(',').map((name) => name.trim())
+  const known = all.map(({ facts }) => facts.name)
+  const wrong = wanted.find((name) => !known.includes(name))
+  if (wrong !== undefined) throw invalidOption('--peers', wrong, `one or more of ${known.join(', ')}`)
+  return all.filter(({ facts }) => wanted.includes(facts.name))
+}
+
+/** The order of a repeat, counted from 0: each begins once, before anybody does so again. */
+export function orderOf<Each>(each: readonly Each[], repeat: number): readonly Each[] {
+  const first = repeat % Math.max(1, each.length)
+  return [...each.slice(first), ...each.slice(0, first)]
+}
+
+/** One contestant, from its start to its end. */
+async function measureContestant(
+  bench: Bench,
+  contestant: Contestant,
+  values: CompareValues,
+  settings: ContestSettings,
+  repeat: number,
+  report: CompareReport,
+): Promise<void> {
+  const { name, title } = contestant.facts
+  const label = values.repeat === 1 ? title : `${title} (${repeat} of ${values.repeat})`
+  bench.progress.begin(`${label} starts`, contestant.startMs)
+  const running = await contestant.start(bench, settings)
+  report.setVersion(name, running.version)
+  for (const window of values.window) {
+    bench.progress.begin(`${label}, ${formatNumber(window)} outstanding`, runMs(values))
+    const durationMs = values.seconds * MS_PER_S
+    const spec = { window, batch: 1, warmupMs: values['warmup-seconds'] * MS_PER_S, durationMs }
+    report.runs.push({ contestant: name, window, repeat, ...(await running.run(spec)) })
+  }
+}
+
+const runMs = (values: CompareValues): number =>
+  (values.seconds + values['warmup-seconds']) * MS_PER_S + COUNT_MS
+
+async function compare(
+  bench: Bench,
+  contestants: readonly Contestant[],
+  values: CompareValues,
+  report: CompareReport,
+): Promise<void> {
+  report.environment = describeEnvironment(bench.directory, DURABILITY)
+  const workload = workloadSpec({ ...values, machine: 'kv' })
+  const settings: ContestSettings = { workload, windows: values.window }
+  for (let repeat = 1; repeat <= values.repeat; repeat++) {
+    for (const contestant of orderOf(contestants, repeat - 1)) {
+      const { name } = contestant.facts
+      if (report.isOut(name)) continue
+      try {
+        await measureContestant(bench, contestant, values, settings, repeat, report)
+      } catch (error) {
+        if (bench.isInterrupted) throw error
+        report.fail(name, error instanceof Error ? error.message : String(error))
+      }
+      // The next has the machine to itself.
+      await bench.closeAll()
+    }
+  }
+}
+
+async function run(values: CompareValues, context: CommandContext): Promise<number> {
+  workloadSpec({ ...values, machine: 'kv' })
+  const contestants = [troupeThreads, ...choosePeers(values.peers)]
+  const report = new CompareReport(contestants, troupeThreads.facts.name, configurationOf(values))
+  for (const { facts, missing } of contestants) {
+    const lacks = missing()
+    if (lacks === undefined) continue
+    report.skip(facts.name, lacks)
+    context.stderr.write(`troupe: ${facts.title} is skipped, ${lacks.what} not found; ${lacks.install}\n`)
+  }
+  const here = contestants.filter(({ facts }) => !report.isOut(facts.name))
+  const eachMs = here.map(({ startMs }) => startMs + values.window.length * runMs(values))
+  const expectedMs = values.repeat * eachMs.reduce((sum, ms) => sum + ms, 0)
+  const { data, json, markdown } = values
+  const options = { data, json, usesDisk: true, expectedMs }
+  const code = await runAndReport(context, options, report, (bench) => compare(bench, here, values, report))
+  if (markdown !== undefined) writeFileSync(markdown, report.markdown())
+  return code
+}
+
+export const compareCommand: Command<typeof optionTable> = {
+  name: 'compare',
+  summary: 'the same load on etcd, RabbitMQ, JetStream, Redis and liferaft, and on us',
+  details: [
+    'Three nodes of each on this machine, one contestant after the other, and the same again for each repeat.',
+    "Closed loop: --window callers in a thread of their own, each awaits its peer's acknowledgement before its next.",
+    'What an acknowledgement means differs: `durable` says whether a quorum has synced the command by then. Afterwards',
+    'what is stored is counted against what was acknowledged.',
+    `Servers come from Debian's packages (etcd-server, rabbitmq-server, nats-server, redis-server), client libraries by`,
+    `\`${installLibraries()}\`. Whoever is not installed is skipped.`,
+  ],
+  options: optionTable,
+  run,
+}

@@ -22,6 +22,8 @@ export type ClientRequest =
 export interface ClientRunResult extends ClosedLoopResult, Losses {
   readonly unknown: number
   readonly refused: number
+  /** Share of the time in which the client's thread was busy, 0 to 1. */
+  readonly clientUtilisation: number
 }
 
 /** Client to main thread. */

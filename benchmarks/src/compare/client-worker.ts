@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { invariant } from '@troupe/core'
 import { ClosedLoop, type ClosedLoopSpec, type Proposer } from '../load/closed-loop.ts'
 import { keyCounts, keyCountsBuffer, Ledger } from '../load/ledger.ts'
+import { rounded } from '../terminal/format.ts'
 import { Workload } from '../workload.ts'
 import type { ClientBirth, ClientMessage, ClientRequest, ClientRunResult } from './client-protocol.ts'
 import { connectPeer } from './clients/connect-peer.ts'
@@ -38,12 +39,15 @@ class PeerLoad {
     const ledger = this.#ledger
     const before = { acknowledged: ledger.acknowledged, unknown: ledger.unknown, refused: this.#refused }
     const loop = new ClosedLoop(this.#proposer, this.#workload, ledger, this.#nextSequence)
+    const start = performance.eventLoopUtilization()
     const result = await loop.run(spec)
+    const { utilization } = performance.eventLoopUtilization(start)
     this.#nextSequence = loop.nextSequence
     const acknowledged = ledger.acknowledged - before.acknowledged
     const unknown = ledger.unknown - before.unknown
     const losses = lossesOf(acknowledged, unknown, await this.#connection.countStored())
-    return { ...result, ...losses, unknown, refused: this.#refused - before.refused }
+    const refused = this.#refused - before.refused
+    return { ...result, ...losses, unknown, refused, clientUtilisation: rounded(utilization) }
   }
 
   async close(): Promise<void> {

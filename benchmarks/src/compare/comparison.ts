@@ -36,6 +36,8 @@ export interface ComparisonRow {
   readonly duplicated: number
   readonly unknown: number
   readonly refused: number
+  /** Median; null if not known. */
+  readonly clientUtilisation: number | null
   /** Our operations per second over theirs: above 1 we are faster. Null for our own row, and where there is none. */
   readonly troupeToPeer: number | null
   /** Their median latency over ours: above 1 we are faster. */
@@ -85,6 +87,7 @@ function rowOf(
     duplicated: sum('duplicated'),
     unknown: sum('unknown'),
     refused: sum('refused'),
+    clientUtilisation: medianOf(group, (run) => run.clientUtilisation),
     troupeToPeer: ratioOf(ours, group, (run) => run.opsPerSecond),
     p50PeerToTroupe: ratioOf(group, ours, (run) => run.latencyMs.p50),
   }
@@ -130,6 +133,7 @@ export const comparisonColumns: readonly Column<ComparisonRow>[] = [
   { title: 'lost', value: ({ lost }) => formatNumber(lost) },
   { title: 'twice', value: ({ duplicated }) => formatNumber(duplicated) },
   { title: 'unknown', value: ({ unknown }) => formatNumber(unknown) },
+  { title: 'client busy', value: ({ clientUtilisation }) => formatRatio(clientUtilisation) },
   { title: 'troupe : peer op/s', value: ({ troupeToPeer }) => formatRatio(troupeToPeer) },
   { title: 'peer : troupe p50', value: ({ p50PeerToTroupe }) => formatRatio(p50PeerToTroupe) },
 ]

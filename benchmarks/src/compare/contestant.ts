@@ -42,6 +42,8 @@ export interface ContestRun extends Speed, Losses {
   readonly unknown: number
   /** Commands that were turned away for now, and sent again. */
   readonly refused: number
+  /** Share of the time in which the client's thread was busy: near 1 it is the client that limits. Null if not known. */
+  readonly clientUtilisation: number | null
 }
 
 export interface Running {

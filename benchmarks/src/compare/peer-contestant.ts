@@ -50,8 +50,8 @@ async function runPeer(
   client.onProgress = (acknowledged) => bench.progress.note(meter.note(acknowledged))
   try {
     const result = await bench.or(client.run(spec))
-    const { commands, lost, duplicated, unknown, refused } = result
-    return { ...speedOf(result), commands, lost, duplicated, unknown, refused }
+    const { commands, lost, duplicated, unknown, refused, clientUtilisation } = result
+    return { ...speedOf(result), commands, lost, duplicated, unknown, refused, clientUtilisation }
   } finally {
     client.onProgress = undefined
     servers.throwIfExited()

@@ -12,7 +12,7 @@ import { freePorts } from './free-ports.ts'
 
 const STOP_GRACE_MS = 5000
 const POLL_MS = 100
-const START_TIMEOUT_MS = 60_000
+const START_TIMEOUT_MS = 120_000
 /** Of a server's log in an error. */
 const TAIL_LINES = 8
 

@@ -44,7 +44,7 @@ async function startThreads(bench: Bench, { workload, windows }: ContestSettings
       unknown: after.unknown - before.unknown,
     }
     before = after
-    return { ...speedOf(result), commands: result.commands, ...counts, refused: 0 }
+    return { ...speedOf(result), commands: result.commands, ...counts, refused: 0, clientUtilisation: null }
   }
   return { version: 'this commit', run: (spec) => noted(bench, load, () => run(spec)) }
 }

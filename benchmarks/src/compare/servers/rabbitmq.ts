@@ -20,12 +20,16 @@ export interface RabbitMember {
 
 const QUEUE = 'troupe'
 
-/** Configuration file of each of `members`. */
-export function rabbitConfiguration(member: RabbitMember, members: readonly RabbitMember[]): string {
+/**
+ * Configuration file of a node that joins `first`. The first knows of nobody else: nodes that look for each other while
+ * all of them begin may go on like that for a minute.
+ */
+export function rabbitConfiguration(member: RabbitMember, first: RabbitMember): string {
+  const known = [...new Set([first.node, member.node])]
   return `${[
     `listeners.tcp.default = ${LOOPBACK}:${member.port}`,
     'cluster_formation.peer_discovery_backend = classic_config',
-    ...members.map(({ node }, index) => `cluster_formation.classic_config.nodes.${index + 1} = ${node}`),
+    ...known.map((node, index) => `cluster_formation.classic_config.nodes.${index + 1} = ${node}`),
     'log.console = true',
     'log.console.level = warning',
     'log.file = false',
@@ -59,26 +63,48 @@ export function rabbitEnvironment(
   }
 }
 
-/** The nodes know each other by one secret, and by a port mapper that is theirs alone. */
-async function spawnNodes(servers: ServerGroup): Promise<RabbitMember[]> {
-  const [mapperPort, ...ports] = (await servers.ports(1 + 2 * NODES)) as [number, ...number[]]
-  const members = Array.from({ length: NODES }, (_, index) => ({
-    node: `troupe-${index + 1}@localhost`,
-    port: ports[2 * index] as number,
-    distributionPort: ports[2 * index + 1] as number,
-  }))
-  servers.file('.erlang.cookie', randomBytes(20).toString('hex'))
-  // The script itself: the one in the PATH is Debian's, which changes to another user first.
-  const server = programOf('rabbitmq-server', '/usr/lib/rabbitmq/bin')
-  servers.spawn('epmd', programOf('epmd'), ['-port', String(mapperPort), '-address', LOOPBACK])
-  for (const [index, member] of members.entries()) {
-    const name = `rabbitmq-${index + 1}`
-    const folder = servers.folder(name)
-    servers.file(`${name}/rabbitmq.conf`, rabbitConfiguration(member, members))
-    servers.file(`${name}/enabled_plugins`, '[].\n')
-    servers.spawn(name, server, [], rabbitEnvironment(member, folder, mapperPort))
+class RabbitNodes {
+  readonly members: readonly [RabbitMember, ...RabbitMember[]]
+  readonly #servers: ServerGroup
+  readonly #mapperPort: number
+
+  private constructor(servers: ServerGroup, mapperPort: number, members: RabbitNodes['members']) {
+    this.#servers = servers
+    this.#mapperPort = mapperPort
+    this.members = members
   }
-  return members
+
+  /** The nodes know each other by one secret, and by a port mapper that is theirs alone. */
+  static async prepare(servers: ServerGroup): Promise<RabbitNodes> {
+    const [mapperPort, ...ports] = (await servers.ports(1 + 2 * NODES)) as [number, ...number[]]
+    const members = Array.from({ length: NODES }, (_, index) => ({
+      node: `troupe-${index + 1}@localhost`,
+      port: ports[2 * index] as number,
+      distributionPort: ports[2 * index + 1] as number,
+    }))
+    servers.file('.erlang.cookie', randomBytes(20).toString('hex'))
+    servers.spawn('epmd', programOf('epmd'), ['-port', String(mapperPort), '-address', LOOPBACK])
+    return new RabbitNodes(servers, mapperPort, members as [RabbitMember, ...RabbitMember[]])
+  }
+
+  /** Spawns some of the members and waits until they take connections; a joining node does so once it has joined. */
+  async start(members: readonly RabbitMember[]): Promise<string> {
+    const servers = this.#servers
+    // The script itself: the one in the PATH is Debian's, which changes to another user first.
+    const program = programOf('rabbitmq-server', '/usr/lib/rabbitmq/bin')
+    for (const member of members) {
+      const name = `rabbitmq-${this.members.indexOf(member) + 1}`
+      const folder = servers.folder(name)
+      servers.file(`${name}/rabbitmq.conf`, rabbitConfiguration(member, this.members[0]))
+      servers.file(`${name}/enabled_plugins`, '[].\n')
+      servers.spawn(name, program, [], rabbitEnvironment(member, folder, this.#mapperPort))
+    }
+    return servers.until('RabbitMQ takes connections', async () => {
+      const endpoints = members.map(({ port }) => ({ host: LOOPBACK, port, queue: QUEUE }))
+      const [version] = await Promise.all(endpoints.map(rabbitVersion))
+      return version
+    })
+  }
 }
 
 export const rabbitmq: PeerDriver = {
@@ -95,17 +121,15 @@ export const rabbitmq: PeerDriver = {
   needs: { programs: ['rabbitmq-server', 'epmd'], debianPackage: 'rabbitmq-server', libraries: ['amqplib'] },
   startMs: 25_000,
   start: async (servers) => {
-    const members = await spawnNodes(servers)
-    const [first] = members as [RabbitMember]
+    const nodes = await RabbitNodes.prepare(servers)
+    const [first, ...others] = nodes.members
+    const version = await nodes.start([first])
+    await nodes.start(others)
     const endpoint: RabbitMqEndpoint = { host: LOOPBACK, port: first.port, queue: QUEUE }
-    const version = await servers.until('RabbitMQ takes connections', async () => {
-      const versions = await Promise.all(members.map(({ port }) => rabbitVersion({ ...endpoint, port })))
-      return versions[0]
-    })
     await servers.until('RabbitMQ has made the queue', async () => {
       await declareQuorumQueue(endpoint, NODES)
       // A node that has not found the others knows nothing of it.
-      for (const { port } of members) await checkQueue({ ...endpoint, port })
+      for (const { port } of nodes.members) await checkQueue({ ...endpoint, port })
       return true
     })
     return { version, endpoint }

@@ -10,6 +10,7 @@ import { mainCommand } from './main-job.ts'
 import { memoryCommand } from './memory/memory.ts'
 import { microCommand } from './micro/micro-command.ts'
 import { rigCommand } from './rig/rig-bench.ts'
+import { sweepCommand } from './sweep/sweep.ts'
 import { throughputCommand } from './throughput/throughput.ts'
 
 export {
@@ -45,6 +46,7 @@ export const commands: readonly Command[] = [
   electionCommand,
   churnCommand,
   memoryCommand,
+  sweepCommand,
   logCommand,
   rigCommand,
   compareCommand,

@@ -3,7 +3,8 @@ import { median } from '../latency.ts'
 import { frontOf, isNearFront, type Tradeoff } from '../page/front.ts'
 import { rounded } from '../terminal/format.ts'
 import { conditionKey, type SweepSettings } from './axes.ts'
-import type { SweepPoint, SweepRun } from './point.ts'
+import type { SweepPoint } from './point.ts'
+import type { SweepRun } from './run.ts'
 
 /** @param runs at least one */
 export function aggregate(settings: SweepSettings, runs: readonly SweepRun[]): SweepPoint {

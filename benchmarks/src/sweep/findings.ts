@@ -1,7 +1,7 @@
 /** What a sweep says beyond its points: who wins within which budget, and what deep pipelines do. Pure. */
 import { rounded } from '../terminal/format.ts'
 import { frontPoints } from './aggregate.ts'
-import { type AxisName, keyWithout } from './axes.ts'
+import { type Axis, type AxisName, describe, keyWithout } from './axes.ts'
 import { explain, type LimitKind } from './explain.ts'
 import type { SweepPoint } from './point.ts'
 
@@ -91,4 +91,30 @@ export function regions(line: readonly SweepPoint[]): Region[] {
     } else found.push({ kind, points: [point], why })
   }
   return found
+}
+
+/** What the comparisons say, in one sentence for each verdict. */
+export function depthSentences(comparisons: readonly Comparison[], places: readonly Axis[]): string[] {
+  const first = comparisons[0]
+  if (first === undefined) return []
+  const depths = `${first.shallow.maxInflightMessages} to ${first.deep.maxInflightMessages}`
+  const by = (verdict: Comparison['verdict'], of: (one: Comparison) => number): Comparison[] =>
+    comparisons.filter((one) => one.verdict === verdict).sort((left, right) => of(right) - of(left))
+  const helped = [
+    ...by('helps', ({ opsRatio }) => opsRatio),
+    ...by('costs', ({ opsRatio }) => opsRatio),
+  ].sort((left, right) => right.opsRatio - left.opsRatio)
+  const ruined = by('ruins', ({ p99Ratio }) => p99Ratio)
+  const best = helped[0]
+  const worst = ruined[0]
+  const count = comparisons.length
+  const help =
+    best === undefined
+      ? `From ${depths} messages in flight nothing gets clearly faster, in none of ${count} places.`
+      : `From ${depths} messages in flight throughput rises by a fifth or more in ${helped.length} of ${count} places, most at ${describe(best.deep, places)}: × ${best.opsRatio}, with p99 × ${best.p99Ratio}.`
+  const ruin =
+    worst === undefined
+      ? 'Nowhere does it lengthen the tail by half without that.'
+      : `In ${ruined.length} it lengthens the tail by half or more for nothing, most at ${describe(worst.deep, places)}: p99 × ${worst.p99Ratio}, throughput × ${worst.opsRatio}.`
+  return [help, ruin]
 }

@@ -1,25 +1,9 @@
-/** What is measured at a point, and what many measurements say together. */
-import type { LatencySummary } from '../latency.ts'
+/** What is known of a point. Types alone: pages share them. */
+import type { Stage } from '../stages/stage.ts'
 import type { SweepSettings } from './axes.ts'
 
-/** Mean milliseconds of a command in each stage, in the order it goes through them. */
-export const stageNames = [
-  'queued',
-  'mailbox',
-  'waiting',
-  'stepped',
-  'replicated',
-  'diskQueue',
-  'flushed',
-  'acknowledged',
-  'committed',
-  'applied',
-  'replied',
-  'returned',
-] as const
-
-export type StageName = (typeof stageNames)[number]
-export type StagesMs = Readonly<Partial<Record<StageName, number>>>
+/** Mean milliseconds of a command in each stage. */
+export type StagesMs = Readonly<Partial<Record<Stage, number>>>
 
 /** Shares of the time of the run, 0 to 1; null where nobody could tell. */
 export interface SweepUtilisation {
@@ -41,18 +25,6 @@ export interface SweepRates {
   /** With entries in them, to one follower. */
   readonly appendsPerSecond: number | null
   readonly entriesPerAppend: number | null
-}
-
-/** One run at a point. */
-export interface SweepRun extends SweepRates {
-  readonly opsPerSecond: number
-  readonly latencyMs: LatencySummary
-  readonly seconds: number
-  readonly commands: number
-  /** Begun while it ran: figures with elections in them are none of the steady state. */
-  readonly elections: number
-  readonly utilisation?: SweepUtilisation
-  readonly stagesMs?: StagesMs
 }
 
 /** A point with all its runs. */

@@ -22,7 +22,7 @@ export class Progress {
   readonly #stream: OutputStream
   readonly #nowMs: () => number
   /** What all phases together are expected to take; grows when they turn out to be more. */
-  readonly #expectedMs: number
+  #expectedMs: number
   #finishedMs = 0
   #phase: Phase | undefined
   #timer: NodeJS.Timeout | undefined
@@ -31,6 +31,11 @@ export class Progress {
     this.#stream = stream
     this.#expectedMs = expectedMs
     this.#nowMs = nowMs
+  }
+
+  /** What is still to come is expected to take so long, for a job that knows it late. */
+  expect(leftMs: number): void {
+    this.#expectedMs = this.#finishedMs + leftMs
   }
 
   /** Ends the phase before and begins the next. */

@@ -1,0 +1,184 @@
+/**
+ * Measures the points of a sweep that are not there yet, then has those on and near the fronts repeated until the fronts
+ * stand on repeated measurements.
+ *
+ *     points ─► those without a run ─► by cluster: start, for each: conditions, load, a line in the file; check; stop
+ *                    ▲                                                                                     │
+ *                    └──────────── finalists with too few runs ◄─────────────── medians, fronts ◄──────────┘
+ */
+import type { ClusterOptions } from '@troupe/cluster'
+import type { Bench } from '../bench.ts'
+import { clientSettings } from '../options.ts'
+import { verify } from '../verify.ts'
+import type { WorkloadSpec } from '../workload.ts'
+import { aggregate, finalists } from './aggregate.ts'
+import { clusterKey, type SweepSettings } from './axes.ts'
+import { Conditions } from './conditions.ts'
+import { maxUncommittedEntries } from './explain.ts'
+import { measurePoint, type PointTimes, pointMs } from './measure-point.ts'
+import { hashOf, type MeasuringSettings, type Origin, pointKey } from './origin.ts'
+import type { SweepPoint } from './point.ts'
+import type { ResultsFile } from './results-file.ts'
+
+/** Start, check and stop of a cluster, about. */
+const CLUSTER_MS = 1500
+
+export interface SweepPlan {
+  /** In the order of `pointsOf`. */
+  readonly points: readonly SweepSettings[]
+  readonly times: PointTimes
+  readonly measuring: MeasuringSettings
+  readonly origin: Origin
+  /** Runs of each finalist. */
+  readonly repeat: number
+  readonly clusterOptions: Pick<ClusterOptions, 'durability' | 'seed'>
+}
+
+/** What the checks after the load have found. */
+export type SweepVerdict = 'pass' | 'fail' | 'unknown'
+
+export class SweepRunner {
+  readonly #bench: Bench
+  readonly #plan: SweepPlan
+  readonly #file: ResultsFile
+  #clusters = 0
+
+  constructor(bench: Bench, plan: SweepPlan, file: ResultsFile) {
+    this.#bench = bench
+    this.#plan = plan
+    this.#file = file
+  }
+
+  /** Runs that were there before are not run again. */
+  async run(): Promise<void> {
+    const { points, repeat } = this.#plan
+    await this.#runAll(points.filter((point) => this.#runCount(point) === 0))
+    if (points.some((point) => this.#runCount(point) === 0)) return
+    for (;;) {
+      const rest = finalists(measuredPoints(this.#plan, this.#file), repeat)
+      if (rest.length === 0) return
+      await this.#runAll(rest)
+    }
+  }
+
+  async #runAll(points: readonly SweepSettings[]): Promise<void> {
+    const groups = Map.groupBy(points, clusterKey)
+    for (const group of groups.values()) await this.#runGroup(group)
+  }
+
+  /** Points that one cluster serves. */
+  async #runGroup(group: readonly SweepSettings[]): Promise<void> {
+    const first = group[0] as SweepSettings
+    const plan = this.#plan
+    const bench = this.#bench
+    bench.progress.begin(`starting ${first.nodes} nodes`, CLUSTER_MS)
+    const cluster = await bench.startCluster(`sweep-${++this.#clusters}`, clusterOptionsOf(plan, first))
+    const windows = group.map(({ window }) => window)
+    const load = bench.startLoad(cluster, workloadOf(plan, first), clientSettings(windows, 1))
+    const conditions = plan.measuring.hasFaults ? new Conditions(cluster) : undefined
+    const id = hashOf([Date.now(), process.pid, this.#clusters])
+    for (const settings of group) {
+      await bench.or(conditions?.set(settings) ?? Promise.resolve())
+      const result = await measurePoint(bench, cluster, load, settings, this.#timesOf(settings))
+      this.#file.append({
+        kind: 'run',
+        key: this.#key(settings),
+        cluster: id,
+        date: new Date().toISOString(),
+        origin: plan.origin,
+        measuring: plan.measuring,
+        settings: plain(settings),
+        result,
+      })
+    }
+    bench.progress.begin('checking that nothing was lost', CLUSTER_MS)
+    await bench.or(conditions?.clear() ?? Promise.resolve())
+    const { verdict } = await bench.or(verify(cluster, load))
+    this.#file.append({ kind: 'check', cluster: id, verdict })
+    await bench.or(bench.closeAll())
+  }
+
+  /** Stages are looked at once: they say where time goes, not how much. */
+  #timesOf(settings: SweepSettings): PointTimes {
+    const { times } = this.#plan
+    return this.#runCount(settings) === 0 ? times : { ...times, stageSeconds: 0 }
+  }
+
+  #key(settings: SweepSettings): string {
+    return keyOf(this.#plan, settings)
+  }
+
+  #runCount(settings: SweepSettings): number {
+    return this.#file.runsOf(this.#key(settings)).length
+  }
+}
+
+/** A point that was measured is also a place of settings: only those name it. */
+function plain(settings: SweepSettings): SweepSettings {
+  const { nodes, sizeBytes, maxBatchCommands, maxBatchBytes, lingerMs } = settings
+  const { maxInflightMessages, delayMs, flushMs, window } = settings
+  return {
+    nodes,
+    sizeBytes,
+    maxBatchCommands,
+    maxBatchBytes,
+    lingerMs,
+    maxInflightMessages,
+    delayMs,
+    flushMs,
+    window,
+  }
+}
+
+export const keyOf = (plan: SweepPlan, settings: SweepSettings): string =>
+  pointKey(plain(settings), plan.measuring, plan.origin)
+
+/** The points that have a run, with the medians of all of theirs. Stages are those of the run that has some. */
+export function measuredPoints(plan: SweepPlan, file: ResultsFile): SweepPoint[] {
+  return plan.points.flatMap((settings) => {
+    const runs = file.runsOf(keyOf(plan, settings)).map(({ result }) => result)
+    if (runs.length === 0) return []
+    const stagesMs = runs.find((run) => run.stagesMs !== undefined)?.stagesMs
+    return [{ ...aggregate(settings, runs), ...(stagesMs === undefined ? {} : { stagesMs }) }]
+  })
+}
+
+/** The worst of what was found on the clusters of the plan's runs; undefined where there is no run. */
+export function verdictOf(plan: SweepPlan, file: ResultsFile): SweepVerdict {
+  const clusters = new Set(
+    plan.points.flatMap((settings) => file.runsOf(keyOf(plan, settings)).map(({ cluster }) => cluster)),
+  )
+  const verdicts = [...clusters].map((cluster) => file.verdictOf(cluster))
+  if (verdicts.includes('fail')) return 'fail'
+  return verdicts.length > 0 && verdicts.every((verdict) => verdict === 'pass') ? 'pass' : 'unknown'
+}
+
+/** About a fifth of the points become finalists. */
+export function expectedMs({ points, times, repeat }: SweepPlan, missing: number): number {
+  const clusters = new Set(points.map(clusterKey)).size
+  const again = Math.ceil(points.length / 5) * (repeat - 1)
+  const share = missing / Math.max(1, points.length)
+  return Math.max(1, (missing + again) * pointMs(times) + clusters * CLUSTER_MS * (share + repeat - 1))
+}
+
+function clusterOptionsOf(plan: SweepPlan, settings: SweepSettings): ClusterOptions {
+  const { nodes, maxBatchCommands, maxBatchBytes, lingerMs, maxInflightMessages } = settings
+  return {
+    ...plan.clusterOptions,
+    nodes,
+    machine: 'kv',
+    raft: { maxInflightMessages, maxUncommittedEntries: maxUncommittedEntries(maxInflightMessages) },
+    batching: { maxBatchCommands, maxBatchBytes, lingerMs },
+    ...(plan.measuring.hasFaults ? { faults: true } : {}),
+  }
+}
+
+const workloadOf = (
+  { measuring: { keys, seed } }: SweepPlan,
+  { sizeBytes }: SweepSettings,
+): WorkloadSpec => ({
+  machine: 'kv',
+  keys,
+  sizeBytes,
+  seed,
+})

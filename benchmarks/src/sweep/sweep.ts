@@ -1,0 +1,194 @@
+/** `bench sweep`: the load of `bench throughput` over a grid of settings and conditions, and what the points say together. */
+import { writeFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { invalidOption } from '@troupe/core'
+import { makeDirectory } from '@troupe/store'
+import type { Bench } from '../bench.ts'
+import type { Command, CommandContext, IntegersOption, NumbersOption, OptionValues } from '../command.ts'
+import { describeEnvironment } from '../environment.ts'
+import {
+  clientSettings,
+  clusterOptionTable,
+  configurationOf,
+  jsonOption,
+  windowOption,
+  workloadOptionTable,
+  workloadSpec,
+} from '../options.ts'
+import { runAndReport } from '../report.ts'
+import { formatNumber } from '../terminal/format.ts'
+import { axes, pointsOf, type SweepGrid, type SweepSettings } from './axes.ts'
+import { type MeasuringSettings, originOf } from './origin.ts'
+import { ResultsFile } from './results-file.ts'
+import { renderSweep } from './sweep-page.ts'
+import { SweepReport } from './sweep-report.ts'
+import { expectedMs, keyOf, type SweepPlan, SweepRunner } from './sweep-run.ts'
+
+const counts = (help: string, value: number, max: number): IntegersOption => ({
+  kind: 'integers',
+  min: 1,
+  max,
+  default: [value],
+  help: `axis: ${help}`,
+})
+
+const times = (help: string): NumbersOption => ({
+  kind: 'numbers',
+  min: 0,
+  max: 1000,
+  unit: 'ms',
+  default: [0],
+  help: `axis: ${help}`,
+})
+
+const optionTable = {
+  window: { ...windowOption, help: 'axis: callers that each await their command before the next' },
+  'max-batch-commands': counts('commands in one entry', 65_536, 1 << 20),
+  'max-batch-bytes': counts('bytes of commands in one entry', 1 << 20, 1 << 26),
+  'linger-ms': times('wait at the leader for more commands before an entry is made'),
+  'max-inflight-messages': counts('append messages on their way to one follower', 64, 4096),
+  size: counts('bytes of one command, encoded', 64, 1 << 20),
+  nodes: counts('nodes, each in a worker thread of its own', 3, 9),
+  'delay-ms': times('how long a message between nodes is on its way, injected'),
+  'flush-ms': times(
+    'how much later each flush is reported, injected; such flushes overlap, as on a deep queue',
+  ),
+  repeat: {
+    kind: 'integer',
+    min: 1,
+    max: 100,
+    default: 3,
+    help: 'runs of each point that is on a front or near it; the medians count',
+  },
+  seconds: { kind: 'number', min: 0.1, unit: 's', default: 2, help: 'measured load of each run' },
+  'warmup-seconds': { kind: 'number', min: 0, unit: 's', default: 0.5, help: 'load before it, not measured' },
+  'stage-seconds': {
+    kind: 'number',
+    min: 0,
+    unit: 's',
+    default: 0.4,
+    help: 'load after the first run of a point in which stages are written down; 0: none',
+  },
+  explain: { kind: 'flag', help: 'say what limits each region, and what a deep pipeline does' },
+  results: {
+    kind: 'text',
+    placeholder: 'FILE',
+    otherwise: 'reports/sweep.jsonl',
+    help: 'where finished runs are kept; those of the same engine, machine and settings are not run again',
+  },
+  fresh: { kind: 'flag', help: 'run everything again: the results file is emptied' },
+  html: { kind: 'text', placeholder: 'FILE', otherwise: 'none', help: 'write the page with the explorer' },
+  keys: workloadOptionTable.keys,
+  durability: clusterOptionTable.durability,
+  data: clusterOptionTable.data,
+  seed: clusterOptionTable.seed,
+  json: jsonOption,
+} as const
+
+type SweepValues = OptionValues<typeof optionTable>
+
+/** The grid that the options span. */
+function gridOf(values: SweepValues): SweepGrid {
+  const byOption = values as unknown as Readonly<Record<string, readonly number[]>>
+  return Object.fromEntries(axes.map(({ name, option }) => [name, byOption[option]])) as SweepGrid
+}
+
+/** @throws RaftError INVALID_OPTIONS where some point cannot be */
+function checkPoints(values: SweepValues, points: readonly SweepSettings[]): void {
+  clientSettings(values.window, 1)
+  for (const size of values.size) workloadSpec({ machine: 'kv', keys: values.keys, size, seed: values.seed })
+  // A leader that hears from its followers too late steps down again and again: nothing would be measured.
+  const slow = points.find(({ delayMs }) => delayMs > MAX_DELAY_MS)
+  if (slow !== undefined) throw invalidOption('--delay-ms', slow.delayMs, `at most ${MAX_DELAY_MS} ms`)
+}
+
+/** Both ways, and again for a lost turn, within the shortest election timeout of 300 ms. */
+const MAX_DELAY_MS = 100
+
+async function measure(
+  bench: Bench,
+  values: SweepValues,
+  points: readonly SweepSettings[],
+  report: SweepReport,
+): Promise<void> {
+  const { durability, seconds, keys, seed } = values
+  const environment = describeEnvironment(durability === 'memory' ? undefined : bench.directory, durability)
+  report.environment = environment
+  const measuring: MeasuringSettings = {
+    durability,
+    seconds,
+    warmupSeconds: values['warmup-seconds'],
+    keys,
+    seed,
+    hasFaults: points.some(({ delayMs, flushMs }) => delayMs > 0 || flushMs > 0),
+  }
+  const plan: SweepPlan = {
+    points,
+    measuring,
+    origin: originOf(environment),
+    repeat: values.repeat,
+    times: { seconds, warmupSeconds: values['warmup-seconds'], stageSeconds: values['stage-seconds'] },
+    clusterOptions: { durability, seed },
+  }
+  const file = new ResultsFile(resultsPath(values), { isFresh: values.fresh })
+  report.show(plan, file)
+  const missing = points.filter((point) => file.runsOf(keyOf(plan, point)).length === 0).length
+  bench.progress.expect(expectedMs(plan, missing))
+  if (missing < points.length) {
+    bench.progress.begin(`${formatNumber(points.length - missing)} points are there already`, 0)
+  }
+  await new SweepRunner(bench, plan, file).run()
+}
+
+const resultsPath = ({ results }: SweepValues): string => resolve(results ?? 'reports/sweep.jsonl')
+
+async function run(values: SweepValues, context: CommandContext): Promise<number> {
+  const points = pointsOf(gridOf(values))
+  checkPoints(values, points)
+  const configuration = { ...configurationOf({ ...values, html: null, results: null }) }
+  const report = new SweepReport({ explains: values.explain, configuration })
+  const { html } = values
+  if (html !== undefined) writePage(html, report)
+  const options = {
+    data: values.data,
+    json: values.json,
+    usesDisk: values.durability !== 'memory',
+    // Known better as soon as it is known what is there already.
+    expectedMs: 1,
+  }
+  try {
+    return await runAndReport(context, options, report, (bench) => measure(bench, values, points, report))
+  } finally {
+    if (html !== undefined) {
+      writePage(html, report)
+      context.stderr.write(`the page is in ${html}\n`)
+    }
+  }
+}
+
+/** Written empty before the sweep, too: that it cannot be would be known too late. */
+function writePage(html: string, report: SweepReport): void {
+  const path = resolve(html)
+  try {
+    makeDirectory(dirname(path))
+    writeFileSync(path, renderSweep(report.points, report.environment))
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === undefined) throw error
+    throw invalidOption('--html', html, `a file that can be written (${code})`)
+  }
+}
+
+export const sweepCommand: Command<typeof optionTable> = {
+  name: 'sweep',
+  summary:
+    'throughput against p99 over a grid of settings: which wins, under which conditions, and what limits it',
+  details: [
+    'Each axis takes a list; what is not given stays at its default. Every combination is measured by a closed loop',
+    'on a real cluster. Points on or near a front are repeated until the fronts stand on medians. Ctrl-C keeps what',
+    'is done; the same command goes on from there. Payload, nodes, delay and flush cost are conditions: points',
+    'compete only with those of the same.',
+  ],
+  options: optionTable,
+  run,
+}

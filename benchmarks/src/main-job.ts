@@ -111,6 +111,7 @@ async function run(values: MainValues, context: CommandContext): Promise<number>
   const common: ThroughputValues & ElectionValues = {
     ...values,
     ...{ batch: 1, rig: false, 'warmup-seconds': 0.5, reads: 'none', mix: undefined, fault: 'none' },
+    ...{ stages: false, profile: undefined },
   }
   const election: ElectionValues = common
   const options = {

@@ -114,3 +114,10 @@ test('what has no answer yet is nobody’s sample', () => {
   const open = { ...traces({ n1: leader(), ...both }), client: { ...client, answered: rows(3) } }
   assert.deepEqual(joinStages(open), { samples: [], leftOut: 0 })
 })
+
+test('a thread that lost its processor wrote things down late: others were quicker', () => {
+  const turns = rows(9, before, [13, 19, 15.5, 15.6, 1, 7, 7, 6, 6], [30, 31, 34, 60, 1, 7, 0, 7, 7])
+  const [sample] = joinStages(traces({ n1: { ...leader(), turns }, ...both })).samples
+  assert.deepEqual([sample?.times.stepped, sample?.times.replicated], [5, 0])
+  assert.deepEqual([sample?.times.replied, sample?.times.returned], [6, 0])
+})

@@ -144,7 +144,6 @@ function timesBetween(instants: readonly number[]): StageTimes | undefined {
   let reached = instants[0] as number
   for (const [position, stage] of stageNames.entries()) {
     const end = instants[position + 1] as number
-    // Written down a moment after what it tells of: the other side may have been quicker.
     if (Number.isNaN(end) || end < reached - TOLERANCE_MS || end > last + TOLERANCE_MS) return undefined
     const next = Math.min(last, Math.max(reached, end))
     times[stage] = next - reached
@@ -192,14 +191,16 @@ function sampleOf(
     sent(SentColumn.sentMs),
     takenMs,
     Math.max(takenMs, made(TurnColumn.beganMs)),
-    made(TurnColumn.handedMs),
+    // Written down after the peers were sent it, and a thread may lose its processor in between: one was quicker.
+    Math.min(made(TurnColumn.handedMs), last.handedMs),
     last.handedMs,
     last.beganMs,
     last.endedMs,
     committing(TurnColumn.beganMs),
     applying(TurnColumn.handedMs),
     applying(TurnColumn.appliedMs),
-    applying(TurnColumn.endedMs),
+    // The same: the client may have had its answer by then.
+    Math.min(answeredMs, applying(TurnColumn.endedMs)),
     answeredMs,
   ])
   if (times === undefined) return undefined

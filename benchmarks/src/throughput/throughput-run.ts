@@ -17,6 +17,7 @@ import type { LoadGenerator } from '../load/load-generator.ts'
 import type { ReadConsistency, ReadResult, ReadSpec } from '../load/reads.ts'
 import { type ActorUse, metricsBetween, type RunMetrics, snapshot } from '../node-metrics.ts'
 import type { Rig } from '../rig/rig.ts'
+import { type Observed, observed } from '../stages/observe.ts'
 import { formatMs, formatNumber, formatRatio, rounded } from '../terminal/format.ts'
 import type { Column } from '../terminal/table.ts'
 import { electionsIn, intervalMsFor, type Timeline, TimelineRecorder } from '../timeline/timeline.ts'
@@ -36,6 +37,10 @@ export interface LoadSettings {
   readonly repeat: number
   /** Without it all calls write. */
   readonly reads?: ReadSpec | undefined
+  /** Where time goes, where that is asked for. */
+  readonly stages?: boolean
+  /** Where profiles of all actors are written. */
+  readonly profileDirectory?: string | undefined
   /** On from the end of the warm-up to the end of the run. */
   readonly fault?: SustainedFault | undefined
   /** Stated in the row. */
@@ -68,7 +73,7 @@ export interface WriteFigures {
   readonly latencyMs: LatencyDistribution
 }
 
-export interface ThroughputRun extends Speed, RunMetrics {
+export interface ThroughputRun extends Speed, RunMetrics, Observed {
   readonly window: number
   readonly batch: number
   readonly sizeBytes: number
@@ -133,13 +138,16 @@ export async function measureCluster(
   }
   const before = await bench.or(snapshot(cluster, load))
   const recorder = new TimelineRecorder(cluster, load, intervalMsFor(runMs(settings)))
+  const spec = loopSpec(settings)
+  const name = `window-${settings.window}-batch-${settings.batch}-${settings.repeat}`
   let result: ClosedLoopResult
+  let seen: Observed
   try {
-    const loop = load.closedLoop(loopSpec(settings))
+    const loop = observed(cluster, load, { ...settings, name }, spec.warmupMs, () => load.closedLoop(spec))
     // Told of where the fault has been healed.
     loop.catch(() => {})
     await underFault(bench, cluster, settings, recorder, loop)
-    result = await bench.or(loop)
+    ;({ result, observed: seen } = await bench.or(loop))
   } finally {
     load.onTotals = undefined
     await bench.or(recorder.stop())
@@ -155,6 +163,7 @@ export async function measureCluster(
     commands: result.commands,
     ...{ ...metrics, elections: Math.max(metrics.elections, electionsIn(timeline)) },
     ...readFigures(settings, result),
+    ...seen,
     ...(conditions === undefined ? {} : { conditions }),
     timeline,
     distribution: distributionOf(result.latency),

@@ -16,7 +16,9 @@ import {
   workloadOptionTable,
   workloadSpec,
 } from '../options.ts'
+import { checkProfileDirectory, documentProfiles, printProfiles } from '../profile/profile-run.ts'
 import { type Output, type Picture, type Report, type ReportDocument, runAndReport } from '../report.ts'
+import { printStages } from '../stages/show.ts'
 import { type Verdict, type Verification, verify, worstOf } from '../verify.ts'
 import { conditionsOf } from './conditions.ts'
 import { type LoadSpread, spreadColumns, spreadsOf } from './load-spread.ts'
@@ -46,6 +48,13 @@ const optionTable = {
   'warmup-seconds': { kind: 'number', min: 0, unit: 's', default: 0.5, help: 'load before it, not measured' },
   repeat: { kind: 'integer', min: 1, max: 1000, default: 1, help: 'do all runs so often; the median counts' },
   rig: { kind: 'flag', help: 'run the bare path beside it, in turns, and print the ratio' },
+  stages: { kind: 'flag', help: 'print in which stages commands spend their time' },
+  profile: {
+    kind: 'text',
+    placeholder: 'DIR',
+    otherwise: 'none',
+    help: 'write a V8 CPU profile of every actor, and print its top functions; the run is slower then',
+  },
   fault: faultOption,
   ...readOptionTable,
   ...workloadOptionTable,
@@ -112,7 +121,15 @@ export class ThroughputReport implements Report {
     if (this.violations > 0) {
       output.line(output.style.bad(`${this.violations} reads were older than an acknowledged write`))
     }
+    for (const run of this.runs) this.#printObserved(output, run)
     if (this.verification !== undefined) output.verification(this.verification)
+  }
+
+  #printObserved(output: Output, { stages, profiles, ...run }: ThroughputRun): void {
+    if (stages === undefined && profiles === undefined) return
+    output.title(describeLoad(run))
+    if (stages !== undefined) printStages(output, stages)
+    if (profiles !== undefined) printProfiles(output, profiles)
   }
 
   /** The fastest load: over time, and its latencies; those of the other loads beside it. */
@@ -154,7 +171,11 @@ export class ThroughputReport implements Report {
       configuration: configurationOf(this.#values),
       environment: this.environment ?? null,
       spreads: this.spreads,
-      runs: this.runs.map((run) => ({ ...run, ...this.#checks() })),
+      runs: this.runs.map(({ profiles, ...run }) => ({
+        ...run,
+        ...this.#checks(),
+        ...(profiles === undefined ? {} : { profiles: documentProfiles(profiles) }),
+      })),
     }
   }
 }
@@ -202,6 +223,8 @@ export async function measureThroughput(
         warmupSeconds: values['warmup-seconds'],
         repeat,
         ...{ reads, fault, conditions },
+        stages: values.stages,
+        profileDirectory: values.profile,
       }
       const speed = rig === undefined ? undefined : await measureRig(bench, rig, settings)
       report.runs.push(await measureCluster(bench, cluster, load, settings, speed))
@@ -215,6 +238,7 @@ async function run(values: ThroughputValues, context: CommandContext): Promise<n
   clientSettings(values.window, values.batch)
   workloadSpec(values)
   readSpec(values)
+  if (values.profile !== undefined) checkProfileDirectory(values.profile)
   const report = new ThroughputReport(values)
   const options = {
     ...values,

@@ -62,6 +62,27 @@ describe('bench throughput', () => {
     assert.match(again.stderr, /^troupe: --data is .* expected a directory that is empty or not there yet\n$/)
   })
 
+  test('says in which stages commands spend their time, and what the actors do', async () => {
+    const profiles = join(scratch, 'profiles')
+    const sizes = ['--window', '64', '--seconds', '0.5', '--warmup-seconds', '0.1', '--durability', 'memory']
+    const asked = ['--stages', '--profile', profiles, '--json', '-']
+    const { code, stdout, stderr } = await run('throughput', ...small, ...sizes, ...asked)
+    assert.equal(code, 0, stderr)
+    assert.match(stderr, /^flushed +[\d.]+ +[\d.]+/m)
+    assert.match(stderr, / \(leader\): [\d.]+ % busy/)
+    const { runs, headline } = JSON.parse(stdout)
+    const [{ stages, profiles: actors }] = runs
+    assert.ok(stages.frames > 0 && stages.total.p50Ms > 0 && stages.nodes.length === 3)
+    assert.equal(stages.stages.length, 12)
+    assert.deepEqual([headline.stages, headline.profiles], [undefined, undefined])
+    assert.deepEqual(actors.map(({ actor }: { actor: string }) => actor).sort(), ['load', 'n1', 'n2', 'n3'])
+    for (const { file, functions } of actors) {
+      assert.ok(functions.length > 0)
+      assert.ok(JSON.parse(readFileSync(file, 'utf8')).nodes.length > 0)
+    }
+    assert.equal(readdirSync(profiles).length, 4)
+  })
+
   test('Ctrl-C ends it cleanly', async () => {
     const temporary = join(scratch, 'interrupted')
     const child = command.start(

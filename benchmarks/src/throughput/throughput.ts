@@ -93,7 +93,7 @@ export class ThroughputReport implements Report {
   headline(): Readonly<Record<string, unknown>> | null {
     const best = headlineRun(this.runs)
     if (best === undefined) return null
-    const { timeline: _, distribution: __, ...figures } = best
+    const { timeline: _, distribution: __, stages: ___, profiles: ____, ...figures } = best
     const spread = this.spreads.find(({ window, batch }) => window === best.window && batch === best.batch)
     return {
       ...figures,

@@ -4,7 +4,6 @@ import { type LatencySummary, summarize } from '../latency.ts'
 import { rounded } from '../terminal/format.ts'
 import type { Verdict, Verification } from '../verify.ts'
 import type { Cell } from './cells.ts'
-import { goalsOf } from './goals.ts'
 import type { CampaignCounts } from './role-log.ts'
 
 /** Acknowledged commands per second. */
@@ -119,7 +118,6 @@ export class CellResult {
       spuriousElections: this.spuriousElections,
       calmMs: Math.round(this.calmMs),
       commandsPerSecond: this.commandsPerSecond,
-      goals: goalsOf(this).map(({ text, isMet }) => ({ text, isMet: isMet ?? null })),
       unexpectedExits: this.unexpectedExits,
       lost,
       duplicated,

@@ -75,8 +75,8 @@ export class ElectionReport implements Report {
   headline(): Readonly<Record<string, unknown>> | null {
     if (this.results.every(({ trials, calmMs }) => trials.length === 0 && calmMs === 0)) return null
     const single = this.#single
-    if (single !== undefined) return single.headline()
-    return Object.fromEntries(this.results.map((result) => [result.cell.name, result.headline()]))
+    if (single !== undefined) return headlineOf(single)
+    return Object.fromEntries(this.results.map((result) => [result.cell.name, headlineOf(result)]))
   }
 
   print(output: Output): void {
@@ -103,6 +103,11 @@ export class ElectionReport implements Report {
       ),
     }
   }
+}
+
+function headlineOf(result: CellResult): Readonly<Record<string, unknown>> {
+  const goals = goalsOf(result).map(({ text, isMet }) => ({ text, isMet: isMet ?? null }))
+  return { ...result.headline(), goals }
 }
 
 function printCell(output: Output, result: CellResult): void {

@@ -137,7 +137,10 @@ test('all processors busy and no actor by itself: there are too few of them', ()
   assert.equal(explain({ ...base, utilisation }).kind, 'processors')
   const leader = explain({ ...base, utilisation: { ...utilisation, leader: 0.97 } })
   assert.equal(leader.kind, 'leader')
-  assert.match(leader.why, /the leader's event loop is busy for 97 % of the time, and all processors are busy/)
+  assert.match(
+    leader.why,
+    /the leader's event loop is busy for 97 % of the time, and all processors are busy/,
+  )
 })
 
 test('where only the window limits, it is told what the latency consists of', () => {

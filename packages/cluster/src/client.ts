@@ -4,11 +4,12 @@
  *     propose() ─► core ─(setImmediate: one frame for all calls of a turn)─► leader's port
  *     port ─► outcomes ─► promises
  */
-import { MessageChannel, MessagePort, receiveMessageOnPort } from 'node:worker_threads'
+import type { MessagePort } from 'node:worker_threads'
 import { hrtimeMs, Link } from '@troupe/actor'
 import { invalidOption, type NodeId, RaftError, seededRandom } from '@troupe/core'
 import { type Call, ClientCore, type ClientMetrics, type Consistency, consistencies } from '@troupe/machines'
 import { codec } from '@troupe/wire'
+import { greetingOf, type NodePortMessage } from './client-feed.ts'
 import { clientWindow } from './client-ports.ts'
 import { drawNumber } from './manifest.ts'
 import { type ClientSettings, positive, resolveClientSettings } from './options.ts'
@@ -45,17 +46,6 @@ export interface Served<Answer> {
   readonly served: Consistency
 }
 
-/** What the cluster sends first over the port that `Client.connect` takes: the names of its nodes. */
-interface FeedGreeting {
-  readonly nodes: readonly NodeId[]
-}
-
-/** What it sends then, again and again: a fresh port to a node. */
-export interface NodePortMessage {
-  readonly node: NodeId
-  readonly port: MessagePort
-}
-
 /**
  * Proposes commands and asks queries. Calls are pipelined; commands of one client are applied in the order they were
  * proposed, each at most once, through leader changes and crashes.
@@ -75,7 +65,7 @@ export class Client {
 
   private constructor(feed: MessagePort, settings: ClientSettings) {
     const { client, timeoutMs } = resolveClientSettings(GROUP, settings)
-    this.#nodes = new Set(greeted(feed).nodes)
+    this.#nodes = new Set(greetingOf(feed).nodes)
     this.#timeoutMs = timeoutMs
     this.#core = new ClientCore(client, codec, seededRandom(drawNumber()))
     this.#feed = feed
@@ -344,23 +334,4 @@ function aborted(signal: AbortSignal): RaftError<'ABORTED'> {
 function noCommands(commands: unknown): RaftError<'INVALID_COMMAND'> {
   const { message, data } = invalidOption('commands', commands, 'an array of commands')
   return new RaftError('INVALID_COMMAND', message, data)
-}
-
-/** @throws RaftError INVALID_OPTIONS where the port is none that {@link clientFeed} made */
-function greeted(port: MessagePort): FeedGreeting {
-  const greeting = port instanceof MessagePort ? receiveMessageOnPort(port)?.message : undefined
-  if (!Array.isArray(greeting?.nodes))
-    throw invalidOption('port', port, 'a fresh port of cluster.clientPort()')
-  return greeting
-}
-
-/** A fresh pair of ports: one end feeds a client with ports to nodes, the other is the client's. */
-export function clientFeed(nodes: readonly NodeId[]): {
-  readonly feed: MessagePort
-  readonly port: MessagePort
-} {
-  const { port1, port2 } = new MessageChannel()
-  const greeting: FeedGreeting = { nodes }
-  port1.postMessage(greeting)
-  return { feed: port1, port: port2 }
 }

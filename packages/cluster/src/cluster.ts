@@ -9,7 +9,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
-import { type ActorHandle, attach, connect, type ExitInfo, Supervisor } from '@troupe/actor'
+import { type ActorHandle, connect, type ExitInfo, Supervisor } from '@troupe/actor'
 import {
   type Configuration,
   type ControlCommand,
@@ -22,7 +22,8 @@ import {
   simpleConfiguration,
 } from '@troupe/core'
 import type { AppliedFault, Fault } from '@troupe/faults'
-import { Client, clientFeed, type NodePortMessage } from './client.ts'
+import { Client } from './client.ts'
+import { clientFeed, offerNode } from './client-feed.ts'
 import type { ClusterEvents } from './cluster-events.ts'
 import { nothingToRestart, shuttingDown, timedOut } from './cluster-refusals.ts'
 import type { ClusterStatus, NodeDigest, NodeReport } from './cluster-status.ts'
@@ -232,7 +233,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     this.#feeds.add(feed)
     feed.once('close', () => this.#feeds.delete(feed))
     feed.unref()
-    for (const node of this.#nodes.values()) if (node.state === 'running') offer(feed, node)
+    for (const node of this.#nodes.values()) if (node.state === 'running') offerNode(feed, node)
     return port
   }
 
@@ -442,7 +443,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     for (const other of this.#nodes.values()) {
       if (other !== node && other.state === 'running') connect(node, other, { kind: 'peer' })
     }
-    for (const feed of this.#feeds) offer(feed, node)
+    for (const feed of this.#feeds) offerNode(feed, node)
   }
 
   #onNotice(id: NodeId, notice: NodeNotice): void {
@@ -489,13 +490,6 @@ export class Cluster extends EventEmitter<ClusterEvents> {
 function directoryOf({ durability, directory }: ResolvedClusterOptions): string | undefined {
   if (durability === 'memory') return undefined
   return directory === undefined ? mkdtempSync(join(tmpdir(), 'troupe-')) : resolve(directory)
-}
-
-/** Hands a client a fresh port to a node. */
-function offer(feed: MessagePort, node: NodeHandle): void {
-  const port = attach(node, 'client', { kind: 'client' })
-  const message: NodePortMessage = { node: node.id, port }
-  feed.postMessage(message, [port])
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resume) => setTimeout(resume, ms))

@@ -1,7 +1,6 @@
 /** What one cell came to: its trials, and what they sum up to. */
 import type { NodeId } from '@troupe/core'
 import { type LatencySummary, summarize } from '../latency.ts'
-import { rounded } from '../terminal/format.ts'
 import type { Verdict, Verification } from '../verify.ts'
 import type { Cell } from './cells.ts'
 import type { CampaignCounts } from './role-log.ts'
@@ -101,29 +100,6 @@ export class CellResult {
       Math.round(rates.reduce((sum, rate) => sum + rate[phase], 0) / rates.length)
     return { before: mean('before'), during: mean('during'), after: mean('after') }
   }
-
-  /** For JSON, without the trials one by one. */
-  headline(): Readonly<Record<string, unknown>> {
-    const { lost = null, duplicated = null, unknown = null } = this.verification ?? {}
-    const within = this.ledWithin(WITHIN_MS)
-    return {
-      ...Object.fromEntries(measures.map((measure) => [measure, this.summary(measure)])),
-      latencyMs: this.latencyMs ?? null,
-      trials: this.trials.length,
-      ledWithin300Ms: within === null ? null : rounded(within, 4),
-      elections: this.elections,
-      candidacies: this.total('candidacies'),
-      wastedElections: this.total('wastedElections'),
-      splitVotes: this.total('splitVotes'),
-      spuriousElections: this.spuriousElections,
-      calmMs: Math.round(this.calmMs),
-      commandsPerSecond: this.commandsPerSecond,
-      unexpectedExits: this.unexpectedExits,
-      lost,
-      duplicated,
-      unknown,
-    }
-  }
 }
 
 /** What is said of a cell whose commands nobody could look for. */
@@ -138,8 +114,7 @@ export function withoutCounts(verdict: Verdict, reason?: string): Verification {
     unknown: 0,
     lost: 0,
     duplicated: 0,
-    reordered: 0,
-    digestsEqual: true,
+    digestsEqual: verdict === 'pass',
     digests: {},
   }
   return { verdict, ...counts, ...(reason === undefined ? {} : { reason }) }

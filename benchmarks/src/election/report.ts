@@ -6,6 +6,7 @@ import type { Output, Report, ReportDocument } from '../report.ts'
 import { formatMs, formatNumber } from '../terminal/format.ts'
 import type { Column } from '../terminal/table.ts'
 import { type Verdict, worstOf } from '../verify.ts'
+import { headlineOf } from './cell-headline.ts'
 import { type CellResult, measures, measureTitles, WITHIN_MS } from './cell-result.ts'
 import { electionFaultOf } from './election-faults.ts'
 import { goalsOf } from './goals.ts'
@@ -103,11 +104,6 @@ export class ElectionReport implements Report {
       ),
     }
   }
-}
-
-function headlineOf(result: CellResult): Readonly<Record<string, unknown>> {
-  const goals = goalsOf(result).map(({ text, isMet }) => ({ text, isMet: isMet ?? null }))
-  return { ...result.headline(), goals }
 }
 
 function printCell(output: Output, result: CellResult): void {

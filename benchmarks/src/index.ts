@@ -12,6 +12,7 @@ import { microCommand } from './micro/micro-command.ts'
 import { rigCommand } from './rig/rig-bench.ts'
 import { sweepCommand } from './sweep/sweep.ts'
 import { throughputCommand } from './throughput/throughput.ts'
+import { runCommandOf } from './workload-file/run-command.ts'
 
 export {
   checkThresholds,
@@ -52,4 +53,5 @@ export const commands: readonly Command[] = [
   compareCommand,
   checkPerfCommand,
   microCommand,
+  runCommandOf(() => commands),
 ]

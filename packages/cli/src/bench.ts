@@ -12,11 +12,12 @@ const PATH = 'troupe bench'
  * @throws RaftError INVALID_OPTIONS, and what the benchmark throws
  */
 export async function bench(
-  args: readonly string[],
+  given: readonly string[],
   context: CommandContext,
   load: () => Promise<Pick<BenchmarksModule, 'commands'>> = () => import('@troupe/benchmarks'),
 ): Promise<number> {
   const { commands } = await loadBenchmarks('bench', load)
+  const args = withRun(given)
   const [word] = args
   const isNamed = word !== undefined && !word.startsWith('-')
   if (!isNamed && wantsHelp(args)) {
@@ -32,6 +33,10 @@ export async function bench(
   context.stdout.write(commandHelp(path, command))
   return 0
 }
+
+/** A workload file needs no word before it. */
+const withRun = (args: readonly string[]): readonly string[] =>
+  /\.ya?ml$/.test(args[0] ?? '') ? ['run', ...args] : args
 
 /** Whether the arguments begin with a command's name, which may be of several words. */
 function isAt(name: string, args: readonly string[]): boolean {

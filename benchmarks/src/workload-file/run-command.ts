@@ -1,0 +1,134 @@
+/** `bench run FILE`: the steps of a workload file, one after the other, each held against its thresholds. */
+import { readFileSync, writeFileSync } from 'node:fs'
+import { invalidOption } from '@troupe/core'
+import { checkThresholds, type Measures, type ThresholdFinding } from '../check-perf/thresholds.ts'
+import type { Command, CommandContext, OptionValues } from '../command.ts'
+import { exitCodes } from '../command.ts'
+import { jsonOption } from '../options.ts'
+import { type FullDocument, SCHEMA_VERSION } from '../report/document.ts'
+import { TerminalOutput } from '../report/output.ts'
+import { type Verdict, worstOf } from '../verify.ts'
+import { parseWorkloadFile, type WorkloadFile, type WorkloadStep } from './read-workload-file.ts'
+
+const optionTable = {
+  file: { kind: 'text', placeholder: 'FILE', help: 'the workload file, in YAML' },
+  json: jsonOption,
+} as const
+
+type RunValues = OptionValues<typeof optionTable>
+
+interface StepResult {
+  readonly name: string
+  readonly command: string
+  readonly verdict: Verdict
+  readonly findings: readonly ThresholdFinding[]
+  /** What the command wrote; null where it did not come so far. */
+  readonly document: FullDocument | null
+}
+
+/** The figures of a document that thresholds are about. */
+export function measuresOf({ headline }: Pick<FullDocument, 'headline'>): Measures {
+  const { latencyMs = {}, unknown: errors, ...figures } = (headline ?? {}) as Record<string, unknown>
+  const latency = latencyMs as Record<string, unknown>
+  const number = (value: unknown): number | null => (typeof value === 'number' ? value : null)
+  return {
+    opsPerSecond: number(figures['opsPerSecond']),
+    p50Ms: number(latency['p50']),
+    p99Ms: number(latency['p99']),
+    p999Ms: number(latency['p999']),
+    p9999Ms: number(latency['p9999']),
+    maxMs: number(latency['max']),
+    stddevMs: number(figures['stddevMs']),
+    errors: number(errors ?? figures['errors']),
+    lost: number(figures['lost']),
+    duplicated: number(figures['duplicated']),
+    elections: number(figures['elections']),
+  }
+}
+
+async function runStep(step: WorkloadStep, context: CommandContext): Promise<StepResult> {
+  const { name, command, values, thresholds } = step
+  let document: FullDocument | null = null
+  const onDocument = (written: FullDocument): void => {
+    document = written
+  }
+  const code = await command.run(values, { ...context, onDocument })
+  const ran: Verdict = code === exitCodes.pass ? 'pass' : code === exitCodes.fail ? 'fail' : 'unknown'
+  const check = checkThresholds(document === null ? {} : measuresOf(document), thresholds ?? {})
+  return {
+    ...{ name, command: command.name, document },
+    verdict: worstOf([{ verdict: ran }, check]),
+    findings: check.findings,
+  }
+}
+
+function printStep(output: TerminalOutput, { name, verdict, findings }: StepResult): void {
+  const tint = (of: Verdict) => (of === 'pass' ? output.style.good : output.style.bad)
+  for (const { verdict: found, text } of findings) output.line(tint(found)(`${found.padEnd(7)} ${text}`))
+  output.line(tint(verdict)(`${name}: ${verdict}`))
+}
+
+function readWorkload(values: RunValues, commands: readonly Command[]): WorkloadFile {
+  const { file } = values
+  if (file === undefined) throw invalidOption('FILE', file, 'a workload file, as in `troupe bench run FILE`')
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    const { code = 'unknown' } = error as NodeJS.ErrnoException
+    throw invalidOption('FILE', file, `a workload file that can be read (${code})`)
+  }
+  return parseWorkloadFile(text, file, commands)
+}
+
+async function run(
+  values: RunValues,
+  given: CommandContext,
+  commands: readonly Command[],
+): Promise<number> {
+  const workload = readWorkload(values, commands)
+  const isForJson = values.json === '-'
+  const context = isForJson ? { ...given, stdout: given.stderr } : given
+  const output = new TerminalOutput(context, false)
+  output.title(workload.name)
+  const results: StepResult[] = []
+  for (const [index, step] of workload.steps.entries()) {
+    if (given.signal.aborted) break
+    output.line(output.style.dim(`\nstep ${index + 1} of ${workload.steps.length}: ${step.name}`))
+    const result = await runStep(step, context)
+    results.push(result)
+    printStep(output, result)
+  }
+  const isComplete = results.length === workload.steps.length && !given.signal.aborted
+  const verdict = worstOf([...results, { verdict: isComplete ? 'pass' : 'unknown' }])
+  if (values.json !== undefined) writeDocument(values.json, given, workload, results, verdict)
+  return given.signal.aborted ? exitCodes.interrupted : exitCodes[verdict]
+}
+
+function writeDocument(
+  json: string,
+  context: CommandContext,
+  { name }: WorkloadFile,
+  steps: readonly StepResult[],
+  verdict: Verdict,
+): void {
+  const document = { schema: SCHEMA_VERSION, benchmark: 'run', headline: null, verdict, name, steps }
+  const text = `${JSON.stringify(document, undefined, 2)}\n`
+  if (json === '-') context.stdout.write(text)
+  else writeFileSync(json, text)
+}
+
+/** @param commands what steps may run; asked for when the command runs */
+export function runCommandOf(commands: () => readonly Command[]): Command<typeof optionTable> {
+  return {
+    name: 'run',
+    operand: 'file',
+    summary: 'the steps of a workload file in YAML, each held against its thresholds',
+    details: [
+      '`troupe bench FILE.yaml` is the same. A step is a command of `troupe bench` with its options, by the names that',
+      'they have here; examples are in examples/workloads. Exits with 1 if a step fails or misses a threshold.',
+    ],
+    options: optionTable,
+    run: (values, context) => run(values, context, commands()),
+  }
+}

@@ -1,14 +1,16 @@
 /** Values of options as a workload file has them: numbers and lists are what they are in YAML. */
-import type { OptionSpec } from '../command.ts'
+import type { OptionSpec, OptionTable, OptionValues } from '../command.ts'
+
+type Value = OptionValues<OptionTable>[string]
 
 /** What an option is where it is not given. */
-export function defaultOf(spec: OptionSpec): unknown {
+export function defaultOf(spec: OptionSpec): Value {
   if (spec.kind === 'flag') return false
   return 'default' in spec ? spec.default : undefined
 }
 
 /** The value as the command takes it; undefined where it is none of this option. */
-export function valueOf(spec: OptionSpec, value: unknown): unknown {
+export function optionValueOf(spec: OptionSpec, value: unknown): Value {
   switch (spec.kind) {
     case 'flag':
       return typeof value === 'boolean' ? value : undefined
@@ -17,7 +19,7 @@ export function valueOf(spec: OptionSpec, value: unknown): unknown {
     case 'choice':
       return typeof value === 'string' && spec.choices.includes(value) ? value : undefined
     case 'integer':
-      return isWithin(spec, value) && Number.isSafeInteger(value) ? value : undefined
+      return Number.isSafeInteger(value) && isWithin(spec, value) ? value : undefined
     case 'number':
       return isWithin(spec, value) ? value : undefined
     default:
@@ -27,17 +29,14 @@ export function valueOf(spec: OptionSpec, value: unknown): unknown {
 
 type Bounds = { readonly min: number; readonly max?: number }
 
-function isWithin({ min, max = Number.POSITIVE_INFINITY }: Bounds, value: unknown): boolean {
+function isWithin({ min, max = Number.POSITIVE_INFINITY }: Bounds, value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value) && value >= min && value <= max
 }
 
 /** A single number is a list of one. */
-function listOf(
-  spec: Bounds & { readonly kind: string },
-  value: unknown,
-): readonly unknown[] | undefined {
+function listOf(spec: Bounds & { readonly kind: string }, value: unknown): readonly number[] | undefined {
   const list: readonly unknown[] = Array.isArray(value) ? value : [value]
-  const isFine = (item: unknown): boolean =>
+  const isFine = (item: unknown): item is number =>
     isWithin(spec, item) && (spec.kind !== 'integers' || Number.isSafeInteger(item))
   return list.length > 0 && list.every(isFine) ? list : undefined
 }

@@ -13,13 +13,13 @@
 import { RaftError, show } from '@troupe/core'
 import { isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLMap } from 'yaml'
 import { readThresholds, type Thresholds } from '../check-perf/thresholds.ts'
-import type { Command, OptionTable } from '../command.ts'
-import { defaultOf, expectedOf, valueOf } from './option-values.ts'
+import type { Command, OptionTable, OptionValues } from '../command.ts'
+import { defaultOf, expectedOf, optionValueOf } from './option-values.ts'
 
 export interface WorkloadStep {
   readonly name: string
   readonly command: Command
-  readonly values: Readonly<Record<string, unknown>>
+  readonly values: OptionValues<OptionTable>
   readonly thresholds: Thresholds | undefined
 }
 
@@ -29,11 +29,7 @@ export interface WorkloadFile {
 }
 
 /** @throws RaftError INVALID_OPTIONS */
-export function parseWorkloadFile(
-  text: string,
-  file: string,
-  commands: readonly Command[],
-): WorkloadFile {
+export function parseWorkloadFile(text: string, file: string, commands: readonly Command[]): WorkloadFile {
   return new WorkloadFileReader(text, file, commands).read()
 }
 
@@ -82,13 +78,13 @@ class WorkloadFileReader {
     }
   }
 
-  #options(node: unknown, table: OptionTable, field: string): Record<string, unknown> {
-    const values: Record<string, unknown> = {}
+  #options(node: unknown, table: OptionTable, field: string): OptionValues<OptionTable> {
+    const values: Record<string, OptionValues<OptionTable>[string]> = {}
     for (const [name, spec] of Object.entries(table)) values[name] = defaultOf(spec)
     if (node === undefined) return values
     for (const [name, value] of this.#entries(this.#map(node, field, Object.keys(table)))) {
       const spec = table[name] as OptionTable[string]
-      const found = valueOf(spec, plain(value))
+      const found = optionValueOf(spec, plain(value))
       if (found === undefined)
         throw this.#wrong(this.#lineOf(value), `${field}.${name}`, plain(value), expectedOf(spec))
       values[name] = found

@@ -81,11 +81,7 @@ function readWorkload(values: RunValues, commands: readonly Command[]): Workload
   return parseWorkloadFile(text, file, commands)
 }
 
-async function run(
-  values: RunValues,
-  given: CommandContext,
-  commands: readonly Command[],
-): Promise<number> {
+async function run(values: RunValues, given: CommandContext, commands: readonly Command[]): Promise<number> {
   const workload = readWorkload(values, commands)
   const isForJson = values.json === '-'
   const context = isForJson ? { ...given, stdout: given.stderr } : given

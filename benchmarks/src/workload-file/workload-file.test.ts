@@ -35,12 +35,18 @@ describe('a mistake is told by file, line, field, value and what is expected', (
     ['steps: [', /^w\.yaml:1: YAML is ".+"; expected a file that can be parsed$/],
     ['name: x', /^w\.yaml:1: steps is undefined; expected a list of steps$/],
     ['name: x\nstep: 1', /^w\.yaml:2: step is 1; expected one of name, steps$/],
-    ['steps:\n  - command: fly', /^w\.yaml:2: steps\[0\]\.command is "fly"; expected one of main, throughput,/],
+    [
+      'steps:\n  - command: fly',
+      /^w\.yaml:2: steps\[0\]\.command is "fly"; expected one of main, throughput,/,
+    ],
     [
       step('    options:\n      nodes: 3\n      seconds: fast'),
       /^w\.yaml:6: steps\[0\]\.options\.seconds is "fast"; expected a number of at least 0\.1$/,
     ],
-    [step('    options:\n      nods: 3'), /^w\.yaml:5: steps\[0\]\.options\.nods is 3; expected one of window,/],
+    [
+      step('    options:\n      nods: 3'),
+      /^w\.yaml:5: steps\[0\]\.options\.nods is 3; expected one of window,/,
+    ],
     [
       step('    options: { window: [1, 0] }'),
       /^w\.yaml:4: steps\[0\]\.options\.window is .*; expected a list of integers from 1 to 131,072$/,
@@ -75,7 +81,8 @@ test('a step that misses a threshold fails the file, and the others run all the 
     },
   }
   const file = join(scratch, 'two.yaml')
-  const steps = '  - command: quick\n    thresholds: { maxP99Ms: 3 }\n  - command: quick\n    options: { size: 9 }\n'
+  const steps =
+    '  - command: quick\n    thresholds: { maxP99Ms: 3 }\n  - command: quick\n    options: { size: 9 }\n'
   writeFileSync(file, `steps:\n${steps}`)
   let stdout = ''
   const context: CommandContext = {

@@ -107,8 +107,9 @@ export class ServerGroup {
   throwIfExited(): void {
     const dead = this.#servers.find(({ hasExited }) => hasExited)
     if (dead === undefined || this.#isStopping) return
-    const { exitCode, signalCode } = dead.child
-    throw new Error(`${dead.name} has ended (${signalCode ?? exitCode ?? 'not started'})${tailOf(dead)}`)
+    const { exitCode, signalCode, pid } = dead.child
+    const how = pid === undefined ? 'it could not be started' : (signalCode ?? exitCode)
+    throw new Error(`${dead.name} has ended (${how})${tailOf(dead)}`)
   }
 
   /** Ends all servers and whatever they have started. Idempotent. */

@@ -21,8 +21,19 @@ test('three nodes of a real peer take the load beside ours, and all of it is the
     env: {},
     signal: new AbortController().signal,
   }
-  const load = { window: [1, 16], seconds: 0.3, 'warmup-seconds': 0.1, repeat: 1, size: 64, keys: 500, seed: 1 }
-  const code = await compareCommand.run({ peers: 'etcd', ...load, data: join(scratch, 'data'), json, markdown }, context)
+  const load = {
+    window: [1, 16],
+    seconds: 0.3,
+    'warmup-seconds': 0.1,
+    repeat: 1,
+    size: 64,
+    keys: 500,
+    seed: 1,
+  }
+  const code = await compareCommand.run(
+    { peers: 'etcd', ...load, data: join(scratch, 'data'), json, markdown },
+    context,
+  )
   assert.equal(code, 0, written.err)
   const { headline, contestants, verdict } = JSON.parse(readFileSync(json, 'utf8'))
   assert.equal(verdict, 'pass')

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, test, type TestContext } from 'node:test'
+import { describe, type TestContext, test } from 'node:test'
 import { Bench } from '../bench.ts'
 import { ServerGroup } from './server-group.ts'
 
@@ -14,7 +14,10 @@ const quiet = { write: () => {} }
 function benchFor(t: TestContext, signal = new AbortController().signal): Bench {
   const data = mkdtempSync(join(tmpdir(), 'troupe-servers-'))
   t.after(() => rmSync(data, { recursive: true, force: true }))
-  return new Bench({ stdout: quiet, stderr: quiet, env: {}, signal }, { data, usesDisk: false, expectedMs: 1 })
+  return new Bench(
+    { stdout: quiet, stderr: quiet, env: {}, signal },
+    { data, usesDisk: false, expectedMs: 1 },
+  )
 }
 
 /** Writes its process id and that of a child, then waits for ever. */

@@ -182,6 +182,37 @@ describe('bench check perf', () => {
   })
 })
 
+describe('bench sweep', () => {
+  test('measures points under their conditions, keeps them, and writes a page', async () => {
+    const results = join(scratch, 'sweep', 'results.jsonl')
+    const page = join(scratch, 'sweep', 'page.html')
+    const axes = ['--window', '8', '--delay-ms', '0,2', '--durability', 'memory', '--keys', '500']
+    const sizes = ['--seconds', '0.2', '--warmup-seconds', '0.1', '--stage-seconds', '0.2', '--repeat', '1']
+    const args = ['sweep', ...axes, ...sizes, '--results', results, '--json', '-']
+    const first = await run(...args, '--html', page, '--explain')
+    assert.equal(first.code, 0, first.stderr)
+    assert.deepEqual(first.left, [])
+    const { verdict, fronts, runs } = JSON.parse(first.stdout)
+    assert.equal(verdict, 'pass')
+    assert.equal(fronts.length, 2)
+    const [near, far] = runs
+    assert.deepEqual([near.delayMs, far.delayMs], [0, 2])
+    assert.ok(far.p50Ms >= 4, 'the way and back')
+    for (const { opsPerSecond, utilisation, stagesMs, limit } of runs) {
+      assert.ok(opsPerSecond > 0 && utilisation.leader > 0 && stagesMs.replicated >= 0)
+      assert.ok(limit.why.length > 0)
+    }
+    assert.match(first.stderr, /network delay 2 ms[\s\S]*8 outstanding: /)
+    assert.match(readFileSync(page, 'utf8'), /data-explorer/)
+
+    const kept = readFileSync(results, 'utf8')
+    const again = await run(...args)
+    assert.equal(again.code, 0, again.stderr)
+    assert.deepEqual(JSON.parse(again.stdout).runs, runs, 'nothing is run again')
+    assert.equal(readFileSync(results, 'utf8'), kept)
+  })
+})
+
 describe('wrong usage', () => {
   const mistakes: readonly (readonly [args: readonly string[], line: RegExp])[] = [
     [['throughput', '--nodes', '0'], /^troupe: --nodes is 0; expected an integer from 1 to 9\n$/],
@@ -198,6 +229,8 @@ describe('wrong usage', () => {
     ],
     [['throughput', '--json'], /^troupe: --json has no value; expected a file\n$/],
     [['throughput', '--no-such'], /^troupe: unknown flag "--no-such"; see troupe bench throughput --help\n$/],
+    [['sweep', '--delay-ms', '0,x'], /^troupe: --delay-ms is "0,x"; expected numbers from 0 to 1,000, with/],
+    [['sweep', '--delay-ms', '0,200'], /^troupe: --delay-ms is 200; expected at most 100 ms\n$/],
     [['no-such'], /^troupe: unknown command "no-such"; see troupe bench --help\n$/],
     [
       ['throughput', '--data', troupe],

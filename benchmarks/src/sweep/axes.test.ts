@@ -42,7 +42,7 @@ test('points are told apart by the axes that vary', () => {
   assert.ok(first !== undefined)
   assert.equal(
     describe(first, variedAxes(points)),
-    'payload 16 B, in flight 1 messages, network delay 0 ms, outstanding 1 commands',
+    'payload 16 B, in flight 1, network delay 0 ms, outstanding 1',
   )
   assert.deepEqual(variedAxes([first]), [])
 })

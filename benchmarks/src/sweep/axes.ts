@@ -45,7 +45,7 @@ export const axes: readonly Axis[] = [
     name: 'maxBatchCommands',
     option: 'max-batch-commands',
     label: 'batch',
-    unit: 'commands',
+    unit: '',
     role: 'knob',
     restarts: true,
   },
@@ -62,7 +62,7 @@ export const axes: readonly Axis[] = [
     name: 'maxInflightMessages',
     option: 'max-inflight-messages',
     label: 'in flight',
-    unit: 'messages',
+    unit: '',
     role: 'knob',
     restarts: true,
   },
@@ -82,7 +82,7 @@ export const axes: readonly Axis[] = [
     role: 'condition',
     restarts: false,
   },
-  { name: 'window', option: 'window', label: 'outstanding', unit: 'commands', role: 'knob', restarts: false },
+  { name: 'window', option: 'window', label: 'outstanding', unit: '', role: 'knob', restarts: false },
 ]
 
 /** The values to try, by axis. */

@@ -132,6 +132,16 @@ test('entries that reach followers later than their way takes wait for a message
   assert.match(why, /9\.00 ms later than the way of 5\.00 ms/)
 })
 
+test('a message that is always in use holds up nobody while it takes all commands along', () => {
+  const rates = { ...base.rates, appendsPerSecond: 95 }
+  const evidence = { ...base, rates, window: 16, maxInflightMessages: 1, delayMs: 5 }
+  const stagesMs = { mailbox: 0.2, replicated: 5.4, flushed: 0.1, acknowledged: 5.3 }
+  assert.equal(explain({ ...evidence, stagesMs, p50Ms: 11.4 }).kind, 'window')
+  assert.equal(explain({ ...evidence, p50Ms: 11.4 }).kind, 'window')
+  assert.equal(explain({ ...evidence, stagesMs: { ...stagesMs, replicated: 11 } }).kind, 'round-trips')
+  assert.equal(explain({ ...evidence, p50Ms: 19.7 }).kind, 'round-trips')
+})
+
 test('all processors busy and no actor by itself: there are too few of them', () => {
   const utilisation = { client: 0.6, leader: 0.7, followers: 0.6, processors: 0.96 }
   assert.equal(explain({ ...base, utilisation }).kind, 'processors')

@@ -55,6 +55,8 @@ const BUSY = 0.9
 const FULL = 0.85
 /** The disk is never idle when commands wait for the flush before theirs for at least so much of a flush. */
 const QUEUED_FLUSH = 0.3
+/** A wait of this share of what a commit takes anyway is one. */
+const HELD_UP = 0.3
 /** A stage of this share of the latency is where commands wait. */
 const WAITS = 0.25
 /** Entries of a leader that are not committed: no sweep makes the log smaller than the messages in flight. */
@@ -110,6 +112,20 @@ function fullDisk(evidence: Evidence): Limit | undefined {
   return { kind: 'flush', share, why }
 }
 
+/**
+ * Whether commands wait before their way to the followers begins, by a good part of that way and the flush. A message that
+ * is always in use holds up nobody while it takes all commands along.
+ */
+function isHeldUp(evidence: Evidence): boolean {
+  const { stagesMs, delayMs, lingerMs, p50Ms } = evidence
+  const { diskMs, networkMs, isMeasured } = commitTime(evidence)
+  if (!isMeasured) return p50Ms !== null && p50Ms >= (1 + HELD_UP) * (diskMs + networkMs)
+  const { waiting = 0, replicated = 0, acknowledged = 0 } = stagesMs as StagesMs
+  // The way back is as long as the way there, and nothing waits for it.
+  const wayMs = Math.max(delayMs, acknowledged)
+  return waiting - lingerMs + replicated - wayMs >= HELD_UP * (2 * wayMs + diskMs)
+}
+
 /** The log, or what may be on its way to a follower, is full. What fills it decides what the limit is called. */
 function fullPipeline(evidence: Evidence): Limit | undefined {
   const { rates, maxInflightMessages, stagesMs, lingerMs, delayMs } = evidence
@@ -117,14 +133,15 @@ function fullPipeline(evidence: Evidence): Limit | undefined {
   const commitSeconds = (diskMs + networkMs) / 1000
   const kind = diskMs > networkMs ? 'flush' : 'round-trips'
   const held = kind === 'flush' ? 'flushes' : 'round trips'
+  const waits = isHeldUp(evidence)
   const messages = ((rates.appendsPerSecond ?? 0) * commitSeconds) / maxInflightMessages
-  if (messages >= FULL) {
+  if (waits && messages >= FULL) {
     const why = `${maxInflightMessages} in-flight ${plural(maxInflightMessages, 'message')} to each follower ${maxInflightMessages === 1 ? 'is' : 'are'} in use for ${percent(Math.min(1, messages))} of the time, for ${held} of ${ms(diskMs + networkMs)} ms`
     return { kind, share: Math.min(1, messages), why }
   }
   const room = maxUncommittedEntries(maxInflightMessages)
   const entries = ((rates.entriesPerSecond ?? 0) * commitSeconds) / room
-  if (entries >= FULL) {
+  if (waits && entries >= FULL) {
     const why = `the log has room for ${room} entries that are not committed, and ${percent(Math.min(1, entries))} of it is in use, for ${held} of ${ms(diskMs + networkMs)} ms`
     return { kind, share: Math.min(1, entries), why }
   }

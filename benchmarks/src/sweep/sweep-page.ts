@@ -77,7 +77,7 @@ function contentOf(points: readonly SweepPoint[]): Html[] {
     html`${
       wide > 0 &&
       warning(
-        `${wide} of the points differ between runs by more than ${WIDE_SPREAD * 100} % in throughput or ${WIDE_SPREAD * 200} % in p99: read them as magnitudes.`,
+        `At ${wide} of ${points.length} points runs differ by more than ${WIDE_SPREAD * 100} % in throughput or ${WIDE_SPREAD * 200} % in p99: read those as magnitudes.`,
       )
     }`,
     html`<section class="explorer" data-explorer><h2>Explorer</h2>

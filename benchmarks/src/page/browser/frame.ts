@@ -1,7 +1,7 @@
 /** What all charts share: sizes, axes in the page's colours, a hint at the pointer, a legend. */
 import type { Options, Axis as PlotAxis, Scale } from 'uplot'
 import type { ChartAxis } from '../chart-data.ts'
-import { compact } from './numbers.ts'
+import { compact, logSplits } from './numbers.ts'
 import type { Theme } from './theme.ts'
 
 const MIN_HEIGHT = 260
@@ -12,9 +12,9 @@ export interface Size {
   readonly height: number
 }
 
-export function sizeOf(place: HTMLElement, share = 0.46): Size {
+export function sizeOf(place: HTMLElement, share = 0.46, maxHeight = MAX_HEIGHT): Size {
   const width = Math.max(280, Math.floor(place.clientWidth))
-  return { width, height: Math.round(Math.min(MAX_HEIGHT, Math.max(MIN_HEIGHT, width * share))) }
+  return { width, height: Math.round(Math.min(maxHeight, Math.max(MIN_HEIGHT, width * share))) }
 }
 
 /** An axis with its label along it. @param side of uPlot: 1 right, 2 bottom, 3 left */
@@ -32,11 +32,15 @@ export function axis(theme: Theme, { label, isLog }: ChartAxis, scale: string, s
     stroke: theme.muted,
     grid: side === 1 ? { show: false } : { ...line, ...(isLog === true ? { filter: onlyDecades } : {}) },
     ticks: { ...line, size: 4 },
+    // By itself it would count decades from where the axis happens to begin.
+    ...(isLog === true
+      ? { splits: (_, __, min, max) => logSplits(min, max), filter: (_, splits) => splits }
+      : {}),
     values: (_, splits) => splits.map((value) => (value === null ? '' : compact(value))),
   }
 }
 
-/** Lines at 1, 10, 100 where there are several decades: all nine of each would be a mesh. */
+/** Lines at 1, 10, 100 where there are several decades: those between would be a mesh. */
 const onlyDecades = (_: unknown, splits: readonly (number | null)[]): (number | null)[] => {
   const isDecade = (value: number | null): boolean =>
     value !== null && Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-9

@@ -193,7 +193,7 @@ class Explorer {
       dots,
       lines: [...this.#lines(points, colourOf), ...frontLines],
     }
-    this.#plot = drawScatter(this.#place, view, theme, sizeOf(this.#place, 0.62), {
+    this.#plot = drawScatter(this.#place, view, theme, sizeOf(this.#place, 0.72, 600), {
       hover: (index) => this.#show(index === undefined ? (this.#pinned ?? undefined) : points[index]),
       pick: (index) => {
         this.#pinned = index === undefined || this.#pinned === points[index] ? undefined : points[index]
@@ -204,8 +204,8 @@ class Explorer {
   }
 
   #isColouredByCondition(): boolean {
-    const conditions = this.#data.axes.filter(({ role }) => role === 'condition')
-    return conditions.length === 1 && conditions[0]?.name === this.#picked('colour')
+    const colour = this.#picked('colour')
+    return this.#data.axes.some(({ role, name }) => role === 'condition' && name === colour)
   }
 
   #lines(points: readonly ExplorerPoint[], colourOf: (point: ExplorerPoint) => string): ScatterLine[] {

@@ -13,7 +13,7 @@ test('numbers beside an axis are short', () => {
     '12.3',
     '950',
     '1.5k',
-    '1230',
+    '1234',
     '12.3k',
     '400k',
     '1M',

@@ -11,6 +11,7 @@
  *
  * or nothing is, and a larger `window` would get more at the same latency. Then what the latency consists of is told.
  */
+import { amount } from './axes.ts'
 import type { StagesMs, SweepPoint } from './point.ts'
 
 export const limitNames = {
@@ -180,7 +181,7 @@ function smallWindow(evidence: Evidence): Limit {
   return {
     kind: 'window',
     share: 1,
-    why: `nothing is busy all the time: more than ${window} outstanding would get more${spent}`,
+    why: `nothing is busy all the time: more than ${amount(window)} outstanding would get more${spent}`,
   }
 }
 

@@ -83,7 +83,7 @@ function contentOf(points: readonly SweepPoint[]): Html[] {
     html`<section class="explorer" data-explorer><h2>Explorer</h2>
 <noscript>The explorer needs JavaScript; all points stand in the table at the end.</noscript>
 <div class="controls"></div>
-<div class="stage"><div class="plot"></div><aside aria-live="polite"></aside></div>
+<div class="stage"><div><div class="plot"></div><div class="keys"></div></div><aside aria-live="polite"></aside></div>
 ${embeddedJson(explorerData(points))}</section>`,
     budgetSection(points),
     limitSection(points),

@@ -105,8 +105,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       crash: (id) => this.#crashIfRunning(id),
     })
     this.#faults = options.faults ? this.#makeFaults(options) : undefined
-    const isRunning = ({ state }: NodeHandle): boolean => state === 'running'
-    this.instruments = new Instruments(() => [...this.#nodes.values()].filter(isRunning))
+    this.instruments = new Instruments(() => this.#nodes.values().filter(({ state }) => state === 'running'))
     this.#supervisor.on('started', ({ id }) => this.#wire(id))
     this.#supervisor.on('exit', (info) => this.#onExit(info))
     this.#supervisor.on('restarting', (event) => this.emit('restarting', event))

@@ -12,15 +12,15 @@ export interface InstrumentedNode {
 
 /** Of the nodes that run in this process at the time of a call. */
 export class Instruments {
-  readonly #running: () => readonly InstrumentedNode[]
+  readonly #running: () => Iterable<InstrumentedNode>
 
-  constructor(running: () => readonly InstrumentedNode[]) {
+  constructor(running: () => Iterable<InstrumentedNode>) {
     this.#running = running
   }
 
   /** Every node writes down its turns and flushes from now on: the latest ones are kept. */
   async startTraces(): Promise<void> {
-    await Promise.all(this.#running().map(({ api }) => api.startTrace()))
+    await Promise.all(Array.from(this.#running(), ({ api }) => api.startTrace()))
   }
 
   /** Ends the traces and hands them out; without the nodes that were started meanwhile. */
@@ -30,7 +30,7 @@ export class Instruments {
 
   /** Every node's thread is sampled from now on. */
   async startProfiles(): Promise<void> {
-    await Promise.all(this.#running().map(({ api }) => api.startProfile()))
+    await Promise.all(Array.from(this.#running(), ({ api }) => api.startProfile()))
   }
 
   /** Ends the profiles and hands them out; without the nodes that were started meanwhile. */
@@ -46,7 +46,7 @@ export class Instruments {
       const value = await take(api)
       if (value !== undefined) taken.set(id, value)
     }
-    await Promise.all(this.#running().map(collect))
+    await Promise.all(Array.from(this.#running(), collect))
     return taken
   }
 }

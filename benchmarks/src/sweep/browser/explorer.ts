@@ -33,13 +33,14 @@ class Explorer {
   readonly #selects = new Map<string, HTMLSelectElement>()
   /** Values that are left out, by axis. */
   readonly #hidden = new Map<AxisName, Set<number>>()
-  readonly #legend = element('div', 'keys')
+  readonly #legend: HTMLElement
   #pinned: ExplorerPoint | undefined
   #plot: ReturnType<typeof drawScatter> | undefined
 
   constructor(section: HTMLElement, data: ExplorerData) {
     this.#place = section.querySelector('.plot') as HTMLElement
     this.#card = section.querySelector('aside') as HTMLElement
+    this.#legend = section.querySelector('.keys') as HTMLElement
     this.#data = data
     this.#choices = [
       ...METRICS,
@@ -51,7 +52,6 @@ class Explorer {
       })),
     ]
     this.#makeControls(section.querySelector('.controls') as HTMLElement)
-    section.querySelector('.stage')?.after(this.#legend)
     this.#show(this.#best())
     this.#draw()
     onThemeChange(() => this.#draw())
@@ -303,7 +303,9 @@ function isLog(choice: Choice, points: readonly ExplorerPoint[]): boolean {
 }
 
 function limitColour({ limitNames }: ExplorerData, kind: string, theme: Theme): string {
-  return theme.palette[Object.keys(limitNames).indexOf(kind) % theme.palette.length] as string
+  // Grey, as in the table: it is the want of a limit.
+  const index = kind === 'window' ? theme.palette.length - 1 : Object.keys(limitNames).indexOf(kind)
+  return theme.palette[index] as string
 }
 
 function keyList(

@@ -114,6 +114,7 @@ export function withoutCounts(verdict: Verdict, reason?: string): Verification {
     unknown: 0,
     lost: 0,
     duplicated: 0,
+    reordered: 0,
     digestsEqual: verdict === 'pass',
     digests: {},
   }

@@ -173,7 +173,14 @@ describe('an older copy', () => {
       const log = nodeLog(directory, 'n2')
       const earlier = join(directory, 'earlier')
       cpSync(log, earlier, { recursive: true })
-      await using cluster = await Cluster.start({ directory, ...options, restart: { initialDelayMs: 10 } })
+      // Another leader would not know what n2 has acknowledged: none takes over because the machine is busy.
+      const raft = { ...options.raft, electionTimeoutMinMs: 3000, electionTimeoutMaxMs: 5000 }
+      await using cluster = await Cluster.start({
+        directory,
+        ...options,
+        raft,
+        restart: { initialDelayMs: 10 },
+      })
       await using client = await cluster.client()
       for (let index = 100; index < 120; index++) await client.propose(kv.set(`k${index}`, 'x'))
       await cluster.converged()

@@ -41,6 +41,9 @@ test('a task may give another one, and after `close` nothing runs', async () => 
   })
   scheduler.schedule(clock.nowMs(), () => ran.push('after close'))
   scheduler.close()
-  await new Promise((resume) => setTimeout(resume, 5))
+  // Another one's later task: by then it would have run.
+  const other = new TimerScheduler(clock)
+  await new Promise<void>((resolve) => other.schedule(clock.nowMs() + 2, resolve))
+  other.close()
   assert.deepEqual(ran, ['outer', 'inner'])
 })

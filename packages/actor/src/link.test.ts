@@ -199,6 +199,22 @@ describe('Link', bounded, () => {
     b.consume(1)
   })
 
+  it('tells the peer of a farewell, once, after what was sent before it', async () => {
+    const [a, b] = linked()
+    a.link.send(Uint8Array.of(1), true)
+    a.link.farewell()
+    a.link.farewell()
+    assert.ok(a.link.closed)
+    assert.equal(a.link.send(Uint8Array.of(2), true), false)
+    await b.until(() => b.closed === 1)
+    assert.equal(b.frames.length, 1)
+    assert.ok(b.link.closed)
+    assert.equal(b.link.metrics().violation, undefined)
+    // The port goes as well, which is no news any more.
+    await a.until(() => a.closed === 1)
+    assert.equal(b.closed, 1)
+  })
+
   it('closes on a peer that sends more than the window', async () => {
     const { port1, port2 } = new MessageChannel()
     const b = new End(port2, { maxUnreadMessages: 2, maxUnreadBytes: 100 })

@@ -7,6 +7,7 @@
  *            ◄──────────────── [messages, bytes] ── grant, when half of the window was consumed
  *     refused ── WANT ────────────────────────────► grant now, or at the next consumed()
  *     onWritable ◄── grant
+ *     farewell() ── FAREWELL ─────────────────────► onClose, before the thread is gone
  *
  * Invariants: sent - granted (what is not known to be drained) never exceeds the window, but for one frame
  * larger than the whole byte window, which goes alone. Grants are cumulative, so that they say the same when
@@ -29,8 +30,8 @@ export interface LinkHandlers {
   /** A frame came. It counts against the sender's window until the owner calls `link.consumed`. */
   readonly onFrame: (frame: Uint8Array, link: Link) => void
   /**
-   * The link is closed, by either end or by the death of the peer's thread (0.3–3 ms after it). Called once.
-   * A hint, not a proof of death: a living peer can close its end.
+   * The link is closed, by either end or by the death of the peer's thread (0.3–3 ms after it, at once where it said
+   * farewell). Called once. A hint, not a proof of death: a living peer can close its end.
    */
   readonly onClose?: (link: Link) => void
   /** After a refusal: a frame of the smallest refused size fits again. Called once per refusal. */
@@ -59,6 +60,9 @@ export interface LinkMetrics {
 /** The message that asks for credit. Anything that is no object is cheap to clone. */
 const WANT = 0
 
+/** The last message: this end's thread is about to go. */
+const FAREWELL = -1
+
 /** One end of a link. See the head of this file. */
 export class Link {
   readonly #port: MessagePort
@@ -67,6 +71,7 @@ export class Link {
   readonly #maxUnreadBytes: number
   readonly #transferList: ArrayBuffer[] = []
   #closed = false
+  #closeIsTold = false
   #violation: string | undefined
 
   // As a sender. `freed` is what the peer has reported as drained.
@@ -169,6 +174,16 @@ export class Link {
     this.#port.close()
   }
 
+  /**
+   * Tells the peer that this thread is about to end: behind everything sent, and without waiting until the thread is taken down.
+   * Nothing is sent or received any more.
+   */
+  farewell(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#port.postMessage(FAREWELL)
+  }
+
   metrics(): LinkMetrics {
     return {
       sentFrames: this.#sentFrames,
@@ -210,6 +225,7 @@ export class Link {
     else if (message instanceof ArrayBuffer) this.#onFrame(new Uint8Array(message))
     else if (Array.isArray(message)) this.#onGrant(message[0], message[1])
     else if (message === WANT) this.#onWant()
+    else if (message === FAREWELL) this.#onFarewell()
     else this.#violate('a message that is no frame')
   }
 
@@ -265,8 +281,15 @@ export class Link {
     this.close()
   }
 
+  #onFarewell(): void {
+    this.close()
+    this.#onPortClose()
+  }
+
   #onPortClose(): void {
     this.#closed = true
+    if (this.#closeIsTold) return
+    this.#closeIsTold = true
     this.#handlers.onClose?.(this)
   }
 }

@@ -22,6 +22,12 @@ async function running(): Promise<TestActor> {
   return actor
 }
 
+function open(gate: SharedArrayBuffer): void {
+  const cell = new Int32Array(gate)
+  Atomics.store(cell, 0, 1)
+  Atomics.notify(cell, 0)
+}
+
 /** Waits until an actor has noted this about its peers. */
 async function noted(actor: TestActor, note: string): Promise<void> {
   await until(async () => (await actor.api.peers()).includes(note))
@@ -49,14 +55,28 @@ describe('the mesh', { timeout: 20_000 }, () => {
     await noted(a, 'actor-2:second')
   })
 
+  it('tells it while the dying thread is still there, where that says farewell', async () => {
+    const gate = new SharedArrayBuffer(4)
+    const dying = spawnTestActor(supervisor, { behave: 'linger-at-farewell', gate })
+    await dying.start()
+    const other = await running()
+    connect(dying, other)
+    await noted(other, 'actor-1:undefined')
+    const exit = dying.crash()
+    await noted(other, 'actor-1 closed')
+    assert.equal(dying.state, 'running', 'its exit is not told yet')
+    open(gate)
+    const { code, terminated } = await exit
+    assert.deepEqual({ code, terminated }, { code: 1, terminated: false })
+  })
+
   it('hands over ports that came before the start, but not those closed meanwhile', async () => {
     const gate = new SharedArrayBuffer(4)
     const actor = spawnTestActor(supervisor, { behave: 'start-on-gate', gate })
     const started = actor.start()
     attach(actor, 'gone').close()
     const port = attach(actor, 'client', 'early')
-    Atomics.store(new Int32Array(gate), 0, 1)
-    Atomics.notify(new Int32Array(gate), 0)
+    open(gate)
     await started
     await noted(actor, 'client:early')
     port.close()

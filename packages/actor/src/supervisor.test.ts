@@ -98,6 +98,13 @@ describe('the end of an actor', { timeout: 20_000 }, () => {
     await assert.rejects(actor.api.echo(1), isUnavailable(/not running \(down\)/))
   })
 
+  it('crashes all the same where its farewell fails', async () => {
+    const actor = spawnTestActor(supervisor, behaves('throw-at-farewell'))
+    await actor.start()
+    const { code, terminated, diedAtMs } = await actor.crash()
+    assert.deepEqual([code, terminated, typeof diedAtMs], [1, false, 'number'])
+  })
+
   it('terminates a worker that is hung in JavaScript', async () => {
     const actor = spawnTestActor(supervisor, behaves('well'), { terminateAfterMs: 100 })
     await actor.start()

@@ -64,4 +64,8 @@ export class ClientPorts {
   close(): void {
     for (const connection of this.#connections) connection.close()
   }
+
+  farewell(): void {
+    for (const { link } of this.#connections) link.farewell()
+  }
 }

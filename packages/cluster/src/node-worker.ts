@@ -9,6 +9,7 @@ runActor<NodeBirth>(async ({ data, fail }) => {
   return {
     control,
     onPort: (message) => node.onPort(message),
+    farewell: () => node.farewell(),
     stop: () => node.stop(),
   }
 })

@@ -402,6 +402,12 @@ export class RaftNode implements NodeControl {
     return this.#faults.obey(order)
   }
 
+  /** This thread is about to end: peers and clients need not wait until they notice. */
+  farewell(): void {
+    this.#transport.farewell()
+    this.#clients.farewell()
+  }
+
   /** Closes ports, then the store once its flushes are done, then gives the directory back. */
   async stop(): Promise<void> {
     this.#timer.clear()

@@ -127,6 +127,11 @@ export class PortTransport implements PeerTransport {
     for (const { link } of this.#connections) link.close()
   }
 
+  /** This thread is about to end: peers hear of it at once. */
+  farewell(): void {
+    for (const { link } of this.#connections) link.farewell()
+  }
+
   #frame(peer: Peer, frame: Uint8Array): void {
     peer.unreadFrames++
     peer.unreadBytes += frame.byteLength

@@ -22,7 +22,15 @@ import {
   restoreCluster,
 } from '@troupe/cluster'
 import { type KvEntry, kv, log } from '@troupe/machines'
-import { assertEqualReplicas, assertNothingRuns, failure, Ledger, until, withDirectory } from './support.ts'
+import {
+  assertEqualReplicas,
+  assertNothingRuns,
+  failure,
+  Ledger,
+  leaderOf,
+  until,
+  withDirectory,
+} from './support.ts'
 import { TroupeCommand } from './troupe-command.ts'
 
 after(assertNothingRuns)
@@ -106,7 +114,7 @@ describe('a backup', () => {
         assert.ok(node?.running && node.metrics.sessions > 0, 'the sessions are part of the state')
         await client.propose(kv.set('k0', 'new'))
         await cluster.members.add('n4')
-        const leader = cluster.leader as string
+        const leader = await leaderOf(cluster)
         await cluster.crash(leader)
         await client.propose(kv.set('k1', 'newer'))
         await cluster.restart(leader)
@@ -128,7 +136,7 @@ describe('a backup', () => {
         const ledger = new Ledger(client)
         ledger.start(16)
         await until('something is applied', () => ledger.acknowledged > 0)
-        await cluster.takeSnapshot(cluster.leader as string)
+        await cluster.takeSnapshot(await leaderOf(cluster))
         let index = 0
         for (let round = 0; round < 5; round++) {
           const report = await backupCluster(directory, join(path, 'file'), { force: true })

@@ -15,11 +15,12 @@ import {
   fixture,
   followerOf,
   leavingNothing,
+  patient,
   until,
   withDirectory,
 } from './support.ts'
 
-const memory = { durability: 'memory' } as const
+const memory = { durability: 'memory', raft: patient } as const
 
 describe('a cluster', () => {
   it(
@@ -201,7 +202,7 @@ describe('commands and queries', () => {
   })
 
   it('come from a client in another thread as well, which follows a node that comes back', async () => {
-    await using cluster = await Cluster.start()
+    await using cluster = await Cluster.start({ raft: patient })
     const worker = new Worker(new URL('fixtures/client-worker.ts', import.meta.url))
     // Asked for now: a worker's last messages and its exit may come in one turn, and `once` would be too late.
     const exited = once(worker, 'exit')

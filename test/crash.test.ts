@@ -14,16 +14,22 @@ import {
   followerOf,
   isFull,
   Ledger,
+  leaderOf,
   leavingNothing,
+  patient,
   until,
 } from './support.ts'
 
 const mortal = { machine: fixture('mortal-machine.ts') }
 const quick = { initialDelayMs: 1, maxDelayMs: 5 }
 
-/** Kills a node's worker by a query that only this node sees. */
-function kill(client: Client, node: string, how: 'throw' | 'exit'): void {
-  client.query(how, { consistency: 'stale', node, timeoutMs: 50 }).catch(() => {})
+/** Kills a node's worker by a query that only this node sees; asked until it is dead, and then no more: it comes back. */
+async function kill(cluster: Cluster, client: Client, node: string, how: 'throw' | 'exit'): Promise<void> {
+  const heard = new AbortController()
+  cluster.once('exit', () => heard.abort())
+  const { signal } = heard
+  await client.query(how, { consistency: 'stale', node, timeoutMs: 20_000, signal }).catch(() => {})
+  await until(`${node} has died`, () => signal.aborted)
 }
 
 async function makeProgress(ledger: Ledger, count: number): Promise<void> {
@@ -41,11 +47,12 @@ describe('under load', () => {
       ledger.start(64)
       for (let crash = 0; crash < 5; crash++) {
         await makeProgress(ledger, 100)
-        const { leader, term } = await cluster.status()
-        await cluster.crash(leader as string)
+        const leader = await leaderOf(cluster)
+        const { term } = await cluster.status()
+        await cluster.crash(leader)
         await makeProgress(ledger, 100)
         await until('a new leader is known', async () => (await cluster.status()).term > term)
-        await cluster.restart(leader as string)
+        await cluster.restart(leader)
       }
       await ledger.stop()
       assert.equal(ledger.unknown, 0, 'with a quorum alive every command has an answer')
@@ -57,7 +64,7 @@ describe('under load', () => {
   it(
     'a follower crashes and catches up from its files',
     leavingNothing(async () => {
-      await using cluster = await Cluster.start()
+      await using cluster = await Cluster.start({ raft: patient })
       await using client = await cluster.client()
       const ledger = new Ledger(client)
       const { term } = await cluster.status()
@@ -84,7 +91,7 @@ describe('under load', () => {
       await using cluster = await Cluster.start()
       await using client = await cluster.client()
       const ledger = new Ledger(client)
-      ledger.start(64, 20_000)
+      ledger.start(64)
       for (let round = 0; round < 2; round++) {
         await makeProgress(ledger, 200)
         await Promise.all(cluster.ids.map((id) => cluster.crash(id)))
@@ -108,9 +115,10 @@ describe('under load', () => {
       for (const ledger of ledgers) ledger.start(64, 1_000)
       const endMs = performance.now() + (isFull ? 60_000 : 3_000)
       let crashes = 0
+      const isOver = (): boolean => crashes > 3 && performance.now() >= endMs
       const down = new Set<string>()
       const churn = async (): Promise<void> => {
-        while (performance.now() < endMs) {
+        while (!isOver()) {
           const id = cluster.ids[Math.floor(Math.random() * nodes)] as string
           // Two of these run side by side: the other one may have this node down already.
           if (down.has(id)) continue
@@ -123,12 +131,9 @@ describe('under load', () => {
         }
       }
       await Promise.all([churn(), churn()])
+      await Promise.all(ledgers.map((ledger) => makeProgress(ledger, 1)))
       await Promise.all(ledgers.map((ledger) => ledger.stop()))
-      assert.ok(crashes > 3, `${crashes} crashes`)
-      for (const ledger of ledgers) {
-        assert.ok(ledger.acknowledged > 0)
-        await ledger.verify()
-      }
+      for (const ledger of ledgers) await ledger.verify()
       await assertEqualReplicas(cluster)
     }),
   )
@@ -147,7 +152,7 @@ describe('without a quorum', () => {
       const startedMs = performance.now()
       await Promise.all(Array.from({ length: 20 }, () => ledger.write(300)))
       const tookMs = performance.now() - startedMs
-      assert.ok(tookMs >= 299 && tookMs < 5_000, `the deadline was 300 ms, it took ${tookMs} ms`)
+      assert.ok(tookMs >= 299 && tookMs < 9_000, `the deadline was 300 ms, it took ${tookMs} ms`)
       assert.equal(ledger.acknowledged, 1)
       // A leader without a quorum steps down in the end; then a command is not even sent.
       await until('nobody leads', () => client.leader === undefined)
@@ -243,7 +248,7 @@ describe('an unexpected death', () => {
       assert.equal(await client.propose('x'), 1)
       const node = followerOf(cluster)
       const events = Promise.all([once(cluster, 'exit'), once(cluster, 'restarting')])
-      kill(client, node, how)
+      await kill(cluster, client, node, how)
       const [[exit], [restarting]] = await events
       assert.deepEqual([exit.id, exit.expected, exit.code], [node, false, how === 'throw' ? 1 : 7])
       if (how === 'throw') assert.match(exit.error.message, /as asked/)
@@ -260,16 +265,8 @@ describe('an unexpected death', () => {
     await using cluster = await Cluster.start({ ...mortal, restart: { ...quick, maxRestarts: 2 } })
     await using client = await cluster.client()
     const node = followerOf(cluster)
-    let exits = 0
-    cluster.on('exit', () => exits++)
     const quarantined = once(cluster, 'quarantined')
-    for (let death = 1; death <= 3; death++) {
-      // Asked again until it is heard: the node comes back in between.
-      await until(`death ${death}`, () => {
-        if (exits < death) kill(client, node, 'exit')
-        return exits >= death
-      })
-    }
+    for (let death = 1; death <= 3; death++) await kill(cluster, client, node, 'exit')
     const [{ id, failures }] = await quarantined
     assert.deepEqual([id, failures], [node, 3])
     await failure('NODE_UNAVAILABLE', cluster.crash(node))
@@ -281,10 +278,8 @@ describe('an unexpected death', () => {
   it("with mode 'never' is left to the owner", async () => {
     await using cluster = await Cluster.start({ ...mortal, restart: { mode: 'never' } })
     await using client = await cluster.client()
-    const node = cluster.leader as string
-    const exit = once(cluster, 'exit')
-    kill(client, node, 'throw')
-    await exit
+    const node = await leaderOf(cluster)
+    await kill(cluster, client, node, 'throw')
     assert.equal(await client.propose('x'), 1)
     assert.equal((await cluster.status()).nodes.filter((report) => !report.running).length, 1)
     await cluster.restart(node)
@@ -322,6 +317,6 @@ describe('a stale query', () => {
       await client.propose('x')
       await cluster.converged()
     }
-    assert.ok((await client.query<number>('one', { consistency: 'stale', timeoutMs: 2_000 })) > 0)
+    assert.ok((await client.query<number>('one', { consistency: 'stale', timeoutMs: 20_000 })) > 0)
   })
 })

@@ -18,14 +18,14 @@ import { after, describe, it } from 'node:test'
 import { Cluster, type ClusterOptions, type NodeStatus } from '@troupe/cluster'
 import { kv } from '@troupe/machines'
 import { readLmdbFile, scanLog } from '@troupe/store'
-import { assertEqualReplicas, assertNothingRuns, until, withDirectory } from './support.ts'
+import { assertEqualReplicas, assertNothingRuns, leaderOf, patient, until, withDirectory } from './support.ts'
 
 after(assertNothingRuns)
 
 const PAGE_BYTES = 4096
 const options: ClusterOptions = {
   log: { segmentEntries: 30 },
-  raft: { snapshotEntries: 0, electionTimeoutMinMs: 150, electionTimeoutMaxMs: 300 },
+  raft: { snapshotEntries: 0 },
 }
 const nodeLog = (directory: string, id: string): string => join(directory, id, 'log/0')
 
@@ -174,7 +174,7 @@ describe('an older copy', () => {
       const earlier = join(directory, 'earlier')
       cpSync(log, earlier, { recursive: true })
       // Another leader would not know what n2 has acknowledged: none takes over because the machine is busy.
-      const raft = { ...options.raft, electionTimeoutMinMs: 3000, electionTimeoutMaxMs: 5000 }
+      const raft = { ...options.raft, ...patient }
       await using cluster = await Cluster.start({
         directory,
         ...options,
@@ -182,9 +182,14 @@ describe('an older copy', () => {
         restart: { initialDelayMs: 10 },
       })
       await using client = await cluster.client()
-      for (let index = 100; index < 120; index++) await client.propose(kv.set(`k${index}`, 'x'))
-      await cluster.converged()
+      // Before anything is written: another leader would not have heard n2 acknowledge it either.
       if (cluster.leader === 'n2') await cluster.transferLeadership()
+      await until('another leads', () => cluster.leader !== 'n2')
+      for (let index = 100; index < 120; index++) await client.propose(kv.set(`k${index}`, 'x'))
+      await until('the leader has heard n2 acknowledge all', async () => {
+        const led = await statusOf(cluster, await leaderOf(cluster))
+        return led?.match?.['n2'] === led?.lastIndex
+      })
       await cluster.crash('n2')
       rmSync(log, { recursive: true })
       cpSync(earlier, log, { recursive: true })

@@ -11,6 +11,7 @@ import {
   failure,
   followerOf,
   Ledger,
+  leaderOf,
   leavingNothing,
   refusedOption,
   until,
@@ -88,7 +89,7 @@ describe('a kv on the disk', () => {
     const ledger = new Ledger(client)
     ledger.start(16)
     for (let round = 0; round < 4; round++) {
-      const id = round % 2 === 0 ? (cluster.leader as string) : followerOf(cluster)
+      const id = round % 2 === 0 ? await leaderOf(cluster) : followerOf(cluster)
       const goal = ledger.acknowledged + 200
       await until('more is acknowledged', () => ledger.acknowledged > goal)
       await cluster.crash(id)

@@ -8,6 +8,8 @@ import {
   assertEqualReplicas,
   assertNothingRuns,
   followerOf,
+  leaderOf,
+  patient,
   refusedOption,
   until,
   withDirectory,
@@ -15,14 +17,13 @@ import {
 
 after(assertNothingRuns)
 
-/** Timeouts of which the shortest is far above what a busy machine takes for a turn. */
+/** For what has to wait for a timeout; nothing here counts on the leader that it makes. */
 const raft = { electionTimeoutMinMs: 150, electionTimeoutMaxMs: 300, heartbeatIntervalMs: 30 }
 
 async function started(options: ClusterOptions = {}): Promise<Cluster> {
   return Cluster.start({ durability: 'memory', faults: true, raft, seed: 7, ...options })
 }
 
-const leaderOf = (cluster: Cluster): string => cluster.leader ?? assert.fail('nobody leads')
 const anotherLeads = (cluster: Cluster, old: string): Promise<void> =>
   until('another leads', () => cluster.leader !== undefined && cluster.leader !== old)
 
@@ -32,7 +33,11 @@ async function isWritable(client: Client, timeoutMs: number): Promise<boolean> {
     await client.propose(kv.set('probe', 1), { timeoutMs })
     return true
   } catch (error) {
-    assert.ok(RaftError.is(error, 'INDETERMINATE') || RaftError.is(error, 'TIMEOUT'), String(error))
+    const expected = ['INDETERMINATE', 'TIMEOUT', 'NO_SPACE'] as const
+    assert.ok(
+      expected.some((code) => RaftError.is(error, code)),
+      String(error),
+    )
     return false
   }
 }
@@ -46,7 +51,7 @@ async function metricsOf(cluster: Cluster, id: string) {
 describe('links', () => {
   it('an isolated leader is replaced, knows nothing of it, and follows when it is healed', async () => {
     await using cluster = await started()
-    const old = leaderOf(cluster)
+    const old = await leaderOf(cluster)
     const fault = await cluster.inject({ kind: 'partition', split: 'primaries' })
     assert.match(fault.text, new RegExp(`^partition primaries: ${old} \\|`))
     await anotherLeads(cluster, old)
@@ -60,23 +65,21 @@ describe('links', () => {
 
   it('one direction alone: a leader that hears nobody steps down, although all hear it', async () => {
     await using cluster = await started()
-    const old = leaderOf(cluster)
+    const old = await leaderOf(cluster)
     await cluster.inject({ kind: 'partition', split: 'primaries', direction: 'inbound' })
     await anotherLeads(cluster, old)
     await cluster.heal()
   })
 
   it('delay: an answer takes as long as both ways together', async () => {
-    await using cluster = await started({
-      raft: { ...raft, electionTimeoutMinMs: 1000, electionTimeoutMaxMs: 2000 },
-    })
+    await using cluster = await started({ raft: patient })
     await using client = await cluster.client()
     await client.propose(kv.set('before', 1))
     const fault = await cluster.inject({ kind: 'delay', timeMs: 60, jitterMs: 10 })
     const beganMs = performance.now()
     await client.propose(kv.set('during', 1))
     // Never earlier: both ways take 50 ms at least.
-    assert.ok(performance.now() - beganMs >= 99)
+    assert.ok(performance.now() - beganMs >= 95)
     await cluster.heal(fault.id)
     await assertEqualReplicas(cluster)
   })
@@ -97,7 +100,7 @@ describe('links', () => {
 describe('threads', () => {
   it('a paused leader is replaced, answers nothing, and goes on when it is resumed', async () => {
     await using cluster = await started()
-    const old = leaderOf(cluster)
+    const old = await leaderOf(cluster)
     const fault = await cluster.inject({ kind: 'pause', nodes: 'primaries' })
     assert.deepEqual(fault.nodes, [old])
     await anotherLeads(cluster, old)
@@ -118,11 +121,18 @@ describe('threads', () => {
 
   it('a stalled leader is replaced and finds out when it goes on', async () => {
     await using cluster = await started()
-    const old = leaderOf(cluster)
-    const fault = await cluster.inject({ kind: 'stall', nodes: [old], forMs: 600 })
-    assert.deepEqual(cluster.activeFaults, [], 'it is over by itself')
-    assert.match(fault.text, /^stall of 600 ms/)
-    await anotherLeads(cluster, old)
+    const old = await leaderOf(cluster)
+    let isReplaced = false
+    cluster.on('leader', ({ id }) => {
+      isReplaced ||= id !== old
+    })
+    // Not at every stall: where the others get no processor either, nobody misses the leader.
+    await until('another has led', async () => {
+      const fault = await cluster.inject({ kind: 'stall', nodes: [old], forMs: 600 })
+      assert.deepEqual(cluster.activeFaults, [], 'it is over by itself')
+      assert.match(fault.text, /^stall of 600 ms/)
+      return isReplaced
+    })
     await assertEqualReplicas(cluster)
     assert.ok((await metricsOf(cluster, old)).leaderships >= 1)
   })
@@ -130,9 +140,9 @@ describe('threads', () => {
 
 describe('crashes', () => {
   it('silent: the followers wait for their timeouts', async () => {
-    const raft = { electionTimeoutMinMs: 1000, electionTimeoutMaxMs: 1100, heartbeatIntervalMs: 50 }
+    const raft = { electionTimeoutMinMs: 2000, electionTimeoutMaxMs: 2200, heartbeatIntervalMs: 50 }
     await using cluster = await started({ raft })
-    const old = leaderOf(cluster)
+    const old = await leaderOf(cluster)
     const asked: ClusterEvents['role'][0][] = []
     cluster.on('role', (event) => {
       if (event.role === 'preCandidate') asked.push(event)
@@ -147,14 +157,14 @@ describe('crashes', () => {
   it('otherwise closed connections tell of it: no timeout has to pass', async () => {
     const raft = { electionTimeoutMinMs: 8000, electionTimeoutMaxMs: 12_000 }
     await using cluster = await started({ raft })
-    const old = leaderOf(cluster)
+    const old = await leaderOf(cluster)
     const asking: string[] = []
     cluster.on('role', ({ id, role }) => {
       if (id !== old && role === 'preCandidate') asking.push(id)
     })
     await cluster.inject({ kind: 'crash', nodes: [old] })
     // Whether it wins is another matter: two that ask at the same time may split the votes.
-    await until('somebody asks for pre-votes', () => asking.length > 0, 5000)
+    await until('somebody asks for pre-votes', () => asking.length > 0, 7500)
   })
 
   it('a crashed node comes back when it is healed, with what was on then', () =>
@@ -176,7 +186,7 @@ describe('crashes', () => {
 
 describe('stores', () => {
   it('of a majority that stalls: nothing is acknowledged until it is healed', async () => {
-    await using cluster = await started({ raft: { ...raft, maxPersistStallMs: 60_000 } })
+    await using cluster = await started({ raft: patient })
     await using client = await cluster.client({ timeoutMs: 20_000 })
     await client.propose(kv.set('before', 1))
     const others = cluster.ids.filter((id) => id !== cluster.leader)
@@ -187,13 +197,13 @@ describe('stores', () => {
   })
 
   it('that is slow: a flush takes as long as it is told to', async () => {
-    await using cluster = await started({ raft: { ...raft, maxPersistStallMs: 60_000 } })
+    await using cluster = await started({ raft: patient })
     await using client = await cluster.client({ timeoutMs: 20_000 })
     await client.propose(kv.set('before', 1))
     await cluster.inject({ kind: 'storage', mode: 'slow', timeMs: 40, nodes: 'all' })
     const beganMs = performance.now()
     await client.propose(kv.set('during', 1))
-    assert.ok(performance.now() - beganMs >= 39)
+    assert.ok(performance.now() - beganMs >= 38)
   })
 
   it('that is full: commands are refused; that fails: the node dies', async () => {
@@ -208,7 +218,7 @@ describe('stores', () => {
     await cluster.heal(full.id)
     await until('it takes writes again', () => isWritable(client, 1000))
 
-    const old = leaderOf(cluster)
+    const old = await leaderOf(cluster)
     await cluster.inject({ kind: 'storage', mode: 'fail', nodes: [old] })
     await isWritable(client, 20_000)
     await until('it is gone', async () => {
@@ -220,24 +230,22 @@ describe('stores', () => {
 
 describe('clocks', () => {
   it('a follower whose clock runs fast asks for votes, and is refused by those who hear the leader', async () => {
-    await using cluster = await started()
-    const old = leaderOf(cluster)
+    await using cluster = await started({ raft: patient })
+    const old = await leaderOf(cluster)
     const follower = followerOf(cluster)
-    const asked = new Promise<void>((resolve) => {
-      cluster.on('role', ({ id, role }) => {
-        if (id === follower && role === 'preCandidate') resolve()
-      })
+    let asked = false
+    cluster.on('role', ({ id, role }) => {
+      asked ||= id === follower && role === 'preCandidate'
     })
-    const fault = await cluster.inject({ kind: 'clock', mode: 'rate', rate: 50, nodes: [follower] })
-    await asked
+    // Between two heartbeats its clock goes on by far more than a timeout.
+    const fault = await cluster.inject({ kind: 'clock', mode: 'rate', rate: 1000, nodes: [follower] })
+    await until('it asks for votes', () => asked)
     await cluster.heal(fault.id)
     assert.equal(cluster.leader, old)
   })
 
   it('a jump over the timeout does the same at once', async () => {
-    await using cluster = await started({
-      raft: { ...raft, electionTimeoutMinMs: 8000, electionTimeoutMaxMs: 12_000 },
-    })
+    await using cluster = await started({ raft: patient })
     const follower = followerOf(cluster)
     let asked = false
     cluster.on('role', ({ id, role }) => {
@@ -253,7 +261,7 @@ describe('clocks', () => {
 
 describe('operations', () => {
   it('elect, transfer, snapshot', async () => {
-    await using cluster = await started()
+    await using cluster = await started({ raft: patient })
     await using client = await cluster.client()
     await client.propose(kv.set('key', 1))
     const follower = followerOf(cluster)
@@ -274,8 +282,8 @@ describe('operations', () => {
 
 describe('what cannot be', () => {
   it('is refused before anything happens', async () => {
-    await using cluster = await started()
-    const leader = leaderOf(cluster)
+    await using cluster = await started({ raft: patient })
+    const leader = await leaderOf(cluster)
     const refused: [fault: Fault, field: string, shown: string, expected: RegExp][] = [
       [{ kind: 'wipe', nodes: [leader] }, 'fault.kind', '"wipe"', /replace/],
       [{ kind: 'restart', nodes: [leader] }, 'fault.kind', '"restart"', /directory/],

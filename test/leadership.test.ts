@@ -3,13 +3,22 @@ import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { Cluster } from '@troupe/cluster'
 import { kv } from '@troupe/machines'
-import { assertEqualReplicas, assertNothingRuns, failure, followerOf, Ledger, until } from './support.ts'
+import {
+  assertEqualReplicas,
+  assertNothingRuns,
+  failure,
+  followerOf,
+  Ledger,
+  leaderOf,
+  patient,
+  until,
+} from './support.ts'
 
 after(assertNothingRuns)
 
 describe('a transfer of leadership', () => {
   it('to the named follower, and to the best one, loses nothing under load', async () => {
-    await using cluster = await Cluster.start()
+    await using cluster = await Cluster.start({ raft: patient })
     await using client = await cluster.client()
     const ledger = new Ledger(client)
     ledger.start(32)
@@ -28,7 +37,7 @@ describe('a transfer of leadership', () => {
   })
 
   it('is refused where it makes no sense, and given up where the target does not answer', async () => {
-    const raft = { transferTimeoutMs: 100 }
+    const raft = { ...patient, transferTimeoutMs: 100 }
     await using cluster = await Cluster.start({ durability: 'memory', raft })
     const leader = cluster.leader as string
     assert.equal((await failure('REFUSED_CHANGE', cluster.transferLeadership(leader))).reason, 'INVALID')
@@ -42,7 +51,7 @@ describe('a transfer of leadership', () => {
 
 describe('reads', () => {
   it('by lease, by a follower and by any replica say how they were served', async () => {
-    await using cluster = await Cluster.start({ raft: { leaseReads: true } })
+    await using cluster = await Cluster.start({ raft: { ...patient, leaseReads: true } })
     await using client = await cluster.client()
     const follower = followerOf(cluster)
     for (let value = 0; value < 50; value++) {
@@ -84,7 +93,7 @@ describe('reads', () => {
         const found = await client.query<{ value: number }>(kv.get('a'), { consistency: 'lease' })
         assert.equal(found.value, value)
       }
-      const leader = cluster.leader as string
+      const leader = await leaderOf(cluster)
       await cluster.crash(leader)
       await cluster.restart(leader)
     }
@@ -93,7 +102,7 @@ describe('reads', () => {
 
 describe('proposals at a follower', () => {
   it('are forwarded where that is on, and each applied once through a leader change', async () => {
-    await using cluster = await Cluster.start({ raft: { forwardProposals: true } })
+    await using cluster = await Cluster.start({ raft: { ...patient, forwardProposals: true } })
     const via = followerOf(cluster)
     await using client = await cluster.client({ via })
     const ledger = new Ledger(client)
@@ -109,7 +118,7 @@ describe('proposals at a follower', () => {
   })
 
   it('are refused where it is off: nothing happens', async () => {
-    await using cluster = await Cluster.start({ durability: 'memory' })
+    await using cluster = await Cluster.start({ durability: 'memory', raft: patient })
     await using client = await cluster.client({ via: followerOf(cluster), timeoutMs: 200 })
     await assert.rejects(client.propose(kv.set('a', 1)))
     await using other = await cluster.client()

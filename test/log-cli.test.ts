@@ -7,7 +7,7 @@ import { Cluster } from '@troupe/cluster'
 import { kv } from '@troupe/machines'
 import { describeFileSystem } from '@troupe/store'
 import { isFull } from './support.ts'
-import { ended, TroupeCommand } from './troupe-command.ts'
+import { TroupeCommand } from './troupe-command.ts'
 
 const command = new TroupeCommand()
 const directory = join(command.scratch, 'cluster')
@@ -276,18 +276,8 @@ describe('troupe log prove', () => {
   })
 
   test('Ctrl-C ends it: the writer is killed, and nothing is left', async () => {
-    const temporary = join(command.scratch, 'interrupted')
-    const child = command.start(['log', 'prove', '--kills', '100000'], temporary)
-    const result = ended(child)
-    let isTold = false
-    child.stdout?.on('data', (text) => {
-      // Once: a second Ctrl-C ends it at once.
-      if (isTold || !String(text).includes('traced')) return
-      isTold = true
-      child.kill('SIGINT')
-    })
-    const { code } = await result
+    const { code, left } = await command.interrupt(/traced/, 'log', 'prove', '--kills', '100000')
     assert.equal(code, 130)
-    assert.deepEqual(readdirSync(temporary), [])
+    assert.deepEqual(left, [])
   })
 })

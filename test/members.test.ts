@@ -11,6 +11,7 @@ import {
   failure,
   followerOf,
   Ledger,
+  patient,
   refusedOption,
   until,
   withDirectory,
@@ -34,7 +35,7 @@ describe('members, under load', () => {
   let cluster: Cluster
   let client: Client
   before(async () => {
-    cluster = await Cluster.start({ durability: 'memory' })
+    cluster = await Cluster.start({ durability: 'memory', raft: patient })
     client = await cluster.client()
   })
   after(async () => {

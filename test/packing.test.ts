@@ -83,8 +83,9 @@ async function build(folders: readonly string[]): Promise<void> {
 async function consume(directory: string, folders: readonly string[], program: string): Promise<string> {
   const tarballs = join(directory, 'tarballs')
   await mkdir(tarballs)
-  for (const folder of folders)
-    await run(join(root, folder), [...pnpm(), 'pack', '--pack-destination', tarballs])
+  const pack = (folder: string) =>
+    run(join(root, folder), [...pnpm(), 'pack', '--pack-destination', tarballs])
+  await Promise.all(folders.map(pack))
   const dependencies: Record<string, string> = {}
   for (const tarball of await readdir(tarballs)) {
     const name = /^troupe-(.+)-\d+\.\d+\.\d+.*\.tgz$/.exec(tarball)?.[1]
@@ -154,9 +155,9 @@ async function run(
   return stdout
 }
 
-/** What an outer npm or pnpm says of this repository must not reach the npm that installs elsewhere. */
+/** What an outer npm, pnpm or test run says of this repository must not reach what is installed elsewhere. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   const isOuter =
-    /^npm_(?:package_|lifecycle_|command$|config_(?:\w*prefix|globalconfig)$)|^NODE_TEST_CONTEXT$/i
+    /^npm_(?:package_|lifecycle_|command$|config_(?:\w*prefix|globalconfig)$)|^NODE_TEST_CONTEXT$|^NODE_OPTIONS$/i
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !isOuter.test(name)))
 }

@@ -16,6 +16,7 @@ import { join, relative, resolve, sep } from 'node:path'
 import { type EventData, run } from 'node:test'
 import { spec, type TestEvent } from 'node:test/reporters'
 import { fileURLToPath } from 'node:url'
+import { isOfFile, TIMED_OUT, testTimeoutMs, Watch } from './tools/watch.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const patterns = [
@@ -24,7 +25,6 @@ const patterns = [
   'benchmarks/src/**/*.test.ts',
   'test/**/*.test.ts',
 ]
-const minuteMs = 60_000
 
 /** What is counted, and what the last lines say of it. */
 const totals = { passed: 0, failed: 0, skipped: 0, failures: [] as string[] }
@@ -45,6 +45,8 @@ async function main(): Promise<void> {
   process.env.UV_THREADPOOL_SIZE ??= '16'
   // Every worker of every test strips the types of the same files: once is enough.
   process.env.NODE_COMPILE_CACHE ??= join(root, 'node_modules/.cache/compile')
+  const shortResolve = new URL('tools/short-resolve.js', import.meta.url).href
+  process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --import=${shortResolve}`.trim()
 
   const { files, names } = await select(args.filter((arg) => !arg.startsWith('-')))
   const isWhole = (file: string): boolean => file.startsWith('test/')
@@ -98,18 +100,16 @@ function escapeRegExp(text: string): string {
 
 /** Runs one file in a process of its own and counts its tests. Yields what the reporter shows. */
 async function* eventsOf(file: string, names: RegExp[]): AsyncGenerator<TestEvent> {
-  const testTimeoutMs = (process.env.TROUPE_FULL ? 60 : 3) * minuteMs
-  // Beyond the test's own timeout, for a test that blocks its thread and a file that leaves something open.
-  const stall = new AbortController()
-  const stallTimer = setTimeout(() => stall.abort(), testTimeoutMs + minuteMs / 2)
+  const watch = new Watch()
   const filter = names.length > 0 ? { testNamePatterns: names } : {}
   let hasEnded = false
-  const stream = run({ files: [file], cwd: root, timeout: testTimeoutMs, signal: stall.signal, ...filter })
+  const stream = run({ files: [file], cwd: root, timeout: testTimeoutMs(), signal: watch.signal, ...filter })
   for await (const event of stream as AsyncIterable<TestEvent>) {
-    stallTimer.refresh()
+    watch.see(event)
     if (event.type === 'test:pass' || event.type === 'test:fail') {
-      const isFile = event.data.nesting === 0 && resolve(root, event.data.name) === event.data.file
+      const isFile = isOfFile(event.data)
       if (isFile) hasEnded = true
+      if (isFile && watch.signal.aborted) continue
       if (isFile) countFile(file, event.data, names.length > 0)
       else count(event.data)
       if (isFile && event.type === 'test:pass') continue
@@ -118,9 +118,11 @@ async function* eventsOf(file: string, names: RegExp[]): AsyncGenerator<TestEven
     // Node's own totals would stand after each file; ours stand at the end.
     if (event.type !== 'test:diagnostic' && event.type !== 'test:summary') yield event
   }
-  clearTimeout(stallTimer)
+  watch.end()
+  if (watch.reason !== undefined) fail(file, undefined, watch.reason)
   // A file reports a summary when it is done: without one it left in the middle, whatever its exit code.
-  if (!hasEnded) fail(file, undefined, 'the test process ended before its tests did')
+  else if (!hasEnded && !watch.signal.aborted)
+    fail(file, undefined, 'the test process ended before its tests did')
 }
 
 /** With process isolation a file is a test itself, reported where it holds no test or dies. */
@@ -152,13 +154,12 @@ function errorOf(data: Result): TestError | undefined {
   return 'error' in data.details ? data.details.error : undefined
 }
 
-function reasonOf({ cause, message }: TestError): string {
+function reasonOf({ cause, message, failureType }: TestError): string {
+  if (failureType === TIMED_OUT) return `${message}; the rest of the file was not run`
   return cause instanceof Error ? cause.message : String(cause ?? message)
 }
 
 function endOf(error: TestError): string {
-  if (error.failureType === 'testAborted')
-    return 'the test process hung: a test blocks, or left something open'
   if (error.signal) return `the test process died of ${error.signal}`
   if (error.exitCode) return `the test process ended with exit code ${error.exitCode}`
   return reasonOf(error)

@@ -7,32 +7,33 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { isFull } from './support.ts'
-import { ended, TroupeCommand } from './troupe-command.ts'
+import { TroupeCommand } from './troupe-command.ts'
 
 const command = new TroupeCommand()
 after(() => command.remove())
 
-const [seeds, seconds] = isFull ? ['120', '30'] : ['50', '10']
+/** Enough for the fixed set to reach every place; a campaign runs the many. */
+const [size, seconds] = isFull ? ['120', '30'] : ['30', '10']
 
 /** What a small number of seeds need not reach. */
 const rare = ['damageCrashes', 'framesCorrupted', 'undecidedHistories']
 const fresh = Math.floor(Date.now() / 1000)
 
 describe('troupe sim', () => {
-  for (const [what, from] of [
-    ['a fixed set', 1],
-    ['a fresh set', fresh],
+  for (const [what, from, seeds] of [
+    ['a fixed set', 1, size],
+    ['a fresh set', fresh, isFull ? size : '15'],
   ] as const) {
     test(`${what} of seeds is clean, and each does the same twice`, async () => {
       const path = join(command.scratch, `${from}.json`)
-      const size = ['--seeds', seeds, '--seconds', seconds, '--from', String(from)]
-      const { code, stdout, left } = await command.run('sim', ...size, '--check-determinism', '--json', path)
+      const args = ['--seeds', seeds, '--seconds', seconds, '--from', String(from)]
+      const { code, stdout, left } = await command.run('sim', ...args, '--check-determinism', '--json', path)
       assert.notEqual(code, 1, stdout)
       assert.deepEqual(left, [])
       const report = JSON.parse(readFileSync(path, 'utf8'))
       assert.deepEqual([report.seeds, report.failures], [Number(seeds), []], stdout)
       // A history can be too hard to decide; that most are decided is what counts.
-      assert.ok(report.unknown.length <= Number(seeds) / 20, stdout)
+      assert.ok(report.unknown.length <= Number(seeds) / 10, stdout)
       if (from !== 1) return
       for (const [place, count] of Object.entries<number>(report.coverage)) {
         assert.ok(count > 0 || rare.includes(place), `${place} never happened`)
@@ -42,7 +43,7 @@ describe('troupe sim', () => {
 
   test('on a calm day the first leader stays, whatever the knobs are, and nothing is dropped', async () => {
     const path = join(command.scratch, 'calm.json')
-    const size = isFull ? ['--seeds', '200', '--seconds', '30'] : ['--seeds', '40', '--seconds', '5']
+    const size = isFull ? ['--seeds', '200', '--seconds', '30'] : ['--seeds', '16', '--seconds', '5']
     const { code, stdout } = await command.run(
       'sim',
       ...size,
@@ -83,21 +84,8 @@ describe('troupe sim', () => {
   })
 
   test('Ctrl-C ends it with what was found so far', async () => {
-    const child = command.start(
-      ['sim', '--seeds', '100000', '--seconds', '5'],
-      join(command.scratch, 'interrupted'),
-    )
-    const result = ended(child)
-    let seen = ''
-    let isTold = false
-    child.stdout?.on('data', (text) => {
-      seen += text
-      // Once: a second Ctrl-C ends it at once.
-      if (isTold || !/\d+ of 100000/.test(seen)) return
-      isTold = true
-      child.kill('SIGINT')
-    })
-    const { code, stdout } = await result
+    const args = ['sim', '--seeds', '100000', '--seconds', '1']
+    const { code, stdout } = await command.interrupt(/\d+ of 100000/, ...args)
     assert.equal(code, 130)
     assert.match(stdout, /\d+ of 100000 seeds in .* \d+ passed, 0 failed/)
   })
@@ -146,38 +134,10 @@ describe('troupe sim', () => {
     }
     assert.match(readFileSync(join(command.scratch, 'campaign.md'), 'utf8'), /\| together +\|/)
   })
+})
 
-  for (const [args, line] of [
-    [['replay'], /^troupe: FILE is undefined; expected a schedule/],
-    [
-      ['replay', 'no-such.json'],
-      /^troupe: FILE is "no-such.json"; expected a file that can be read \(ENOENT\)\n$/,
-    ],
-    [['replay', 'package.json'], /^troupe: format is undefined; expected 1\n$/],
-    [
-      ['campaign', '--file', 'package.json'],
-      /^troupe: --file is "package.json"; expected a file that an earlier/,
-    ],
-    [
-      ['campaign', '--file', 'no-such/a.json'],
-      /^troupe: --file is "no-such\/a.json"; expected a file in a folder .*\(ENOENT\)\n$/,
-    ],
-    [
-      ['shrink', '--out', 'no-such/a.json'],
-      /^troupe: --out is "no-such\/a.json"; expected a file in a folder /,
-    ],
-    [['mutants', '--only', 'no-such'], /^troupe: --only is "no-such"; expected one of /],
-    [['no-such'], /^troupe: unknown command "no-such"; see troupe sim --help\n$/],
-    [['--seeds', '0'], /^troupe: --seeds is 0; expected/],
-    [['--seed', 'x'], /^troupe: --seed is "?x"?; expected/],
-    [['--nodes', '8'], /^troupe: --nodes is 8; expected an integer from 1 to 7\n$/],
-    [['--no-such'], /^troupe: unknown flag "--no-such"; see troupe sim --help\n$/],
-  ] as const) {
-    test(`wrong usage: ${args.join(' ')}`, async () => {
-      const { code, stdout, stderr } = await command.run('sim', ...args)
-      assert.equal(code, 64)
-      assert.match(stderr, line)
-      assert.equal(stdout, '')
-    })
-  }
+test('wrong usage is one line, and 64', async () => {
+  const { code, stdout, stderr } = await command.run('sim', '--nodes', '8')
+  assert.deepEqual([code, stdout], [64, ''])
+  assert.match(stderr, /^troupe: --nodes is 8; expected an integer from 1 to 7\n$/)
 })

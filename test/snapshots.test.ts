@@ -8,6 +8,7 @@ import {
   assertNothingRuns,
   followerOf,
   Ledger,
+  leaderOf,
   until,
   withDirectory,
 } from './support.ts'
@@ -92,7 +93,7 @@ describe('a snapshot', () => {
     await using cluster = await Cluster.start({ raft })
     await using client = await cluster.client()
     const block = 'x'.repeat(10_000)
-    for (let round = 0; round < 20; round++) {
+    for (let round = 0; round < 8; round++) {
       await client.proposeMany(Array.from({ length: 100 }, (_, i) => kv.set(`b${round}/${i}`, block)))
     }
     for (const id of cluster.ids) await cluster.takeSnapshot(id)
@@ -112,7 +113,7 @@ describe('a snapshot', () => {
     const ledger = new Ledger(client)
     ledger.start(16)
     for (let round = 0; round < 3; round++) {
-      const leader = cluster.leader as string
+      const leader = await leaderOf(cluster)
       const goal = ledger.acknowledged + 200
       await until('more is acknowledged', () => ledger.acknowledged > goal)
       await cluster.crash(leader)

@@ -1,12 +1,24 @@
 /** Runs the `troupe` command as a user does: a child process, with a folder of its own for temporary data. */
+import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { isFull } from './support.ts'
 
 export const troupe = fileURLToPath(new URL('../packages/cli/bin/troupe.js', import.meta.url))
+
+/** For a command, far above what it takes, and below the bound of a test: then it is told what the command has said. */
+const BOUND_MS = isFull ? 3_000_000 : 100_000
+
+const running = new Set<ChildProcess>()
+// A test file that is ended from outside leaves no command behind.
+process.once('SIGTERM', () => {
+  for (const child of running) child.kill('SIGKILL')
+  process.kill(process.pid, 'SIGTERM')
+})
 
 export interface Ended {
   readonly code: number | null
@@ -22,10 +34,13 @@ export class TroupeCommand {
   /** Temporary data goes into `temporary`, so that what is left behind is seen. */
   start(args: readonly string[], temporary: string): ChildProcess {
     mkdirSync(temporary, { recursive: true })
-    return spawn(process.execPath, [troupe, ...args], {
+    const child = spawn(process.execPath, [troupe, ...args], {
       env: { ...process.env, TMPDIR: temporary, NO_COLOR: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
+    running.add(child)
+    child.once('close', () => running.delete(child))
+    return child
   }
 
   /** Runs to the end; `left` is what is left of its temporary data. */
@@ -35,13 +50,33 @@ export class TroupeCommand {
     return { ...result, left: readdirSync(temporary) }
   }
 
+  /** The same, interrupted once as by Ctrl-C, when what it has said matches `cue`. */
+  async interrupt(cue: RegExp, ...args: readonly string[]): Promise<Ended & { readonly left: string[] }> {
+    const temporary = join(this.scratch, `tmp-${++this.#runs}`)
+    const child = this.start(args, temporary)
+    let said = ''
+    let isTold = false
+    const hear = (text: unknown): void => {
+      said += String(text)
+      // Once: a second Ctrl-C ends it at once.
+      if (isTold || !cue.test(said)) return
+      isTold = true
+      child.kill('SIGINT')
+    }
+    child.stdout?.on('data', hear)
+    child.stderr?.on('data', hear)
+    const result = await ended(child)
+    assert.ok(isTold, `it never said ${cue}, but:\n${said}`)
+    return { ...result, left: readdirSync(temporary) }
+  }
+
   remove(): void {
     rmSync(this.scratch, { recursive: true, force: true })
   }
 }
 
-/** What a child has said, and how it ended. */
-export async function ended(child: ChildProcess): Promise<Ended> {
+/** What a child has said, and how it ended. One that does not is killed, and fails with what it has said so far. */
+async function ended(child: ChildProcess): Promise<Ended> {
   let stdout = ''
   let stderr = ''
   child.stdout?.setEncoding('utf8').on('data', (text) => {
@@ -50,6 +85,10 @@ export async function ended(child: ChildProcess): Promise<Ended> {
   child.stderr?.setEncoding('utf8').on('data', (text) => {
     stderr += text
   })
-  const [code] = await once(child, 'close')
+  const timer = setTimeout(() => child.kill('SIGKILL'), BOUND_MS)
+  const [code, signal] = await once(child, 'close')
+  clearTimeout(timer)
+  const args = child.spawnargs.slice(2).join(' ')
+  assert.notEqual(signal, 'SIGKILL', `troupe ${args} did not end within ${BOUND_MS} ms:\n${stdout}${stderr}`)
   return { code, stdout, stderr }
 }

@@ -1,0 +1,88 @@
+/** What is wrong with a command line of the benchmarks or the simulator is one line, and 64: nothing has begun by then. */
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { runCli } from './run-cli.ts'
+
+const THIS_FILE = fileURLToPath(import.meta.url)
+
+type Mistake = readonly [args: readonly string[], line: RegExp]
+
+const ofBench: readonly Mistake[] = [
+  [['throughput', '--nodes', '0'], /^troupe: --nodes is 0; expected an integer from 1 to 9\n$/],
+  [['throughput', '--size', '-1'], /^troupe: --size is -1; expected an integer from 1 to 1,048,576\n$/],
+  [['throughput', '--size', '5'], /^troupe: --size is 5; expected at least \d+ bytes for kv/],
+  [['throughput', '--machine', 'queue'], /^troupe: --machine is "queue"; expected kv or log\n$/],
+  [['election', '--fault', 'flood'], /^troupe: --fault is "flood"; expected crash or silent-crash or /],
+  [['election', '--cell', 'flood'], /^troupe: --cell is "flood"; expected one of crash-3, /],
+  [['election', '--fault', 'cascade'], /^troupe: --nodes is 3; expected at least 5 for cascade\n$/],
+  [['election', '--timeouts', '300-150'], /^troupe: --timeouts is "300-150"; expected the shortest and/],
+  [
+    ['election', '--cells', 'matrix'],
+    /^troupe: --engine is "threads"; expected sim, for the whole matrix\n$/,
+  ],
+  [['throughput', '--json'], /^troupe: --json has no value; expected a file\n$/],
+  [['throughput', '--no-such'], /^troupe: unknown flag "--no-such"; see troupe bench throughput --help\n$/],
+  [['sweep', '--delay-ms', '0,x'], /^troupe: --delay-ms is "0,x"; expected numbers from 0 to 1,000, with/],
+  [['sweep', '--delay-ms', '0,200'], /^troupe: --delay-ms is 200; expected at most 100 ms\n$/],
+  [['no-such'], /^troupe: unknown command "no-such"; see troupe bench --help\n$/],
+  [
+    ['throughput', '--data', THIS_FILE],
+    /^troupe: --data is ".*"; expected a directory that can be written to/,
+  ],
+]
+
+const ofSoak: readonly Mistake[] = [
+  [['--minutes', '0'], /^troupe: --minutes is 0; expected a number of at least 0\.1\n$/],
+  [['--nodes', '2'], /^troupe: --nodes is 2; expected an integer from 3 to 9\n$/],
+  [['--size', '3'], /^troupe: --size is 3; expected at least \d+ bytes for kv/],
+  [['--durability', 'memory'], /^troupe: --durability is "memory"; expected flush-before-ack or /],
+  [['now'], /^troupe: unknown command "now"; see troupe soak --help\n$/],
+]
+
+const ofSim: readonly Mistake[] = [
+  [['replay'], /^troupe: FILE is undefined; expected a schedule/],
+  [
+    ['replay', 'no-such.json'],
+    /^troupe: FILE is "no-such.json"; expected a file that can be read \(ENOENT\)\n$/,
+  ],
+  [['replay', 'package.json'], /^troupe: format is undefined; expected 1\n$/],
+  [
+    ['campaign', '--file', 'package.json'],
+    /^troupe: --file is "package.json"; expected a file that an earlier/,
+  ],
+  [
+    ['campaign', '--file', 'no-such/a.json'],
+    /^troupe: --file is "no-such\/a.json"; expected a file in a folder .*\(ENOENT\)\n$/,
+  ],
+  [
+    ['shrink', '--out', 'no-such/a.json'],
+    /^troupe: --out is "no-such\/a.json"; expected a file in a folder /,
+  ],
+  [['mutants', '--only', 'no-such'], /^troupe: --only is "no-such"; expected one of /],
+  [['no-such'], /^troupe: unknown command "no-such"; see troupe sim --help\n$/],
+  [['--seeds', '0'], /^troupe: --seeds is 0; expected/],
+  [['--seed', 'x'], /^troupe: --seed is "?x"?; expected/],
+  [['--nodes', '8'], /^troupe: --nodes is 8; expected an integer from 1 to 7\n$/],
+  [['--no-such'], /^troupe: unknown flag "--no-such"; see troupe sim --help\n$/],
+]
+
+for (const [name, mistakes] of Object.entries({ bench: ofBench, soak: ofSoak, sim: ofSim })) {
+  describe(`wrong usage of troupe ${name}`, () => {
+    for (const [args, line] of mistakes) {
+      test(args.join(' ').replace(THIS_FILE, 'FILE'), async () => {
+        const said = { stdout: '', stderr: '' }
+        const stream = (to: keyof typeof said) => ({
+          write: (text: string) => {
+            said[to] += text
+          },
+        })
+        const { signal } = new AbortController()
+        const context = { stdout: stream('stdout'), stderr: stream('stderr'), env: {}, signal }
+        const code = await runCli([name, ...args], context)
+        assert.match(said.stderr, line)
+        assert.deepEqual([code, said.stdout], [64, ''])
+      })
+    }
+  })
+}

@@ -29,6 +29,7 @@ import { nothingToRestart, shuttingDown, timedOut } from './cluster-refusals.ts'
 import type { ClusterStatus, NodeDigest, NodeReport } from './cluster-status.ts'
 import { ControlDesk } from './control-desk.ts'
 import { ClusterFaults, type InjectedFault } from './faults/cluster-faults.ts'
+import { electFirst } from './first-election.ts'
 import { Instruments } from './instruments.ts'
 import {
   defaultIds,
@@ -140,15 +141,11 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     warnOfSmallPool(this.#options, members.length)
     const deadlineMs = performance.now() + startTimeoutMs
     await Promise.all([...this.#nodes.values()].map((node) => node.start()))
-    // Nobody leads yet, and nobody needs to wait for a timeout to find that out. Pre-votes keep it harmless.
-    const [first] = this.#nodes.values()
-    if (first !== undefined) await this.#desk.command(first, { kind: 'campaign' }, startTimeoutMs)
-    await this.#until(
-      () => this.#leader.id !== undefined,
-      deadlineMs,
-      startTimeoutMs,
-      'no leader was elected',
-    )
+    const isLed = (): boolean => this.#leader.id !== undefined
+    const ask = (node: NodeHandle): Promise<void> =>
+      this.#desk.command(node, { kind: 'campaign' }, startTimeoutMs)
+    await electFirst([...this.#nodes.values()], ask, isLed, deadlineMs)
+    await this.#until(isLed, deadlineMs, startTimeoutMs, 'no leader was elected')
     for (const id of lost) await this.members.join(id, false, startTimeoutMs)
   }
 

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import {
   cpSync,
   existsSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -10,6 +11,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import {
@@ -62,6 +64,19 @@ async function withCluster<T>(
   } finally {
     await client.close()
   }
+}
+
+/** A cluster that has a snapshot, and entries behind it; stopped. Made once and copied. */
+const template = mkdtempSync(join(tmpdir(), 'test-troupe-'))
+after(() => rmSync(template, { recursive: true, force: true, maxRetries: 3 }))
+let templateContent: Promise<readonly unknown[]> | undefined
+
+/** A copy of it. Returns what it holds. */
+async function copiedCluster(directory: string): Promise<readonly unknown[]> {
+  templateContent ??= stoppedCluster(template)
+  const content = await templateContent
+  cpSync(template, directory, { recursive: true })
+  return content
 }
 
 /** Makes a cluster that has a snapshot, and entries behind it; stopped. Returns what it holds. */
@@ -181,7 +196,7 @@ describe('a backup', () => {
   it('passes over a damaged snapshot, and refuses to replace a file', () =>
     withDirectory(async (path) => {
       const directory = join(path, 'from')
-      await stoppedCluster(directory)
+      await copiedCluster(directory)
       const snapshotsOf = (id: string): string[] => {
         const folder = join(directory, id, 'snapshots', '0')
         return readdirSync(folder).map((name) => join(folder, name))
@@ -229,7 +244,7 @@ describe('a restore', () => {
         string,
         string,
       ]
-      await stoppedCluster(directory)
+      await copiedCluster(directory)
       await backupCluster(directory, file)
       const { size } = statSync(file)
       for (const position of [0, 9, 20, 100, size >> 1, size - 1]) {
@@ -295,7 +310,7 @@ describe('the loss of a quorum', () => {
   it('leaves what one node has: a new cluster goes on with it, and the lost ones stay outside', () =>
     withDirectory(async (path) => {
       const directory = join(path, 'cluster')
-      const content = await stoppedCluster(directory)
+      const content = await copiedCluster(directory)
       const lost = ['n2', 'n3']
       for (const id of lost) renameSync(join(directory, id), join(path, id))
       const old = JSON.parse(readFileSync(join(directory, 'cluster.json'), 'utf8'))

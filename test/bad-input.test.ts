@@ -6,14 +6,16 @@ import {
   chmodSync,
   cpSync,
   mkdirSync,
+  mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, describe, it, type TestContext } from 'node:test'
+import { after, afterEach, before, describe, it, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { Cluster, type ClusterOptions } from '@troupe/cluster'
 import { kv } from '@troupe/machines'
@@ -112,21 +114,23 @@ describe('wrong options', () => {
 })
 
 describe('a data directory', () => {
-  /** Runs `check` on a directory that a cluster of three has used, and on which it must still start afterwards. */
-  function onUsed(check: (directory: string, elsewhere: string) => Promise<void>): () => Promise<void> {
-    return () =>
-      withDirectory(async (path) => {
-        const directory = join(path, 'data')
-        {
-          await using cluster = await Cluster.start({ directory })
-          await using client = await cluster.client()
-          await client.propose(kv.set('kept', 1))
-        }
-        await check(directory, path)
-        await using cluster = await Cluster.start({ directory })
-        await using client = await cluster.client()
-        assert.deepEqual(await client.query(kv.get('kept')), { key: 'kept', value: 1, version: 1 })
-      })
+  /** That a cluster of three has used; on which it must still start when all of this is over. */
+  const path = mkdtempSync(join(tmpdir(), 'test-troupe-'))
+  const directory = join(path, 'data')
+  after(() => rmSync(path, { recursive: true, force: true, maxRetries: 3 }))
+  before(async () => {
+    await using cluster = await Cluster.start({ directory })
+    await using client = await cluster.client()
+    await client.propose(kv.set('kept', 1))
+  })
+
+  /** Has `check` do something to that directory, see that it is refused, and bring it back as it was. */
+  function onUsed(check: (elsewhere: string) => Promise<void>): () => Promise<void> {
+    return async () => {
+      const elsewhere = mkdtempSync(join(path, 'elsewhere-'))
+      await check(elsewhere)
+      rmSync(elsewhere, { recursive: true })
+    }
   }
 
   async function refused(options: ClusterOptions, reason: RegExp): Promise<void> {
@@ -158,7 +162,7 @@ describe('a data directory', () => {
 
   it(
     'made for other nodes, or for another machine',
-    onUsed(async (directory) => {
+    onUsed(async () => {
       const five = start({ directory, nodes: 5 })
       await refusedOption(five, 'nodes', '"n1, n2, n3, n4, n5"', /^n1, n2, n3, as in the data directory/)
       await refusedOption(start({ directory, nodes: 1 }), 'nodes', '"n1"', /n1, n2, n3/)
@@ -175,7 +179,7 @@ describe('a data directory', () => {
 
   it(
     'in which two nodes have changed places, or one has the identity of another',
-    onUsed(async (directory, elsewhere) => {
+    onUsed(async (elsewhere) => {
       const swap = (left: string, right: string): void => {
         renameSync(join(directory, left), join(elsewhere, 'aside'))
         renameSync(join(directory, right), join(directory, left))
@@ -194,7 +198,7 @@ describe('a data directory', () => {
 
   it(
     "with a node of another cluster, or another cluster's manifest",
-    onUsed(async (directory, elsewhere) => {
+    onUsed(async (elsewhere) => {
       const other = join(elsewhere, 'other')
       await (await Cluster.start({ directory: other })).stop()
       for (const name of ['n2', 'cluster.json']) {
@@ -209,7 +213,7 @@ describe('a data directory', () => {
 
   it(
     'that has lost a node, or the log of one',
-    onUsed(async (directory, elsewhere) => {
+    onUsed(async (elsewhere) => {
       for (const [name, reason] of [
         ['n2', /directory of node n2 is gone/],
         ['n2/log', /its log is gone/],
@@ -225,7 +229,7 @@ describe('a data directory', () => {
 
   it(
     'whose files are of a newer format, or not readable',
-    onUsed(async (directory) => {
+    onUsed(async () => {
       for (const [name, text, reason] of [
         ['cluster.json', '{"format": 99, "members": {}}', /format 99, this version reads \d+: upgrade/],
         ['cluster.json', '{"format": 1,', /cluster.json is not readable/],
@@ -246,7 +250,7 @@ describe('a data directory', () => {
 
   it(
     'whose node has lost its term and its vote: it could promise something else than before',
-    onUsed(async (directory, elsewhere) => {
+    onUsed(async (elsewhere) => {
       const log = join(directory, 'n1/log/0')
       cpSync(log, join(elsewhere, 'kept'), { recursive: true })
       for (const name of readdirSync(log)) {
@@ -260,6 +264,12 @@ describe('a data directory', () => {
       cpSync(join(elsewhere, 'kept'), log, { recursive: true })
     }),
   )
+
+  it('starts as before when everything is in its place again, and nothing is lost', async () => {
+    await using cluster = await Cluster.start({ directory })
+    await using client = await cluster.client()
+    assert.deepEqual(await client.query(kv.get('kept')), { key: 'kept', value: 1, version: 1 })
+  })
 
   it('in use by another cluster of this process, which goes on undisturbed', () =>
     withDirectory(async (directory) => {
@@ -371,7 +381,7 @@ describe('a machine that breaks its contract', () => {
         const restart = { initialDelayMs: 1, maxDelayMs: 10, maxRestarts: 2 }
         const machine = fixture('odd-results-machine.ts')
         await using cluster = await Cluster.start({ nodes: 1, machine, restart })
-        await using client = await cluster.client({ timeoutMs: 1_000 })
+        await using client = await cluster.client({ timeoutMs: 20_000 })
         await failure('REJECTED', how === 'command' ? client.propose(what) : client.query(what))
         await client.propose('fine')
       })
@@ -400,7 +410,9 @@ describe('an old Node', () => {
     })
     if (old === undefined) return t.skip('there is no Node older than 22 here')
     const bin = fileURLToPath(new URL('../packages/cli/bin/troupe.js', import.meta.url))
-    const { status, stdout, stderr } = spawnSync(old, [bin, 'bench', 'throughput'], { encoding: 'utf8' })
+    const env = { ...process.env, NODE_OPTIONS: '' }
+    const args = [bin, 'bench', 'throughput']
+    const { status, stdout, stderr } = spawnSync(old, args, { encoding: 'utf8', env, timeout: 60_000 })
     assert.equal(status, 64)
     assert.equal(stdout, '')
     assert.match(stderr, /^troupe needs Node\.js 22\.\d+ or newer; this is v\d+\.\d+\.\d+ \(.*\)\n$/)

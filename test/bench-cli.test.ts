@@ -48,7 +48,8 @@ describe('bench throughput', () => {
 
   test('counts the positions of a log, and keeps the data where --data says', async () => {
     const data = join(scratch, 'kept')
-    const sizes = ['--machine', 'log', '--batch', '8', '--window', '4', '--seconds', '0.2', '--data', data]
+    const times = ['--seconds', '0.2', '--warmup-seconds', '0.1']
+    const sizes = ['--machine', 'log', '--batch', '8', '--window', '4', ...times, '--data', data]
     const { code, stdout, stderr } = await run('throughput', ...small, ...sizes, '--json', '-')
     assert.equal(code, 0, stderr)
     const { verification, headline } = JSON.parse(stdout)

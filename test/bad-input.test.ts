@@ -381,7 +381,7 @@ describe('a machine that breaks its contract', () => {
         const restart = { initialDelayMs: 1, maxDelayMs: 10, maxRestarts: 2 }
         const machine = fixture('odd-results-machine.ts')
         await using cluster = await Cluster.start({ nodes: 1, machine, restart })
-        await using client = await cluster.client({ timeoutMs: 20_000 })
+        await using client = await cluster.client({ timeoutMs: 60_000 })
         await failure('REJECTED', how === 'command' ? client.propose(what) : client.query(what))
         await client.propose('fine')
       })

@@ -18,7 +18,7 @@ import {
 after(assertNothingRuns)
 
 /** For what has to wait for a timeout; nothing here counts on the leader that it makes. */
-const raft = { electionTimeoutMinMs: 150, electionTimeoutMaxMs: 300, heartbeatIntervalMs: 30 }
+const raft = { electionTimeoutMinMs: 400, electionTimeoutMaxMs: 800, heartbeatIntervalMs: 30 }
 
 async function started(options: ClusterOptions = {}): Promise<Cluster> {
   return Cluster.start({ durability: 'memory', faults: true, raft, seed: 7, ...options })
@@ -86,7 +86,7 @@ describe('links', () => {
 
   it('loss and duplicates: what is written is written once', async () => {
     await using cluster = await started()
-    await using client = await cluster.client({ timeoutMs: 20_000 })
+    await using client = await cluster.client({ timeoutMs: 60_000 })
     await cluster.inject({ kind: 'loss', percent: 20 })
     await cluster.inject({ kind: 'duplicate', percent: 30 })
     assert.equal(cluster.activeFaults.length, 2)
@@ -128,9 +128,9 @@ describe('threads', () => {
     })
     // Not at every stall: where the others get no processor either, nobody misses the leader.
     await until('another has led', async () => {
-      const fault = await cluster.inject({ kind: 'stall', nodes: [old], forMs: 600 })
+      const fault = await cluster.inject({ kind: 'stall', nodes: [old], forMs: 1000 })
       assert.deepEqual(cluster.activeFaults, [], 'it is over by itself')
-      assert.match(fault.text, /^stall of 600 ms/)
+      assert.match(fault.text, /^stall of 1000 ms/)
       return isReplaced
     })
     await assertEqualReplicas(cluster)
@@ -170,7 +170,7 @@ describe('crashes', () => {
   it('a crashed node comes back when it is healed, with what was on then', () =>
     withDirectory(async (directory) => {
       await using cluster = await started({ durability: 'flush-before-ack', directory })
-      await using client = await cluster.client({ timeoutMs: 20_000 })
+      await using client = await cluster.client({ timeoutMs: 60_000 })
       const follower = followerOf(cluster)
       const crash = await cluster.inject({ kind: 'crash', nodes: [follower] })
       const cut = await cluster.inject({ kind: 'partition', groups: [[follower]] })
@@ -187,7 +187,7 @@ describe('crashes', () => {
 describe('stores', () => {
   it('of a majority that stalls: nothing is acknowledged until it is healed', async () => {
     await using cluster = await started({ raft: patient })
-    await using client = await cluster.client({ timeoutMs: 20_000 })
+    await using client = await cluster.client({ timeoutMs: 60_000 })
     await client.propose(kv.set('before', 1))
     const others = cluster.ids.filter((id) => id !== cluster.leader)
     const fault = await cluster.inject({ kind: 'storage', mode: 'stall', nodes: others })
@@ -198,7 +198,7 @@ describe('stores', () => {
 
   it('that is slow: a flush takes as long as it is told to', async () => {
     await using cluster = await started({ raft: patient })
-    await using client = await cluster.client({ timeoutMs: 20_000 })
+    await using client = await cluster.client({ timeoutMs: 60_000 })
     await client.propose(kv.set('before', 1))
     await cluster.inject({ kind: 'storage', mode: 'slow', timeMs: 40, nodes: 'all' })
     const beganMs = performance.now()
@@ -208,7 +208,7 @@ describe('stores', () => {
 
   it('that is full: commands are refused; that fails: the node dies', async () => {
     await using cluster = await started()
-    await using client = await cluster.client({ timeoutMs: 20_000 })
+    await using client = await cluster.client({ timeoutMs: 60_000 })
     await client.propose(kv.set('before', 1))
     const full = await cluster.inject({ kind: 'storage', mode: 'full', nodes: 'primaries' })
     await until('the leader refuses', async () => {

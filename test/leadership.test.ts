@@ -85,7 +85,7 @@ describe('reads', () => {
 
   it('see every acknowledged write while leaders with leases crash', async () => {
     await using cluster = await Cluster.start({ raft: { leaseReads: true } })
-    await using client = await cluster.client({ timeoutMs: 20_000 })
+    await using client = await cluster.client({ timeoutMs: 60_000 })
     let value = 0
     for (let round = 0; round < 4; round++) {
       for (let count = 0; count < 10; count++) {

@@ -57,7 +57,7 @@ export function leavingNothing(run: () => Promise<void>): () => Promise<void> {
 export async function until(
   what: string,
   isSo: () => boolean | Promise<boolean>,
-  boundMs = 20_000,
+  boundMs = 60_000,
 ): Promise<void> {
   const deadlineMs = performance.now() + boundMs
   while (!(await isSo())) {
@@ -107,7 +107,7 @@ export async function assertNothingRuns(): Promise<void> {
 
 /** Checks that all replicas hold the same state, once they have caught up. */
 export async function assertEqualReplicas(cluster: Cluster): Promise<void> {
-  await cluster.converged({ timeoutMs: 20_000 })
+  await cluster.converged({ timeoutMs: 60_000 })
   const digests = await cluster.digests()
   const [first, ...others] = [...digests.values()]
   for (const other of others) assert.deepEqual(other, first)
@@ -188,7 +188,7 @@ export class Ledger {
   /** Nothing acknowledged is lost, nothing is applied twice. */
   async verify(client: Client = this.#client): Promise<void> {
     const keys = Array.from({ length: this.#keyCount }, (_, index) => `${this.#prefix}${index}`)
-    const versions = await client.query<number[]>(kv.versions(keys), { timeoutMs: 20_000 })
+    const versions = await client.query<number[]>(kv.versions(keys), { timeoutMs: 60_000 })
     keys.forEach((key, index) => {
       const version = versions[index] as number
       const least = this.#acknowledged.get(key) ?? 0

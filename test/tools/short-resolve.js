@@ -12,7 +12,7 @@ const root = new URL('../..', import.meta.url).href
 const packages = new Map()
 
 function isOurs(url) {
-  return url !== undefined && url.startsWith(root) && !url.includes('/node_modules/')
+  return url?.startsWith(root) === true && !url.includes('/node_modules/')
 }
 
 module.registerHooks?.({

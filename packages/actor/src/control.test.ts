@@ -48,7 +48,7 @@ function controlled(options: Partial<ControlOptions> = {}) {
 const isUnavailable = (pattern: RegExp) => (error: unknown) =>
   RaftError.is(error, 'NODE_UNAVAILABLE') && error.data.node === 'n1' && pattern.test(error.message)
 
-describe('control', { timeout: 10_000 }, () => {
+describe('control', { timeout: 90_000 }, () => {
   it('calls methods, own and inherited, with `this`', async () => {
     using control = controlled()
     assert.equal(await control.api.twice(21), 42)

@@ -67,7 +67,7 @@ function linked(window: Partial<LinkWindow> = {}): [End, End] {
   return [new End(port1, full), new End(port2, full)]
 }
 
-const bounded = { timeout: 10_000 }
+const bounded = { timeout: 90_000 }
 
 describe('Link', bounded, () => {
   it('carries frames in order, both ways', async () => {

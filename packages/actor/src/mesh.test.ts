@@ -33,7 +33,7 @@ async function noted(actor: TestActor, note: string): Promise<void> {
   await until(async () => (await actor.api.peers()).includes(note))
 }
 
-describe('the mesh', { timeout: 20_000 }, () => {
+describe('the mesh', { timeout: 90_000 }, () => {
   it('connects two actors directly', async () => {
     const [a, b] = [await running(), await running()]
     assert.equal(connect(a, b, 'peers'), true)

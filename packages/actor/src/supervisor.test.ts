@@ -17,7 +17,7 @@ const isUnavailable = (pattern: RegExp) => (error: unknown) =>
   RaftError.is(error, 'NODE_UNAVAILABLE') && error.data.node === 'actor-1' && pattern.test(error.message)
 const behaves = (behave: TestActorData['behave']): TestActorData => ({ behave })
 
-describe('starting an actor', { timeout: 20_000 }, () => {
+describe('starting an actor', { timeout: 90_000 }, () => {
   it('resolves with what the actor gave as ready, and tells it', async () => {
     const actor = spawnTestActor(supervisor)
     const started = next(supervisor, 'started')
@@ -85,7 +85,7 @@ describe('starting an actor', { timeout: 20_000 }, () => {
   })
 })
 
-describe('the end of an actor', { timeout: 20_000 }, () => {
+describe('the end of an actor', { timeout: 90_000 }, () => {
   it('crashes from inside when told to, and tells when it died', async () => {
     const actor = spawnTestActor(supervisor)
     await actor.start()
@@ -172,7 +172,7 @@ describe('the end of an actor', { timeout: 20_000 }, () => {
   })
 })
 
-describe('restarting an actor', { timeout: 20_000 }, () => {
+describe('restarting an actor', { timeout: 90_000 }, () => {
   const quick = { initialDelayMs: 20, factor: 2, maxDelayMs: 1_000, maxRestarts: 3, withinMs: 60_000 }
 
   it('starts it again after a crash: after the exit and the delay', async () => {

@@ -107,7 +107,7 @@ async function joined(window?: LinkWindow): Promise<[Node, Node]> {
   return nodes
 }
 
-describe('the mesh of ports between nodes', { timeout: 20_000 }, () => {
+describe('the mesh of ports between nodes', { timeout: 90_000 }, () => {
   it('shakes hands both ways and then carries messages both ways, in order', async () => {
     const [a, b] = await joined()
     for (let commit = 1; commit <= 50; commit++) a.transport.send([a.heartbeat('n2', commit)])

@@ -11,7 +11,7 @@ import { isFull } from './support.ts'
 export const troupe = fileURLToPath(new URL('../packages/cli/bin/troupe.js', import.meta.url))
 
 /** For a command, far above what it takes, and below the bound of a test: then it is told what the command has said. */
-const BOUND_MS = isFull ? 3_000_000 : 100_000
+const BOUND_MS = isFull ? 3_000_000 : 150_000
 
 const running = new Set<ChildProcess>()
 // A test file that is ended from outside leaves no command behind.

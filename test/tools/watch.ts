@@ -16,7 +16,7 @@ import type { TestEvent } from 'node:test/reporters'
 
 /** For a test that does not name its own; an environment may need more. */
 export function testTimeoutMs(): number {
-  return process.env.TROUPE_FULL ? 3_600_000 : 4_000
+  return process.env.TROUPE_FULL ? 3_600_000 : 180_000
 }
 
 /** Beyond a test's own timeout: nothing was said of it. */

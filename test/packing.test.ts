@@ -11,7 +11,7 @@ import { spawn } from 'node:child_process'
 import { mkdir, mkdtemp, readdir, readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
-import { test } from 'node:test'
+import { before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -35,9 +35,11 @@ await client.propose(kv.set('a', '1'))
 console.log(await client.query(kv.get('a')))
 `
 
+// The core is one of those that the cluster depends on.
+before(() => build(['packages/cluster']))
+
 test('@troupe/core installs alone, without any dependency', async (t) => {
   const directory = await temporaryDirectory(t)
-  await build(['packages/core'])
   const output = await consume(directory, ['packages/core'], coreProgram)
   assert.equal(output, 'nodes\n')
   const installed = await readdir(join(directory, 'consumer/node_modules/@troupe'))
@@ -47,7 +49,6 @@ test('@troupe/core installs alone, without any dependency', async (t) => {
 test('an installed cluster starts, commits and answers', async (t) => {
   const directory = await temporaryDirectory(t)
   const folders = await closure('packages/cluster')
-  await build(['packages/cluster'])
   const output = await consume(directory, folders, clusterProgram)
   assert.match(output, /\b1\b/)
 })

@@ -5,14 +5,12 @@
  *     a test that blocks            its process cannot even tell that it has timed out
  *     no test for a while           something is left open, or a hook or the file itself hangs
  */
-
 import { resolve } from 'node:path'
+import type { EventData } from 'node:test'
+import type { TestEvent } from 'node:test/reporters'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
-
-import type { EventData } from 'node:test'
-import type { TestEvent } from 'node:test/reporters'
 
 /** For a test that does not name its own; an environment may need more. */
 export function testTimeoutMs(): number {

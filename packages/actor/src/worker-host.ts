@@ -11,7 +11,8 @@ import { exposeControl } from './control.ts'
 import { Obituary } from './obituary.ts'
 import type { ActorBirth, HostCommand, PortMessage, ReadyReport } from './protocol.ts'
 
-const LOWEST_PRIORITY = 19
+/** Low, but not the lowest: the end of a thread proves its death, and with leases an election waits for that. */
+const DYING_PRIORITY = 10
 
 /** What an actor is told at its start. */
 export interface ActorContext<Data = unknown> {
@@ -155,5 +156,5 @@ class EarlyPorts {
 /** Taking down a thread's heap keeps a core busy for some 10 ms, in which the living have an election to hold. */
 function yieldProcessor(): void {
   // On Linux a priority is a thread's, elsewhere it is the process's.
-  if (process.platform === 'linux') setPriority(LOWEST_PRIORITY)
+  if (process.platform === 'linux') setPriority(DYING_PRIORITY)
 }

@@ -52,10 +52,15 @@ export class Bench {
     })
     this.#interrupted.catch(() => {})
     if (usesDisk && !describeFileSystem(this.directory).durable) {
-      context.stderr.write(
-        `troupe: ${this.directory} is on ${describeFileSystem(this.directory).type}: flushes cost and mean nothing there\n`,
+      this.warn(
+        `${this.directory} is on ${describeFileSystem(this.directory).type}: flushes cost and mean nothing there`,
       )
     }
+  }
+
+  /** Says something beside the results, at once. */
+  warn(text: string): void {
+    this.#context.stderr.write(`troupe: ${text}\n`)
   }
 
   /** `work`, unless Ctrl-C comes first. @throws Interrupted */

@@ -2,7 +2,14 @@ import assert from 'node:assert/strict'
 import { createHistogram } from 'node:perf_hooks'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
-import { distributionOf, median, percentile, summarize, summarizeHistogram } from './latency.ts'
+import {
+  distributionOf,
+  distributionOfValues,
+  median,
+  percentile,
+  summarize,
+  summarizeHistogram,
+} from './latency.ts'
 
 describe('percentiles', () => {
   test('are by nearest rank: a value that was measured, never one in between', () => {
@@ -82,4 +89,15 @@ test('a distribution goes as far as its samples tell percentages apart, and ends
   )
   assert.ok(points.every(({ ms }, index) => index === 0 || ms >= (points[index - 1]?.ms ?? 0)))
   assert.equal(summarizeHistogram(histogram).p9999, null)
+})
+
+test('few values are drawn one by one, by the share of those that are no larger', () => {
+  assert.deepEqual(distributionOfValues([]), [])
+  assert.deepEqual(distributionOfValues([30, 10, 20, 40]), [
+    { percent: 0, ms: 10 },
+    { percent: 25, ms: 10 },
+    { percent: 50, ms: 20 },
+    { percent: 75, ms: 30 },
+    { percent: 100, ms: 40 },
+  ])
 })

@@ -94,3 +94,11 @@ export function distributionOf(histogram: Histogram): PercentilePoint[] {
   }))
   return [...points, { percent: 100, ms: rounded(histogram.max / NS_PER_MS) }]
 }
+
+/** Values as points to draw, one for each but the last: all of them are the 100th percentile, which no axis of nines has. */
+export function distributionOfValues(values: readonly number[]): PercentilePoint[] {
+  const sorted = values.toSorted((left, right) => left - right)
+  const ranks = sorted.map((ms, index) => ({ percent: rounded((100 * (index + 1)) / sorted.length), ms }))
+  const least = ranks[0]
+  return least === undefined ? [] : [{ percent: 0, ms: least.ms }, ...ranks]
+}

@@ -5,11 +5,13 @@ import { type Entry, EntryKind, encodeEntry, type LogStore } from '@troupe/core'
 import { openLmdbLogStore } from '@troupe/store'
 import { open } from 'lmdb'
 import type { Bench } from './bench.ts'
-import type { Command, CommandContext, OptionValues } from './command.ts'
+import { commandOf } from './benchmark.ts'
+import type { OptionValues } from './command.ts'
 import { describeEnvironment, type Environment } from './environment.ts'
-import { clusterOptionTable, jsonOption } from './options.ts'
-import { type Output, type Report, type ReportDocument, runAndReport } from './report.ts'
-import { formatNumber, rounded } from './terminal/format.ts'
+import { median } from './latency.ts'
+import { clusterOptionTable, configurationOf, outputOptionTable } from './options.ts'
+import type { Output, Picture, Report, ReportDocument } from './report.ts'
+import { formatNumber, formatRatio, rounded } from './terminal/format.ts'
 import type { Column } from './terminal/table.ts'
 import type { Verdict } from './verify.ts'
 
@@ -24,7 +26,7 @@ const optionTable = {
     help: 'entries, each a batch of 1,000 commands of 64 bytes, of the log that is opened; 0: none',
   },
   data: clusterOptionTable.data,
-  json: jsonOption,
+  ...outputOptionTable,
 } as const
 
 type LogValues = OptionValues<typeof optionTable>
@@ -67,7 +69,23 @@ class LogReport implements Report {
   }
 
   get verdict(): Verdict {
-    return 'pass'
+    return this.results.length === this.#values.sizes.length ? 'pass' : 'unknown'
+  }
+
+  says(verdict: Verdict): string {
+    return verdict === 'pass' ? 'what the log costs beside bare lmdb' : 'not all was measured'
+  }
+
+  pictures(): readonly Picture[] {
+    return this.results.map(({ sizeBytes, bareFlushesPerSecond: bare, logFlushesPerSecond: log, ratio }) => ({
+      kind: 'bars',
+      title: `Flushes per second, entries of ${formatNumber(sizeBytes)} bytes`,
+      note: `The log reaches ${formatRatio(ratio)} of bare lmdb, the median over the turns.`,
+      bars: [
+        { label: 'bare lmdb', value: bare, text: `${formatNumber(bare)}/s`, group: 'bare lmdb' },
+        { label: 'the log', value: log, text: `${formatNumber(log)}/s`, group: 'the log' },
+      ],
+    }))
   }
 
   print(output: Output): void {
@@ -86,7 +104,7 @@ class LogReport implements Report {
       benchmark: 'log',
       headline: { ratios: results.map(({ sizeBytes, ratio }) => ({ sizeBytes, ratio })), opened },
       verification: null,
-      configuration: { ...this.#values, durability: DURABILITY },
+      configuration: { ...configurationOf(this.#values), durability: DURABILITY },
       environment,
       runs: results,
     }
@@ -232,9 +250,6 @@ async function measureSize(bench: Bench, sizeBytes: number, values: LogValues): 
   }
 }
 
-const median = (numbers: readonly number[]): number =>
-  numbers.toSorted((left, right) => left - right)[Math.floor(numbers.length / 2)] as number
-
 async function measureOpen(bench: Bench, atLeast: number): Promise<OpenResult> {
   const path = join(bench.directory, 'long')
   const filling = new LogAppends(path, OPEN_ENTRY_BYTES)
@@ -268,18 +283,13 @@ async function measureLog(bench: Bench, values: LogValues, report: LogReport): P
 /** Some 50 MB a second. */
 const openMsOf = (entries: number): number => (entries * OPEN_ENTRY_BYTES) / 50_000
 
-async function run(values: LogValues, context: CommandContext): Promise<number> {
-  const report = new LogReport(values)
-  const { data, json, sizes, seconds, repeat } = values
-  const expectedMs = 2 * sizes.length * seconds * repeat * MS_PER_S + openMsOf(values['open-entries'])
-  const options = { data, json, usesDisk: true, expectedMs }
-  return runAndReport(context, options, report, (bench) => measureLog(bench, values, report))
-}
-
-export const logCommand: Command<typeof optionTable> = {
+export const logCommand = commandOf({
   name: 'log',
   summary: 'the log store beside bare lmdb, in turns; how long a long log takes to open',
   details: ['Both flush each entry before the next is begun. The ratio is the median over the turns.'],
   options: optionTable,
-  run,
-}
+  report: (values) => new LogReport(values),
+  expectedMs: ({ sizes, seconds, repeat, 'open-entries': entries }) =>
+    2 * sizes.length * seconds * repeat * MS_PER_S + openMsOf(entries),
+  measure: measureLog,
+})

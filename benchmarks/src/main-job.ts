@@ -1,6 +1,7 @@
 /** `bench main`, which is what `pnpm start` runs: throughput, then crashes of the leader, then the checks. */
 import type { Bench } from './bench.ts'
 import type { Command, CommandContext, OptionValues } from './command.ts'
+import { commandLineOf } from './command-line.ts'
 import { type ElectionValues, expectedElectionMs, measureElections } from './election/election.ts'
 import { ElectionReport } from './election/report.ts'
 import {
@@ -71,7 +72,7 @@ class MainReport implements Report {
   }
 
   pictures(): readonly Picture[] {
-    return this.throughput.pictures()
+    return [...this.throughput.pictures(), ...this.election.pictures()]
   }
 
   document(): ReportDocument {
@@ -120,6 +121,7 @@ async function run(values: MainValues, context: CommandContext): Promise<number>
     html: values.html ?? defaultReportPath('main', now, 'html'),
     usesDisk: durability !== 'memory',
     expectedMs: expectedThroughputMs(common) + expectedElectionMs(election),
+    command: commandLineOf('bench main', optionTable, values),
   }
   const report = new MainReport(values, common, election)
   return runAndReport(context, options, report, (bench) => measure(bench, common, election, report))

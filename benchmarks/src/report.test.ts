@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import type { CommandContext } from './command.ts'
-import { defaultReportPath, type Report, runAndReport } from './report.ts'
+import { defaultReportPath, type OutputFiles, type Report, runAndReport } from './report.ts'
 import type { Verdict } from './verify.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'troupe-report-test-'))
 after(() => rmSync(scratch, { recursive: true }))
 
-function world(verdict: Verdict = 'pass') {
+function world(verdict: Verdict = 'pass', own: Partial<Report> = {}, more: Partial<OutputFiles> = {}) {
   const written = { stdout: '', stderr: '' }
   const interruption = new AbortController()
   const stream = (name: keyof typeof written) => ({
@@ -34,9 +34,15 @@ function world(verdict: Verdict = 'pass') {
       environment: null,
       runs: [{ opsPerSecond: 5 }],
     }),
+    ...own,
   }
   const run = (json: string | undefined, work: Parameters<typeof runAndReport>[3] = async () => {}) =>
-    runAndReport(context, { data: undefined, json, usesDisk: false, expectedMs: 1 }, report, work)
+    runAndReport(
+      context,
+      { data: undefined, json, usesDisk: false, expectedMs: 1, command: 'troupe test', ...more },
+      report,
+      work,
+    )
   return { written, interruption, run }
 }
 
@@ -89,6 +95,32 @@ test('after Ctrl-C it prints what there is, removes its data and ends with 130',
   assert.equal(code, 130)
   assert.match(written.stdout, /the table\n\ninterrupted/)
   assert.equal(existsSync(directory), false)
+})
+
+test('a report may say itself what Ctrl-C left', async () => {
+  const { written, interruption, run } = world('pass', {
+    interrupted: (command) => `3 of 5 are done; go on with ${command}`,
+  })
+  const code = await run(undefined, async (bench) => {
+    interruption.abort()
+    await bench.or(new Promise(() => {}))
+  })
+  assert.equal(code, 130)
+  assert.match(written.stdout, /the table\n\n3 of 5 are done; go on with troupe test\n$/)
+})
+
+test('every format has its file, and a report may write some of them itself', async () => {
+  const files = {
+    csv: join(scratch, 'all', 'report.csv'),
+    markdown: join(scratch, 'all', 'report.md'),
+    html: join(scratch, 'all', 'report.html'),
+  }
+  const own = { csvRows: () => [{ atSeconds: 1 }], markdown: ({ command }: { command: string }) => command }
+  await world('pass', own, files).run(join(scratch, 'all', 'report.json'))
+  assert.equal(readFileSync(files.csv, 'utf8'), 'atSeconds\r\n1\r\n')
+  assert.equal(readFileSync(files.markdown, 'utf8'), 'troupe test')
+  assert.match(readFileSync(files.html, 'utf8'), /<p>the table<\/p>/)
+  assert.equal(JSON.parse(readFileSync(join(scratch, 'all', 'report.json'), 'utf8')).command, 'troupe test')
 })
 
 test('an error goes on after what there is was printed and the data removed', async () => {

@@ -30,6 +30,16 @@ export interface Report {
   document(): ReportDocument
   /** For the page. */
   pictures?(): readonly Picture[]
+  /** What a verdict means, in one sentence without its end. @default about losses, which most benchmarks look for */
+  says?(verdict: Verdict): string
+  /** Said after Ctrl-C, below what was printed. @default that this is what there was */
+  interrupted?(command: string): string
+  /** The rows of the CSV. @default the runs of the document */
+  csvRows?(): readonly unknown[]
+  /** Instead of what is printed. */
+  markdown?(document: FullDocument): string
+  /** Instead of the page with what is printed and the pictures. */
+  html?(document: FullDocument): string
 }
 
 /** Files that results are written to, by their option; `-` is stdout for JSON alone. */
@@ -40,7 +50,10 @@ export interface OutputFiles {
   readonly html?: string | undefined
 }
 
-export interface ReportOptions extends BenchOptions, OutputFiles {}
+export interface ReportOptions extends BenchOptions, OutputFiles {
+  /** What measures the same again. */
+  readonly command: string
+}
 
 /**
  * Runs a benchmark and reports; what there is is printed also after Ctrl-C and before an error goes on.
@@ -67,18 +80,31 @@ export async function runAndReport(
     bench.progress.end()
   }
   report.print(output)
-  if (context.signal.aborted) output.line('\ninterrupted: this is what there was')
+  const { command } = options
+  if (context.signal.aborted) output.line(`\n${report.interrupted?.(command) ?? INTERRUPTED}`)
   const verdict = failure === undefined && !context.signal.aborted ? report.verdict : 'unknown'
-  const document = documentOf(report, verdict)
+  const document = documentOf(report, verdict, command)
   context.onDocument?.(document)
+  writeFiles(files, report, document, context, output)
+  if (failure !== undefined) throw failure.error
+  return context.signal.aborted ? exitCodes.interrupted : exitCodes[report.verdict]
+}
+
+const INTERRUPTED = 'interrupted: this is what there was'
+
+function writeFiles(
+  files: readonly (readonly [name: Format, path: string])[],
+  report: Report,
+  document: FullDocument,
+  { stdout }: CommandContext,
+  output: Output,
+): void {
   for (const [name, path] of files) {
     const text = formats[name](report, document)
-    if (path === STDOUT) context.stdout.write(text)
+    if (path === STDOUT) stdout.write(text)
     else writeFileSync(path, text)
     if (path !== STDOUT) output.line(`${name === files[0]?.[0] ? '\n' : ''}written to ${path}`)
   }
-  if (failure !== undefined) throw failure.error
-  return context.signal.aborted ? exitCodes.interrupted : exitCodes[report.verdict]
 }
 
 type Format = 'json' | 'csv' | 'markdown' | 'html'
@@ -86,9 +112,9 @@ type Format = 'json' | 'csv' | 'markdown' | 'html'
 /** The text of each format. */
 const formats: Readonly<Record<Format, (report: Report, document: FullDocument) => string>> = {
   json: (_, document) => `${JSON.stringify(document, undefined, 2)}\n`,
-  csv: (_, { runs }) => csvOf(runs),
-  markdown: (report) => markdownPage((output) => report.print(output)),
-  html: (report, document) => htmlPage(report, document),
+  csv: (report, { runs }) => csvOf(report.csvRows?.() ?? runs),
+  markdown: (report, document) => report.markdown?.(document) ?? markdownPage(report, document),
+  html: (report, document) => report.html?.(document) ?? htmlPage(report, document),
 }
 
 const filesOf = (given: OutputFiles): (readonly [name: Format, path: string])[] =>
@@ -97,9 +123,9 @@ const filesOf = (given: OutputFiles): (readonly [name: Format, path: string])[] 
     return path === undefined ? [] : [[name, path] as const]
   })
 
-function documentOf(report: Report, verdict: Verdict): FullDocument {
+function documentOf(report: Report, verdict: Verdict, command: string): FullDocument {
   const { benchmark, headline, ...rest } = report.document()
-  return { schema: SCHEMA_VERSION, benchmark, headline, verdict, ...rest }
+  return { schema: SCHEMA_VERSION, benchmark, headline, verdict, command, ...rest }
 }
 
 /** Told before the run: its results would be lost. */

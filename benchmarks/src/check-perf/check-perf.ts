@@ -3,29 +3,35 @@
  * count, the time that a write waits until a client is free, counts here, so that to pass here is harder.
  */
 import type { Bench } from '../bench.ts'
-import type { Command, CommandContext, OptionValues } from '../command.ts'
-import { describeEnvironment, type Environment } from '../environment.ts'
-import { type LatencySummary, summarizeHistogram } from '../latency.ts'
+import { commandOf } from '../benchmark.ts'
+import type { OptionValues } from '../command.ts'
+import {
+  distributionOf,
+  type LatencyDistribution,
+  type PercentilePoint,
+  summarizeHistogram,
+} from '../latency.ts'
 import { delay } from '../load/failure.ts'
 import type { LoadGenerator } from '../load/load-generator.ts'
+import { CHECK_MS, checkNothingLost, startLoaded } from '../loaded-cluster.ts'
 import { metricsBetween, snapshot } from '../node-metrics.ts'
 import {
-  clusterOptions,
   clusterOptionTable,
   configurationOf,
-  jsonOption,
+  outputOptionTable,
   workloadOptionTable,
   workloadSpec,
 } from '../options.ts'
-import { type Output, type Report, type ReportDocument, runAndReport } from '../report.ts'
+import { LoadReport } from '../report/load-report.ts'
+import type { Output, Picture, Report, ReportDocument } from '../report.ts'
 import { formatMs, formatNumber, rounded } from '../terminal/format.ts'
-import { type Verdict, type Verification, verify, worstOf } from '../verify.ts'
+import { intervalMsFor, type Timeline, TimelineRecorder } from '../timeline/timeline.ts'
+import { type Verdict, worstOf } from '../verify.ts'
 import { BAR_COMMAND_BYTES, BAR_NAMES, BAR_SECONDS, type BarName, bars, thresholdsAt } from './bars.ts'
 import { checkThresholds, type Measures, type ThresholdCheck, type Thresholds } from './thresholds.ts'
 
 const MS_PER_S = 1000
 const NS_PER_MS = 1e6
-const VERIFY_MS = 2000
 const NOTE_MS = 500
 
 const optionTable = {
@@ -45,7 +51,7 @@ const optionTable = {
   ...workloadOptionTable,
   size: { ...workloadOptionTable.size, default: BAR_COMMAND_BYTES },
   ...clusterOptionTable,
-  json: jsonOption,
+  ...outputOptionTable,
 } as const
 
 type CheckPerfValues = OptionValues<typeof optionTable>
@@ -81,27 +87,30 @@ interface CheckPerfRun {
   readonly commands: number
   readonly opsPerSecond: number
   /** From when a write should have started. */
-  readonly latencyMs: LatencySummary
+  readonly latencyMs: LatencyDistribution
   readonly stddevMs: number | null
   readonly errors: number
   readonly elections: number
+  readonly timeline: Timeline
+  readonly distribution: readonly PercentilePoint[]
 }
 
-class CheckPerfReport implements Report {
-  environment: Environment | undefined
+class CheckPerfReport extends LoadReport<CheckPerfValues> implements Report {
   measured: CheckPerfRun | undefined
-  verification: Verification | undefined
   readonly plan: CheckPerfPlan
-  readonly #values: CheckPerfValues
 
   constructor(values: CheckPerfValues) {
-    this.#values = values
+    super(values)
     this.plan = planOf(values)
   }
 
-  get verdict(): Verdict {
-    const verification: Verdict = this.verification?.verdict ?? 'unknown'
-    return worstOf([this.check, { verdict: verification }])
+  override get verdict(): Verdict {
+    return worstOf([this.check, { verdict: super.verdict }])
+  }
+
+  says(verdict: Verdict): string {
+    if (verdict === 'pass') return 'the bar is kept, and nothing was lost or applied twice'
+    return verdict === 'fail' ? 'the bar is missed, or commands were lost' : 'not all could be checked'
   }
 
   get check(): ThresholdCheck {
@@ -109,11 +118,10 @@ class CheckPerfReport implements Report {
   }
 
   print(output: Output): void {
-    const { size, nodes, load } = this.#values
+    const { size, nodes, load } = this.values
     const { ratePerSecond, clients } = this.plan
     const offered = `${formatNumber(ratePerSecond)} writes/s of ${size} bytes, ${clients} clients`
-    output.title(`Check perf ${load}: ${offered}, ${nodes} nodes`)
-    if (this.environment !== undefined) output.environment(this.environment)
+    this.printHead(output, `Check perf ${load}: ${offered}, ${nodes} nodes`)
     if (this.measured === undefined) return
     const { latencyMs } = this.measured
     output.line(`p50 ${formatMs(latencyMs.p50)} ms, p99 ${formatMs(latencyMs.p99)} ms`)
@@ -121,27 +129,36 @@ class CheckPerfReport implements Report {
       const tint = verdict === 'pass' ? output.style.good : output.style.bad
       output.line(tint(`${verdict.toUpperCase().padEnd(7)} ${text}`))
     }
-    if (this.verification !== undefined) output.verification(this.verification)
+    this.printCheck(output)
     const tint = this.verdict === 'pass' ? output.style.good : output.style.bad
     output.line(tint(this.verdict.toUpperCase()))
   }
 
-  document(): ReportDocument {
-    const { plan, measured = null, check, verification = null } = this
-    return {
-      benchmark: 'check perf',
-      headline: measured === null ? null : { ...measured },
-      findings: check.findings,
-      thresholds: plan.thresholds,
-      verification,
-      configuration: {
-        ...configurationOf(this.#values),
-        commandsPerSecond: plan.ratePerSecond,
-        clients: plan.clients,
+  pictures(): readonly Picture[] {
+    const { measured } = this
+    if (measured === undefined) return []
+    const { timeline, distribution } = measured
+    return [
+      { kind: 'timeline', title: `${formatNumber(this.plan.ratePerSecond)} writes/s offered`, timeline },
+      {
+        kind: 'distribution',
+        title: 'Latency',
+        series: [{ label: 'from the intended start', points: distribution }],
       },
-      environment: this.environment ?? null,
-      runs: measured === null ? [] : [measured],
-    }
+    ]
+  }
+
+  document(): ReportDocument {
+    const { plan, measured, check } = this
+    const { timeline: _, distribution: __, ...figures } = measured ?? {}
+    const { ratePerSecond: commandsPerSecond, clients, thresholds } = plan
+    const document = this.documentOf(
+      'check perf',
+      measured === undefined ? null : figures,
+      measured === undefined ? [] : [measured],
+      { findings: check.findings, thresholds },
+    )
+    return { ...document, configuration: { ...configurationOf(this.values), commandsPerSecond, clients } }
   }
 
   #measures(): Measures {
@@ -160,7 +177,7 @@ async function offer(
   load: LoadGenerator,
   ratePerSecond: number,
   seconds: number,
-): Promise<Omit<CheckPerfRun, 'elections'>> {
+): Promise<Omit<CheckPerfRun, 'elections' | 'timeline'>> {
   const before = await bench.or(load.totals())
   const startMs = performance.now()
   await bench.or(load.startOpenLoop(ratePerSecond))
@@ -181,36 +198,31 @@ async function offer(
     latencyMs: summarizeHistogram(latency),
     stddevMs: latency.count === 0 ? null : rounded(latency.stddev / NS_PER_MS),
     errors: after.unknown - before.unknown,
+    distribution: distributionOf(latency),
   }
 }
 
 async function measure(bench: Bench, values: CheckPerfValues, report: CheckPerfReport): Promise<void> {
   const { ratePerSecond, clients } = report.plan
-  const directory = values.durability === 'memory' ? undefined : bench.directory
-  report.environment = describeEnvironment(directory, values.durability)
-  const cluster = await bench.startCluster('check-perf', clusterOptions(values, values.machine))
   // A client of etcd's has one request under way: so many of them are so many commands outstanding.
-  const load = bench.startLoad(cluster, workloadSpec(values), { maxOutstandingCommands: clients })
-  const before = await bench.or(snapshot(cluster))
-  const writes = `${formatNumber(ratePerSecond)} writes/s`
-  bench.progress.begin(`offering ${writes}`, values.seconds * MS_PER_S)
-  const run = await offer(bench, load, ratePerSecond, values.seconds)
-  const { elections } = metricsBetween(before, await bench.or(snapshot(cluster)))
-  report.measured = { ...run, elections }
-  bench.progress.begin('checking that nothing was lost', VERIFY_MS)
-  report.verification = await bench.or(verify(cluster, load))
+  const settings = { maxOutstandingCommands: clients }
+  const loaded = await startLoaded(bench, 'check-perf', values, settings, report)
+  const { cluster, load } = loaded
+  const before = await bench.or(snapshot(cluster, load))
+  const durationMs = values.seconds * MS_PER_S
+  bench.progress.begin(`offering ${formatNumber(ratePerSecond)} writes/s`, durationMs)
+  const recorder = new TimelineRecorder(cluster, load, intervalMsFor(durationMs))
+  try {
+    const run = await offer(bench, load, ratePerSecond, values.seconds)
+    const { elections } = metricsBetween(before, await bench.or(snapshot(cluster, load)))
+    report.measured = { ...run, elections, timeline: await recorder.stop() }
+  } finally {
+    await recorder.stop()
+  }
+  await checkNothingLost(bench, loaded, report)
 }
 
-async function run(values: CheckPerfValues, context: CommandContext): Promise<number> {
-  workloadSpec(values)
-  const report = new CheckPerfReport(values)
-  const { data, json, durability, seconds } = values
-  const usesDisk = durability !== 'memory'
-  const options = { data, json, usesDisk, expectedMs: seconds * MS_PER_S + VERIFY_MS }
-  return runAndReport(context, options, report, (bench) => measure(bench, values, report))
-}
-
-export const checkPerfCommand: Command<typeof optionTable> = {
+export const checkPerfCommand = commandOf({
   name: 'check perf',
   operand: 'load',
   summary: "pass or fail against etcd's own bars: s, m, l or xl",
@@ -220,5 +232,8 @@ export const checkPerfCommand: Command<typeof optionTable> = {
     'Latency counts from when a write should have started, which is stricter than what etcd measures.',
   ],
   options: optionTable,
-  run,
-}
+  check: workloadSpec,
+  report: (values) => new CheckPerfReport(values),
+  expectedMs: ({ seconds }) => seconds * MS_PER_S + CHECK_MS,
+  measure,
+})

@@ -1,26 +1,29 @@
 /** `bench churn`: nodes crash and come back at random under load; afterwards nothing may be lost or done twice. */
-
 import { hrtimeMs } from '@troupe/actor'
 import type { Cluster } from '@troupe/cluster'
 import type { Bench } from '../bench.ts'
-import type { Command, CommandContext, OptionValues } from '../command.ts'
-import { describeEnvironment, type Environment } from '../environment.ts'
-import { type LatencySummary, summarizeHistogram } from '../latency.ts'
+import { commandOf } from '../benchmark.ts'
+import type { OptionValues } from '../command.ts'
+import {
+  distributionOf,
+  type LatencyDistribution,
+  type PercentilePoint,
+  summarizeHistogram,
+} from '../latency.ts'
 import { delay } from '../load/failure.ts'
-import type { LoadGenerator } from '../load/load-generator.ts'
+import { CHECK_MS, checkNothingLost, type LoadedCluster, startLoaded } from '../loaded-cluster.ts'
 import {
   clientSettings,
-  clusterOptions,
   clusterOptionTable,
-  configurationOf,
-  jsonOption,
+  outputOptionTable,
   rateOption,
   workloadOptionTable,
   workloadSpec,
 } from '../options.ts'
-import { type Output, type Report, type ReportDocument, runAndReport } from '../report.ts'
+import { LoadReport } from '../report/load-report.ts'
+import type { Output, Picture, Report, ReportDocument } from '../report.ts'
 import { formatMs, formatNumber, rounded } from '../terminal/format.ts'
-import { type Verdict, type Verification, verify } from '../verify.ts'
+import { intervalMsFor, type Timeline, TimelineRecorder } from '../timeline/timeline.ts'
 import { ChurnSchedule, type ChurnStep, minority } from './churn-schedule.ts'
 
 const optionTable = {
@@ -44,36 +47,29 @@ const optionTable = {
   ...workloadOptionTable,
   ...clusterOptionTable,
   nodes: { ...clusterOptionTable.nodes, min: 2 },
-  json: jsonOption,
+  ...outputOptionTable,
 } as const
 
 type ChurnValues = OptionValues<typeof optionTable>
 
-class ChurnReport implements Report {
+class ChurnReport extends LoadReport<ChurnValues> implements Report {
   readonly steps: (ChurnStep & { readonly atMs: number })[] = []
-  environment: Environment | undefined
-  verification: Verification | undefined
-  latencyMs: LatencySummary | undefined
+  latencyMs: LatencyDistribution | undefined
+  distribution: readonly PercentilePoint[] = []
+  timeline: Timeline | undefined
   elections = 0
   unexpectedExits = 0
-  readonly #values: ChurnValues
-
-  constructor(values: ChurnValues) {
-    this.#values = values
-  }
 
   get crashes(): number {
     return this.steps.filter(({ kind }) => kind === 'crash').length
   }
 
-  get verdict(): Verdict {
-    return this.verification?.verdict ?? 'unknown'
-  }
-
   print(output: Output): void {
-    const { nodes, seconds, rate, machine } = this.#values
-    output.title(`Churn: ${machine}, ${nodes} nodes, ${seconds} s, ${formatNumber(rate)} commands/s`)
-    if (this.environment !== undefined) output.environment(this.environment)
+    const { nodes, seconds, rate, machine } = this.values
+    this.printHead(
+      output,
+      `Churn: ${machine}, ${nodes} nodes, ${seconds} s, ${formatNumber(rate)} commands/s`,
+    )
     const { latencyMs } = this
     output.line(`${formatNumber(this.crashes)} crashes, ${formatNumber(this.elections)} elections`)
     if (latencyMs !== undefined) {
@@ -83,31 +79,36 @@ class ChurnReport implements Report {
     }
     if (this.unexpectedExits > 0)
       output.line(output.style.bad(`${this.unexpectedExits} workers died on their own`))
-    if (this.verification !== undefined) output.verification(this.verification)
+    this.printCheck(output)
+  }
+
+  pictures(): readonly Picture[] {
+    const { timeline, distribution } = this
+    if (timeline === undefined) return []
+    return [
+      { kind: 'timeline', title: 'While nodes crashed and came back', timeline },
+      {
+        kind: 'distribution',
+        title: 'Latency',
+        series: [{ label: 'from the intended start', points: distribution }],
+      },
+    ]
   }
 
   document(): ReportDocument {
     const { crashes, elections, unexpectedExits, latencyMs = null } = this
-    const { acknowledged = null, unknown = null, lost = null, duplicated = null } = this.verification ?? {}
-    return {
-      benchmark: 'churn',
-      headline: { crashes, elections, unexpectedExits, acknowledged, unknown, lost, duplicated, latencyMs },
-      verification: this.verification ?? null,
-      configuration: configurationOf(this.#values),
-      environment: this.environment ?? null,
-      runs: this.steps,
-    }
+    const acknowledged = this.verification?.acknowledged ?? null
+    const figures = { crashes, elections, unexpectedExits, acknowledged, latencyMs }
+    const { steps, timeline = null, distribution } = this
+    return this.documentOf('churn', this.withChecks(figures), steps, { timeline, distribution })
   }
 }
 
 const MS_PER_S = 1000
-const VERIFY_MS = 5000
 
 async function measureChurn(bench: Bench, values: ChurnValues, report: ChurnReport): Promise<void> {
-  const { machine, durability, seconds, seed } = values
-  report.environment = describeEnvironment(durability === 'memory' ? undefined : bench.directory, durability)
-  const cluster = await bench.startCluster('churn', clusterOptions(values, machine))
-  const load = bench.startLoad(cluster, workloadSpec(values), clientSettings([1], 1))
+  const loaded = await startLoaded(bench, 'churn', values, clientSettings([1], 1), report)
+  const { cluster, load } = loaded
   cluster.on('leader', () => report.elections++)
   cluster.on('exit', ({ expected }) => {
     if (!expected) report.unexpectedExits++
@@ -117,14 +118,19 @@ async function measureChurn(bench: Bench, values: ChurnValues, report: ChurnRepo
     minPauseMs: values['min-pause-ms'],
     maxPauseMs: Math.max(values['min-pause-ms'], values['max-pause-ms']),
   }
-  const schedule = new ChurnSchedule(cluster.ids, limits, seed)
-  bench.progress.begin('nodes crash and come back', seconds * MS_PER_S)
+  const durationMs = values.seconds * MS_PER_S
+  const schedule = new ChurnSchedule(cluster.ids, limits, values.seed)
+  bench.progress.begin('nodes crash and come back', durationMs)
   await bench.or(load.startOpenLoop(values.rate))
-  await crashAndRestart(bench, cluster, schedule, seconds * MS_PER_S, report)
-  for (const id of schedule.down) await bench.or(cluster.restart(id))
-  bench.progress.begin('checking that nothing was lost', VERIFY_MS)
-  await stopLoad(bench, load, report)
-  report.verification = await bench.or(verify(cluster, load))
+  const recorder = new TimelineRecorder(cluster, load, intervalMsFor(durationMs))
+  try {
+    await crashAndRestart(bench, cluster, schedule, durationMs, report)
+    for (const id of schedule.down) await bench.or(cluster.restart(id))
+  } finally {
+    report.timeline = await recorder.stop()
+  }
+  await stopLoad(bench, loaded, report)
+  await checkNothingLost(bench, loaded, report)
 }
 
 async function crashAndRestart(
@@ -146,26 +152,21 @@ async function crashAndRestart(
   }
 }
 
-async function stopLoad(bench: Bench, load: LoadGenerator, report: ChurnReport): Promise<void> {
+async function stopLoad(bench: Bench, { load }: LoadedCluster, report: ChurnReport): Promise<void> {
   const { latency } = await bench.or(load.stopOpenLoop())
   report.latencyMs = summarizeHistogram(latency)
+  report.distribution = distributionOf(latency)
 }
 
-async function run(values: ChurnValues, context: CommandContext): Promise<number> {
-  workloadSpec(values)
-  const report = new ChurnReport(values)
-  const { data, json, durability } = values
-  const expectedMs = values.seconds * MS_PER_S + VERIFY_MS
-  const options = { data, json, usesDisk: durability !== 'memory', expectedMs }
-  return runAndReport(context, options, report, (bench) => measureChurn(bench, values, report))
-}
-
-export const churnCommand: Command<typeof optionTable> = {
+export const churnCommand = commandOf({
   name: 'churn',
   summary: 'nodes crash and come back at random under load: is anything lost or applied twice?',
   details: [
     'A seed fixes who crashes when (--seed). Never more than a minority is down at once, unless --all is given.',
   ],
   options: optionTable,
-  run,
-}
+  check: workloadSpec,
+  report: (values) => new ChurnReport(values),
+  expectedMs: ({ seconds }) => seconds * MS_PER_S + CHECK_MS,
+  measure: measureChurn,
+})

@@ -1,7 +1,8 @@
 /** What `bench compare` shows: a table, and beside each figure what it was taken of. */
 import type { Environment } from '../environment.ts'
-import type { Output, Report, ReportDocument } from '../report.ts'
-import { rounded } from '../terminal/format.ts'
+import type { FullDocument } from '../report/document.ts'
+import type { Output, Picture, Report, ReportDocument } from '../report.ts'
+import { formatNumber, rounded } from '../terminal/format.ts'
 import type { Verdict } from '../verify.ts'
 import {
   type ComparedRun,
@@ -76,6 +77,31 @@ export class CompareReport implements Report {
     return hasFailed || ours.length === 0 ? 'unknown' : 'pass'
   }
 
+  says(verdict: Verdict): string {
+    const texts: Record<Verdict, string> = {
+      pass: 'the same load on each; of ours nothing was lost or applied twice',
+      fail: 'of ours commands were lost or applied twice',
+      unknown: 'not all of them could be measured',
+    }
+    return texts[verdict]
+  }
+
+  /** One picture for each window. */
+  pictures(): readonly Picture[] {
+    const groups = Map.groupBy(this.rows, ({ window }) => window)
+    return [...groups].map(([window, rows]) => ({
+      kind: 'bars',
+      title: `Acknowledged per second, ${formatNumber(window)} outstanding`,
+      note: 'What an acknowledgement means differs: those that a quorum has synced have a colour of their own.',
+      bars: rows.map((row) => ({
+        label: row.title,
+        value: row.opsPerSecond,
+        text: `${formatNumber(row.opsPerSecond)}/s`,
+        group: row.isDurable ? 'synced by a quorum' : 'not synced by a quorum',
+      })),
+    }))
+  }
+
   print(output: Output): void {
     output.title('Comparison: the same load on each, one after the other')
     if (this.environment !== undefined) output.environment(this.environment)
@@ -111,8 +137,9 @@ export class CompareReport implements Report {
   }
 
   /** The table and its notes for a document. */
-  markdown(): string {
-    const lines = [...this.#conditions(), '', ...markdownTable(comparisonColumns, this.rows), '']
+  markdown(document?: Pick<FullDocument, 'command'>): string {
+    const command = document === undefined ? [] : [`    ${document.command}`, '']
+    const lines = [...this.#conditions(), '', ...command, ...markdownTable(comparisonColumns, this.rows), '']
     for (const { facts, version, fate } of this.#entries.values()) {
       const name = version === undefined ? facts.title : `${facts.title} ${version}`
       if (fate.kind === 'skipped') {

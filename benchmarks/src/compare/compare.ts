@@ -3,20 +3,19 @@
  * repeat and stopped after it, so that whoever is measured has the machine to itself; who begins changes from repeat to
  * repeat.
  */
-import { writeFileSync } from 'node:fs'
 import { invalidOption } from '@troupe/core'
 import type { Bench } from '../bench.ts'
-import type { Command, CommandContext, OptionValues } from '../command.ts'
+import { commandOf } from '../benchmark.ts'
+import type { OptionValues } from '../command.ts'
 import { describeEnvironment } from '../environment.ts'
 import {
   clusterOptionTable,
   configurationOf,
-  jsonOption,
+  outputOptionTable,
   windowOption,
   workloadOptionTable,
   workloadSpec,
 } from '../options.ts'
-import { runAndReport } from '../report.ts'
 import { formatNumber } from '../terminal/format.ts'
 import { CompareReport } from './compare-report.ts'
 import type { Contestant, ContestSettings } from './contestant.ts'
@@ -49,13 +48,7 @@ const optionTable = {
   keys: workloadOptionTable.keys,
   seed: clusterOptionTable.seed,
   data: clusterOptionTable.data,
-  json: jsonOption,
-  markdown: {
-    kind: 'text',
-    placeholder: 'FILE',
-    otherwise: 'none',
-    help: 'write the table with its notes as Markdown',
-  },
+  ...outputOptionTable,
 } as const
 
 type CompareValues = OptionValues<typeof optionTable>
@@ -104,12 +97,14 @@ async function measureContestant(
 const runMs = (values: CompareValues): number =>
   (values.seconds + values['warmup-seconds']) * MS_PER_S + COUNT_MS
 
-async function compare(
-  bench: Bench,
-  contestants: readonly Contestant[],
-  values: CompareValues,
-  report: CompareReport,
-): Promise<void> {
+async function compare(bench: Bench, values: CompareValues, report: CompareReport): Promise<void> {
+  const contestants = contestantsOf(values)
+  for (const { facts, missing } of contestants) {
+    const lacks = missing()
+    if (lacks === undefined) continue
+    report.skip(facts.name, lacks)
+    bench.warn(`${facts.title} is skipped, ${lacks.what} not found; ${lacks.install}`)
+  }
   report.environment = describeEnvironment(bench.directory, DURABILITY)
   const workload = workloadSpec({ ...values, machine: 'kv' })
   const settings: ContestSettings = { workload, windows: values.window }
@@ -129,27 +124,18 @@ async function compare(
   }
 }
 
-async function run(values: CompareValues, context: CommandContext): Promise<number> {
-  workloadSpec({ ...values, machine: 'kv' })
-  const contestants = [troupeThreads, ...choosePeers(values.peers)]
-  const report = new CompareReport(contestants, troupeThreads.facts.name, configurationOf(values))
-  for (const { facts, missing } of contestants) {
-    const lacks = missing()
-    if (lacks === undefined) continue
-    report.skip(facts.name, lacks)
-    context.stderr.write(`troupe: ${facts.title} is skipped, ${lacks.what} not found; ${lacks.install}\n`)
-  }
-  const here = contestants.filter(({ facts }) => !report.isOut(facts.name))
+const contestantsOf = ({ peers: names }: CompareValues): readonly Contestant[] => [
+  troupeThreads,
+  ...choosePeers(names),
+]
+
+function expectedMsOf(values: CompareValues): number {
+  const here = contestantsOf(values).filter(({ missing }) => missing() === undefined)
   const eachMs = here.map(({ startMs }) => startMs + values.window.length * runMs(values))
-  const expectedMs = values.repeat * eachMs.reduce((sum, ms) => sum + ms, 0)
-  const { data, json, markdown } = values
-  const options = { data, json, usesDisk: true, expectedMs }
-  const code = await runAndReport(context, options, report, (bench) => compare(bench, here, values, report))
-  if (markdown !== undefined) writeFileSync(markdown, report.markdown())
-  return code
+  return values.repeat * eachMs.reduce((sum, ms) => sum + ms, 0)
 }
 
-export const compareCommand: Command<typeof optionTable> = {
+export const compareCommand = commandOf({
   name: 'compare',
   summary: 'the same load on etcd, RabbitMQ, JetStream, Redis and liferaft, and on us',
   details: [
@@ -161,5 +147,12 @@ export const compareCommand: Command<typeof optionTable> = {
     `\`${installLibraries()}\`. Whoever is not installed is skipped.`,
   ],
   options: optionTable,
-  run,
-}
+  check(values) {
+    workloadSpec({ ...values, machine: 'kv' })
+    choosePeers(values.peers)
+  },
+  report: (values) =>
+    new CompareReport(contestantsOf(values), troupeThreads.facts.name, configurationOf(values)),
+  expectedMs: expectedMsOf,
+  measure: compare,
+})

@@ -31,7 +31,7 @@ test('three nodes of a real peer take the load beside ours, and all of it is the
     seed: 1,
   }
   const code = await compareCommand.run(
-    { peers: 'etcd', ...load, data: join(scratch, 'data'), json, markdown },
+    { peers: 'etcd', ...load, data: join(scratch, 'data'), json, csv: undefined, markdown, html: undefined },
     context,
   )
   assert.equal(code, 0, written.err)

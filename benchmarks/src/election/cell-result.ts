@@ -3,6 +3,7 @@ import type { NodeId } from '@troupe/core'
 import { type LatencySummary, summarize } from '../latency.ts'
 import type { Verdict, Verification } from '../verify.ts'
 import type { Cell } from './cells.ts'
+import { FailoverCurve } from './failover.ts'
 import type { CampaignCounts } from './role-log.ts'
 
 /** Acknowledged commands per second. */
@@ -55,6 +56,8 @@ export const WITHIN_MS = 300
 export class CellResult {
   readonly cell: Cell
   readonly trials: ElectionTrial[] = []
+  /** Throughput around the loss. */
+  readonly failover = new FailoverCurve()
   verification: Verification | undefined
   /** From the intended start of each command, all trials long. */
   latencyMs: LatencySummary | undefined
@@ -76,7 +79,11 @@ export class CellResult {
   }
 
   summary(measure: Measure): LatencySummary {
-    return summarize(this.trials.map((trial) => trial[measure]).filter((value) => value !== null))
+    return summarize(this.valuesOf(measure))
+  }
+
+  valuesOf(measure: Measure): number[] {
+    return this.trials.map((trial) => trial[measure]).filter((value) => value !== null)
   }
 
   /** The share of trials, from 0 to 1, in which another led within so many ms; null without trials. */

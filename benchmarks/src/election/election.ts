@@ -1,13 +1,16 @@
 /** `bench election`: how long the loss of a leader is felt, by what takes it away. */
-import { closeSync, openSync, writeFileSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
 import { invalidOption, RaftError } from '@troupe/core'
-import { makeDirectory } from '@troupe/store'
 import type { Bench } from '../bench.ts'
-import type { Command, CommandContext, OptionValues } from '../command.ts'
+import { commandOf } from '../benchmark.ts'
+import type { OptionValues } from '../command.ts'
 import { describeEnvironment } from '../environment.ts'
-import { clusterOptionTable, jsonOption, rateOption, workloadOptionTable, workloadSpec } from '../options.ts'
-import { runAndReport } from '../report.ts'
+import {
+  clusterOptionTable,
+  outputOptionTable,
+  rateOption,
+  workloadOptionTable,
+  workloadSpec,
+} from '../options.ts'
 import { CellResult, undecided } from './cell-result.ts'
 import {
   type Cell,
@@ -20,7 +23,6 @@ import {
   namedCells,
 } from './cells.ts'
 import { type ElectionFaultName, electionFaultNames } from './election-faults.ts'
-import { electionPage } from './markdown.ts'
 import { ElectionReport } from './report.ts'
 import { expectedSimCellMs, measureSimCell } from './sim-cell.ts'
 import { type CellSettings, expectedCellMs, measureCell } from './threads-cell.ts'
@@ -86,13 +88,8 @@ const optionTable = {
     default: 'threads',
     help: 'threads: real workers and disks; sim: the same cells in virtual time',
   },
-  json: jsonOption,
-  markdown: {
-    kind: 'text',
-    placeholder: 'FILE',
-    otherwise: 'none',
-    help: 'write the results as a page, as docs/elections.md',
-  },
+  ...outputOptionTable,
+  markdown: { ...outputOptionTable.markdown, help: 'write the results as a page, as docs/elections.md' },
 } as const
 
 type Values = OptionValues<typeof optionTable>
@@ -165,59 +162,33 @@ function cellsOf(values: Values): readonly Cell[] {
   return [freeCell(fault, nodes, times, load)]
 }
 
-async function run(values: Values, context: CommandContext): Promise<number> {
-  workloadSpec(values)
-  const { data, json, durability, engine, markdown } = values
-  const cells = cellsOf(values)
-  if (durability === 'memory' && engine === 'threads' && cells.some(({ fault }) => fault !== 'none')) {
-    throw invalidOption('--durability', durability, 'one with files: crashed nodes come back from them')
-  }
-  if (markdown !== undefined) checkPage(markdown)
-  const isNamed = values.cell !== undefined || values.cells !== 'none'
-  const trials = values.trials ?? (isNamed ? NAMED_TRIALS : FREE_TRIALS)
+function trialsOf({ cell, cells, trials }: Values): number {
+  const isNamed = cell !== undefined || cells !== 'none'
+  return trials ?? (isNamed ? NAMED_TRIALS : FREE_TRIALS)
+}
+
+const settingsOf = (values: Values): CellSettings => ({
   // Which engine it is decides who measures the cells, not how a cluster is started.
-  const settings: CellSettings = {
-    values: { ...values, engine: 'threads' },
-    trials,
-    watchMs: values['watch-seconds'] * MS_PER_S,
-  }
-  const expectedMsOf = engine === 'sim' ? expectedSimCellMs : expectedCellMs
-  const expectedMs = cells.reduce((sum, cell) => sum + expectedMsOf(cell, settings), 0)
-  const report = new ElectionReport({ ...values, trials }, engine as 'threads' | 'sim')
-  const options = { data, json, usesDisk: engine === 'threads' && durability !== 'memory', expectedMs }
-  const code = await runAndReport(context, options, report, (bench) =>
-    measureCells(bench, cells, settings, report),
-  )
-  if (markdown !== undefined) writeFileSync(markdown, electionPage(report, commandOf(values, trials)))
-  return code
+  values: { ...values, engine: 'threads' },
+  trials: trialsOf(values),
+  watchMs: values['watch-seconds'] * MS_PER_S,
+})
+
+function check(values: Values): void {
+  workloadSpec(values)
+  const { durability, engine } = values
+  const hasFaults = cellsOf(values).some(({ fault }) => fault !== 'none')
+  if (durability === 'memory' && engine === 'threads' && hasFaults)
+    throw invalidOption('--durability', durability, 'one with files: crashed nodes come back from them')
 }
 
-/** Told before the run: its results would be lost. */
-function checkPage(path: string): void {
-  try {
-    makeDirectory(dirname(resolve(path)))
-    closeSync(openSync(path, 'a'))
-  } catch (error) {
-    const { code = 'unknown' } = error as NodeJS.ErrnoException
-    throw invalidOption('--markdown', path, `a file that can be written (${code})`)
-  }
+function expectedMsOf(values: Values): number {
+  const expectedMsOfCell = values.engine === 'sim' ? expectedSimCellMs : expectedCellMs
+  const settings = settingsOf(values)
+  return cellsOf(values).reduce((sum, cell) => sum + expectedMsOfCell(cell, settings), 0)
 }
 
-/** What makes the same page again. */
-function commandOf({ cell, cells, engine, fault, nodes, timeouts, idle }: Values, trials: number): string {
-  const parts = ['pnpm troupe bench election']
-  if (engine !== 'threads') parts.push(`--engine ${engine}`)
-  if (cells !== 'none') parts.push(`--cells ${cells}`)
-  else if (cell !== undefined) parts.push(`--cell ${cell}`)
-  else {
-    parts.push(`--fault ${fault} --nodes ${nodes}`)
-    if (timeouts !== undefined) parts.push(`--timeouts ${timeouts}`)
-    if (idle) parts.push('--idle')
-  }
-  return [...parts, `--trials ${trials}`].join(' ')
-}
-
-export const electionCommand: Command<typeof optionTable> = {
+export const electionCommand = commandOf({
   name: 'election',
   summary:
     'takes the leader away: time until it is missed, to a new leader, to its first commit, to full recovery',
@@ -228,5 +199,10 @@ export const electionCommand: Command<typeof optionTable> = {
     'open loop: latency counts from the intended start of each command.',
   ],
   options: optionTable,
-  run,
-}
+  check,
+  report: (values) =>
+    new ElectionReport({ ...values, trials: trialsOf(values) }, values.engine as 'threads' | 'sim'),
+  usesDisk: ({ engine, durability }) => engine === 'threads' && durability !== 'memory',
+  expectedMs: expectedMsOf,
+  measure: (bench, values, report) => measureCells(bench, cellsOf(values), settingsOf(values), report),
+})

@@ -1,9 +1,10 @@
 /** The results as a page for docs/. */
+import type { Environment } from '../environment.ts'
 import type { Column } from '../terminal/table.ts'
+import { cellColumns } from './cell-columns.ts'
 import type { CellResult } from './cell-result.ts'
 import { electionFaultNames, electionFaultOf } from './election-faults.ts'
 import { goalsOf } from './goals.ts'
-import { cellColumns, type ElectionReport } from './report.ts'
 
 const INTRODUCTION = `# Elections under faults
 
@@ -16,8 +17,14 @@ the fault until all was as before. After each cell every acknowledged command wa
 const IN_VIRTUAL_TIME = `The nodes ran in the simulator: times are virtual, a commit is that of the new leader, and there is no
 throughput. *Checked*: all invariants of the simulator held after every event.`
 
+interface Measured {
+  readonly results: readonly CellResult[]
+  readonly environment: Environment | undefined
+  readonly engine: 'threads' | 'sim'
+}
+
 /** @param command what was typed */
-export function electionPage(report: ElectionReport, command: string): string {
+export function electionPage(report: Measured, command: string): string {
   const { results, environment, engine } = report
   const parts = [INTRODUCTION]
   if (engine === 'sim') parts.push(IN_VIRTUAL_TIME)

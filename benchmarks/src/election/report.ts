@@ -2,14 +2,18 @@
 import type { Environment } from '../environment.ts'
 import type { LatencySummary } from '../latency.ts'
 import { configurationOf } from '../options.ts'
-import type { Output, Report, ReportDocument } from '../report.ts'
+import type { FullDocument } from '../report/document.ts'
+import type { Output, Picture, Report, ReportDocument } from '../report.ts'
 import { formatMs, formatNumber } from '../terminal/format.ts'
 import type { Column } from '../terminal/table.ts'
 import { type Verdict, worstOf } from '../verify.ts'
+import { cellColumns, percent } from './cell-columns.ts'
 import { headlineOf } from './cell-headline.ts'
 import { type CellResult, measures, measureTitles, WITHIN_MS } from './cell-result.ts'
 import { electionFaultOf } from './election-faults.ts'
 import { goalsOf } from './goals.ts'
+import { electionPage } from './markdown.ts'
+import { picturesOf } from './pictures.ts'
 import { describeTimeouts } from './timeouts.ts'
 
 const summaryColumns: readonly Column<{ readonly title: string } & LatencySummary>[] = [
@@ -20,37 +24,6 @@ const summaryColumns: readonly Column<{ readonly title: string } & LatencySummar
   { title: 'worst ms', value: ({ max }) => formatMs(max) },
   { title: 'n', value: ({ samples }) => formatNumber(samples) },
 ]
-
-const percent = (share: number | null): string => (share === null ? '–' : formatNumber(share * 100, 1))
-
-/** A line for each cell; also those of the Markdown. */
-export const cellColumns: readonly Column<CellResult>[] = [
-  { title: 'cell', value: ({ cell }) => cell.name, align: 'left' },
-  { title: 'fault', value: ({ cell }) => cell.fault, align: 'left' },
-  { title: 'nodes', value: ({ cell }) => `${cell.nodes}` },
-  { title: 'timeouts ms', value: ({ cell: { timeouts: t } }) => `${t.minMs}–${t.maxMs}/${t.heartbeatMs}` },
-  { title: 'load', value: ({ cell }) => cell.load, align: 'left' },
-  { title: 'n', value: ({ trials }) => formatNumber(trials.length) },
-  { title: 'detected p50', value: (result) => formatMs(result.summary('timeToDetectionMs').p50) },
-  { title: 'leader p50', value: (result) => formatMs(result.summary('timeToLeaderMs').p50) },
-  { title: 'p99', value: (result) => formatMs(result.summary('timeToLeaderMs').p99) },
-  { title: 'worst', value: (result) => formatMs(result.summary('timeToLeaderMs').max) },
-  { title: `≤ ${WITHIN_MS} ms %`, value: (result) => percent(result.ledWithin(WITHIN_MS)) },
-  { title: 'commit p50', value: (result) => formatMs(result.summary('timeToFirstCommitMs').p50) },
-  { title: 'p99', value: (result) => formatMs(result.summary('timeToFirstCommitMs').p99) },
-  { title: 'worst', value: (result) => formatMs(result.summary('timeToFirstCommitMs').max) },
-  { title: 'recovered p50', value: (result) => formatMs(result.summary('timeToFullRecoveryMs').p50) },
-  { title: 'worst', value: (result) => formatMs(result.summary('timeToFullRecoveryMs').max) },
-  { title: 'wasted', value: (result) => formatNumber(result.total('wastedElections')) },
-  { title: 'split', value: (result) => formatNumber(result.total('splitVotes')) },
-  { title: 'spurious', value: ({ spuriousElections }) => formatNumber(spuriousElections) },
-  { title: 'op/s before', value: ({ commandsPerSecond: rates }) => rate(rates?.before) },
-  { title: 'during', value: ({ commandsPerSecond: rates }) => rate(rates?.during) },
-  { title: 'after', value: ({ commandsPerSecond: rates }) => rate(rates?.after) },
-  { title: 'checked', value: ({ verification }) => verification?.verdict ?? '–', align: 'left' },
-]
-
-const rate = (value: number | undefined): string => (value === undefined ? '–' : formatNumber(value))
 
 /** Also part of the main job. */
 export class ElectionReport implements Report {
@@ -90,6 +63,26 @@ export class ElectionReport implements Report {
       output.line(output.style.dim('virtual time; a commit is one of the new leader'))
   }
 
+  pictures(): readonly Picture[] {
+    return picturesOf(this.results)
+  }
+
+  says(verdict: Verdict): string {
+    const texts: Record<Verdict, string> = {
+      pass:
+        this.engine === 'sim'
+          ? 'whatever took the leader away, all invariants of the simulator held'
+          : 'whatever took the leader away, nothing was lost, applied twice or out of order',
+      fail: 'commands were lost, applied twice or out of order',
+      unknown: 'not all could be checked',
+    }
+    return texts[verdict]
+  }
+
+  markdown({ command }: Pick<FullDocument, 'command'>): string {
+    return electionPage(this, command)
+  }
+
   document(): ReportDocument {
     const single = this.#single
     return {
@@ -98,7 +91,11 @@ export class ElectionReport implements Report {
       verification: single?.verification ?? null,
       configuration: { ...configurationOf(this.#values), engine: this.engine },
       environment: this.environment ?? null,
-      cells: this.results.map(({ cell, verification }) => ({ ...cell, verification: verification ?? null })),
+      cells: this.results.map(({ cell, verification, failover }) => ({
+        ...cell,
+        verification: verification ?? null,
+        failover: failover.mean ?? null,
+      })),
       runs: this.results.flatMap(({ cell, trials }) =>
         trials.map((trial) => (single === undefined ? { cell: cell.name, ...trial } : trial)),
       ),

@@ -102,10 +102,11 @@ async function runTrials(stand: Stand, result: CellResult, settings: CellSetting
     return closeCalm(hrtimeMs())
   }
   for (let number = 1; number <= trials; number++) {
-    const { trial, lostAtMs, recoveredAtMs } = await runTrial(stand, number)
+    const { trial, flow, lostAtMs, recoveredAtMs } = await runTrial(stand, number)
     closeCalm(lostAtMs)
     calmFromMs = recoveredAtMs
     result.trials.push(trial)
+    result.failover.add(flow, lostAtMs)
     progress.step(number, trials)
     progress.note(`${number} of ${trials}`)
   }

@@ -9,6 +9,7 @@ import { rounded } from '../terminal/format.ts'
 import type { ElectionTrial, Rates } from './cell-result.ts'
 import type { Cell } from './cells.ts'
 import { type ElectionFault, electionFaultOf } from './election-faults.ts'
+import { type FlowSample, FlowSampler } from './failover.ts'
 import type { RoleEvent, RoleLog } from './role-log.ts'
 
 /** What a trial is done with. */
@@ -42,12 +43,24 @@ interface Loss {
 /** A trial, and when it began and ended by the clock of all threads. */
 export interface TimedTrial {
   readonly trial: ElectionTrial
+  /** From before the loss until after the recovery. */
+  readonly flow: readonly FlowSample[]
   readonly lostAtMs: number
   readonly recoveredAtMs: number
 }
 
 /** Takes the leader away, waits for another and its first commit, heals, and waits until all is as it was. */
 export async function runTrial(stand: Stand, trial: number): Promise<TimedTrial> {
+  const sampler = new FlowSampler(stand.load)
+  try {
+    const timed = await timedTrial(stand, trial)
+    return { ...timed, flow: sampler.stop() }
+  } finally {
+    sampler.stop()
+  }
+}
+
+async function timedTrial(stand: Stand, trial: number): Promise<Omit<TimedTrial, 'flow'>> {
   const { bench, cluster, load, cell } = stand
   const { healsAtOnce } = electionFaultOf(cell.fault)
   const before = await throughput(stand)

@@ -1,15 +1,14 @@
 /** `bench latency`: load at a rate, or at a share of what the cluster can do, and the latency that its clients feel. */
 import type { Cluster } from '@troupe/cluster'
 import type { Bench } from '../bench.ts'
-import type { Command, CommandContext, OptionValues } from '../command.ts'
-import { describeEnvironment, type Environment } from '../environment.ts'
+import { commandOf } from '../benchmark.ts'
+import type { OptionValues } from '../command.ts'
 import { sustainedFaultOf } from '../faults/sustained-faults.ts'
 import type { LoadGenerator } from '../load/load-generator.ts'
+import { CHECK_MS, checkNothingLost, startLoaded } from '../loaded-cluster.ts'
 import {
   clientSettings,
-  clusterOptions,
   clusterOptionTable,
-  configurationOf,
   faultOption,
   outputOptionTable,
   readOptionTable,
@@ -17,12 +16,12 @@ import {
   workloadOptionTable,
   workloadSpec,
 } from '../options.ts'
-import { type Output, type Picture, type Report, type ReportDocument, runAndReport } from '../report.ts'
+import { LoadReport } from '../report/load-report.ts'
+import type { Output, Picture, Report, ReportDocument } from '../report.ts'
 import { formatMs, formatNumber } from '../terminal/format.ts'
-import { conditionsOf } from '../throughput/conditions.ts'
 import { type Spread, spreadOf } from '../throughput/spread.ts'
-import { describeReads, measureCluster } from '../throughput/throughput-run.ts'
-import { type Verdict, type Verification, verify, worstOf } from '../verify.ts'
+import { describeScene, measureCluster } from '../throughput/throughput-run.ts'
+import { type Verdict, worstOf } from '../verify.ts'
 import {
   type LatencyRun,
   latencyColumns,
@@ -69,25 +68,16 @@ const optionTable = {
 export type LatencyValues = OptionValues<typeof optionTable>
 
 const MS_PER_S = 1000
-const VERIFY_MS = 3000
 const CAPACITY_SECONDS = 3
 const CAPACITY_WARMUP_SECONDS = 1
 
-export class LatencyReport implements Report {
+export class LatencyReport extends LoadReport<LatencyValues> implements Report {
   readonly runs: LatencyRun[] = []
-  environment: Environment | undefined
-  verification: Verification | undefined
-  /** Operations a second of the closed loop, where it was measured. */
+  /** Closed loop; undefined where --rate was given. */
   capacityPerSecond: number | undefined
-  readonly #values: LatencyValues
 
-  constructor(values: LatencyValues) {
-    this.#values = values
-  }
-
-  get verdict(): Verdict {
-    const verification: Verdict = this.verification?.verdict ?? 'unknown'
-    return worstOf([{ verdict: verification }, { verdict: this.violations > 0 ? 'fail' : 'pass' }])
+  override get verdict(): Verdict {
+    return worstOf([{ verdict: super.verdict }, { verdict: this.violations > 0 ? 'fail' : 'pass' }])
   }
 
   get violations(): number {
@@ -107,17 +97,12 @@ export class LatencyReport implements Report {
   }
 
   print(output: Output): void {
-    const { machine, size, nodes, fault } = this.#values
-    const reads = readSpec(this.#values)
-    const load = reads === undefined ? '' : `, ${describeReads(reads)}`
-    const under = fault === 'none' ? '' : `, fault ${fault}`
-    output.title(`Latency: ${machine}, ${size}-byte commands${load}, ${nodes} nodes${under}`)
-    if (this.environment !== undefined) output.environment(this.environment)
+    this.printHead(output, `Latency: ${describeScene(this.values)}`)
     const { capacityPerSecond, spread } = this
     if (capacityPerSecond !== undefined) {
-      const window = formatNumber(this.#values['capacity-window'])
+      const window = formatNumber(this.values['capacity-window'])
       output.line(
-        `capacity ${formatNumber(capacityPerSecond)} op/s (closed loop, ${window} outstanding); load ${this.#values.load} % of it`,
+        `capacity ${formatNumber(capacityPerSecond)} op/s (closed loop, ${window} outstanding); load ${this.values.load} % of it`,
       )
     }
     if (this.runs.length > 0) {
@@ -136,7 +121,7 @@ export class LatencyReport implements Report {
     }
     if (this.violations > 0)
       output.line(output.style.bad(`${this.violations} reads were older than an acknowledged write`))
-    if (this.verification !== undefined) output.verification(this.verification)
+    this.printCheck(output)
   }
 
   pictures(): readonly Picture[] {
@@ -156,20 +141,12 @@ export class LatencyReport implements Report {
   }
 
   document(): ReportDocument {
-    const { lost = null, duplicated = null, reordered = null, unknown = null } = this.verification ?? {}
-    const checks = { lost, duplicated, reordered }
     const capacityPerSecond = this.capacityPerSecond ?? null
     const median = this.medianRun
-    return {
-      benchmark: 'latency',
-      headline:
-        median === undefined ? null : { ...headlineOf(median), ...checks, unknown, capacityPerSecond },
-      verification: this.verification ?? null,
-      configuration: configurationOf(this.#values),
-      environment: this.environment ?? null,
-      spread: this.spread ?? null,
-      runs: this.runs.map((run) => ({ ...run, ...checks, capacityPerSecond })),
-    }
+    const headline =
+      median === undefined ? null : { ...this.withChecks(headlineOf(median)), capacityPerSecond }
+    const rows = this.runs.map((run) => ({ ...run, capacityPerSecond }))
+    return this.documentOf('latency', headline, this.checkedRows(rows), { spread: this.spread ?? null })
   }
 }
 
@@ -183,23 +160,13 @@ export async function measureLatency(
   values: LatencyValues,
   report: LatencyReport,
 ): Promise<void> {
-  const { durability, machine, batch } = values
-  report.environment = describeEnvironment(durability === 'memory' ? undefined : bench.directory, durability)
+  const { batch } = values
+  const windows = [values['capacity-window'], MAX_OUTSTANDING / batch]
+  const loaded = await startLoaded(bench, 'latency', values, clientSettings(windows, batch), report)
+  const { cluster, load, conditions } = loaded
   const reads = readSpec(values)
   const fault = sustainedFaultOf(values.fault)
-  const options = clusterOptions(values, machine, reads)
-  const cluster = await bench.startCluster(
-    'latency',
-    fault === undefined ? options : { ...options, faults: true },
-  )
-  const windows = [values['capacity-window'], MAX_OUTSTANDING / batch]
-  const load = bench.startLoad(cluster, workloadSpec(values), clientSettings(windows, batch))
-  if (reads !== undefined) await bench.or(load.fill())
   const ratePerSecond = values.rate ?? (await shareOfCapacity(bench, cluster, load, values, report))
-  const conditions = conditionsOf(values, options, report.environment, {
-    reads,
-    fault: fault && values.fault,
-  })
   for (let repeat = 1; repeat <= values.repeat; repeat++) {
     const settings = {
       ...{ ratePerSecond, batch, repeat, reads, fault, conditions },
@@ -209,8 +176,7 @@ export async function measureLatency(
     }
     report.runs.push(await measureRate(bench, cluster, load, settings))
   }
-  bench.progress.begin('checking that nothing was lost', VERIFY_MS)
-  report.verification = await bench.or(verify(cluster, load))
+  await checkNothingLost(bench, loaded, report)
 }
 
 /** What an open loop may have under way: a stall of a second at a high rate must not make it wait. */
@@ -235,19 +201,10 @@ async function shareOfCapacity(
 export function expectedLatencyMs(values: LatencyValues): number {
   const { seconds, rate, repeat } = values
   const capacityMs = rate === undefined ? (CAPACITY_SECONDS + CAPACITY_WARMUP_SECONDS) * MS_PER_S : 0
-  return capacityMs + repeat * rateRunMs({ seconds, warmupSeconds: values['warmup-seconds'] }) + VERIFY_MS
+  return capacityMs + repeat * rateRunMs({ seconds, warmupSeconds: values['warmup-seconds'] }) + CHECK_MS
 }
 
-async function run(values: LatencyValues, context: CommandContext): Promise<number> {
-  workloadSpec(values)
-  readSpec(values)
-  const report = new LatencyReport(values)
-  const usesDisk = values.durability !== 'memory'
-  const options = { ...values, usesDisk, expectedMs: expectedLatencyMs(values) }
-  return runAndReport(context, options, report, (bench) => measureLatency(bench, values, report))
-}
-
-export const latencyCommand: Command<typeof optionTable> = {
+export const latencyCommand = commandOf({
   name: 'latency',
   summary: 'latency at a rate, or at a share of what the cluster can do, snapshots included',
   details: [
@@ -257,5 +214,11 @@ export const latencyCommand: Command<typeof optionTable> = {
     '`bench throughput`.',
   ],
   options: optionTable,
-  run,
-}
+  check(values) {
+    workloadSpec(values)
+    readSpec(values)
+  },
+  report: (values) => new LatencyReport(values),
+  expectedMs: expectedLatencyMs,
+  measure: measureLatency,
+})

@@ -56,6 +56,11 @@ export class LoadGenerator {
     return this.#call('closedLoop', spec)
   }
 
+  /** Ends the closed loop that runs before its time; waits for its last answers. */
+  async stopClosedLoop(): Promise<void> {
+    await this.#call('stopClosedLoop', undefined)
+  }
+
   /** Writes every key once, so that reads find something. */
   async fill(): Promise<void> {
     await this.#call('fill', undefined)

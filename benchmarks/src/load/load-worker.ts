@@ -32,6 +32,7 @@ class LoadThread {
   /** Reads answered by loops that have ended. */
   #readsBefore = 0
   #profiler: CpuProfiler | undefined
+  #loopEnded: Promise<void> = Promise.resolve()
   #closedLoop: ClosedLoop | undefined
   #openLoop: OpenLoop | undefined
 
@@ -52,6 +53,11 @@ class LoadThread {
 
   readonly handlers: Handlers = {
     closedLoop: (spec) => this.#runClosedLoop(spec),
+    stopClosedLoop: async () => {
+      this.#closedLoop?.stop()
+      await this.#loopEnded
+      return undefined
+    },
     fill: () => this.#fill(),
     startOpenLoop: async (spec) => {
       invariant(this.#openLoop === undefined, 'one open loop at a time')
@@ -105,8 +111,14 @@ class LoadThread {
   async #runClosedLoop(spec: ClosedLoopSpec): Promise<LoadCalls['closedLoop']['answer']> {
     const loop = new ClosedLoop(this.#proposer, this.#workload, this.#ledger, this.#nextSequence)
     this.#closedLoop = loop
+    const running = loop.run(spec)
+    // Stopped before its time it rejects: whoever began it is told.
+    this.#loopEnded = running.then(
+      () => {},
+      () => {},
+    )
     try {
-      return await loop.run(spec)
+      return await running
     } finally {
       this.#nextSequence = loop.nextSequence
       this.#readsBefore += loop.readsAnswered

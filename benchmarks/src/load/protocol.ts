@@ -21,6 +21,8 @@ export interface LoadBirth {
 /** Requests by name: what is asked and what is answered. */
 export interface LoadCalls {
   closedLoop: { readonly ask: ClosedLoopSpec; readonly answer: ClosedLoopResult }
+  /** Ends the closed loop that runs, if one does, before its time. */
+  stopClosedLoop: { readonly ask: undefined; readonly answer: undefined }
   /** Writes every key once. */
   fill: { readonly ask: undefined; readonly answer: undefined }
   startOpenLoop: { readonly ask: OpenLoopSpec; readonly answer: undefined }

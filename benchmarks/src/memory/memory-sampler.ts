@@ -1,10 +1,13 @@
-/** Private memory of this process, sampled each second. */
+/** Private memory of this process, and what its data take of the disk, sampled while it runs. */
 import { readFileSync } from 'node:fs'
 import { median } from '../latency.ts'
+import { bytesBelow } from '../soak/disk-usage.ts'
 
 export interface MemorySample {
   readonly atSeconds: number
   readonly privateBytes: number
+  /** Blocks taken by logs, snapshots and states; null without a disk. */
+  readonly diskBytes: number | null
 }
 
 export interface MemorySummary {
@@ -34,7 +37,9 @@ export function privateBytes(): number {
 }
 
 /** Undefined for less than two samples. */
-export function summarizeMemory(samples: readonly MemorySample[]): MemorySummary | undefined {
+export function summarizeMemory(
+  samples: readonly Omit<MemorySample, 'diskBytes'>[],
+): MemorySummary | undefined {
   const last = samples.at(-1)
   if (last === undefined || samples.length < 2) return undefined
   const width = last.atSeconds * WINDOW_SHARE
@@ -49,16 +54,17 @@ export function summarizeMemory(samples: readonly MemorySample[]): MemorySummary
   return { maxBytes, middleBytes, endBytes, growthBytes: endBytes - middleBytes }
 }
 
-const INTERVAL_MS = 1000
-
 /** Samples from its start to its `stop`. */
 export class MemorySampler {
   readonly samples: MemorySample[] = []
   readonly #startMs = performance.now()
   readonly #timer: NodeJS.Timeout
+  readonly #directory: string | undefined
 
-  constructor() {
-    this.#timer = setInterval(() => this.#sample(), INTERVAL_MS)
+  /** @param directory whose disk usage is looked at */
+  constructor(directory: string | undefined, intervalMs: number) {
+    this.#directory = directory
+    this.#timer = setInterval(() => this.#sample(), intervalMs)
   }
 
   stop(): readonly MemorySample[] {
@@ -68,6 +74,7 @@ export class MemorySampler {
 
   #sample(): void {
     const atSeconds = Math.round((performance.now() - this.#startMs) / 100) / 10
-    this.samples.push({ atSeconds, privateBytes: privateBytes() })
+    const diskBytes = this.#directory === undefined ? null : bytesBelow(this.#directory)
+    this.samples.push({ atSeconds, privateBytes: privateBytes(), diskBytes })
   }
 }

@@ -1,24 +1,24 @@
-/** `bench memory`: private memory of the whole process under full load. */
+/** `bench memory`: private memory of the whole process and the disk under full load. */
 import type { Bench } from '../bench.ts'
-import type { Command, CommandContext, OptionValues } from '../command.ts'
-import { describeEnvironment, type Environment } from '../environment.ts'
+import { commandOf } from '../benchmark.ts'
+import type { OptionValues } from '../command.ts'
+import { CHECK_MS, checkNothingLost, startLoaded } from '../loaded-cluster.ts'
 import {
   clientSettings,
-  clusterOptions,
   clusterOptionTable,
-  configurationOf,
-  jsonOption,
+  outputOptionTable,
   workloadOptionTable,
   workloadSpec,
 } from '../options.ts'
-import { type Output, type Report, type ReportDocument, runAndReport } from '../report.ts'
-import { formatMiB } from '../terminal/format.ts'
+import { LoadReport } from '../report/load-report.ts'
+import type { Output, Picture, Report, ReportDocument } from '../report.ts'
+import { formatMiB, rounded } from '../terminal/format.ts'
 import { measureCluster, type ThroughputRun, throughputColumns } from '../throughput/throughput-run.ts'
-import { type Verdict, type Verification, verify } from '../verify.ts'
+import { intervalMsFor } from '../timeline/timeline.ts'
 import { type MemorySample, MemorySampler, type MemorySummary, summarizeMemory } from './memory-sampler.ts'
 
 const optionTable = {
-  seconds: { kind: 'number', min: 2, unit: 's', default: 60, help: 'how long' },
+  seconds: { kind: 'number', min: 0.5, unit: 's', default: 60, help: 'how long' },
   window: {
     kind: 'integer',
     min: 1,
@@ -35,34 +35,24 @@ const optionTable = {
   },
   ...workloadOptionTable,
   ...clusterOptionTable,
-  json: jsonOption,
+  ...outputOptionTable,
 } as const
 
 type MemoryValues = OptionValues<typeof optionTable>
 
-class MemoryReport implements Report {
-  samples: readonly MemorySample[] = []
-  environment: Environment | undefined
-  run: ThroughputRun | undefined
-  verification: Verification | undefined
-  readonly #values: MemoryValues
+const BYTES_PER_MIB = 1 << 20
 
-  constructor(values: MemoryValues) {
-    this.#values = values
-  }
+class MemoryReport extends LoadReport<MemoryValues> implements Report {
+  samples: readonly MemorySample[] = []
+  run: ThroughputRun | undefined
 
   get memory(): MemorySummary | undefined {
     return summarizeMemory(this.samples)
   }
 
-  get verdict(): Verdict {
-    return this.verification?.verdict ?? 'unknown'
-  }
-
   print(output: Output): void {
-    const { seconds, machine, nodes } = this.#values
-    output.title(`Memory: ${machine}, ${nodes} nodes, ${seconds} s of full load`)
-    if (this.environment !== undefined) output.environment(this.environment)
+    const { seconds, machine, nodes } = this.values
+    this.printHead(output, `Memory: ${machine}, ${nodes} nodes, ${seconds} s of full load`)
     if (this.run !== undefined) output.table(throughputColumns([this.run]), [this.run])
     const { memory } = this
     if (memory !== undefined) {
@@ -72,61 +62,86 @@ class MemoryReport implements Report {
         `private memory: ${points}, growth ${formatMiB(growthBytes)}, largest ${formatMiB(maxBytes)}`,
       )
     }
-    if (this.verification !== undefined) output.verification(this.verification)
+    const diskBytes = this.samples.at(-1)?.diskBytes ?? null
+    if (diskBytes !== null) output.line(`on the disk at the end: ${formatMiB(diskBytes)}`)
+    this.printCheck(output)
+  }
+
+  pictures(): readonly Picture[] {
+    const { samples, run } = this
+    if (samples.length === 0) return []
+    const mib = (bytes: number | null): number | null =>
+      bytes === null ? null : rounded(bytes / BYTES_PER_MIB, 1)
+    const hasDisk = samples.some(({ diskBytes }) => diskBytes !== null)
+    const disk = {
+      label: 'on the disk, MiB',
+      values: samples.map(({ diskBytes }) => mib(diskBytes)),
+      side: 'right' as const,
+    }
+    const memory = {
+      label: 'private memory, MiB',
+      values: samples.map(({ privateBytes }) => mib(privateBytes)),
+    }
+    const amounts: Picture = {
+      kind: 'amounts',
+      title: hasDisk ? 'Memory and disk' : 'Memory',
+      note: 'Of the whole process, all nodes and the client. The disk falls where snapshots let the log go.',
+      left: 'private memory, MiB',
+      ...(hasDisk ? { right: 'on the disk, MiB' } : {}),
+      atSeconds: samples.map(({ atSeconds }) => atSeconds),
+      series: hasDisk ? [memory, disk] : [memory],
+    }
+    if (run?.timeline === undefined) return [amounts]
+    return [amounts, { kind: 'timeline', title: 'Meanwhile', timeline: run.timeline }]
+  }
+
+  /** Over time: what a spreadsheet is for. */
+  csvRows(): readonly MemorySample[] {
+    return this.samples
   }
 
   document(): ReportDocument {
-    const { lost = null, duplicated = null, unknown = null } = this.verification ?? {}
     const speed = this.run === undefined ? {} : { opsPerSecond: this.run.opsPerSecond }
-    return {
-      benchmark: 'memory',
-      headline: { ...(this.memory ?? {}), ...speed, lost, duplicated, unknown },
-      verification: this.verification ?? null,
-      configuration: configurationOf(this.#values),
-      environment: this.environment ?? null,
-      runs: this.run === undefined ? [] : [this.run],
-      samples: this.samples,
-    }
+    const diskBytes = this.samples.at(-1)?.diskBytes ?? null
+    const headline = this.withChecks({ ...(this.memory ?? {}), diskBytes, ...speed })
+    const runs = this.checkedRows(this.run === undefined ? [] : [this.run])
+    return this.documentOf('memory', headline, runs, { samples: this.samples })
   }
 }
 
 const MS_PER_S = 1000
-const VERIFY_MS = 3000
 
 async function measureMemory(bench: Bench, values: MemoryValues, report: MemoryReport): Promise<void> {
-  const { machine, durability, window, batch, size, seconds } = values
-  report.environment = describeEnvironment(durability === 'memory' ? undefined : bench.directory, durability)
-  const cluster = await bench.startCluster('memory', clusterOptions(values, machine))
-  const load = bench.startLoad(cluster, workloadSpec(values), clientSettings([window], batch))
-  const sampler = new MemorySampler()
+  const { durability, window, batch, size, seconds } = values
+  const loaded = await startLoaded(bench, 'memory', values, clientSettings([window], batch), report)
+  const { cluster, load, conditions } = loaded
+  const sampler = new MemorySampler(
+    durability === 'memory' ? undefined : bench.directory,
+    intervalMsFor(seconds * MS_PER_S),
+  )
   report.samples = sampler.samples
   try {
-    const settings = { window, batch, sizeBytes: size, seconds, warmupSeconds: 0, repeat: 1 }
+    const settings = { window, batch, sizeBytes: size, seconds, warmupSeconds: 0, repeat: 1, conditions }
     report.run = await measureCluster(bench, cluster, load, settings)
   } finally {
     sampler.stop()
   }
-  bench.progress.begin('checking that nothing was lost', VERIFY_MS)
-  report.verification = await bench.or(verify(cluster, load))
+  await checkNothingLost(bench, loaded, report)
 }
 
-async function run(values: MemoryValues, context: CommandContext): Promise<number> {
-  workloadSpec(values)
-  clientSettings([values.window], values.batch)
-  const report = new MemoryReport(values)
-  const { data, json, durability } = values
-  const expectedMs = values.seconds * MS_PER_S + VERIFY_MS
-  const options = { data, json, usesDisk: durability !== 'memory', expectedMs }
-  return runAndReport(context, options, report, (bench) => measureMemory(bench, values, report))
-}
-
-export const memoryCommand: Command<typeof optionTable> = {
+export const memoryCommand = commandOf({
   name: 'memory',
-  summary: 'private memory under full load: its largest value, and whether it grows',
+  summary: 'private memory under full load, its largest value and whether it grows; and the disk',
   details: [
     'Sampled each second for the whole process (all nodes and the client). Half-way and end are medians over a',
-    'sixth of the run each.',
+    'sixth of the run each. --csv has the samples.',
   ],
   options: optionTable,
-  run,
-}
+  check(values) {
+    workloadSpec(values)
+    clientSettings([values.window], values.batch)
+  },
+  report: (values) => new MemoryReport(values),
+  expectedMs: ({ seconds }) => seconds * MS_PER_S + CHECK_MS,
+  measure: measureMemory,
+})

@@ -2,10 +2,12 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { invalidOption } from '@troupe/core'
-import type { Command, CommandContext, OptionValues } from '../command.ts'
+import type { Bench } from '../bench.ts'
+import { commandOf } from '../benchmark.ts'
+import type { OptionValues } from '../command.ts'
 import { describeEnvironment, type Environment } from '../environment.ts'
-import { configurationOf, jsonOption } from '../options.ts'
-import { type Output, type Report, type ReportDocument, runAndReport } from '../report.ts'
+import { configurationOf, outputOptionTable } from '../options.ts'
+import type { Output, Picture, Report, ReportDocument } from '../report.ts'
 import { formatNumber, formatRatio } from '../terminal/format.ts'
 import type { Column } from '../terminal/table.ts'
 import type { Verdict } from '../verify.ts'
@@ -39,7 +41,7 @@ const optionTable = {
     otherwise: 'a temporary directory, removed at the end',
     help: 'where logs are written',
   },
-  json: jsonOption,
+  ...outputOptionTable,
 } as const
 
 type MicroValues = OptionValues<typeof optionTable>
@@ -95,6 +97,28 @@ class MicroReport implements Report {
     output.table(comparisonColumns, this.comparisons)
   }
 
+  says(verdict: Verdict): string {
+    if (this.results.length === 0) return 'nothing was measured'
+    if (this.comparisons === undefined) return 'each part by itself, as multiples of a yardstick'
+    if (verdict === 'pass') return 'no part became slower than in the baseline'
+    return verdict === 'fail' ? 'a part became slower than in the baseline' : 'not all could be told apart'
+  }
+
+  /** Tasks of one yardstick can be compared with each other; beside a baseline each with what it was. */
+  pictures(): readonly Picture[] {
+    if (this.comparisons !== undefined) return [comparisonPicture(this.comparisons)]
+    const groups = Map.groupBy(this.results, ({ yardstick }) => yardstick)
+    return [...groups].map(([yardstick, results]) => ({
+      kind: 'bars',
+      title: `Multiples of the yardstick “${yardstick}”`,
+      bars: results.map(({ name, ratio }) => ({
+        label: name,
+        value: ratio,
+        text: `× ${formatRatio(ratio)}`,
+      })),
+    }))
+  }
+
   document(): ReportDocument {
     return {
       benchmark: 'micro',
@@ -104,6 +128,19 @@ class MicroReport implements Report {
       runs: this.results,
       comparisons: this.comparisons ?? null,
     }
+  }
+}
+
+function comparisonPicture(comparisons: readonly Comparison[]): Picture {
+  const bars = comparisons.map(({ name, before, now, verdict }) => {
+    const share = before === null ? 1 : now / before
+    return { label: name, value: share, text: `× ${formatRatio(share)}`, group: verdict }
+  })
+  return {
+    kind: 'bars',
+    title: 'Time beside the baseline',
+    note: '1 is what it was; longer is slower.',
+    bars,
   }
 }
 
@@ -133,36 +170,35 @@ function checkTogether({ write, only, baseline }: MicroValues): void {
     throw invalidOption('--write', true, 'a --baseline FILE outside of a checkout')
 }
 
-async function run(values: MicroValues, context: CommandContext): Promise<number> {
-  checkTogether(values)
-  const tasks = chosenTasks(values.only)
+const settingsOf = ({ rounds, 'slice-ms': sliceMs }: MicroValues): MicroSettings => ({ rounds, sliceMs })
+
+const expectedMsOf = (values: MicroValues): number =>
+  expectedMicroMs(chosenTasks(values.only).length, settingsOf(values))
+
+async function measure(bench: Bench, values: MicroValues, report: MicroReport): Promise<void> {
   const path = values.baseline ?? defaultPath
   const baseline = values.compare ? readBaseline(path) : undefined
-  const settings: MicroSettings = { rounds: values.rounds, sliceMs: values['slice-ms'] }
-  const expectedMs = expectedMicroMs(tasks.length, settings)
-  const report = new MicroReport(values)
-  const options = { data: values.data, json: values.json, usesDisk: true, expectedMs }
-  return runAndReport(context, options, report, async (bench) => {
-    const environment = describeEnvironment(bench.directory, 'flush-before-ack')
-    report.environment = environment
-    const begin = (round: number): void =>
-      bench.progress.begin(`round ${round} of ${settings.rounds}`, expectedMs / settings.rounds)
-    report.results = await bench.or(runMicro(tasks, bench.directory, settings, begin))
-    if (baseline !== undefined) {
-      report.strangeness = strangenessOf(baseline, environment)
-      report.comparisons = compareWith(baseline.tasks, report.results, values.margin / PERCENT)
-    }
-    if (values.write)
-      writeBaseline(path, {
-        format: 1,
-        environment: { ...environment },
-        settings: { ...settings },
-        tasks: report.results,
-      })
-  })
+  const settings = settingsOf(values)
+  const environment = describeEnvironment(bench.directory, 'flush-before-ack')
+  report.environment = environment
+  const begin = (round: number): void =>
+    bench.progress.begin(`round ${round} of ${settings.rounds}`, expectedMsOf(values) / settings.rounds)
+  const tasks = chosenTasks(values.only)
+  report.results = await bench.or(runMicro(tasks, bench.directory, settings, begin))
+  if (baseline !== undefined) {
+    report.strangeness = strangenessOf(baseline, environment)
+    report.comparisons = compareWith(baseline.tasks, report.results, values.margin / PERCENT)
+  }
+  if (values.write)
+    writeBaseline(path, {
+      format: 1,
+      environment: { ...environment },
+      settings: { ...settings },
+      tasks: report.results,
+    })
 }
 
-export const microCommand: Command<typeof optionTable> = {
+export const microCommand = commandOf({
   name: 'micro',
   summary:
     'codec, frames, mailbox, ports, core, log, apply and checker by themselves, beside a stored baseline',
@@ -173,5 +209,13 @@ export const microCommand: Command<typeof optionTable> = {
     '--compare exits with 1 if a task became slower by more than --margin, with 2 if its rounds lie too far apart to say.',
   ],
   options: optionTable,
-  run,
-}
+  check(values) {
+    checkTogether(values)
+    chosenTasks(values.only)
+    if (values.compare) readBaseline(values.baseline ?? defaultPath)
+  },
+  report: (values) => new MicroReport(values),
+  usesDisk: () => true,
+  expectedMs: expectedMsOf,
+  measure,
+})

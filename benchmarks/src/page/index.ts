@@ -14,6 +14,7 @@
  *
  * Text is escaped wherever it goes; markup of one's own is made by the tag `html`.
  */
+export { type BarChart, barChart } from './bars.ts'
 export { facts, headline, paragraph, section, table, warning } from './blocks.ts'
 export type {
   ChartAxis,

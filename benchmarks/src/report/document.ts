@@ -20,4 +20,6 @@ export interface ReportDocument {
 export interface FullDocument extends ReportDocument {
   readonly schema: typeof SCHEMA_VERSION
   readonly verdict: Verdict
+  /** What measures the same again. */
+  readonly command: string
 }

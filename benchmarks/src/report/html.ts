@@ -1,26 +1,28 @@
 /** What a report prints, and its pictures, as one page that stands alone. */
+
+import type { Environment } from '../environment.ts'
 import {
-  type ChartMarker,
   facts,
   type Html,
   type HtmlPart,
   headline,
   html,
   paragraph,
-  percentileChart,
   renderPage,
   section,
   table,
-  timeSeriesChart,
   warning,
 } from '../page/index.ts'
 import { formatMs, formatNumber } from '../terminal/format.ts'
 import { plainStyle, type Style } from '../terminal/style.ts'
 import type { Column } from '../terminal/table.ts'
-import type { Timeline, TimelineEventKind } from '../timeline/timeline.ts'
+import type { Verdict } from '../verify.ts'
+import { chartOf } from './charts.ts'
 import type { FullDocument } from './document.ts'
+import { factsOf } from './facts.ts'
+import { originLine } from './origin-line.ts'
 import { Output } from './output.ts'
-import type { NamedDistribution, Picture } from './pictures.ts'
+import type { Picture } from './pictures.ts'
 
 /** Marks text that `style.bad` was asked for: no report has this character. */
 const BAD = '\u0000'
@@ -58,6 +60,7 @@ class HtmlOutput extends Output {
 export interface ShownReport {
   print(output: Output): void
   pictures?(): readonly Picture[]
+  says?(verdict: Verdict): string
 }
 
 export function htmlPage(report: ShownReport, document: FullDocument): string {
@@ -67,62 +70,24 @@ export function htmlPage(report: ShownReport, document: FullDocument): string {
   const content: HtmlPart[] = [headlineOf(document), ...output.sections]
   if (pictures.length > 0) content.push(section('Pictures', ...pictures.map(chartOf)))
   content.push(section('Conditions', facts(factsOf(document))))
+  const { benchmark, verdict, environment, command } = document
   return renderPage({
-    title: document.benchmark[0]?.toUpperCase() + document.benchmark.slice(1),
-    lead: `troupe bench ${document.benchmark}: ${VERDICTS[document.verdict]}.`,
+    title: benchmark[0]?.toUpperCase() + benchmark.slice(1),
+    lead: `troupe bench ${benchmark}: ${report.says?.(verdict) ?? VERDICTS[verdict]}.`,
     content,
-    footer: `Made ${document.environment?.date ?? ''} by troupe bench ${document.benchmark}.`,
+    footer: footerOf(environment, command),
   })
 }
 
-const VERDICTS = {
+/** What every page ends with: what makes it again, when and where it was measured, and of which sources. */
+export function footerOf(environment: Environment | null, command: string): Html {
+  return html`${paragraph(html`Made by <code>${command}</code>`)}${paragraph(originLine(environment))}`
+}
+
+const VERDICTS: Readonly<Record<Verdict, string>> = {
   pass: 'nothing was lost, applied twice or out of order, and all replicas are equal',
   fail: 'what was checked did not pass',
   unknown: 'not all could be checked',
-} as const
-
-function chartOf(picture: Picture): Html {
-  return picture.kind === 'timeline'
-    ? timelineChart(picture.title, picture.timeline)
-    : distributionChart(picture.title, picture.series)
-}
-
-const MARKERS: Readonly<Record<TimelineEventKind, ChartMarker['kind']>> = {
-  election: 'election',
-  exit: 'fault',
-  restart: 'recovery',
-  snapshot: 'note',
-  fault: 'fault',
-  heal: 'heal',
-}
-
-function timelineChart(title: string, { points, events }: Timeline): Html {
-  return timeSeriesChart({
-    title,
-    note: 'Throughput and latency over time; what happened is marked.',
-    x: { label: 'time, s' },
-    y: { label: 'operations/s' },
-    right: { label: 'latency, ms' },
-    xs: points.map(({ atSeconds }) => atSeconds),
-    series: [
-      { label: 'operations/s', values: points.map(({ opsPerSecond }) => opsPerSecond) },
-      { label: 'p50, ms', values: points.map(({ p50Ms }) => p50Ms), side: 'right' },
-      { label: 'p99, ms', values: points.map(({ p99Ms }) => p99Ms), side: 'right' },
-    ],
-    markers: events.map(({ atSeconds, kind, text }) => ({ at: atSeconds, label: text, kind: MARKERS[kind] })),
-  })
-}
-
-/** The axis has no place for the maximum: it is no percentile. */
-function distributionChart(title: string, series: readonly NamedDistribution[]): Html {
-  return percentileChart({
-    title,
-    note: 'Each nine of the percentiles is as wide as the one before.',
-    series: series.map(({ label, points }) => ({
-      label,
-      points: points.filter(({ percent, ms }) => percent < 100 && ms > 0),
-    })),
-  })
 }
 
 interface Figures {
@@ -145,11 +110,4 @@ function headlineOf({ headline: given }: FullDocument): HtmlPart {
     }),
   ]
   return list.length === 0 ? html`` : headline(list)
-}
-
-function factsOf({ configuration, environment, schema }: FullDocument): [name: string, value: string][] {
-  const all = { ...(environment ?? {}), ...configuration, schema }
-  return Object.entries(all)
-    .filter(([, value]) => value !== null && value !== undefined)
-    .map(([name, value]) => [name, typeof value === 'object' ? JSON.stringify(value) : String(value)])
 }

@@ -1,6 +1,8 @@
 /** What a report prints, as Markdown. */
 import { plainStyle } from '../terminal/style.ts'
 import type { Column } from '../terminal/table.ts'
+import type { FullDocument } from './document.ts'
+import { originLine } from './origin-line.ts'
 import { Output } from './output.ts'
 
 export class MarkdownOutput extends Output {
@@ -29,11 +31,14 @@ export class MarkdownOutput extends Output {
   }
 }
 
-/** @param print of the report */
-export function markdownPage(print: (output: Output) => void): string {
+/** What the report prints, and below it what it was made by and where. */
+export function markdownPage(
+  report: { print(output: Output): void },
+  { environment, command }: Pick<FullDocument, 'environment' | 'command'>,
+): string {
   const output = new MarkdownOutput()
-  print(output)
-  return output.text
+  report.print(output)
+  return `${output.text}\n${originLine(environment)}\n\n    ${command}\n`
 }
 
 const escaped = (text: string): string => text.replace(/[\\|*_<>`[\]]/g, (character) => `\\${character}`)

@@ -1,15 +1,26 @@
 /** `bench rig`: the bare path without Raft, the bound that `bench throughput --rig` compares with. */
-import type { Command, CommandContext, OptionValues } from '../command.ts'
+import type { Bench } from '../bench.ts'
+import { commandOf } from '../benchmark.ts'
+import type { OptionValues } from '../command.ts'
 import { describeEnvironment, type Environment } from '../environment.ts'
 import {
   clusterOptionTable,
   configurationOf,
-  jsonOption,
+  outputOptionTable,
   windowOption,
   workloadOptionTable,
 } from '../options.ts'
-import { type Output, type Report, type ReportDocument, runAndReport } from '../report.ts'
-import { headlineRun, measureRig, runMs, type Speed, speedColumns } from '../throughput/throughput-run.ts'
+import type { Output, Picture, Report, ReportDocument } from '../report.ts'
+import { formatMs, formatNumber } from '../terminal/format.ts'
+import {
+  describeLoad,
+  headlineRun,
+  measureRig,
+  medianRun,
+  runMs,
+  type Speed,
+  speedColumns,
+} from '../throughput/throughput-run.ts'
 import type { Verdict } from '../verify.ts'
 
 const optionTable = {
@@ -21,7 +32,7 @@ const optionTable = {
   size: workloadOptionTable.size,
   nodes: clusterOptionTable.nodes,
   data: clusterOptionTable.data,
-  json: jsonOption,
+  ...outputOptionTable,
 } as const
 
 type RigValues = OptionValues<typeof optionTable>
@@ -35,12 +46,39 @@ interface RigRun extends Speed {
 
 class RigReport implements Report {
   readonly runs: RigRun[] = []
-  readonly verdict: Verdict = 'pass'
   environment: Environment | undefined
   readonly #values: RigValues
 
   constructor(values: RigValues) {
     this.#values = values
+  }
+
+  get verdict(): Verdict {
+    return this.runs.length === 0 ? 'unknown' : 'pass'
+  }
+
+  says(verdict: Verdict): string {
+    return verdict === 'pass' ? 'what the bare path can do here' : 'not all was measured'
+  }
+
+  pictures(): readonly Picture[] {
+    const groups = Map.groupBy(this.runs, ({ window, batch }) => `${window}×${batch}`)
+    const medians = [...groups.values()].map(medianRun)
+    if (medians.length === 0) return []
+    const speeds = medians.map((run) => ({
+      label: describeLoad(run),
+      value: run.opsPerSecond,
+      text: `${formatNumber(run.opsPerSecond)} op/s`,
+    }))
+    const latencies = medians.map((run) => ({
+      label: describeLoad(run),
+      value: run.latencyMs.p50 ?? 0,
+      text: `${formatMs(run.latencyMs.p50)} ms`,
+    }))
+    return [
+      { kind: 'bars', title: 'Operations per second', bars: speeds },
+      { kind: 'bars', title: 'Median latency', bars: latencies },
+    ]
   }
 
   print(output: Output): void {
@@ -63,30 +101,29 @@ class RigReport implements Report {
   }
 }
 
-async function run(values: RigValues, context: CommandContext): Promise<number> {
-  const report = new RigReport(values)
-  const { data, json, window: windows, batch, size: sizeBytes, seconds } = values
+async function measure(bench: Bench, values: RigValues, report: RigReport): Promise<void> {
+  const { window: windows, batch, size: sizeBytes, seconds, repeat: repeats } = values
   const warmupSeconds = values['warmup-seconds']
-  const expectedMs = windows.length * values.repeat * runMs({ seconds, warmupSeconds })
-  return runAndReport(context, { data, json, usesDisk: true, expectedMs }, report, async (bench) => {
-    report.environment = describeEnvironment(bench.directory, 'flush-before-ack')
-    const rig = await bench.startRig('rig', values.nodes)
-    for (let repeat = 1; repeat <= values.repeat; repeat++) {
-      for (const window of windows) {
-        const settings = { window, batch, sizeBytes, seconds, warmupSeconds, repeat }
-        const speed = await measureRig(bench, rig, settings)
-        report.runs.push({ ...speed, window, batch, sizeBytes, repeat })
-      }
+  report.environment = describeEnvironment(bench.directory, 'flush-before-ack')
+  const rig = await bench.startRig('rig', values.nodes)
+  for (let repeat = 1; repeat <= repeats; repeat++) {
+    for (const window of windows) {
+      const settings = { window, batch, sizeBytes, seconds, warmupSeconds, repeat }
+      const speed = await measureRig(bench, rig, settings)
+      report.runs.push({ ...speed, window, batch, sizeBytes, repeat })
     }
-  })
+  }
 }
 
-export const rigCommand: Command<typeof optionTable> = {
+export const rigCommand = commandOf({
   name: 'rig',
   summary: 'the bare path: the same hops and flushes without Raft, state machine and checksums',
   details: [
     'What `bench throughput --rig` compares with. Its commands are bytes; nothing is encoded or applied.',
   ],
   options: optionTable,
-  run,
-}
+  report: (values) => new RigReport(values),
+  expectedMs: ({ window, repeat, seconds, 'warmup-seconds': warmupSeconds }) =>
+    window.length * repeat * runMs({ seconds, warmupSeconds }),
+  measure,
+})

@@ -10,7 +10,7 @@ const SEGMENT_NAME = /^\d{12}$/
 export function diskUsage(directory: string): DiskUsage {
   const usage = { logBytes: 0, snapshotBytes: 0, otherBytes: 0, segments: 0 }
   for (const entry of entriesOf(directory)) {
-    const bytes = bytesBelow(join(directory, entry.name), entry)
+    const bytes = bytesBelow(join(directory, entry.name))
     if (entry.name === 'log') usage.logBytes += bytes
     else if (entry.name === 'snapshots') usage.snapshotBytes += bytes
     else usage.otherBytes += bytes
@@ -22,10 +22,12 @@ export function diskUsage(directory: string): DiskUsage {
   return usage
 }
 
-function bytesBelow(path: string, entry: Dirent): number {
-  const own = (lstatSync(path, { throwIfNoEntry: false })?.blocks ?? 0) * BLOCK_BYTES
-  if (!entry.isDirectory()) return own
-  return entriesOf(path).reduce((sum, child) => sum + bytesBelow(join(path, child.name), child), own)
+/** Blocks really taken by a file, or by a directory and all that is in it; what vanishes meanwhile counts for nothing. */
+export function bytesBelow(path: string): number {
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  const own = (found?.blocks ?? 0) * BLOCK_BYTES
+  if (found?.isDirectory() !== true) return own
+  return entriesOf(path).reduce((sum, child) => sum + bytesBelow(join(path, child.name)), own)
 }
 
 function entriesOf(directory: string): Dirent[] {

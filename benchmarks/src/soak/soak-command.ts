@@ -1,6 +1,7 @@
 /** `troupe soak`: a cluster for a long time under load, crashes and compactions. Does anything grow, or complain? */
 import type { Bench } from '../bench.ts'
 import type { Command, CommandContext, OptionValues } from '../command.ts'
+import { commandLineOf } from '../command-line.ts'
 import { describeEnvironment } from '../environment.ts'
 import {
   clientSettings,
@@ -128,7 +129,8 @@ async function run(values: SoakValues, context: CommandContext): Promise<number>
   planOf(values, '')
   const report = new SoakReport(values)
   const { data, json, minutes } = values
-  const options = { data, json, usesDisk: true, expectedMs: minutes * MS_PER_MINUTE + CLOSING_MS }
+  const command = commandLineOf('soak', optionTable, values)
+  const options = { data, json, usesDisk: true, expectedMs: minutes * MS_PER_MINUTE + CLOSING_MS, command }
   return runAndReport(context, options, report, (bench) => soak(bench, values, report))
 }
 

@@ -55,6 +55,18 @@ test('what is finished is there again, and a line that an interruption tore cost
   assert.deepEqual([third.verdictOf('c1'), third.verdictOf('c2')], ['pass', undefined])
 })
 
+test('a run on a cluster that came to no check is measured again', () => {
+  const path = join(scratch, 'unchecked.jsonl')
+  const first = new ResultsFile(path)
+  first.append(line('a', 1))
+  assert.deepEqual([first.hasRuns('c1'), first.hasRuns('c2')], [true, false])
+  assert.equal(first.runsOf('a').length, 1, 'until then it counts')
+
+  const second = new ResultsFile(path)
+  assert.deepEqual(second.runsOf('a'), [])
+  assert.equal(second.hasRuns('c1'), false)
+})
+
 test('a fresh file is empty', () => {
   const path = join(scratch, 'fresh.jsonl')
   new ResultsFile(path).append(line('a', 1))

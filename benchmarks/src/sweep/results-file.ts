@@ -1,6 +1,7 @@
 /**
  * Finished runs, one line of JSON each, appended as soon as each is done: what an interruption leaves is what was measured.
- * A line that was torn by it is skipped, and ended before the next is written.
+ * A line that was torn by it is skipped, and ended before the next is written. So is a run on a cluster that came to no
+ * check: nobody knows whether it lost commands, and nobody can look any more.
  */
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -48,6 +49,7 @@ export class ResultsFile {
       if (isFresh) writeFileSync(path, '')
       const text = readOrNothing(path)
       for (const line of text.split('\n')) this.#take(parsed(line))
+      this.#forgetUnchecked()
       // Also tells before the first run whether it can be written.
       appendFileSync(path, text === '' || text.endsWith('\n') ? '' : '\n')
     } catch (error) {
@@ -65,9 +67,22 @@ export class ResultsFile {
     return this.#verdicts.get(cluster)
   }
 
+  /** Whether there are runs on this cluster. */
+  hasRuns(cluster: string): boolean {
+    return [...this.#runs.values()].some((runs) => runs.some((run) => run.cluster === cluster))
+  }
+
   append(line: ResultLine): void {
     appendFileSync(this.path, `${JSON.stringify(line)}\n`)
     this.#take(line)
+  }
+
+  #forgetUnchecked(): void {
+    for (const [key, runs] of this.#runs) {
+      const checked = runs.filter(({ cluster }) => this.#verdicts.has(cluster))
+      if (checked.length > 0) this.#runs.set(key, checked)
+      else this.#runs.delete(key)
+    }
   }
 
   #take(line: ResultLine | undefined): void {

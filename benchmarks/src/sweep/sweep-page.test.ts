@@ -8,7 +8,7 @@ import { renderSweep } from './sweep-page.ts'
 const points = [1, 64].flatMap((maxInflightMessages) =>
   [0, 5].map((delayMs) => pointOf({ maxInflightMessages, delayMs }, 1000 * maxInflightMessages, 12.3, 3)),
 )
-const page = renderSweep(points, undefined, 'troupe bench sweep </script>')
+const page = renderSweep(points, undefined, { command: 'troupe bench sweep </script>' })
 
 test('the page has every point with its limit, and the axes that vary', () => {
   const json = /<script type="application\/json">(.*?)<\/script>/s.exec(page)?.[1]
@@ -36,5 +36,13 @@ test('it loads nothing, and its scripts can be parsed', () => {
 })
 
 test('without points it says so', () => {
-  assert.match(renderSweep([], undefined), /Nothing has been measured yet/)
+  assert.match(renderSweep([], undefined, { command: '' }), /Nothing has been measured yet/)
+})
+
+test('a sweep that is not finished says so', () => {
+  const progress = { points: 9, measured: 4, unchecked: 0, repeatsMissing: 0 }
+  const command = 'troupe bench sweep'
+  assert.match(renderSweep(points, undefined, { command, progress }), /Not finished: 4 of 9 points/)
+  const all = { ...progress, measured: 9 }
+  assert.doesNotMatch(renderSweep(points, undefined, { command, progress: all }), /Not finished/)
 })

@@ -2,7 +2,6 @@
 import type { Environment } from '../environment.ts'
 import {
   embeddedJson,
-  facts,
   type Html,
   headline,
   html,
@@ -12,30 +11,39 @@ import {
   table,
   warning,
 } from '../page/index.ts'
+import { footerOf } from '../report/html.ts'
 import { formatMs, formatNumber } from '../terminal/format.ts'
 import { byCondition, frontPoints, isWide, WIDE_SPREAD } from './aggregate.ts'
 import { type Axis, amount, describe, variedAxes } from './axes.ts'
+import { depthOf, pointColumns } from './columns.ts'
 import { explain, limitNames } from './explain.ts'
 import type { ExplorerData } from './explorer-data.ts'
 import { type Comparison, depthSentences, winners } from './findings.ts'
 import type { SweepPoint } from './point.ts'
-import { depthOf, pointColumns } from './sweep-report.ts'
+import type { SweepProgress } from './sweep-run.ts'
 
 /** The page as the text of its file. */
 export function renderSweep(
   points: readonly SweepPoint[],
   environment: Environment | undefined,
-  command = '',
+  { command, progress }: { readonly command: string; readonly progress?: SweepProgress | undefined },
 ): string {
   const content = points.length === 0 ? [paragraph('Nothing has been measured yet.')] : contentOf(points)
   return renderPage({
     title: 'Sweep: throughput against p99',
     lead: 'Each point is a setting of the engine under one set of conditions. Where points compete, the front shows those that nothing beats: more throughput costs a longer tail.',
-    content: [points.length > 0 && topOf(points), environment && environmentOf(environment), ...content],
-    footer: html`${command !== '' && html`Made by <code>${command}</code>. `}Latency is that of one command in a closed loop; medians where a point has several runs.`,
+    content: [points.length > 0 && topOf(points), progress && unfinished(progress), ...content],
+    footer: html`${paragraph('Latency is that of one command in a closed loop; medians where a point has several runs.')}${footerOf(environment ?? null, command)}`,
     styles: ['sweep/browser/explorer.css'],
     scripts: ['sweep/browser/explorer.ts'],
   })
+}
+
+function unfinished({ points, measured }: SweepProgress): Html | false {
+  return (
+    measured < points &&
+    warning(`Not finished: ${formatNumber(measured)} of ${formatNumber(points)} points are measured.`)
+  )
 }
 
 function topOf(points: readonly SweepPoint[]): Html {
@@ -53,20 +61,6 @@ function topOf(points: readonly SweepPoint[]): Html {
       label: describe(fastest, varied) || 'the fastest',
     },
     { value: formatMs(quickest.p99Ms), unit: 'ms p99', label: describe(quickest, varied) || 'the quickest' },
-  ])
-}
-
-function environmentOf(environment: Environment): Html {
-  const { cpuCount, cpuModel, nodeVersion, fileSystem, durability, uvThreadpoolSize, gitCommit, date } =
-    environment
-  return facts([
-    ['Machine', `${cpuCount} × ${cpuModel}`],
-    ['Node.js', nodeVersion],
-    ['File system', fileSystem === null ? 'no disk' : fileSystem.type],
-    ['Durability', durability],
-    ['Thread pool', String(uvThreadpoolSize)],
-    ['Commit', gitCommit ?? 'unknown'],
-    ['Date', date.slice(0, 10)],
   ])
 }
 

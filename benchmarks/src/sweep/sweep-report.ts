@@ -1,16 +1,18 @@
 /** What a sweep shows on the terminal and as JSON. */
 import type { Environment } from '../environment.ts'
+import type { FullDocument } from '../report/document.ts'
 import type { Output, Report, ReportDocument } from '../report.ts'
-import { formatMs, formatNumber, formatRatio } from '../terminal/format.ts'
-import type { Column } from '../terminal/table.ts'
+import { formatNumber } from '../terminal/format.ts'
 import type { Verdict } from '../verify.ts'
 import { byCondition, frontPoints, isWide, WIDE_SPREAD } from './aggregate.ts'
-import { type Axis, amount, describe, keyWithout, variedAxes } from './axes.ts'
+import { amount, describe, keyWithout, variedAxes } from './axes.ts'
+import { depthColumns, depthOf, pointColumns } from './columns.ts'
 import { explain, limitNames } from './explain.ts'
-import { type Comparison, compareDepth, regions, winners } from './findings.ts'
+import { regions, winners } from './findings.ts'
 import type { SweepPoint } from './point.ts'
 import type { ResultsFile } from './results-file.ts'
-import { measuredPoints, type SweepPlan, verdictOf } from './sweep-run.ts'
+import { renderSweep } from './sweep-page.ts'
+import { measuredPoints, type SweepPlan, type SweepProgress, sweepProgress, verdictOf } from './sweep-run.ts'
 
 /** With more points than this under one condition only their front is printed: JSON and the page have them all. */
 const MAX_ROWS = 24
@@ -46,6 +48,35 @@ export class SweepReport implements Report {
       : verdictOf(this.#plan, this.#file)
   }
 
+  /** How much of the plan is done; undefined before there is one. */
+  get progress(): SweepProgress | undefined {
+    return this.#plan === undefined || this.#file === undefined
+      ? undefined
+      : sweepProgress(this.#plan, this.#file)
+  }
+
+  /** What is done, where it is kept, and how to go on. */
+  interrupted(command: string): string {
+    const { progress } = this
+    if (progress === undefined || this.#file === undefined) return 'interrupted before the first point'
+    const { points, measured, unchecked, repeatsMissing } = progress
+    const lines = [
+      `interrupted: ${formatNumber(measured)} of ${formatNumber(points)} points are measured and kept in ${this.#file.path}`,
+      ...(unchecked > 0
+        ? [`of ${formatNumber(unchecked)} nobody looked whether commands were lost: those are measured again`]
+        : []),
+      ...(measured === points && repeatsMissing > 0
+        ? [`${formatNumber(repeatsMissing)} points on or near a front are still to be repeated`]
+        : []),
+      `go on with: ${command}`,
+    ]
+    return lines.join('\n')
+  }
+
+  html({ command }: Pick<FullDocument, 'command'>): string {
+    return renderSweep(this.points, this.environment, { command, progress: this.progress })
+  }
+
   print(output: Output): void {
     const { points } = this
     output.title(`Sweep: ${formatNumber(points.length)} points, throughput against p99`)
@@ -71,7 +102,7 @@ export class SweepReport implements Report {
     const texts: Record<Verdict, string> = {
       pass: style.good('nothing lost, nothing applied twice, replicas equal on every cluster'),
       fail: style.bad('a cluster lost commands, applied some twice, or its replicas differ'),
-      unknown: 'not every cluster was checked: the sweep was interrupted',
+      unknown: 'on some clusters nobody has looked yet whether commands were lost',
     }
     output.line(texts[this.verdict])
   }
@@ -85,6 +116,7 @@ export class SweepReport implements Report {
       headline: { points: points.length, winners: groups.map((group) => winnersDocument(group, points)) },
       configuration: this.#shown.configuration,
       environment: this.environment ?? null,
+      progress: this.progress ?? null,
       fronts,
       runs: points.map((point) => ({ ...point, limit: explain(point) })),
     }
@@ -105,31 +137,6 @@ function printGroup(output: Output, group: readonly SweepPoint[], all: readonly 
   const rows = group.length > MAX_ROWS ? front : group
   if (rows !== group) output.line(output.style.dim(`the front, of ${group.length} points`))
   output.table(pointColumns(all, front), rows)
-}
-
-/** @param all decides which axes are shown @param front is marked */
-export function pointColumns(all: readonly SweepPoint[], front: readonly SweepPoint[]): Column<SweepPoint>[] {
-  const knobs = variedAxes(all).filter(({ role }) => role === 'knob')
-  return [
-    { title: 'front', value: (point) => (front.includes(point) ? '★' : ''), align: 'left' },
-    ...knobs.map(
-      ({ label, name }): Column<SweepPoint> => ({
-        title: label,
-        value: (point) => amount(point[name]),
-      }),
-    ),
-    { title: 'op/s', value: ({ opsPerSecond }) => formatNumber(opsPerSecond) },
-    { title: 'p50 ms', value: ({ p50Ms }) => formatMs(p50Ms) },
-    { title: 'p99 ms', value: ({ p99Ms }) => formatMs(p99Ms) },
-    { title: 'runs', value: ({ runs }) => String(runs) },
-    { title: 'spread', value: (point) => spreadText(point) },
-    { title: 'limited by', value: (point) => limitNames[explain(point).kind], align: 'left' },
-  ]
-}
-
-export function spreadText(point: SweepPoint): string {
-  const { opsSpread } = point
-  return opsSpread === null ? '–' : `${Math.round(opsSpread * 100)} %${isWide(point) ? ' !' : ''}`
 }
 
 /** Points that differ in their window alone. */
@@ -153,40 +160,6 @@ function printRegions(output: Output, group: readonly SweepPoint[], all: readonl
       output.line(`  ${windowsOf(stretch)} outstanding: ${style.bold(limitNames[kind])}: ${why}`)
     }
   }
-}
-
-/** Comparisons of the smallest with the largest number of messages in flight, and the axes that tell them apart. */
-export function depthOf(points: readonly SweepPoint[]): {
-  readonly comparisons: readonly Comparison[]
-  readonly places: readonly Axis[]
-} {
-  const places = variedAxes(points).filter(({ name }) => name !== 'maxInflightMessages')
-  return { comparisons: compareDepth(points, 'maxInflightMessages'), places }
-}
-
-export function depthColumns(places: readonly Axis[]): Column<Comparison>[] {
-  return [
-    ...places.map(
-      ({ label, unit, name }): Column<Comparison> => ({
-        title: unit === '' ? label : `${label}, ${unit}`,
-        value: ({ deep }) => amount(deep[name]),
-      }),
-    ),
-    {
-      title: 'in flight',
-      value: ({ shallow, deep }) => `${shallow.maxInflightMessages} → ${deep.maxInflightMessages}`,
-    },
-    { title: 'op/s ×', value: ({ opsRatio }) => formatRatio(opsRatio) },
-    { title: 'p99 ×', value: ({ p99Ratio }) => formatRatio(p99Ratio) },
-    { title: '', value: ({ verdict }) => VERDICTS[verdict], align: 'left' },
-  ]
-}
-
-const VERDICTS: Readonly<Record<Comparison['verdict'], string>> = {
-  helps: 'helps',
-  costs: 'more throughput, longer tail',
-  ruins: 'ruins the tail',
-  neither: '',
 }
 
 function printDepth(output: Output, points: readonly SweepPoint[]): void {

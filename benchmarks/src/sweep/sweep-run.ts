@@ -6,8 +6,9 @@
  *                    ▲                                                                                     │
  *                    └──────────── finalists with too few runs ◄─────────────── medians, fronts ◄──────────┘
  */
-import type { ClusterOptions } from '@troupe/cluster'
+import type { Cluster, ClusterOptions } from '@troupe/cluster'
 import type { Bench } from '../bench.ts'
+import type { LoadGenerator } from '../load/load-generator.ts'
 import { clientSettings } from '../options.ts'
 import { verify } from '../verify.ts'
 import type { WorkloadSpec } from '../workload.ts'
@@ -36,6 +37,12 @@ export interface SweepPlan {
 
 /** What the checks after the load have found. */
 export type SweepVerdict = 'pass' | 'fail' | 'unknown'
+
+interface Stand {
+  readonly cluster: Cluster
+  readonly load: LoadGenerator
+  readonly conditions: Conditions | undefined
+}
 
 export class SweepRunner {
   readonly #bench: Bench
@@ -68,8 +75,8 @@ export class SweepRunner {
 
   /** Points that one cluster serves. */
   async #runGroup(group: readonly SweepSettings[]): Promise<void> {
-    const first = group[0] as SweepSettings
     const plan = this.#plan
+    const first = group[0] as SweepSettings
     const bench = this.#bench
     bench.progress.begin(`starting ${first.nodes} nodes`, CLUSTER_MS)
     const cluster = await bench.startCluster(`sweep-${++this.#clusters}`, clusterOptionsOf(plan, first))
@@ -77,25 +84,38 @@ export class SweepRunner {
     const load = bench.startLoad(cluster, workloadOf(plan, first), clientSettings(windows, 1))
     const conditions = plan.measuring.hasFaults ? new Conditions(cluster) : undefined
     const id = hashOf([Date.now(), process.pid, this.#clusters])
-    for (const settings of group) {
-      await bench.or(conditions?.set(settings) ?? Promise.resolve())
-      const result = await measurePoint(bench, cluster, load, settings, this.#timesOf(settings))
-      this.#file.append({
-        kind: 'run',
-        key: this.#key(settings),
-        cluster: id,
-        date: new Date().toISOString(),
-        origin: plan.origin,
-        measuring: plan.measuring,
-        settings: plain(settings),
-        result,
-      })
+    const check = async (): Promise<void> => {
+      await conditions?.clear()
+      const { verdict } = await verify(cluster, load)
+      this.#file.append({ kind: 'check', cluster: id, verdict })
+    }
+    try {
+      await this.#measureAll(group, id, { cluster, load, conditions })
+    } catch (error) {
+      // What was measured until Ctrl-C shall count: that takes a check. Another Ctrl-C ends it at once.
+      if (bench.isInterrupted && this.#file.hasRuns(id)) {
+        bench.progress.begin('checking what was measured', CLUSTER_MS)
+        await load.stopClosedLoop()
+        await check()
+      }
+      throw error
     }
     bench.progress.begin('checking that nothing was lost', CLUSTER_MS)
-    await bench.or(conditions?.clear() ?? Promise.resolve())
-    const { verdict } = await bench.or(verify(cluster, load))
-    this.#file.append({ kind: 'check', cluster: id, verdict })
+    await bench.or(check())
     await bench.or(bench.closeAll())
+  }
+
+  async #measureAll(group: readonly SweepSettings[], id: string, stand: Stand): Promise<void> {
+    const { cluster, load, conditions } = stand
+    const { origin, measuring } = this.#plan
+    for (const settings of group) {
+      await this.#bench.or(conditions?.set(settings) ?? Promise.resolve())
+      const times = this.#timesOf(settings)
+      const result = await measurePoint(this.#bench, cluster, load, settings, times)
+      const date = new Date().toISOString()
+      const place = { key: this.#key(settings), cluster: id, date, origin, measuring }
+      this.#file.append({ kind: 'run', ...place, settings: plain(settings), result })
+    }
   }
 
   /** Stages are looked at once: they say where time goes, not how much. */
@@ -151,6 +171,29 @@ export function verdictOf(plan: SweepPlan, file: ResultsFile): SweepVerdict {
   const verdicts = [...clusters].map((cluster) => file.verdictOf(cluster))
   if (verdicts.includes('fail')) return 'fail'
   return verdicts.length > 0 && verdicts.every((verdict) => verdict === 'pass') ? 'pass' : 'unknown'
+}
+
+/** How much of a plan is done. */
+export interface SweepProgress {
+  readonly points: number
+  /** With at least one run. */
+  readonly measured: number
+  /** Whose runs all stand on clusters of which nobody knows whether they lost anything. */
+  readonly unchecked: number
+  /** Measured, and on or near a front, with fewer runs than they are to have. */
+  readonly repeatsMissing: number
+}
+
+export function sweepProgress(plan: SweepPlan, file: ResultsFile): SweepProgress {
+  const measured = measuredPoints(plan, file)
+  const isUnchecked = (settings: SweepSettings): boolean =>
+    file.runsOf(keyOf(plan, settings)).every(({ cluster }) => file.verdictOf(cluster) === undefined)
+  return {
+    points: plan.points.length,
+    measured: measured.length,
+    unchecked: measured.filter(isUnchecked).length,
+    repeatsMissing: finalists(measured, plan.repeat).length,
+  }
 }
 
 /** About a fifth of the points become finalists. */

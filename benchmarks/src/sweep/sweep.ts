@@ -1,26 +1,23 @@
 /** `bench sweep`: the load of `bench throughput` over a grid of settings and conditions, and what the points say together. */
-import { writeFileSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { invalidOption } from '@troupe/core'
-import { makeDirectory } from '@troupe/store'
 import type { Bench } from '../bench.ts'
-import type { Command, CommandContext, IntegersOption, NumbersOption, OptionValues } from '../command.ts'
+import { commandOf } from '../benchmark.ts'
+import type { IntegersOption, NumbersOption, OptionValues } from '../command.ts'
 import { describeEnvironment } from '../environment.ts'
 import {
   clientSettings,
   clusterOptionTable,
   configurationOf,
-  jsonOption,
+  outputOptionTable,
   windowOption,
   workloadOptionTable,
   workloadSpec,
 } from '../options.ts'
-import { runAndReport } from '../report.ts'
 import { formatNumber } from '../terminal/format.ts'
 import { axes, pointsOf, type SweepGrid, type SweepSettings } from './axes.ts'
 import { type MeasuringSettings, originOf } from './origin.ts'
 import { ResultsFile } from './results-file.ts'
-import { renderSweep } from './sweep-page.ts'
 import { SweepReport } from './sweep-report.ts'
 import { expectedMs, keyOf, type SweepPlan, SweepRunner } from './sweep-run.ts'
 
@@ -77,12 +74,12 @@ const optionTable = {
     help: 'where finished runs are kept; those of the same engine, machine and settings are not run again',
   },
   fresh: { kind: 'flag', help: 'run everything again: the results file is emptied' },
-  html: { kind: 'text', placeholder: 'FILE', otherwise: 'none', help: 'write the page with the explorer' },
   keys: workloadOptionTable.keys,
   durability: clusterOptionTable.durability,
   data: clusterOptionTable.data,
   seed: clusterOptionTable.seed,
-  json: jsonOption,
+  ...outputOptionTable,
+  html: { ...outputOptionTable.html, help: 'write the page with the explorer, in one file' },
 } as const
 
 type SweepValues = OptionValues<typeof optionTable>
@@ -105,12 +102,8 @@ function checkPoints(values: SweepValues, points: readonly SweepSettings[]): voi
 /** Both ways, and again for a lost turn, within the shortest election timeout of 300 ms. */
 const MAX_DELAY_MS = 100
 
-async function measure(
-  bench: Bench,
-  values: SweepValues,
-  points: readonly SweepSettings[],
-  report: SweepReport,
-): Promise<void> {
+async function measure(bench: Bench, values: SweepValues, report: SweepReport): Promise<void> {
+  const points = pointsOf(gridOf(values))
   const { durability, seconds, keys, seed } = values
   const environment = describeEnvironment(durability === 'memory' ? undefined : bench.directory, durability)
   report.environment = environment
@@ -142,44 +135,7 @@ async function measure(
 
 const resultsPath = ({ results }: SweepValues): string => resolve(results ?? 'reports/sweep.jsonl')
 
-async function run(values: SweepValues, context: CommandContext): Promise<number> {
-  const points = pointsOf(gridOf(values))
-  checkPoints(values, points)
-  const configuration = { ...configurationOf({ ...values, html: null, results: null }) }
-  const report = new SweepReport({ explains: values.explain, configuration })
-  const { html } = values
-  if (html !== undefined) writePage(html, report)
-  const options = {
-    data: values.data,
-    json: values.json,
-    usesDisk: values.durability !== 'memory',
-    // Known better as soon as it is known what is there already.
-    expectedMs: 1,
-  }
-  try {
-    return await runAndReport(context, options, report, (bench) => measure(bench, values, points, report))
-  } finally {
-    if (html !== undefined) {
-      writePage(html, report)
-      context.stderr.write(`the page is in ${html}\n`)
-    }
-  }
-}
-
-/** Written empty before the sweep, too: that it cannot be would be known too late. */
-function writePage(html: string, report: SweepReport): void {
-  const path = resolve(html)
-  try {
-    makeDirectory(dirname(path))
-    writeFileSync(path, renderSweep(report.points, report.environment))
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === undefined) throw error
-    throw invalidOption('--html', html, `a file that can be written (${code})`)
-  }
-}
-
-export const sweepCommand: Command<typeof optionTable> = {
+export const sweepCommand = commandOf({
   name: 'sweep',
   summary:
     'throughput against p99 over a grid of settings: which wins, under which conditions, and what limits it',
@@ -191,5 +147,13 @@ export const sweepCommand: Command<typeof optionTable> = {
     '  --window 16,512,8192 --max-batch-commands 128,65536 --max-inflight-messages 1,8,64 --delay-ms 0,2,10 --flush-ms 0,5',
   ],
   options: optionTable,
-  run,
-}
+  check: (values) => checkPoints(values, pointsOf(gridOf(values))),
+  report: (values) =>
+    new SweepReport({
+      explains: values.explain,
+      configuration: configurationOf({ ...values, results: null }),
+    }),
+  // Known better as soon as it is known what is there already.
+  expectedMs: () => 1,
+  measure,
+})

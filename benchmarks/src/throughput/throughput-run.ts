@@ -16,6 +16,7 @@ import { delay } from '../load/failure.ts'
 import type { LoadGenerator } from '../load/load-generator.ts'
 import type { ReadConsistency, ReadResult, ReadSpec } from '../load/reads.ts'
 import { type ActorUse, metricsBetween, type RunMetrics, snapshot } from '../node-metrics.ts'
+import { type ReadValues, readSpec } from '../options.ts'
 import type { Rig } from '../rig/rig.ts'
 import { type Observed, observed } from '../stages/observe.ts'
 import { formatMs, formatNumber, formatRatio, rounded } from '../terminal/format.ts'
@@ -230,6 +231,21 @@ export function describeLoad({
 
 export function describeReads({ consistency, percent }: ReadSpec): string {
   return percent === 100 ? `${consistency} reads` : `${percent} % ${consistency} reads`
+}
+
+/** `kv, 64-byte commands, 50 % lease reads, 3 nodes, fault delay`: what is loaded with what, for a title. */
+export function describeScene(
+  values: ReadValues & {
+    readonly machine: string
+    readonly size: number
+    readonly nodes: number
+    readonly fault: string
+  },
+): string {
+  const { machine, size, nodes, fault } = values
+  const reads = readSpec(values)
+  const load = reads === undefined ? '' : `, ${describeReads(reads)}`
+  return `${machine}, ${size}-byte commands${load}, ${nodes} nodes${fault === 'none' ? '' : `, fault ${fault}`}`
 }
 
 /** Of several equal runs the middle one, by operations per second. */

@@ -1,13 +1,12 @@
 /** `bench throughput`: closed-loop load on a cluster, and afterwards the check that nothing was lost. */
 import type { Bench } from '../bench.ts'
-import type { Command, CommandContext, OptionValues } from '../command.ts'
-import { describeEnvironment, type Environment } from '../environment.ts'
+import { commandOf } from '../benchmark.ts'
+import type { OptionValues } from '../command.ts'
 import { sustainedFaultOf } from '../faults/sustained-faults.ts'
+import { CHECK_MS, checkNothingLost, startLoaded } from '../loaded-cluster.ts'
 import {
   clientSettings,
-  clusterOptions,
   clusterOptionTable,
-  configurationOf,
   faultOption,
   outputOptionTable,
   readOptionTable,
@@ -17,14 +16,14 @@ import {
   workloadSpec,
 } from '../options.ts'
 import { checkProfileDirectory, documentProfiles, printProfiles } from '../profile/profile-run.ts'
-import { type Output, type Picture, type Report, type ReportDocument, runAndReport } from '../report.ts'
+import { LoadReport } from '../report/load-report.ts'
+import type { Output, Picture, Report, ReportDocument } from '../report.ts'
 import { printStages } from '../stages/show.ts'
-import { type Verdict, type Verification, verify, worstOf } from '../verify.ts'
-import { conditionsOf } from './conditions.ts'
+import { type Verdict, worstOf } from '../verify.ts'
 import { type LoadSpread, spreadColumns, spreadsOf } from './load-spread.ts'
 import {
   describeLoad,
-  describeReads,
+  describeScene,
   headlineRun,
   type LoadSettings,
   measureCluster,
@@ -65,19 +64,11 @@ const optionTable = {
 export type ThroughputValues = OptionValues<typeof optionTable>
 
 /** Also part of the main job. */
-export class ThroughputReport implements Report {
+export class ThroughputReport extends LoadReport<ThroughputValues> implements Report {
   readonly runs: ThroughputRun[] = []
-  environment: Environment | undefined
-  verification: Verification | undefined
-  readonly #values: ThroughputValues
 
-  constructor(values: ThroughputValues) {
-    this.#values = values
-  }
-
-  get verdict(): Verdict {
-    const verification: Verdict = this.verification?.verdict ?? 'unknown'
-    return worstOf([{ verdict: verification }, { verdict: this.violations > 0 ? 'fail' : 'pass' }])
+  override get verdict(): Verdict {
+    return worstOf([{ verdict: super.verdict }, { verdict: this.violations > 0 ? 'fail' : 'pass' }])
   }
 
   /** Reads that were older than they may be. */
@@ -95,34 +86,18 @@ export class ThroughputReport implements Report {
     if (best === undefined) return null
     const { timeline: _, distribution: __, stages: ___, profiles: ____, ...figures } = best
     const spread = this.spreads.find(({ window, batch }) => window === best.window && batch === best.batch)
-    return {
-      ...figures,
-      ...this.#checks(),
-      unknown: this.verification?.unknown ?? null,
-      spread: spread ?? null,
-    }
-  }
-
-  /** What the check afterwards found, over all runs: it stands in every row. */
-  #checks() {
-    const { lost = null, duplicated = null, reordered = null } = this.verification ?? {}
-    return { lost, duplicated, reordered }
+    return { ...this.withChecks(figures), spread: spread ?? null }
   }
 
   print(output: Output): void {
-    const { machine, size, nodes } = this.#values
-    const reads = readSpec(this.#values)
-    const load = reads === undefined ? '' : `, ${describeReads(reads)}`
-    const under = this.#values.fault === 'none' ? '' : `, fault ${this.#values.fault}`
-    output.title(`Throughput: ${machine}, ${size}-byte commands${load}, ${nodes} nodes${under}`)
-    if (this.environment !== undefined) output.environment(this.environment)
+    this.printHead(output, `Throughput: ${describeScene(this.values)}`)
     if (this.runs.length > 0) output.table(throughputColumns(this.runs), this.runs)
     this.#printSpreads(output)
     if (this.violations > 0) {
       output.line(output.style.bad(`${this.violations} reads were older than an acknowledged write`))
     }
     for (const run of this.runs) this.#printObserved(output, run)
-    if (this.verification !== undefined) output.verification(this.verification)
+    this.printCheck(output)
   }
 
   #printObserved(output: Output, { stages, profiles, ...run }: ThroughputRun): void {
@@ -151,8 +126,8 @@ export class ThroughputReport implements Report {
 
   #printSpreads(output: Output): void {
     const { spreads } = this
-    if (this.#values.repeat === 1 || spreads.length === 0) return
-    output.line(`\nmedians of ${this.#values.repeat} runs`)
+    if (this.values.repeat === 1 || spreads.length === 0) return
+    output.line(`\nmedians of ${this.values.repeat} runs`)
     output.table(spreadColumns(spreads), spreads)
     for (const { window, spread, isTooWide } of spreads) {
       if (!isTooWide) continue
@@ -164,29 +139,19 @@ export class ThroughputReport implements Report {
   }
 
   document(): ReportDocument {
-    return {
-      benchmark: 'throughput',
-      headline: this.headline(),
-      verification: this.verification ?? null,
-      configuration: configurationOf(this.#values),
-      environment: this.environment ?? null,
-      spreads: this.spreads,
-      runs: this.runs.map(({ profiles, ...run }) => ({
-        ...run,
-        ...this.#checks(),
-        ...(profiles === undefined ? {} : { profiles: documentProfiles(profiles) }),
-      })),
-    }
+    const rows = this.runs.map(({ profiles, ...run }) => ({
+      ...run,
+      ...(profiles === undefined ? {} : { profiles: documentProfiles(profiles) }),
+    }))
+    return this.documentOf('throughput', this.headline(), this.checkedRows(rows), { spreads: this.spreads })
   }
 }
 
 /** Milliseconds that it takes, about. */
 export function expectedThroughputMs(values: ThroughputValues): number {
   const runs = values.window.length * values.repeat * (values.rig ? 2 : 1)
-  return runs * runMs({ seconds: values.seconds, warmupSeconds: values['warmup-seconds'] }) + VERIFY_MS
+  return runs * runMs({ seconds: values.seconds, warmupSeconds: values['warmup-seconds'] }) + CHECK_MS
 }
-
-const VERIFY_MS = 2000
 
 /** Fills `report` as it goes. */
 export async function measureThroughput(
@@ -194,28 +159,15 @@ export async function measureThroughput(
   values: ThroughputValues,
   report: ThroughputReport,
 ): Promise<void> {
-  report.environment = describeEnvironment(
-    values.durability === 'memory' ? undefined : bench.directory,
-    values.durability,
-  )
-  const workload = workloadSpec(values)
+  const settings = clientSettings(values.window, values.batch)
+  const loaded = await startLoaded(bench, 'throughput', values, settings, report)
+  const { cluster, load, conditions } = loaded
   const reads = readSpec(values)
-  const options = clusterOptions(values, values.machine, reads)
   const fault = sustainedFaultOf(values.fault)
-  const conditions = conditionsOf(values, options, report.environment, {
-    reads,
-    fault: fault && values.fault,
-  })
-  const cluster = await bench.startCluster(
-    'throughput',
-    fault === undefined ? options : { ...options, faults: true },
-  )
-  const load = bench.startLoad(cluster, workload, clientSettings(values.window, values.batch))
-  if (reads !== undefined) await bench.or(load.fill())
   const rig = values.rig ? await bench.startRig('rig', values.nodes) : undefined
   for (let repeat = 1; repeat <= values.repeat; repeat++) {
     for (const window of values.window) {
-      const settings: LoadSettings = {
+      const run: LoadSettings = {
         window,
         batch: values.batch,
         sizeBytes: values.size,
@@ -226,29 +178,14 @@ export async function measureThroughput(
         stages: values.stages,
         profileDirectory: values.profile,
       }
-      const speed = rig === undefined ? undefined : await measureRig(bench, rig, settings)
-      report.runs.push(await measureCluster(bench, cluster, load, settings, speed))
+      const speed = rig === undefined ? undefined : await measureRig(bench, rig, run)
+      report.runs.push(await measureCluster(bench, cluster, load, run, speed))
     }
   }
-  bench.progress.begin('checking that nothing was lost', VERIFY_MS)
-  report.verification = await bench.or(verify(cluster, load))
+  await checkNothingLost(bench, loaded, report)
 }
 
-async function run(values: ThroughputValues, context: CommandContext): Promise<number> {
-  clientSettings(values.window, values.batch)
-  workloadSpec(values)
-  readSpec(values)
-  if (values.profile !== undefined) checkProfileDirectory(values.profile)
-  const report = new ThroughputReport(values)
-  const options = {
-    ...values,
-    usesDisk: values.durability !== 'memory' || values.rig,
-    expectedMs: expectedThroughputMs(values),
-  }
-  return runAndReport(context, options, report, (bench) => measureThroughput(bench, values, report))
-}
-
-export const throughputCommand: Command<typeof optionTable> = {
+export const throughputCommand = commandOf({
   name: 'throughput',
   summary: 'commands per second and their latency, at a given number of outstanding commands',
   details: [
@@ -259,5 +196,14 @@ export const throughputCommand: Command<typeof optionTable> = {
     'Afterwards all replicas are compared by SHA-256, and every acknowledged command must be there, once.',
   ],
   options: optionTable,
-  run,
-}
+  check(values) {
+    clientSettings(values.window, values.batch)
+    workloadSpec(values)
+    readSpec(values)
+    if (values.profile !== undefined) checkProfileDirectory(values.profile)
+  },
+  report: (values) => new ThroughputReport(values),
+  usesDisk: ({ durability, rig }) => durability !== 'memory' || rig,
+  expectedMs: expectedThroughputMs,
+  measure: measureThroughput,
+})

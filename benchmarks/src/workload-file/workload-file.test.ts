@@ -76,7 +76,7 @@ test('a step that misses a threshold fails the file, and the others run all the 
       measured.push(values['size'])
       const headline = { opsPerSecond: 100, latencyMs: { p99: 4 } }
       const rest = { configuration: {}, environment: null, runs: [] }
-      onDocument?.({ schema: 1, benchmark: 'quick', verdict: 'pass', headline, ...rest })
+      onDocument?.({ command: 'troupe', schema: 1, benchmark: 'quick', verdict: 'pass', headline, ...rest })
       return 0
     },
   }

@@ -13,12 +13,12 @@ import { type FullDocument, type ReportDocument, SCHEMA_VERSION } from './report
 import { htmlPage } from './report/html.ts'
 import { markdownPage } from './report/markdown.ts'
 import { type Output, TerminalOutput } from './report/output.ts'
-import type { Picture } from './report/pictures.ts'
+import type { Figure, Picture } from './report/pictures.ts'
 import type { Verdict } from './verify.ts'
 
 export type { FullDocument, ReportDocument } from './report/document.ts'
 export type { Output } from './report/output.ts'
-export type { Picture } from './report/pictures.ts'
+export type { Figure, Picture } from './report/pictures.ts'
 
 const STDOUT = '-'
 
@@ -30,6 +30,8 @@ export interface Report {
   document(): ReportDocument
   /** For the page. */
   pictures?(): readonly Picture[]
+  /** For the top of the page. @default throughput and latency of the headline */
+  figures?(): readonly Figure[]
   /** What a verdict means, in one sentence without its end. @default about losses, which most benchmarks look for */
   says?(verdict: Verdict): string
   /** Said after Ctrl-C, below what was printed. @default that this is what there was */

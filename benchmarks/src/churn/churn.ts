@@ -21,7 +21,7 @@ import {
   workloadSpec,
 } from '../options.ts'
 import { LoadReport } from '../report/load-report.ts'
-import type { Output, Picture, Report, ReportDocument } from '../report.ts'
+import type { Figure, Output, Picture, Report, ReportDocument } from '../report.ts'
 import { formatMs, formatNumber, rounded } from '../terminal/format.ts'
 import { intervalMsFor, type Timeline, TimelineRecorder } from '../timeline/timeline.ts'
 import { ChurnSchedule, type ChurnStep, minority } from './churn-schedule.ts'
@@ -80,6 +80,16 @@ class ChurnReport extends LoadReport<ChurnValues> implements Report {
     if (this.unexpectedExits > 0)
       output.line(output.style.bad(`${this.unexpectedExits} workers died on their own`))
     this.printCheck(output)
+  }
+
+  figures(): readonly Figure[] {
+    const { crashes, elections, latencyMs } = this
+    return [
+      { value: formatNumber(crashes), label: 'crashes' },
+      { value: formatNumber(elections), label: 'elections' },
+      { value: formatMs(latencyMs?.p50), unit: 'ms', label: 'p50, from the intended start' },
+      { value: formatMs(latencyMs?.p99), unit: 'ms', label: 'p99' },
+    ]
   }
 
   pictures(): readonly Picture[] {

@@ -5,6 +5,9 @@ import type { Picture } from '../report/pictures.ts'
 import { formatMs } from '../terminal/format.ts'
 import { type CellResult, type Measure, measureTitles } from './cell-result.ts'
 
+/** The first commit and as much again some times over: what comes later is as it was before. */
+const SHOWN_COMMITS = 5
+const MIN_SHOWN_MS = 300
 /** With more cells than this only those of the bars are drawn. */
 const MAX_CURVES = 24
 
@@ -33,9 +36,10 @@ function failoverOf(result: CellResult): Picture[] {
   const { cell, trials } = result
   const failover = result.failover.mean
   if (failover === undefined) return []
-  const { binMs, fromMs, commandsPerSecond } = failover
-  const untilMs = fromMs + commandsPerSecond.length * binMs
+  const { binMs, fromMs } = failover
   const middle = (measure: Measure): number | null => result.summary(measure).p50
+  const untilMs = Math.max(MIN_SHOWN_MS, SHOWN_COMMITS * (middle('timeToFirstCommitMs') ?? 0))
+  const commandsPerSecond = failover.commandsPerSecond.slice(0, Math.ceil((untilMs - fromMs) / binMs))
   const markers: (ChartMarker | undefined)[] = [
     { at: 0, label: 'leader lost', kind: 'fault' },
     marker(middle('timeToLeaderMs'), 'another leads', 'election'),
@@ -69,6 +73,7 @@ const DRAWN: readonly Measure[] = [
 function distribution(result: CellResult): Picture {
   return {
     kind: 'distribution',
+    what: 'time',
     title: `${result.cell.name}: times from the fault, by share of the trials`,
     note: 'How many trials took no longer. The axis gives the rare ones room: each nine is as wide as the one before.',
     series: DRAWN.map((measure) => ({

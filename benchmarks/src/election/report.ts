@@ -3,7 +3,7 @@ import type { Environment } from '../environment.ts'
 import type { LatencySummary } from '../latency.ts'
 import { configurationOf } from '../options.ts'
 import type { FullDocument } from '../report/document.ts'
-import type { Output, Picture, Report, ReportDocument } from '../report.ts'
+import type { Figure, Output, Picture, Report, ReportDocument } from '../report.ts'
 import { formatMs, formatNumber } from '../terminal/format.ts'
 import type { Column } from '../terminal/table.ts'
 import { type Verdict, worstOf } from '../verify.ts'
@@ -54,13 +54,29 @@ export class ElectionReport implements Report {
   }
 
   print(output: Output): void {
-    if (this.environment !== undefined) output.environment(this.environment)
     const single = this.#single
+    output.title(single === undefined ? titleOfCells(this.results) : titleOf(single))
+    if (this.environment !== undefined) output.environment(this.environment)
     if (single !== undefined) printCell(output, single)
     else printCells(output, this.results)
     for (const result of this.results) printGoals(output, result)
     if (this.engine === 'sim')
       output.line(output.style.dim('virtual time; a commit is one of the new leader'))
+  }
+
+  figures(): readonly Figure[] {
+    const trials = this.results.reduce((sum, result) => sum + result.trials.length, 0)
+    const losses = { value: formatNumber(trials), label: 'losses of a leader' }
+    const single = this.#single
+    if (single === undefined) return [{ value: formatNumber(this.results.length), label: 'cells' }, losses]
+    const leader = single.summary('timeToLeaderMs')
+    const commit = single.summary('timeToFirstCommitMs')
+    return [
+      losses,
+      { value: formatMs(leader.p50), unit: 'ms', label: 'to another leader, median' },
+      { value: formatMs(commit.p50), unit: 'ms', label: 'to its first commit, median' },
+      { value: formatMs(commit.max), unit: 'ms', label: 'to its first commit, worst' },
+    ]
   }
 
   pictures(): readonly Picture[] {
@@ -103,11 +119,14 @@ export class ElectionReport implements Report {
   }
 }
 
+const titleOf = ({ cell: { fault, nodes, timeouts, load } }: CellResult): string =>
+  `Loss of the leader: ${fault}, ${nodes} nodes, ${describeTimeouts(timeouts)}, ${load}`
+
+const titleOfCells = ({ length }: readonly CellResult[]): string =>
+  `Loss of the leader: ${length} cells; times in ms from the fault`
+
 function printCell(output: Output, result: CellResult): void {
   const { cell, trials, latencyMs } = result
-  output.title(
-    `Loss of the leader: ${cell.fault}, ${cell.nodes} nodes, ${describeTimeouts(cell.timeouts)}, ${cell.load}`,
-  )
   output.line(output.style.dim(electionFaultOf(cell.fault).help))
   if (trials.length > 0) {
     const rows = measures.map((measure) => ({ title: measureTitles[measure], ...result.summary(measure) }))
@@ -151,7 +170,6 @@ function printHarm(output: Output, { unexpectedExits, verification, cell }: Cell
 }
 
 function printCells(output: Output, results: readonly CellResult[]): void {
-  output.title(`Loss of the leader: ${results.length} cells; times in ms from the fault`)
   output.table(cellColumns, results)
   for (const result of results) if (result.verdict !== 'pass') printHarm(output, result)
 }

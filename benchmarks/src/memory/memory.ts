@@ -11,8 +11,8 @@ import {
   workloadSpec,
 } from '../options.ts'
 import { LoadReport } from '../report/load-report.ts'
-import type { Output, Picture, Report, ReportDocument } from '../report.ts'
-import { formatMiB, rounded } from '../terminal/format.ts'
+import type { Figure, Output, Picture, Report, ReportDocument } from '../report.ts'
+import { formatMiB, formatNumber, rounded } from '../terminal/format.ts'
 import { measureCluster, type ThroughputRun, throughputColumns } from '../throughput/throughput-run.ts'
 import { intervalMsFor } from '../timeline/timeline.ts'
 import { type MemorySample, MemorySampler, type MemorySummary, summarizeMemory } from './memory-sampler.ts'
@@ -65,6 +65,19 @@ class MemoryReport extends LoadReport<MemoryValues> implements Report {
     const diskBytes = this.samples.at(-1)?.diskBytes ?? null
     if (diskBytes !== null) output.line(`on the disk at the end: ${formatMiB(diskBytes)}`)
     this.printCheck(output)
+  }
+
+  figures(): readonly Figure[] {
+    const { memory, run } = this
+    if (memory === undefined || run === undefined) return []
+    const [maximum, growth] = [memory.maxBytes, memory.growthBytes].map((bytes) =>
+      formatNumber(bytes / BYTES_PER_MIB),
+    )
+    return [
+      { value: maximum ?? '', unit: 'MiB', label: 'private memory at most' },
+      { value: growth ?? '', unit: 'MiB', label: 'growth in the second half' },
+      { value: formatNumber(run.opsPerSecond), unit: 'op/s', label: 'meanwhile' },
+    ]
   }
 
   pictures(): readonly Picture[] {

@@ -22,6 +22,8 @@ const COLOURS = 8
 export function barChart({ title, note, bars }: BarChart): Html {
   const most = Math.max(Number.MIN_VALUE, ...bars.map(({ value }) => value))
   const groups = [...new Set(bars.map(({ group = '' }) => group))]
+  // Where each bar is its own group its label says it.
+  const hasLegend = groups.length > 1 && bars.some(({ label, group }) => label !== group)
   const colourOf = (group = ''): string => `var(--series-${groups.indexOf(group) % COLOURS})`
   const rows = bars.map(({ label, value, text, group }) => {
     const style = `width: ${Number(((value / most) * 100).toFixed(2))}%; background: ${colourOf(group)}`
@@ -33,6 +35,6 @@ export function barChart({ title, note, bars }: BarChart): Html {
   return html`<figure class="chart">
 <figcaption><strong>${title}</strong>${note !== undefined && html`<span>${note}</span>`}</figcaption>
 <table class="bar-chart"><tbody>${rows}</tbody></table>
-${groups.length > 1 && html`<ul class="legend">${keys}</ul>`}
+${hasLegend && html`<ul class="legend">${keys}</ul>`}
 </figure>`
 }

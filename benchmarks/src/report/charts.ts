@@ -56,10 +56,16 @@ function timelineChart(title: string, { points, events }: Timeline): Html {
 }
 
 /** The axis has no place for the maximum: it is no percentile. */
-function distributionChart({ title, note, series }: Picture & { readonly kind: 'distribution' }): Html {
+function distributionChart({
+  title,
+  note,
+  series,
+  what = 'latency',
+}: Picture & { readonly kind: 'distribution' }): Html {
   return percentileChart({
     title,
     note: note ?? 'Each nine of the percentiles is as wide as the one before.',
+    y: { label: `${what}, ms`, isLog: true },
     series: series.map(({ label, points }) => ({
       label,
       points: points.filter(({ percent, ms }) => percent < 100 && ms > 0),

@@ -22,7 +22,7 @@ import type { FullDocument } from './document.ts'
 import { factsOf } from './facts.ts'
 import { originLine } from './origin-line.ts'
 import { Output } from './output.ts'
-import type { Picture } from './pictures.ts'
+import type { Figure, Picture } from './pictures.ts'
 
 /** Marks text that `style.bad` was asked for: no report has this character. */
 const BAD = '\u0000'
@@ -60,6 +60,7 @@ class HtmlOutput extends Output {
 export interface ShownReport {
   print(output: Output): void
   pictures?(): readonly Picture[]
+  figures?(): readonly Figure[]
   says?(verdict: Verdict): string
 }
 
@@ -67,7 +68,8 @@ export function htmlPage(report: ShownReport, document: FullDocument): string {
   const output = new HtmlOutput()
   report.print(output)
   const pictures = report.pictures?.() ?? []
-  const content: HtmlPart[] = [headlineOf(document), ...output.sections]
+  const figures = report.figures?.() ?? figuresOf(document)
+  const content: HtmlPart[] = [figures.length > 0 && headline(figures), ...output.sections]
   if (pictures.length > 0) content.push(section('Pictures', ...pictures.map(chartOf)))
   content.push(section('Conditions', facts(factsOf(document))))
   const { benchmark, verdict, environment, command } = document
@@ -90,24 +92,23 @@ const VERDICTS: Readonly<Record<Verdict, string>> = {
   unknown: 'not all could be checked',
 }
 
-interface Figures {
+interface Headline {
   readonly opsPerSecond?: unknown
   readonly latencyMs?: { readonly p50?: unknown; readonly p99?: unknown; readonly p999?: unknown }
   readonly lost?: unknown
 }
 
-function headlineOf({ headline: given }: FullDocument): HtmlPart {
-  const { throughput } = (given ?? {}) as { readonly throughput?: Figures | null }
-  const { opsPerSecond, latencyMs = {} } = throughput ?? ((given ?? {}) as Figures)
-  const list = [
+function figuresOf({ headline: given }: FullDocument): readonly Figure[] {
+  const { throughput } = (given ?? {}) as { readonly throughput?: Headline | null }
+  const { opsPerSecond, latencyMs } = throughput ?? ((given ?? {}) as Headline)
+  return [
     ...(typeof opsPerSecond === 'number'
       ? [{ value: formatNumber(opsPerSecond), unit: 'op/s', label: 'throughput' }]
       : []),
     ...(['p50', 'p99', 'p999'] as const).flatMap((name) => {
-      const value = latencyMs[name]
+      const value = latencyMs?.[name]
       const label = name === 'p999' ? 'p99.9' : name
       return typeof value === 'number' ? [{ value: formatMs(value), unit: 'ms', label }] : []
     }),
   ]
-  return list.length === 0 ? html`` : headline(list)
 }

@@ -18,6 +18,13 @@ export interface Bar {
   readonly group?: string
 }
 
+/** A large figure for the top of a page. */
+export interface Figure {
+  readonly value: string
+  readonly unit?: string
+  readonly label: string
+}
+
 interface Titled {
   readonly title: string
   /** What a reader should see in it. */
@@ -28,7 +35,12 @@ export type Picture =
   /** Throughput and latency over time, with what happened. */
   | (Titled & { readonly kind: 'timeline'; readonly timeline: Timeline })
   /** Latency by percentile. */
-  | (Titled & { readonly kind: 'distribution'; readonly series: readonly NamedDistribution[] })
+  | (Titled & {
+      readonly kind: 'distribution'
+      readonly series: readonly NamedDistribution[]
+      /** @default 'latency' */
+      readonly what?: string
+    })
   /** One amount each, to be compared. */
   | (Titled & { readonly kind: 'bars'; readonly bars: readonly Bar[] })
   /** Amounts over time. */

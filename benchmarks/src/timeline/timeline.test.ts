@@ -42,6 +42,25 @@ test('each interval has its throughput and latency', async () => {
   }
 })
 
+test('a status that nobody answers does not hold up the samples', async () => {
+  const { cluster, load, enough } = world()
+  const answered = Promise.withResolvers<void>()
+  let asked = 0
+  const silent = Object.assign(cluster, {
+    status: async () => {
+      asked++
+      await answered.promise
+      return { nodes: [] }
+    },
+  }) as unknown as WatchedCluster
+  const recorder = new TimelineRecorder(silent, load, 2)
+  await enough
+  assert.equal(asked, 1)
+  answered.resolve()
+  const { points } = await recorder.stop()
+  assert.ok(points.length >= 3)
+})
+
 test('events are there in the order in which they happened', async () => {
   const { events, cluster, load } = world()
   const recorder = new TimelineRecorder(cluster, load, 60_000)

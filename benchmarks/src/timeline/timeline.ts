@@ -63,6 +63,7 @@ export class TimelineRecorder {
   #last: { readonly atMs: number; readonly operations: number } | undefined
   #statusMs = Number.NEGATIVE_INFINITY
   #sampling: Promise<void> | undefined
+  #looking: Promise<void> | undefined
   readonly #onLeader = ({ id, term, atMs }: ClusterEvents['leader'][0]): void =>
     this.mark('election', `${id} leads term ${term}`, atMs)
   readonly #onExit = ({ id }: ClusterEvents['exit'][0]): void => this.mark('exit', `${id} is gone`)
@@ -96,7 +97,7 @@ export class TimelineRecorder {
     this.#cluster.off('leader', this.#onLeader)
     this.#cluster.off('exit', this.#onExit)
     this.#cluster.off('restarting', this.#onRestarting)
-    await this.#sampling
+    await Promise.all([this.#sampling, this.#looking])
     const events = this.#events.toSorted((left, right) => left.atSeconds - right.atSeconds)
     return { intervalSeconds: this.#intervalMs / MS_PER_S, points: this.#points, events }
   }
@@ -127,7 +128,18 @@ export class TimelineRecorder {
     this.#last = { atMs, operations }
     if (atMs - this.#statusMs < MS_PER_S) return
     this.#statusMs = atMs
-    this.#findSnapshots(await this.#cluster.status())
+    this.#lookForSnapshots()
+  }
+
+  /** Beside the samples: a node that has just died lets its status wait, when each interval counts most. */
+  #lookForSnapshots(): void {
+    this.#looking ??= this.#cluster
+      .status()
+      .then((status) => this.#findSnapshots(status))
+      .catch(() => {})
+      .finally(() => {
+        this.#looking = undefined
+      })
   }
 
   #findSnapshots({ nodes }: ClusterStatus): void {

@@ -28,7 +28,7 @@ export function drawTimeSeries(place: HTMLElement, data: TimeSeriesData, theme: 
   const options: Options = {
     ...bare,
     ...size,
-    padding: [markers.length + spans.length > 0 ? 34 : 12, 18, 0, 0],
+    padding: [markers.length > 0 ? 6 + MARKER_ROWS * MARKER_ROW_PX : 12, 18, 0, 0],
     scales: {
       x: scale(x.isLog, () => xBounds),
       y: scale(y.isLog, () => leftBounds),
@@ -81,6 +81,8 @@ function showAt(
 function drawSpans(plot: Plot, spans: readonly ChartSpan[], theme: Theme): void {
   const { ctx, bbox } = plot
   ctx.save()
+  ctx.textAlign = 'left'
+  ctx.textBaseline = 'alphabetic'
   for (const { from, to, label, kind } of spans) {
     const left = plot.valToPos(from, 'x', true)
     const width = Math.max(1, plot.valToPos(to, 'x', true) - left)
@@ -95,18 +97,25 @@ function drawSpans(plot: Plot, spans: readonly ChartSpan[], theme: Theme): void 
   ctx.restore()
 }
 
-/** Lines across the plot; labels above it, in two rows where they would meet. */
+/** Labels above the plot stand in so many rows where they would meet: a fault, an exit and an election are near each other. */
+const MARKER_ROWS = 3
+const MARKER_ROW_PX = 14
+
+/** Lines across the plot; labels above it. */
 function drawMarkers(plot: Plot, markers: readonly ChartMarker[], theme: Theme): void {
   const { ctx, bbox } = plot
-  const ends = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY]
+  const ends = new Array<number>(MARKER_ROWS).fill(Number.NEGATIVE_INFINITY)
   ctx.save()
+  // Whoever drew the axes left theirs.
+  ctx.textAlign = 'left'
+  ctx.textBaseline = 'alphabetic'
   ctx.font = scaled(theme.font)
   ctx.lineWidth = 1.5 * devicePixelRatio
   for (const { at, label, kind } of [...markers].sort((left, right) => left.at - right.at)) {
     const x = plot.valToPos(at, 'x', true)
     const width = ctx.measureText(label).width
     const from = Math.max(bbox.left, Math.min(x - width / 2, bbox.left + bbox.width - width))
-    const row = from > (ends[0] as number) ? 0 : 1
+    const row = ends.findIndex((end) => from > end)
     ctx.fillStyle = theme.kinds[kind] as string
     ctx.strokeStyle = theme.kinds[kind] as string
     ctx.setLineDash(kind === 'fault' ? [] : [5 * devicePixelRatio, 4 * devicePixelRatio])
@@ -114,9 +123,9 @@ function drawMarkers(plot: Plot, markers: readonly ChartMarker[], theme: Theme):
     ctx.moveTo(x, bbox.top - 2)
     ctx.lineTo(x, bbox.top + bbox.height)
     ctx.stroke()
-    // A third in the same place would only be a smear: the table names it.
-    if (from <= (ends[row] as number)) continue
-    ctx.fillText(label, from, bbox.top - (6 + row * 14) * devicePixelRatio)
+    // One more in the same place would only be a smear: the table names it.
+    if (row < 0) continue
+    ctx.fillText(label, from, bbox.top - (6 + row * MARKER_ROW_PX) * devicePixelRatio)
     ends[row] = from + width + 8 * devicePixelRatio
   }
   ctx.restore()
@@ -130,6 +139,8 @@ const scaled = (font: string): string =>
 const beyond = (percent: number): number => 100 / (100 - percent)
 
 const NAMED = [50, 90, 99, 99.9, 99.99]
+/** Here 50 % would stand upon 0 %. */
+const NARROW_PX = 520
 
 export function drawPercentiles(place: HTMLElement, data: PercentilesData, theme: Theme, size: Size): Plot {
   const { y, series } = data
@@ -141,11 +152,14 @@ export function drawPercentiles(place: HTMLElement, data: PercentilesData, theme
   const xs = joined[0] as number[]
   const all = series.flatMap(({ points }) => points.map(({ ms }) => ms))
   const yBounds = bounds(all, y.isLog === true)
-  const last = Math.max(100, ...xs)
+  const last = Math.max(10, ...xs)
   const hint = new Hint(place)
   const xAxis: PlotAxis = {
     ...axis(theme, { label: 'percentile' }, 'x', 2),
-    splits: () => [1, ...NAMED.map(beyond)].filter((value) => value <= last * 1.001),
+    splits: (plot) => {
+      const named = plot.width < NARROW_PX ? NAMED.filter((percent) => percent !== 50) : NAMED
+      return [1, ...named.map(beyond)].filter((value) => value <= last * 1.001)
+    },
     filter: (_, splits) => splits,
     values: (_, splits) => splits.map((value) => `${percentOf(value)} %`),
   }

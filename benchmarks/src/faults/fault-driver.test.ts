@@ -14,7 +14,7 @@ function driverOf(fault: SustainedFault, onHeal: () => void = () => {}) {
   const cluster: FaultyCluster = {
     inject: async (given) => {
       done.push(given.kind)
-      return { id: ++lastId, atMs: 7 } as InjectedFault
+      return { id: ++lastId, atMs: 7, text: `${given.kind} of n1` } as InjectedFault
     },
     heal: async (id) => {
       done.push(`heal ${id ?? 'all'}`)
@@ -22,8 +22,14 @@ function driverOf(fault: SustainedFault, onHeal: () => void = () => {}) {
     },
   }
   const marks: string[] = []
-  const driver = new FaultDriver(cluster, fault, { mark: (kind) => void marks.push(kind) })
-  return { driver, done, marks }
+  const texts: string[] = []
+  const driver = new FaultDriver(cluster, fault, {
+    mark(kind, text) {
+      marks.push(kind)
+      texts.push(text)
+    },
+  })
+  return { driver, done, marks, texts }
 }
 
 test('what lasts is on from the beginning to the end', async () => {
@@ -39,7 +45,7 @@ test('what recurs is healed before it strikes again', async () => {
   const thrice = Promise.withResolvers<void>()
   let heals = 0
   const recurring = { fault: crash, everyMs: 2, healAfterMs: 1 }
-  const { driver, done, marks } = driverOf({ help: 'crashes', lasting: [], recurring }, () => {
+  const { driver, done, marks, texts } = driverOf({ help: 'crashes', lasting: [], recurring }, () => {
     if (++heals === 3) thrice.resolve()
   })
   await driver.begin()
@@ -50,6 +56,7 @@ test('what recurs is healed before it strikes again', async () => {
   const kinds = done.slice(0, -1)
   assert.ok(kinds.every((kind, index) => kind === (index % 2 === 0 ? 'crash' : `heal ${(index + 1) / 2}`)))
   assert.deepEqual(marks.slice(0, 4), ['fault', 'heal', 'fault', 'heal'])
+  assert.deepEqual(texts.slice(0, 2), ['crash of n1', 'healed'])
 })
 
 test('a fault that the cluster refuses is told', async () => {

@@ -1,4 +1,5 @@
 /** Puts a sustained fault on a cluster, and takes it off again; what it does is marked in a timeline. */
+import { hrtimeMs } from '@troupe/actor'
 import type { Cluster, Fault, InjectedFault } from '@troupe/cluster'
 import type { TimelineEventKind } from '../timeline/timeline.ts'
 import type { SustainedFault } from './sustained-faults.ts'
@@ -58,20 +59,23 @@ export class FaultDriver {
   async #strikeAgainAndAgain(recurring: NonNullable<SustainedFault['recurring']>): Promise<void> {
     const { fault, everyMs, healAfterMs } = recurring
     const { signal } = this.#ending
+    // By the clock, not by pauses: what takes long to heal must not make strikes rarer.
+    let nextMs = hrtimeMs() + everyMs / 2
     await pause(everyMs / 2, signal)
     while (!signal.aborted) {
       const injected = await this.#strike(fault)
       await pause(healAfterMs, signal)
       await this.#cluster.heal(injected.id)
-      this.#marks.mark('heal', `${fault.kind} healed`)
-      await pause(everyMs - healAfterMs, signal)
+      this.#marks.mark('heal', 'healed')
+      nextMs += everyMs
+      await pause(Math.max(0, nextMs - hrtimeMs()), signal)
     }
   }
 
   async #strike(fault: Fault): Promise<InjectedFault> {
     const injected = await this.#cluster.inject(fault)
     this.#strikes++
-    this.#marks.mark('fault', fault.kind, injected.atMs)
+    this.#marks.mark('fault', injected.text, injected.atMs)
     return injected
   }
 }

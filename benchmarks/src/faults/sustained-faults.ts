@@ -30,6 +30,9 @@ export const sustainedFaults = {
   },
 } as const satisfies Readonly<Record<string, SustainedFault>>
 
+/** The load goes on for so long after a fault has been healed: the timeline shows what is left of it. */
+export const AFTER_FAULT_MS = 2000
+
 export type SustainedFaultName = keyof typeof sustainedFaults
 
 export const sustainedFaultNames = Object.keys(sustainedFaults) as readonly SustainedFaultName[]

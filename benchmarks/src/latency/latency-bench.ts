@@ -21,6 +21,7 @@ import type { Output, Picture, Report, ReportDocument } from '../report.ts'
 import { formatMs, formatNumber } from '../terminal/format.ts'
 import { type Spread, spreadOf } from '../throughput/spread.ts'
 import { describeScene, measureCluster } from '../throughput/throughput-run.ts'
+import { printAroundFault } from '../timeline/around-fault.ts'
 import { type Verdict, worstOf } from '../verify.ts'
 import {
   type LatencyRun,
@@ -110,7 +111,8 @@ export class LatencyReport extends LoadReport<LatencyValues> implements Report {
       output.line()
       output.table(meanwhileColumns(this.runs), this.runs)
     }
-    for (const { ratePerSecond, opsPerSecond, keptUp } of this.runs) {
+    for (const { ratePerSecond, opsPerSecond, keptUp, aroundFault } of this.runs) {
+      if (aroundFault !== undefined) printAroundFault(output, aroundFault)
       if (keptUp) continue
       const figures = `${formatNumber(opsPerSecond)} of ${formatNumber(ratePerSecond)} a second`
       output.line(output.style.bad(`it did not keep up: ${figures} were answered`))
@@ -200,8 +202,10 @@ async function shareOfCapacity(
 
 export function expectedLatencyMs(values: LatencyValues): number {
   const { seconds, rate, repeat } = values
+  const fault = sustainedFaultOf(values.fault)
+  const runMs = rateRunMs({ seconds, warmupSeconds: values['warmup-seconds'], fault })
   const capacityMs = rate === undefined ? (CAPACITY_SECONDS + CAPACITY_WARMUP_SECONDS) * MS_PER_S : 0
-  return capacityMs + repeat * rateRunMs({ seconds, warmupSeconds: values['warmup-seconds'] }) + CHECK_MS
+  return capacityMs + repeat * runMs + CHECK_MS
 }
 
 export const latencyCommand = commandOf({

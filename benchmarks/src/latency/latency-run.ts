@@ -2,7 +2,7 @@
 import type { Cluster } from '@troupe/cluster'
 import type { Bench } from '../bench.ts'
 import { FaultDriver } from '../faults/fault-driver.ts'
-import type { SustainedFault } from '../faults/sustained-faults.ts'
+import { AFTER_FAULT_MS, type SustainedFault } from '../faults/sustained-faults.ts'
 import {
   distributionOf,
   type LatencyDistribution,
@@ -18,6 +18,7 @@ import { formatMs, formatNumber, rounded } from '../terminal/format.ts'
 import type { Column } from '../terminal/table.ts'
 import type { Conditions } from '../throughput/conditions.ts'
 import { type ReadFigures, readColumns, readFiguresOf, useColumns } from '../throughput/throughput-run.ts'
+import { type AroundFault, aroundFault } from '../timeline/around-fault.ts'
 import { electionsIn, intervalMsFor, type Timeline, TimelineRecorder } from '../timeline/timeline.ts'
 
 const MS_PER_S = 1000
@@ -59,13 +60,17 @@ export interface LatencyRun extends RunMetrics {
   readonly conditions: Conditions
   /** From the start of the load, warm-up included. */
   readonly timeline: Timeline
+  /** With a fault. */
+  readonly aroundFault?: AroundFault
 }
 
 /** How long a run takes. */
 export const rateRunMs = ({
   seconds,
   warmupSeconds,
-}: Pick<RateSettings, 'seconds' | 'warmupSeconds'>): number => (seconds + warmupSeconds) * MS_PER_S
+  fault,
+}: Pick<RateSettings, 'seconds' | 'warmupSeconds' | 'fault'>): number =>
+  (seconds + warmupSeconds) * MS_PER_S + (fault === undefined ? 0 : AFTER_FAULT_MS)
 
 export async function measureRate(
   bench: Bench,
@@ -75,21 +80,25 @@ export async function measureRate(
 ): Promise<LatencyRun> {
   const { ratePerSecond, seconds, warmupSeconds } = settings
   bench.progress.begin(`${formatNumber(ratePerSecond)} commands/s`, rateRunMs(settings))
-  const { batch, reads } = settings
-  const warmupMs = warmupSeconds * MS_PER_S
+  const { batch, reads, fault } = settings
+  const [warmupMs, measuredMs] = [warmupSeconds * MS_PER_S, seconds * MS_PER_S]
+  const spec = { batch, warmupMs, measuredMs, ...(reads === undefined ? {} : { reads }) }
+  // Its thread may not be up yet: the timeline begins with the load.
+  await bench.or(load.totals())
   const recorder = new TimelineRecorder(cluster, load, intervalMsFor(rateRunMs(settings)))
   try {
-    await bench.or(
-      load.startOpenLoop(ratePerSecond, { batch, warmupMs, ...(reads === undefined ? {} : { reads }) }),
-    )
+    await bench.or(load.startOpenLoop(ratePerSecond, spec))
     await bench.or(delay(warmupMs))
     const before = await bench.or(snapshot(cluster, load))
-    const fault = settings.fault && new FaultDriver(cluster, settings.fault, recorder)
-    await bench.or(fault?.begin() ?? Promise.resolve())
-    await noteProgress(bench, recorder, seconds * MS_PER_S)
-    const result = await bench.or(load.stopOpenLoop())
+    const driver = fault && new FaultDriver(cluster, fault, recorder)
+    await bench.or(driver?.begin() ?? Promise.resolve())
+    await noteProgress(bench, recorder, measuredMs)
     const after = await bench.or(snapshot(cluster, load))
-    await bench.or(fault?.end() ?? Promise.resolve())
+    if (driver !== undefined) {
+      await bench.or(driver.end())
+      await bench.or(delay(AFTER_FAULT_MS))
+    }
+    const result = await bench.or(load.stopOpenLoop())
     const timeline = await bench.or(recorder.stop())
     const metrics = metricsBetween(before, after)
     const elections = Math.max(metrics.elections, electionsIn(timeline))
@@ -109,12 +118,14 @@ async function noteProgress(bench: Bench, recorder: TimelineRecorder, durationMs
   }
 }
 
-function runOf(
+/** The row of a run, but for what the nodes counted. */
+export function runOf(
   { ratePerSecond, batch, sizeBytes, repeat, conditions, reads: spec }: RateSettings,
   { completed, elapsedMs, latency, serviceLatency, reads }: OpenLoopResult,
   timeline: Timeline,
 ): Omit<LatencyRun, keyof RunMetrics> {
   const opsPerSecond = Math.round(completed / (elapsedMs / MS_PER_S))
+  const around = aroundFault(timeline)
   return {
     ...{ ratePerSecond, batch, sizeBytes, repeat, opsPerSecond },
     seconds: rounded(elapsedMs / MS_PER_S),
@@ -126,6 +137,7 @@ function runOf(
     snapshots: timeline.events.filter(({ kind }) => kind === 'snapshot').length,
     ...(spec === undefined || reads === undefined ? {} : { reads: readFiguresOf(spec, reads, elapsedMs) }),
     ...{ conditions, timeline },
+    ...(around === undefined ? {} : { aroundFault: around }),
   }
 }
 

@@ -30,6 +30,8 @@ export interface ClosedLoopSpec {
   /** Load that is not measured, before. */
   readonly warmupMs: number
   readonly durationMs: number
+  /** Load that is not measured, afterwards. @default 0 */
+  readonly cooldownMs?: number
   /** Without it all calls write. */
   readonly reads?: ReadSpec
 }
@@ -79,7 +81,8 @@ export class ClosedLoop {
     return this.#reads?.answered ?? 0
   }
 
-  async run({ window, batch, warmupMs, durationMs, reads }: ClosedLoopSpec): Promise<ClosedLoopResult> {
+  async run(spec: ClosedLoopSpec): Promise<ClosedLoopResult> {
+    const { window, batch, reads } = spec
     this.#isRunning = true
     this.#batch = batch
     this.#latency = new LapHistogram()
@@ -88,13 +91,13 @@ export class ClosedLoop {
     const every = Math.max(1, Math.floor(window / MAX_SAMPLED_SLOTS))
     const slots = Array.from({ length: window }, (_, slot) => this.#slot(slot % every === 0))
     const ended = Promise.all(slots)
-    const result = await Promise.race([this.#measure(warmupMs, durationMs), ended])
+    const result = await Promise.race([this.#measure(spec), ended])
     await ended
     if (!('commands' in result)) throw new Error('the load ended before it was told to')
     return result
   }
 
-  /** Latency since the last lap, where it is measured. */
+  /** Latency since the last lap, measured or not. */
   lap(): LatencySummary {
     return this.#latency.lap()
   }
@@ -105,7 +108,7 @@ export class ClosedLoop {
     this.#wake()
   }
 
-  async #measure(warmupMs: number, durationMs: number): Promise<ClosedLoopResult> {
+  async #measure({ warmupMs, durationMs, cooldownMs = 0 }: ClosedLoopSpec): Promise<ClosedLoopResult> {
     await this.#sleep(warmupMs)
     this.#isMeasuring = true
     const startMs = performance.now()
@@ -116,6 +119,7 @@ export class ClosedLoop {
     const reads = (this.#reads?.answered ?? 0) - readsBefore
     const elapsedMs = performance.now() - startMs
     this.#isMeasuring = false
+    await this.#sleep(cooldownMs)
     this.#isRunning = false
     const result = { commands: writes + reads, elapsedMs, latency: this.#latency.total() }
     if (this.#reads === undefined) return result
@@ -154,12 +158,13 @@ export class ClosedLoop {
       } catch (error) {
         await this.#recover(error, first, batch)
       }
-      if (isSampled && this.#isMeasuring) this.#record(startMs, this.#writeLatency)
+      if (isSampled) this.#record(startMs, this.#writeLatency)
     }
   }
 
   #record(startMs: number, ofKind: RecordableHistogram): void {
     const ns = Math.max(1, Math.round((performance.now() - startMs) * NS_PER_MS))
+    if (!this.#isMeasuring) return this.#latency.recordAside(ns)
     this.#latency.record(ns)
     if (this.#reads !== undefined) ofKind.record(ns)
   }
@@ -180,7 +185,7 @@ export class ClosedLoop {
         }
       }
     }
-    if (isSampled && this.#isMeasuring) this.#record(startMs, reads.latency)
+    if (isSampled) this.#record(startMs, reads.latency)
   }
 
   async #propose(first: number, batch: number): Promise<void> {

@@ -20,3 +20,15 @@ test('a lap is what came since the last one, the total is all of them', () => {
   assert.equal(total.count, 102)
   assert.ok(Math.abs(total.max / NS_PER_MS - 500) < 1)
 })
+
+test('what is aside is in its lap and in no total', () => {
+  const histogram = new LapHistogram()
+  histogram.recordAside(9 * NS_PER_MS)
+  histogram.record(5 * NS_PER_MS)
+  assert.equal(histogram.lap().samples, 2)
+  assert.equal(histogram.lap().samples, 0)
+  histogram.recordAside(900 * NS_PER_MS)
+  const total = histogram.total()
+  assert.equal(total.count, 1)
+  assert.ok(total.max / NS_PER_MS < 6)
+})

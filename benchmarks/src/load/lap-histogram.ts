@@ -5,20 +5,29 @@ import { type LatencySummary, summarizeHistogram } from '../latency.ts'
 export class LapHistogram {
   readonly #total = createHistogram()
   readonly #lap = createHistogram()
+  /** Of what is not measured: shown over time, and in no total. */
+  readonly #aside = createHistogram()
 
   /** @param ns at least 1 */
   record(ns: number): void {
     this.#lap.record(ns)
   }
 
-  /** What was recorded since the last call. */
+  /** Before or after what is measured. @param ns at least 1 */
+  recordAside(ns: number): void {
+    this.#aside.record(ns)
+  }
+
+  /** What was recorded since the last call, measured or not. */
   lap(): LatencySummary {
-    const summary = summarizeHistogram(this.#lap)
+    this.#aside.add(this.#lap)
+    const summary = summarizeHistogram(this.#aside)
+    this.#aside.reset()
     this.#close()
     return summary
   }
 
-  /** Everything that was recorded. */
+  /** Everything that was recorded, but for what was aside. */
   total(): RecordableHistogram {
     this.#close()
     return this.#total

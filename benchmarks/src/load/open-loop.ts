@@ -9,7 +9,7 @@ import type { LatencySummary } from '../latency.ts'
 import type { Workload } from '../workload.ts'
 import type { AckTimes } from './ack-times.ts'
 import type { Proposer } from './closed-loop.ts'
-import { classifyFailure, delay } from './failure.ts'
+import { classifyFailure } from './failure.ts'
 import { LapHistogram } from './lap-histogram.ts'
 import type { Ledger } from './ledger.ts'
 import { type ReadResult, type ReadSpec, Reads } from './reads.ts'
@@ -19,6 +19,22 @@ const NS_PER_MS = 1e6
 const MS_PER_S = 1000
 /** Of so many reads one is asked how it was served. */
 const SERVED_EVERY = 64
+
+/** What the loop takes its time from. */
+export interface LoopClock {
+  /** In milliseconds. */
+  now(): number
+  /** Calls `then` when so much time has passed. Returns how to call it off. */
+  after(ms: number, then: () => void): () => void
+}
+
+const threadClock: LoopClock = {
+  now: () => performance.now(),
+  after(ms, then) {
+    const timer = setTimeout(then, ms)
+    return () => clearTimeout(timer)
+  },
+}
 
 /** When which command should start. */
 export class Schedule {
@@ -48,6 +64,8 @@ export interface OpenLoopSpec {
   readonly batch?: number
   /** Calls that should start before this much of the run is over are not measured. @default 0 */
   readonly warmupMs?: number
+  /** Nor are those that should start when this much more is over. @default until it is stopped */
+  readonly measuredMs?: number
   /** Without it all calls write. */
   readonly reads?: ReadSpec
 }
@@ -57,7 +75,7 @@ export interface OpenLoopResult {
   readonly started: number
   /** Commands acknowledged and reads answered, of those that are measured. */
   readonly completed: number
-  /** From the first intended start that is measured to the end. */
+  /** From the first intended start that is measured to the end of what is. */
   readonly elapsedMs: number
   /** From the intended start of each call, in nanoseconds. */
   readonly latency: RecordableHistogram
@@ -81,9 +99,10 @@ export class OpenLoop {
   readonly #serviceLatency = createHistogram()
   readonly #reads: Reads | undefined
   readonly #batch: number
-  readonly #startMs = performance.now()
   /** Calls with an earlier intended start are not measured. */
   readonly #measuredFromMs: number
+  readonly #measuredUntilMs: number
+  readonly #clock: LoopClock
   readonly #schedule: Schedule
   #sequence: number
   /** Calls begun, of either kind. */
@@ -94,7 +113,7 @@ export class OpenLoop {
   #readsMeasured = 0
   #outstandingCalls = 0
   #onIdle: (() => void) | undefined
-  #timer: NodeJS.Timeout | undefined
+  #callOff: () => void = () => {}
   #isRunning = true
   #fatal: unknown
 
@@ -104,8 +123,9 @@ export class OpenLoop {
     workload: Workload,
     ledger: Ledger,
     ackTimes: AckTimes,
-    { ratePerSecond, batch = 1, warmupMs = 0, reads }: OpenLoopSpec,
+    { ratePerSecond, batch = 1, warmupMs = 0, measuredMs = Number.POSITIVE_INFINITY, reads }: OpenLoopSpec,
     firstSequence: number,
+    clock: LoopClock = threadClock,
   ) {
     this.#proposer = proposer
     this.#workload = workload
@@ -114,8 +134,11 @@ export class OpenLoop {
     this.#sequence = firstSequence
     this.#batch = batch
     this.#reads = reads && new Reads(reads, proposer, workload, ledger)
-    this.#measuredFromMs = this.#startMs + warmupMs
-    this.#schedule = new Schedule(ratePerSecond, this.#startMs)
+    this.#clock = clock
+    const startMs = clock.now()
+    this.#measuredFromMs = startMs + warmupMs
+    this.#measuredUntilMs = this.#measuredFromMs + measuredMs
+    this.#schedule = new Schedule(ratePerSecond, startMs)
     this.#tick()
   }
 
@@ -136,7 +159,7 @@ export class OpenLoop {
   /** Starts no more commands and waits for those outstanding. */
   async stop(): Promise<OpenLoopResult> {
     this.halt()
-    const elapsedMs = performance.now() - this.#measuredFromMs
+    const elapsedMs = Math.min(this.#clock.now(), this.#measuredUntilMs) - this.#measuredFromMs
     if (this.#outstandingCalls > 0) {
       await new Promise<void>((resume) => {
         this.#onIdle = resume
@@ -156,15 +179,15 @@ export class OpenLoop {
   /** Starts no more commands. */
   halt(): void {
     this.#isRunning = false
-    clearTimeout(this.#timer)
+    this.#callOff()
   }
 
   #tick(): void {
-    const nowMs = performance.now()
+    const nowMs = this.#clock.now()
     const due = this.#schedule.due(nowMs)
     let room = this.#proposer.room()
     while (this.#started < due && room > 0) room -= this.#start(nowMs)
-    if (this.#isRunning) this.#timer = setTimeout(() => this.#tick(), TICK_MS)
+    if (this.#isRunning) this.#callOff = this.#clock.after(TICK_MS, () => this.#tick())
   }
 
   /** `stop` tells it; a generator that does not understand its answers proves nothing. */
@@ -193,10 +216,15 @@ export class OpenLoop {
     if (--this.#outstandingCalls === 0) this.#onIdle?.()
   }
 
+  #isMeasured(intendedMs: number): boolean {
+    return intendedMs >= this.#measuredFromMs && intendedMs < this.#measuredUntilMs
+  }
+
   #record(intendedMs: number, beganMs: number, nowMs: number, commands: number): void {
-    if (intendedMs < this.#measuredFromMs) return
-    if (this.#isRunning) this.#completed += commands
-    this.#latency.record(Math.max(1, Math.round((nowMs - intendedMs) * NS_PER_MS)))
+    const latencyNs = Math.max(1, Math.round((nowMs - intendedMs) * NS_PER_MS))
+    if (!this.#isMeasured(intendedMs)) return this.#latency.recordAside(latencyNs)
+    if (this.#isRunning && nowMs <= this.#measuredUntilMs) this.#completed += commands
+    this.#latency.record(latencyNs)
     this.#serviceLatency.record(Math.max(1, Math.round((nowMs - beganMs) * NS_PER_MS)))
   }
 
@@ -209,7 +237,7 @@ export class OpenLoop {
           batch === 1
             ? [await this.#proposer.propose(this.#workload.commandAt(first))]
             : await this.#proposer.proposeMany(this.#workload.commandsAt(first, batch))
-        const nowMs = performance.now()
+        const nowMs = this.#clock.now()
         if (isRetried) this.#ledger.acknowledgeRetried(first, results)
         else this.#ledger.acknowledgeMany(first, results)
         this.#ackTimes.record(nowMs)
@@ -226,9 +254,9 @@ export class OpenLoop {
     for (;;) {
       try {
         await reads.read(sequence, sequence % SERVED_EVERY === 0)
-        const nowMs = performance.now()
+        const nowMs = this.#clock.now()
         this.#record(intendedMs, beganMs, nowMs, 1)
-        if (intendedMs >= this.#measuredFromMs) {
+        if (this.#isMeasured(intendedMs)) {
           this.#readsMeasured++
           reads.latency.record(Math.max(1, Math.round((nowMs - intendedMs) * NS_PER_MS)))
         }
@@ -249,7 +277,7 @@ export class OpenLoop {
       this.#giveUp(error)
       return false
     }
-    await delay(failure.afterMs)
+    await new Promise<void>((resume) => this.#clock.after(failure.afterMs, resume))
     return true
   }
 }

@@ -2,7 +2,7 @@
 import type { Cluster } from '@troupe/cluster'
 import type { Bench } from '../bench.ts'
 import { FaultDriver } from '../faults/fault-driver.ts'
-import type { SustainedFault } from '../faults/sustained-faults.ts'
+import { AFTER_FAULT_MS, type SustainedFault } from '../faults/sustained-faults.ts'
 import {
   distributionOf,
   type LatencyDistribution,
@@ -21,6 +21,7 @@ import type { Rig } from '../rig/rig.ts'
 import { type Observed, observed } from '../stages/observe.ts'
 import { formatMs, formatNumber, formatRatio, rounded } from '../terminal/format.ts'
 import type { Column } from '../terminal/table.ts'
+import { type AroundFault, aroundFault } from '../timeline/around-fault.ts'
 import { electionsIn, intervalMsFor, type Timeline, TimelineRecorder } from '../timeline/timeline.ts'
 import type { Conditions } from './conditions.ts'
 
@@ -86,6 +87,8 @@ export interface ThroughputRun extends Speed, RunMetrics, Observed {
   readonly conditions?: Conditions
   /** From the start of the load, warm-up included. */
   readonly timeline?: Timeline
+  /** With a fault. */
+  readonly aroundFault?: AroundFault
   /** Of the calls' latency. */
   readonly distribution?: readonly PercentilePoint[]
   /** The same load on the bare path, right before. */
@@ -96,17 +99,20 @@ export interface ThroughputRun extends Speed, RunMetrics, Observed {
   readonly p50RatioToRig?: number | null
 }
 
-const loopSpec = ({ window, batch, seconds, warmupSeconds, reads }: LoadSettings) => ({
+const loopSpec = ({ window, batch, seconds, warmupSeconds, reads, fault }: LoadSettings) => ({
   window,
   batch,
   warmupMs: warmupSeconds * MS_PER_S,
   durationMs: seconds * MS_PER_S,
+  ...(fault === undefined ? {} : { cooldownMs: AFTER_FAULT_MS }),
   ...(reads === undefined ? {} : { reads }),
 })
 
 /** How long a run takes. */
-export const runMs = ({ seconds, warmupSeconds }: Pick<LoadSettings, 'seconds' | 'warmupSeconds'>): number =>
-  (seconds + warmupSeconds) * MS_PER_S
+export const runMs = ({ seconds, warmupSeconds, fault }: RunTimes): number =>
+  (seconds + warmupSeconds) * MS_PER_S + (fault === undefined ? 0 : AFTER_FAULT_MS)
+
+type RunTimes = Pick<LoadSettings, 'seconds' | 'warmupSeconds' | 'fault'>
 
 export function speedOf({ commands, elapsedMs, latency }: ClosedLoopResult): Speed {
   return {
@@ -157,6 +163,7 @@ export async function measureCluster(
   const speed = speedOf(result)
   const timeline = await recorder.stop()
   const metrics = metricsBetween(before, after)
+  const around = aroundFault(timeline)
   const { window, batch, sizeBytes, repeat, conditions } = settings
   const run = {
     ...{ ...speed, window, batch, sizeBytes, repeat },
@@ -167,16 +174,17 @@ export async function measureCluster(
     ...seen,
     ...(conditions === undefined ? {} : { conditions }),
     timeline,
+    ...(around === undefined ? {} : { aroundFault: around }),
     distribution: distributionOf(result.latency),
   }
   return rig === undefined ? run : { ...run, rig, ...ratios(speed, rig) }
 }
 
-/** Puts the fault on when the warm-up is over, and takes it off when the loop has ended. */
+/** Puts the fault on when the warm-up is over, and takes it off when all was measured: the load goes on for a while. */
 async function underFault(
   bench: Bench,
   cluster: Cluster,
-  { fault, warmupSeconds }: LoadSettings,
+  { fault, warmupSeconds, seconds }: LoadSettings,
   recorder: TimelineRecorder,
   loop: Promise<unknown>,
 ): Promise<void> {
@@ -184,7 +192,7 @@ async function underFault(
   const driver = new FaultDriver(cluster, fault, recorder)
   await bench.or(delay(warmupSeconds * MS_PER_S))
   await bench.or(driver.begin())
-  await bench.or(loop.catch(() => {}))
+  await bench.or(Promise.race([delay(seconds * MS_PER_S), loop.catch(() => {})]))
   await bench.or(driver.end())
 }
 

@@ -19,6 +19,7 @@ import { checkProfileDirectory, documentProfiles, printProfiles } from '../profi
 import { LoadReport } from '../report/load-report.ts'
 import type { Output, Picture, Report, ReportDocument } from '../report.ts'
 import { printStages } from '../stages/show.ts'
+import { printAroundFault } from '../timeline/around-fault.ts'
 import { type Verdict, worstOf } from '../verify.ts'
 import { type LoadSpread, spreadColumns, spreadsOf } from './load-spread.ts'
 import {
@@ -96,6 +97,8 @@ export class ThroughputReport extends LoadReport<ThroughputValues> implements Re
     if (this.violations > 0) {
       output.line(output.style.bad(`${this.violations} reads were older than an acknowledged write`))
     }
+    for (const { aroundFault } of this.runs)
+      if (aroundFault !== undefined) printAroundFault(output, aroundFault)
     for (const run of this.runs) this.#printObserved(output, run)
     this.printCheck(output)
   }
@@ -149,8 +152,13 @@ export class ThroughputReport extends LoadReport<ThroughputValues> implements Re
 
 /** Milliseconds that it takes, about. */
 export function expectedThroughputMs(values: ThroughputValues): number {
+  const times = {
+    seconds: values.seconds,
+    warmupSeconds: values['warmup-seconds'],
+    fault: sustainedFaultOf(values.fault),
+  }
   const runs = values.window.length * values.repeat * (values.rig ? 2 : 1)
-  return runs * runMs({ seconds: values.seconds, warmupSeconds: values['warmup-seconds'] }) + CHECK_MS
+  return runs * runMs(times) + CHECK_MS
 }
 
 /** Fills `report` as it goes. */

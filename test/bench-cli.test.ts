@@ -12,6 +12,22 @@ after(() => command.remove())
 /** Small and quick; the figures mean nothing. */
 const small = ['--keys', '500', '--seed', '7']
 
+/** Where a run writes each kind of output, and what it wrote. */
+function outputs(name: string) {
+  const at = (ending: string): string => join(scratch, 'outputs', `${name}.${ending}`)
+  const read = (ending: string): string => readFileSync(at(ending), 'utf8')
+  return {
+    args: ['--json', at('json'), '--csv', at('csv'), '--markdown', at('md'), '--html', at('html')],
+    document: () => JSON.parse(read('json')),
+    rows: () => read('csv').trimEnd().split('\r\n'),
+    markdown: () => read('md'),
+    page: () => read('html'),
+    /** Titles and kinds of the page's pictures. */
+    pictures: () =>
+      [...read('html').matchAll(/<figcaption><strong>(.*?)<\/strong>/g)].map(([, title]) => title),
+  }
+}
+
 const run = (...args: readonly string[]): Promise<Ended & { readonly left: string[] }> =>
   command.run('bench', ...args)
 
@@ -97,10 +113,11 @@ describe('bench throughput', () => {
 describe('bench election', () => {
   test('crashes the leader and measures what its clients feel', async () => {
     const sizes = ['--trials', '3', '--fault', 'crash', '--rate', '500']
-    const { code, stdout, stderr, left } = await run('election', ...small, ...sizes, '--json', '-')
+    const files = outputs('election')
+    const { code, stdout, stderr, left } = await run('election', ...small, ...sizes, ...files.args)
     assert.equal(code, 0, stderr)
     assert.deepEqual(left, [])
-    const { headline, runs: trials, verdict } = JSON.parse(stdout)
+    const { headline, runs: trials, verdict, cells } = files.document()
     assert.equal(verdict, 'pass')
     assert.equal(trials.length, 3)
     for (const { victim, leader, timeToLeaderMs, timeToFirstCommitMs } of trials) {
@@ -112,7 +129,14 @@ describe('bench election', () => {
     assert.equal(headline.timeToFirstCommitMs.samples, 3)
     assert.ok(headline.elections >= 3)
     assert.deepEqual([headline.lost, headline.duplicated, headline.unexpectedExits], [0, 0, 0])
-    assert.match(stderr, /fault to first commit under it/)
+    assert.match(stdout, /fault to first commit under it/)
+    const { fromMs, binMs, commandsPerSecond } = cells[0].failover
+    assert.ok(fromMs < 0 && commandsPerSecond.length * binMs > -fromMs, 'from before the loss to after it')
+    assert.equal(files.rows().length, 1 + 3)
+    assert.match(files.markdown(), /^\| crash-3-300-load \| crash \| 3 \|/m)
+    const [failover, distribution] = files.pictures()
+    assert.match(failover ?? '', /commands per second around the loss of the leader/)
+    assert.match(distribution ?? '', /times from the fault/)
   })
 
   test('runs several named cells, each with a cluster of its own, and writes a page', async () => {
@@ -143,24 +167,44 @@ describe('bench election', () => {
 })
 
 describe('bench check perf', () => {
-  const sizes = [...small, '--rate', '200', '--seconds', '0.5', '--json', '-']
+  const sizes = [...small, '--rate', '200', '--seconds', '0.5']
   // What is too slow on a busy machine is not the question here.
   const lenient = ['--min-throughput', '1', '--max-latency-ms', '60000', '--max-stddev-ms', '60000']
 
   test('passes a bar that is kept, and says against what', async () => {
-    const { code, stdout, stderr, left } = await run('check', 'perf', 'm', ...sizes, ...lenient)
+    const files = outputs('check-perf')
+    const { code, stdout, stderr, left } = await run(
+      'check',
+      'perf',
+      'm',
+      ...sizes,
+      ...lenient,
+      ...files.args,
+    )
     assert.equal(code, 0, stderr)
     assert.deepEqual(left, [])
-    const { verdict, headline, findings, configuration } = JSON.parse(stdout)
+    const { verdict, headline, findings, configuration } = files.document()
     assert.equal(verdict, 'pass')
     assert.deepEqual([configuration.commandsPerSecond, configuration.clients], [200, 200])
     assert.ok(headline.commands > 0 && headline.stddevMs >= 0)
     assert.equal(findings.length, 6)
-    assert.match(stderr, /PASS +throughput/)
+    assert.match(stdout, /PASS +throughput/)
+    assert.match(files.markdown(), /^PASS +throughput/m)
+    assert.match(files.page(), /the bar is kept/)
+    assert.deepEqual(files.pictures(), ['200 writes/s offered', 'Latency'])
   })
 
   test('fails with 1 where one threshold is not kept', async () => {
-    const { code, stdout, stderr } = await run('check', 'perf', ...sizes, ...lenient, '--max-p99-ms', '0')
+    const { code, stdout, stderr } = await run(
+      'check',
+      'perf',
+      ...sizes,
+      ...lenient,
+      '--max-p99-ms',
+      '0',
+      '--json',
+      '-',
+    )
     assert.equal(code, 1, stderr)
     const { findings } = JSON.parse(stdout)
     const failed = findings.filter(({ verdict }: { verdict: string }) => verdict === 'fail')
@@ -178,7 +222,8 @@ describe('bench sweep', () => {
     const axes = ['--window', '8', '--delay-ms', '0,2', '--durability', 'memory', '--keys', '500']
     const sizes = ['--seconds', '0.2', '--warmup-seconds', '0.1', '--stage-seconds', '0.2', '--repeat', '1']
     const args = ['sweep', ...axes, ...sizes, '--results', results, '--json', '-']
-    const first = await run(...args, '--html', page, '--explain')
+    const table = join(scratch, 'sweep', 'points.csv')
+    const first = await run(...args, '--html', page, '--csv', table, '--explain')
     assert.equal(first.code, 0, first.stderr)
     assert.deepEqual(first.left, [])
     const { verdict, fronts, runs } = JSON.parse(first.stdout)
@@ -193,12 +238,104 @@ describe('bench sweep', () => {
     }
     assert.match(first.stderr, /network delay 2 ms[\s\S]*8 outstanding: /)
     assert.match(readFileSync(page, 'utf8'), /data-explorer/)
+    assert.equal(readFileSync(table, 'utf8').trimEnd().split('\r\n').length, 1 + 2)
 
     const kept = readFileSync(results, 'utf8')
     const again = await run(...args)
     assert.equal(again.code, 0, again.stderr)
     assert.deepEqual(JSON.parse(again.stdout).runs, runs, 'nothing is run again')
     assert.equal(readFileSync(results, 'utf8'), kept)
+  })
+})
+
+test('Ctrl-C in a sweep keeps and checks what is done, and says how to go on', async () => {
+  const results = join(scratch, 'interrupted.jsonl')
+  const page = join(scratch, 'interrupted.html')
+  const axes = ['--window', '4,8,16', '--durability', 'memory', '--keys', '500']
+  const sizes = ['--seconds', '0.3', '--warmup-seconds', '0', '--stage-seconds', '0', '--repeat', '1']
+  const args = ['bench', 'sweep', ...axes, ...sizes, '--results', results, '--html', page]
+  const child = command.start(args, join(scratch, 'interrupted-sweep'))
+  const result = ended(child)
+  let stderr = ''
+  let isTold = false
+  child.stderr?.on('data', (text) => {
+    stderr += text
+    if (isTold || !stderr.includes('troupe, 8 outstanding')) return
+    isTold = true
+    child.kill('SIGINT')
+  })
+  const { code, stdout } = await result
+  assert.equal(code, 130)
+  assert.match(stdout, /^interrupted: [12] of 3 points are measured and kept in .*interrupted\.jsonl$/m)
+  assert.match(stdout, /^go on with: pnpm troupe bench sweep --window 4,8,16 /m)
+  assert.match(readFileSync(page, 'utf8'), /Not finished: [12] of 3 points/)
+  assert.match(readFileSync(results, 'utf8'), /"kind":"check".*"verdict":"pass"/)
+
+  const again = await run(...args.slice(1))
+  assert.equal(again.code, 0, again.stderr)
+  assert.match(again.stderr, /^[12] points are there already/m)
+})
+
+describe('every benchmark writes JSON, CSV, Markdown and a page', () => {
+  const files = (name: string, ...args: readonly string[]) => {
+    const written = outputs(name)
+    return { written, ended: run(...args, ...written.args) }
+  }
+
+  test('rig', async () => {
+    const sizes = ['--window', '2,4', '--seconds', '0.1', '--warmup-seconds', '0']
+    const { written, ended } = files('rig', 'rig', ...sizes)
+    const { code, stderr } = await ended
+    assert.equal(code, 0, stderr)
+    const { command: typed, runs } = written.document()
+    assert.match(typed, /^pnpm troupe bench rig --window 2,4 --seconds 0\.1 --warmup-seconds 0 --json /)
+    assert.equal(written.rows().length, 1 + runs.length)
+    assert.match(written.markdown(), /^\| outstanding \|/m)
+    assert.deepEqual(written.pictures(), ['Operations per second', 'Median latency'])
+  })
+
+  test('log', async () => {
+    const sizes = ['--sizes', '100', '--seconds', '0.1', '--repeat', '1', '--open-entries', '0']
+    const { written, ended } = files('log', 'log', ...sizes)
+    const { code, stderr } = await ended
+    assert.equal(code, 0, stderr)
+    assert.match(written.rows()[0] ?? '', /^sizeBytes,bareFlushesPerSecond,logFlushesPerSecond/)
+    assert.match(written.markdown(), /^\| bytes \| lmdb flushes\/s/m)
+    assert.deepEqual(written.pictures(), ['Flushes per second, entries of 100 bytes'])
+  })
+
+  test('churn', async () => {
+    const sizes = ['--seconds', '0.1', '--min-pause-ms', '10', '--max-pause-ms', '20', '--rate', '500']
+    const { written, ended } = files('churn', 'churn', ...small, ...sizes)
+    const { code, stderr } = await ended
+    assert.equal(code, 0, stderr)
+    const { runs: steps, timeline } = written.document()
+    assert.equal(written.rows().length, 1 + steps.length)
+    assert.ok(timeline.events.some(({ kind }: { kind: string }) => kind === 'exit'))
+    assert.match(written.page(), /nothing was lost, applied twice or out of order/)
+    assert.deepEqual(written.pictures(), ['While nodes crashed and came back', 'Latency'])
+  })
+
+  test('memory', async () => {
+    const { written, ended } = files('memory', 'memory', ...small, '--seconds', '0.5', '--window', '4')
+    const { code, stderr } = await ended
+    assert.equal(code, 0, stderr)
+    const [names, ...rows] = written.rows()
+    assert.equal(names, 'atSeconds,privateBytes,diskBytes')
+    assert.equal(rows.length, written.document().samples.length)
+    assert.ok(rows.length >= 2)
+    for (const row of rows) for (const value of row.split(',')) assert.ok(Number(value) > 0, row)
+    assert.deepEqual(written.pictures(), ['Memory and disk', 'Meanwhile'])
+  })
+
+  test('micro', async () => {
+    const sizes = ['--only', 'mailbox', '--rounds', '1', '--slice-ms', '5']
+    const { written, ended } = files('micro', 'micro', ...sizes)
+    const { code, stderr } = await ended
+    assert.equal(code, 0, stderr)
+    assert.match(written.rows()[0] ?? '', /^name,unit,yardstick,nsPerUnit,ratio,spread$/)
+    assert.match(written.markdown(), /^\| mailbox: push and drain \|/m)
+    assert.deepEqual(written.pictures(), ['Multiples of the yardstick “loop”'])
   })
 })
 

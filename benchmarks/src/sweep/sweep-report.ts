@@ -68,7 +68,8 @@ export class SweepReport implements Report {
       ...(measured === points && repeatsMissing > 0
         ? [`${formatNumber(repeatsMissing)} points on or near a front are still to be repeated`]
         : []),
-      `go on with: ${command}`,
+      // Which would begin by throwing it all away.
+      `go on with: ${command.replace(' --fresh', '')}`,
     ]
     return lines.join('\n')
   }

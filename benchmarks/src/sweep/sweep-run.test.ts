@@ -48,7 +48,7 @@ test('what is said after Ctrl-C: what is done, where it is kept, and how to go o
   file.append({ kind: 'check', cluster: 'c1', verdict: 'pass' })
   report.show(plan, file)
   assert.equal(
-    report.interrupted('pnpm troupe bench sweep'),
+    report.interrupted('pnpm troupe bench sweep --fresh'),
     `interrupted: 2 of 3 points are measured and kept in ${file.path}\ngo on with: pnpm troupe bench sweep`,
   )
   const all = fileWith('all.jsonl', 3)

@@ -154,7 +154,7 @@ class CheckPerfReport extends LoadReport<CheckPerfValues> implements Report {
     const { ratePerSecond: commandsPerSecond, clients, thresholds } = plan
     const document = this.documentOf(
       'check perf',
-      measured === undefined ? null : figures,
+      measured === undefined ? null : this.withChecks(figures),
       measured === undefined ? [] : [measured],
       { findings: check.findings, thresholds },
     )

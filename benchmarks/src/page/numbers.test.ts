@@ -34,5 +34,6 @@ test('amounts begin at nothing, and a log axis has air by factors', () => {
 test('a log axis has its numbers at 1, 2 and 5, wherever it begins', () => {
   assert.deepEqual(logSplits(0.9, 60), [1, 2, 5, 10, 20, 50])
   assert.deepEqual(logSplits(700, 3e6), [1000, 10_000, 100_000, 1_000_000])
+  assert.deepEqual(logSplits(0.9, 60, true), [1, 10])
   assert.deepEqual(logSplits(0.25, 0.7), [0.3, 0.4, 0.5, 0.6, 0.7])
 })

@@ -7,6 +7,9 @@ import type { Theme } from './theme.ts'
 const MIN_HEIGHT = 260
 const MAX_HEIGHT = 420
 
+/** A plot that is narrower has room for fewer numbers along its x axis. */
+export const NARROW_PX = 520
+
 export interface Size {
   readonly width: number
   readonly height: number
@@ -34,7 +37,10 @@ export function axis(theme: Theme, { label, isLog }: ChartAxis, scale: string, s
     ticks: { ...line, size: 4 },
     // By itself it would count decades from where the axis happens to begin.
     ...(isLog === true
-      ? { splits: (_, __, min, max) => logSplits(min, max), filter: (_, splits) => splits }
+      ? {
+          splits: (plot, _, min, max) => logSplits(min, max, side === 2 && plot.width < NARROW_PX),
+          filter: (_, splits) => splits,
+        }
       : {}),
     values: (_, splits) => splits.map((value) => (value === null ? '' : compact(value))),
   }

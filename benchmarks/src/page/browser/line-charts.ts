@@ -1,7 +1,7 @@
 /** Charts of lines: quantities over time with what happened meanwhile, and latency by percentile. */
 import type { AlignedData, Options, Axis as PlotAxis, Series } from 'uplot'
 import type { ChartMarker, ChartSpan, PercentilesData, TimeSeriesData } from '../chart-data.ts'
-import { axis, bare, Hint, legend, type Size, scale } from './frame.ts'
+import { axis, bare, Hint, legend, NARROW_PX, type Size, scale } from './frame.ts'
 import { bounds, compact, exact } from './numbers.ts'
 import type { Theme } from './theme.ts'
 
@@ -139,8 +139,6 @@ const scaled = (font: string): string =>
 const beyond = (percent: number): number => 100 / (100 - percent)
 
 const NAMED = [50, 90, 99, 99.9, 99.99]
-/** Here 50 % would stand upon 0 %. */
-const NARROW_PX = 520
 
 export function drawPercentiles(place: HTMLElement, data: PercentilesData, theme: Theme, size: Size): Plot {
   const { y, series } = data
@@ -157,7 +155,8 @@ export function drawPercentiles(place: HTMLElement, data: PercentilesData, theme
   const xAxis: PlotAxis = {
     ...axis(theme, { label: 'percentile' }, 'x', 2),
     splits: (plot) => {
-      const named = plot.width < NARROW_PX ? NAMED.filter((percent) => percent !== 50) : NAMED
+      const isCrowded = plot.width < NARROW_PX && last > 100
+      const named = isCrowded ? NAMED.filter((percent) => percent !== 50) : NAMED
       return [1, ...named.map(beyond)].filter((value) => value <= last * 1.001)
     },
     filter: (_, splits) => splits,

@@ -35,10 +35,14 @@ export function bounds(values: readonly number[], isLog: boolean): [min: number,
   return [floor, high === floor ? floor + 1 : high + (high - floor) * 0.05]
 }
 
-/** Where a log axis has its numbers: 1, 2, 5, 10, …; beyond three decades only the tens, within one all. */
-export function logSplits(min: number, max: number): number[] {
+/**
+ * Where a log axis has its numbers: 1, 2, 5, 10, …; beyond three decades (where it is narrow, one) only the tens, within
+ * one all.
+ */
+export function logSplits(min: number, max: number, isNarrow = false): number[] {
   const decades = Math.log10(max / min)
-  const steps = decades > 3 ? [1] : decades > 0.8 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9]
+  const steps =
+    decades > (isNarrow ? 1.2 : 3) ? [1] : decades > 0.8 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9]
   const splits: number[] = []
   for (let exponent = Math.floor(Math.log10(min)); exponent <= Math.ceil(Math.log10(max)); exponent++) {
     // Not step × 10 ** exponent: 3 × 10 ** -1 is no 0.3.

@@ -101,6 +101,27 @@ describe('bench throughput', () => {
     assert.equal(readdirSync(profiles).length, 4)
   })
 
+  test('under a fault it tells of before, during and after', async () => {
+    const files = outputs('faulty')
+    const load = ['--window', '8', '--warmup-seconds', '0.3', '--seconds', '0.5', '--fault', 'delay']
+    const { code, stdout, stderr } = await run('throughput', ...small, ...load, ...files.args)
+    assert.equal(code, 0, stderr)
+    assert.match(
+      stdout,
+      /^op\/s around the fault: [\d,–]+ before, [\d,–]+ during, [\d,–]+ after it was healed$/m,
+    )
+    const [{ timeline, aroundFault, latencyMs, lost, duplicated, reordered }] = files.document().runs
+    const happened = timeline.events.map(({ kind }: { kind: string }) => kind)
+    assert.deepEqual(
+      happened.filter((kind: string) => kind === 'fault' || kind === 'heal'),
+      ['fault', 'heal'],
+    )
+    assert.deepEqual(Object.keys(aroundFault), ['before', 'during', 'after'])
+    assert.ok(latencyMs.p50 > 16, 'the way and back')
+    assert.deepEqual([lost, duplicated, reordered], [0, 0, 0])
+    assert.deepEqual(files.pictures(), ['8 outstanding', 'Latency by load'])
+  })
+
   test('Ctrl-C ends it cleanly', async () => {
     const args = ['bench', 'throughput', ...small, '--window', '16', '--seconds', '60']
     const { code, stdout, left } = await command.interrupt(/troupe, 16 outstanding/, ...args)

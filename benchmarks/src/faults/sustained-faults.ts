@@ -30,8 +30,11 @@ export const sustainedFaults = {
   },
 } as const satisfies Readonly<Record<string, SustainedFault>>
 
-/** The load goes on for so long after a fault has been healed: the timeline shows what is left of it. */
-export const AFTER_FAULT_MS = 2000
+const MAX_AFTER_MS = 2000
+
+/** For so long the load goes on when a fault has been healed: the timeline shows what is left of it. */
+export const afterFaultMs = (fault: SustainedFault | undefined, measuredSeconds: number): number =>
+  fault === undefined ? 0 : Math.min(MAX_AFTER_MS, measuredSeconds * 1000)
 
 export type SustainedFaultName = keyof typeof sustainedFaults
 

@@ -2,7 +2,7 @@
 import type { Cluster } from '@troupe/cluster'
 import type { Bench } from '../bench.ts'
 import { FaultDriver } from '../faults/fault-driver.ts'
-import { AFTER_FAULT_MS, type SustainedFault } from '../faults/sustained-faults.ts'
+import { afterFaultMs, type SustainedFault } from '../faults/sustained-faults.ts'
 import {
   distributionOf,
   type LatencyDistribution,
@@ -70,7 +70,7 @@ export const rateRunMs = ({
   warmupSeconds,
   fault,
 }: Pick<RateSettings, 'seconds' | 'warmupSeconds' | 'fault'>): number =>
-  (seconds + warmupSeconds) * MS_PER_S + (fault === undefined ? 0 : AFTER_FAULT_MS)
+  (seconds + warmupSeconds) * MS_PER_S + afterFaultMs(fault, seconds)
 
 export async function measureRate(
   bench: Bench,
@@ -96,7 +96,7 @@ export async function measureRate(
     const after = await bench.or(snapshot(cluster, load))
     if (driver !== undefined) {
       await bench.or(driver.end())
-      await bench.or(delay(AFTER_FAULT_MS))
+      await bench.or(delay(afterFaultMs(fault, seconds)))
     }
     const result = await bench.or(load.stopOpenLoop())
     const timeline = await bench.or(recorder.stop())

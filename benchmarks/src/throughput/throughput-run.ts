@@ -2,7 +2,7 @@
 import type { Cluster } from '@troupe/cluster'
 import type { Bench } from '../bench.ts'
 import { FaultDriver } from '../faults/fault-driver.ts'
-import { AFTER_FAULT_MS, type SustainedFault } from '../faults/sustained-faults.ts'
+import { afterFaultMs, type SustainedFault } from '../faults/sustained-faults.ts'
 import {
   distributionOf,
   type LatencyDistribution,
@@ -104,13 +104,13 @@ const loopSpec = ({ window, batch, seconds, warmupSeconds, reads, fault }: LoadS
   batch,
   warmupMs: warmupSeconds * MS_PER_S,
   durationMs: seconds * MS_PER_S,
-  ...(fault === undefined ? {} : { cooldownMs: AFTER_FAULT_MS }),
+  cooldownMs: afterFaultMs(fault, seconds),
   ...(reads === undefined ? {} : { reads }),
 })
 
 /** How long a run takes. */
 export const runMs = ({ seconds, warmupSeconds, fault }: RunTimes): number =>
-  (seconds + warmupSeconds) * MS_PER_S + (fault === undefined ? 0 : AFTER_FAULT_MS)
+  (seconds + warmupSeconds) * MS_PER_S + afterFaultMs(fault, seconds)
 
 type RunTimes = Pick<LoadSettings, 'seconds' | 'warmupSeconds' | 'fault'>
 
@@ -149,11 +149,12 @@ export async function measureCluster(
   const name = `window-${settings.window}-batch-${settings.batch}-${settings.repeat}`
   let result: ClosedLoopResult
   let seen: Observed
+  let faulty: RunMetrics | undefined
   try {
     const loop = observed(cluster, load, { ...settings, name }, spec.warmupMs, () => load.closedLoop(spec))
     // Told of where the fault has been healed.
     loop.catch(() => {})
-    await underFault(bench, cluster, settings, recorder, loop)
+    faulty = await underFault(bench, cluster, load, settings, recorder, loop)
     ;({ result, observed: seen } = await bench.or(loop))
   } finally {
     load.onTotals = undefined
@@ -162,7 +163,7 @@ export async function measureCluster(
   const after = await bench.or(snapshot(cluster, load))
   const speed = speedOf(result)
   const timeline = await recorder.stop()
-  const metrics = metricsBetween(before, after)
+  const metrics = faulty ?? metricsBetween(before, after)
   const around = aroundFault(timeline)
   const { window, batch, sizeBytes, repeat, conditions } = settings
   const run = {
@@ -180,20 +181,27 @@ export async function measureCluster(
   return rig === undefined ? run : { ...run, rig, ...ratios(speed, rig) }
 }
 
-/** Puts the fault on when the warm-up is over, and takes it off when all was measured: the load goes on for a while. */
+/**
+ * Puts the fault on when the warm-up is over, and takes it off when all was measured: the load goes on for a while. Tells
+ * what the nodes did under it, without what they did before and do afterwards.
+ */
 async function underFault(
   bench: Bench,
   cluster: Cluster,
+  load: LoadGenerator,
   { fault, warmupSeconds, seconds }: LoadSettings,
   recorder: TimelineRecorder,
   loop: Promise<unknown>,
-): Promise<void> {
-  if (fault === undefined) return
+): Promise<RunMetrics | undefined> {
+  if (fault === undefined) return undefined
   const driver = new FaultDriver(cluster, fault, recorder)
   await bench.or(delay(warmupSeconds * MS_PER_S))
   await bench.or(driver.begin())
+  const before = await bench.or(snapshot(cluster, load))
   await bench.or(Promise.race([delay(seconds * MS_PER_S), loop.catch(() => {})]))
+  const after = await bench.or(snapshot(cluster, load))
   await bench.or(driver.end())
+  return metricsBetween(before, after)
 }
 
 function readFigures(

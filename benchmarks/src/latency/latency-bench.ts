@@ -20,7 +20,7 @@ import { LoadReport } from '../report/load-report.ts'
 import type { Output, Picture, Report, ReportDocument } from '../report.ts'
 import { formatMs, formatNumber } from '../terminal/format.ts'
 import { type Spread, spreadOf } from '../throughput/spread.ts'
-import { describeScene, measureCluster } from '../throughput/throughput-run.ts'
+import { describeScene, measureCluster, violationsOf } from '../throughput/throughput-run.ts'
 import { printAroundFault } from '../timeline/around-fault.ts'
 import { type Verdict, worstOf } from '../verify.ts'
 import {
@@ -82,7 +82,7 @@ export class LatencyReport extends LoadReport<LatencyValues> implements Report {
   }
 
   get violations(): number {
-    return this.runs.reduce((sum, { reads }) => sum + (reads?.violations ?? 0), 0)
+    return violationsOf(this.runs)
   }
 
   /** Of the 99th percentile from the intended start. */

@@ -319,6 +319,10 @@ export function throughputColumns(runs: readonly ThroughputRun[]): Column<Throug
 
 type RowWithReads = Pick<ThroughputRun, 'reads' | 'writes'>
 
+/** Reads that were older than they may be. */
+export const violationsOf = (rows: readonly RowWithReads[]): number =>
+  rows.reduce((sum, { reads }) => sum + (reads?.violations ?? 0), 0)
+
 /** None where nothing was read. */
 export function readColumns<Row extends RowWithReads>(rows: readonly Row[]): Column<Row>[] {
   if (rows.every(({ reads }) => reads === undefined)) return []

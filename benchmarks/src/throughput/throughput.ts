@@ -33,6 +33,7 @@ import {
   runMs,
   type ThroughputRun,
   throughputColumns,
+  violationsOf,
 } from './throughput-run.ts'
 
 const optionTable = {
@@ -74,7 +75,7 @@ export class ThroughputReport extends LoadReport<ThroughputValues> implements Re
 
   /** Reads that were older than they may be. */
   get violations(): number {
-    return this.runs.reduce((sum, { reads }) => sum + (reads?.violations ?? 0), 0)
+    return violationsOf(this.runs)
   }
 
   get spreads(): readonly LoadSpread[] {

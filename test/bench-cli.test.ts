@@ -274,25 +274,15 @@ test('Ctrl-C in a sweep keeps and checks what is done, and says how to go on', a
   const page = join(scratch, 'interrupted.html')
   const axes = ['--window', '4,8,16', '--durability', 'memory', '--keys', '500']
   const sizes = ['--seconds', '0.3', '--warmup-seconds', '0', '--stage-seconds', '0', '--repeat', '1']
-  const args = ['bench', 'sweep', ...axes, ...sizes, '--results', results, '--html', page]
-  const child = command.start(args, join(scratch, 'interrupted-sweep'))
-  const result = ended(child)
-  let stderr = ''
-  let isTold = false
-  child.stderr?.on('data', (text) => {
-    stderr += text
-    if (isTold || !stderr.includes('troupe, 8 outstanding')) return
-    isTold = true
-    child.kill('SIGINT')
-  })
-  const { code, stdout } = await result
+  const args = ['sweep', ...axes, ...sizes, '--results', results, '--html', page]
+  const { code, stdout } = await command.interrupt(/troupe, 8 outstanding/, 'bench', ...args)
   assert.equal(code, 130)
   assert.match(stdout, /^interrupted: [12] of 3 points are measured and kept in .*interrupted\.jsonl$/m)
   assert.match(stdout, /^go on with: pnpm troupe bench sweep --window 4,8,16 /m)
   assert.match(readFileSync(page, 'utf8'), /Not finished: [12] of 3 points/)
   assert.match(readFileSync(results, 'utf8'), /"kind":"check".*"verdict":"pass"/)
 
-  const again = await run(...args.slice(1))
+  const again = await run(...args)
   assert.equal(again.code, 0, again.stderr)
   assert.match(again.stderr, /^[12] points are there already/m)
 })

@@ -156,7 +156,23 @@ export class Client {
    * @throws RaftError REJECTED (by the machine), BUSY, TIMEOUT, ABORTED, SHUTTING_DOWN
    */
   query<Answer = unknown>(query: unknown, options?: QueryOptions): Promise<Answer> {
-    return this.#query<Answer>(query, options, undefined)
+    const isPlain = options?.timeoutMs === undefined && options?.signal === undefined
+    if (!isPlain || this.#closed) return this.#query<Answer>(query, options, undefined)
+    // As in `propose`.
+    return new Promise<Answer>((resolve, reject) => {
+      const deadlineMs = this.#turnMs() + this.#timeoutMs
+      const resolveAny = resolve as Call['resolve']
+      this.#ask(options, {
+        command: query,
+        commands: undefined,
+        deadlineMs,
+        resolve: resolveAny,
+        reject,
+        settled: false,
+      })
+      this.#scheduleFlush()
+      if (this.#core.hasFullQueries) this.#core.flushQueries(hrtimeMs())
+    })
   }
 
   /**
@@ -177,23 +193,28 @@ export class Client {
     options: QueryOptions | undefined,
     onServed: ((served: Consistency) => void) | undefined,
   ): Promise<Answer> {
-    const { consistency = 'linearizable', node } = options ?? {}
-    return this.#call<Answer>(undefined, undefined, options, (call) => {
-      if (!consistencies.includes(consistency)) {
-        throw invalidOption('consistency', consistency, consistencies.join(' or '))
-      }
-      if (node !== undefined && !this.#nodes.has(node)) {
-        throw invalidOption('node', node, `one of ${[...this.#nodes].join(', ')}`)
-      }
+    return this.#call<Answer>(query, undefined, options, (call) => {
       if (onServed !== undefined) {
         const { resolve } = call
         call.resolve = (answer) => {
-          onServed(call.served ?? consistency)
+          onServed(call.served ?? options?.consistency ?? 'linearizable')
           resolve(answer)
         }
       }
-      this.#core.query(query, consistency, node, call)
+      this.#ask(options, call)
     })
+  }
+
+  #ask(options: QueryOptions | undefined, call: Call): void {
+    const consistency = options?.consistency ?? 'linearizable'
+    const node = options?.node
+    if (!consistencies.includes(consistency)) {
+      throw invalidOption('consistency', consistency, consistencies.join(' or '))
+    }
+    if (node !== undefined && !this.#nodes.has(node)) {
+      throw invalidOption('node', node, `one of ${[...this.#nodes].join(', ')}`)
+    }
+    this.#core.query(consistency, node, call)
   }
 
   #call<Value>(

@@ -3,6 +3,7 @@ import type { Consistency } from './protocol.ts'
 
 /** A caller that waits: for one command, for many at once, or for an answer. Settled exactly once. */
 export interface Call {
+  /** What is asked for: the command, or the query. */
   readonly command: unknown
   /** Set for `proposeMany`: its commands go in one frame. */
   readonly commands: readonly unknown[] | undefined
@@ -10,7 +11,7 @@ export interface Call {
   resolve(value: unknown): void
   reject(error: RaftError): void
   settled: boolean
-  /** How the answer to a query was served; set before `resolve` is called. */
+  /** How the answer to a query was served, where that is not what was asked for; set before `resolve` is called. */
   served?: Consistency
 }
 

@@ -120,10 +120,20 @@ export class ClientCore {
     return this.#pendingCommands >= this.#options.maxFrameCommands
   }
 
-  /** Takes a query, or throws BUSY. `node` is the replica to ask, where any could answer. */
-  query(query: unknown, consistency: Consistency, node: NodeId | undefined, call: Call): void {
-    this.#queries.add(query, consistency, node, call)
+  /** Takes the query of a call, or throws BUSY. `node` is the replica to ask, where any could answer. */
+  query(consistency: Consistency, node: NodeId | undefined, call: Call): void {
+    this.#queries.add(consistency, node, call)
     if (call.deadlineMs < this.#earliestDeadlineMs) this.#earliestDeadlineMs = call.deadlineMs
+  }
+
+  /** Whether a batch of queries is full, and can be sent before the turn ends: the node can begin while the callers go on. */
+  get hasFullQueries(): boolean {
+    return this.#queries.hasFullBatch
+  }
+
+  /** Sends queries, and nothing else. */
+  flushQueries(nowMs: number): void {
+    this.#queries.sendFull(this.#links, this.#leader, nowMs)
   }
 
   /** The caller no longer waits. What was not sent never will be; what was sent may still happen. */
@@ -308,10 +318,10 @@ export class ClientCore {
         return this.#gap(reply[1], reply[2])
       case ReplyKind.stale:
         return this.#stale(reply[1], reply[2])
-      case ReplyKind.answer:
-        return this.#queries.answered(reply[1], reply[2], reply[3])
+      case ReplyKind.answers:
+        return this.#queries.answered(reply)
       case ReplyKind.failed:
-        return this.#queryFailed(node, reply[1], reply[2], reply[3])
+        return this.#queriesNotTaken(node, reply[1], reply[2])
       case ReplyKind.protocol:
         return this.#protocolError(reply[1])
     }
@@ -426,8 +436,7 @@ export class ClientCore {
     this.#framedCommands = 0
   }
 
-  #queryFailed(node: NodeId, id: number, code: RefusalCode | 'REJECTED', reason: string): void {
-    if (code === 'REJECTED') return this.#queries.rejected(id, reason)
+  #queriesNotTaken(node: NodeId, id: number, code: RefusalCode): void {
     const neededLeader = this.#queries.notTaken(id, node, this.#nowMs)
     if (neededLeader && code === 'NOT_LEADER') this.#leaderIsNot(node)
   }

@@ -1,17 +1,20 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { codeOf, connected, FakeLink, propose, replies, throwsCode } from '../test/fake-link.ts'
+import { codeOf, connected, FakeLink, leaderless, propose, replies, throwsCode } from '../test/fake-link.ts'
 import { Caller } from '../test/support.ts'
 import type { ClientCore } from './client-core.ts'
+import { BATCH_QUERIES } from './client-queries.ts'
 import { type Consistency, ReplyKind } from './protocol.ts'
 
 describe('queries of the client', () => {
   const ask = (core: ClientCore, query: unknown, consistency: Consistency, node?: string): Caller => {
-    const caller = new Caller(undefined, 1000)
-    core.query(query, consistency, node, caller)
+    const caller = new Caller(query, 1000)
+    core.query(consistency, node, caller)
     return caller
   }
-  const asked = (link: FakeLink): unknown[] => link.queries().map(([, , , query]) => query)
+  const answers = (id: number, list: unknown[], errors: [number, string][] | null = null): Uint8Array =>
+    replies([ReplyKind.answers, id, 'linearizable', list, errors])
+  const asked = (link: FakeLink): unknown[] => link.queries().map(({ query }) => query)
 
   it('go to the leader, stale ones to the named replica or any, and take the first answer', () => {
     const { core, link } = connected()
@@ -22,10 +25,10 @@ describe('queries of the client', () => {
     ask(core, 'three', 'stale', 'n9')
     core.flush(0)
     const [request] = link.queries()
-    assert.deepEqual(request?.slice(2), ['linearizable', 'one'])
+    assert.deepEqual([request?.consistency, request?.query], ['linearizable', 'one'])
     assert.deepEqual(asked(other), ['two'])
-    core.frame('n1', replies([ReplyKind.answer, request?.[1] ?? 0, 'first', 'linearizable']))
-    core.frame('n1', replies([ReplyKind.answer, request?.[1] ?? 0, 'second', 'linearizable']))
+    core.frame('n1', answers(request?.id ?? 0, ['first']))
+    core.frame('n1', answers(request?.id ?? 0, ['second']))
     assert.deepEqual([one.value, one.settlements], ['first', 1])
     assert.equal(core.outstandingQueries, 2)
   })
@@ -51,13 +54,13 @@ describe('queries of the client', () => {
     const query = ask(core, 'q', 'linearizable')
     core.flush(10)
     const [request] = link.queries()
-    core.frame('n1', replies([ReplyKind.failed, request?.[1] ?? 0, 'BUSY', 'too many']))
+    core.frame('n1', replies([ReplyKind.failed, request?.id ?? 0, 'BUSY', 'too many']))
     core.flush(10)
     assert.equal(link.sent.length, 0)
     assert.ok(core.deadlineMs > 10 && core.deadlineMs < 100)
     core.tick(core.deadlineMs)
     assert.deepEqual(asked(link), ['q'])
-    core.frame('n1', replies([ReplyKind.failed, request?.[1] ?? 0, 'REJECTED', 'no']))
+    core.frame('n1', answers(request?.id ?? 0, [undefined], [[0, 'no']]))
     assert.equal(codeOf(query), 'REJECTED')
   })
 
@@ -78,18 +81,18 @@ describe('queries of the client', () => {
 
   it('are asked again after silence, each by itself, less and less often', () => {
     const { core, link } = connected({ retransmitMs: 100 })
-    const patient = new Caller(undefined)
-    core.query('lost', 'linearizable', undefined, patient)
+    const patient = new Caller('lost')
+    core.query('linearizable', undefined, patient)
     core.flush(0)
     link.queries()
     const times: number[] = []
     for (let nowMs = 1; nowMs < 2500; nowMs++) {
       // Others are answered all the time.
-      core.query('other', 'linearizable', undefined, new Caller(undefined))
+      core.query('linearizable', undefined, new Caller('other'))
       core.tick(nowMs)
-      for (const [, id, , query] of link.queries()) {
+      for (const { id, query } of link.queries()) {
         if (query === 'lost') times.push(nowMs)
-        else core.frame('n1', replies([ReplyKind.answer, id, 'x', 'linearizable']))
+        else core.frame('n1', answers(id, ['x']))
       }
     }
     assert.deepEqual(times, [100, 300, 700, 1500, 2300])
@@ -98,12 +101,83 @@ describe('queries of the client', () => {
     assert.equal(core.deadlineMs, Number.POSITIVE_INFINITY)
   })
 
+  it('of a turn go in one batch, but that a full one leaves at once', () => {
+    const { core, link } = connected()
+    const callers = Array.from({ length: BATCH_QUERIES + 2 }, (_, at) => ask(core, at, 'linearizable'))
+    assert.equal(core.hasFullQueries, true)
+    core.flushQueries(0)
+    assert.equal(core.hasFullQueries, false)
+    assert.deepEqual(
+      link.batches().map(([, , , count]) => count),
+      [BATCH_QUERIES],
+    )
+    ask(core, 'another kind', 'lease')
+    core.flush(0)
+    const [rest, lease] = link.batches()
+    assert.deepEqual([rest?.[3], lease?.[3]], [2, 1])
+    core.frame('n1', answers(rest?.[1] ?? 0, ['first', 'second']))
+    assert.deepEqual(
+      callers.slice(-3).map(({ value }) => value),
+      [undefined, 'first', 'second'],
+    )
+    assert.equal(core.outstandingQueries, BATCH_QUERIES + 1)
+  })
+
+  it('of one batch are answered together, and not by answers to another', () => {
+    const { core, link } = connected()
+    const [one, no, two] = ['one', 'no', 'two'].map((query) => ask(core, query, 'linearizable'))
+    core.flush(0)
+    const [request] = link.queries()
+    core.frame('n1', answers(request?.id ?? 0, ['too', 'few']))
+    assert.equal(core.outstandingQueries, 3)
+    core.frame('n1', answers(request?.id ?? 0, [1, undefined, 2], [[1, 'no']]))
+    assert.deepEqual([one?.value, no && codeOf(no), two?.value], [1, 'REJECTED', 2])
+    assert.equal(core.outstandingQueries, 0)
+  })
+
+  it('are asked again without those that were given up meanwhile: late answers fit the rest no more', () => {
+    const { core, link } = connected({ retransmitMs: 100 })
+    const [one, gone, two] = ['one', 'gone', 'two'].map((query) => ask(core, query, 'linearizable'))
+    core.flush(0)
+    const [first] = link.queries()
+    core.tick(100)
+    const [again] = link.queries()
+    assert.equal(again?.id, first?.id)
+    core.abandon(gone as Caller, 'enough')
+    core.tick(300)
+    const last = link.queries()
+    assert.deepEqual(
+      last.map(({ query }) => query),
+      ['one', 'two'],
+    )
+    core.frame('n1', answers(first?.id ?? 0, ['late', 'late', 'late']))
+    assert.deepEqual([one?.settlements, two?.settlements], [0, 0])
+    core.frame('n1', answers(last[0]?.id ?? 0, [1, 2]))
+    assert.deepEqual([one?.value, two?.value], [1, 2])
+    assert.equal(core.outstandingQueries, 0)
+  })
+
+  it('that all were given up leave nothing behind', () => {
+    const { core } = leaderless()
+    for (let turn = 0; turn < 3; turn++) {
+      const caller = ask(core, 'q', 'linearizable')
+      core.flush(turn)
+      core.abandon(caller, 'enough')
+      core.flush(turn)
+    }
+    core.frame('n1', replies([ReplyKind.leader, 1, 'n1']))
+    const link = new FakeLink()
+    core.opened('n1', link)
+    core.flush(3)
+    assert.deepEqual([link.sent.length, core.outstandingQueries], [0, 0])
+  })
+
   it('tell how they were served', () => {
     const { core, link } = connected()
     const query = ask(core, 'q', 'lease')
     core.flush(0)
     const [request] = link.queries()
-    core.frame('n1', replies([ReplyKind.answer, request?.[1] ?? 0, 'a', 'linearizable']))
+    core.frame('n1', answers(request?.id ?? 0, ['a']))
     assert.deepEqual([query.value, query.served], ['a', 'linearizable'])
   })
 
@@ -118,9 +192,9 @@ describe('queries of the client', () => {
     core.flush(0)
     assert.deepEqual(asked(link), ['lease'])
     const [request] = two.queries()
-    assert.equal(request?.[3], 'follower')
+    assert.equal(request?.query, 'follower')
     assert.deepEqual(asked(three), ['named'])
-    core.frame('n2', replies([ReplyKind.failed, request?.[1] ?? 0, 'NOT_LEADER', 'nobody leads']))
+    core.frame('n2', replies([ReplyKind.failed, request?.id ?? 0, 'NOT_LEADER', 'nobody leads']))
     assert.equal(core.leader, 'n1')
     propose(core, 'not held up by it')
     core.flush(1)
@@ -128,7 +202,7 @@ describe('queries of the client', () => {
     core.tick(core.deadlineMs)
     assert.deepEqual(asked(three), ['follower'])
     // Late news of the first one are none.
-    core.frame('n2', replies([ReplyKind.failed, request?.[1] ?? 0, 'NOT_LEADER', 'nobody leads']))
+    core.frame('n2', replies([ReplyKind.failed, request?.id ?? 0, 'NOT_LEADER', 'nobody leads']))
     core.flush(20)
     assert.deepEqual([asked(two), asked(three)], [[], []])
   })
@@ -138,7 +212,7 @@ describe('queries of the client', () => {
     ask(core, 'q', 'linearizable')
     core.flush(0)
     const [request] = link.queries()
-    core.frame('n1', replies([ReplyKind.failed, request?.[1] ?? 0, 'NOT_LEADER', 'not me']))
+    core.frame('n1', replies([ReplyKind.failed, request?.id ?? 0, 'NOT_LEADER', 'not me']))
     assert.equal(core.leader, undefined)
     core.tick(core.deadlineMs)
     assert.equal(link.isQuestion(), true)

@@ -1,11 +1,21 @@
 /**
- * A client's queries. They change nothing, so they are simply asked again wherever an answer may be had: those that only the
- * leader answers of the leader, the others of the named replica or of any, the next one after each failure.
+ * A client's queries, asked in batches. They change nothing, so they are simply asked again wherever an answer may be had: those
+ * that only the leader answers of the leader, the others of the named replica or of any, the next one after each failure.
+ *
+ *     add ─► open batch ─(full, or end of the turn)─► sent ─► answers, all at once ─► settle
+ *                                    ▲                 │
+ *                                    └─ silence, refusal, another leader
  */
 import { type NodeId, RaftError } from '@troupe/core'
 import { busy, type Call, fail, invalidCommand, succeed, timedOut } from './call.ts'
 import type { Codec } from './machine.ts'
-import { type ClientRequest, type Consistency, encodeClientFrame, RequestKind } from './protocol.ts'
+import {
+  type AnswersReply,
+  type ClientRequest,
+  type Consistency,
+  encodeClientFrame,
+  RequestKind,
+} from './protocol.ts'
 
 /**
  * A connection to one node. Returns false when the node has too much unread: try again when it is writable. What it takes it
@@ -30,13 +40,18 @@ const RETRY_MS = 5
 /** The retransmit time is doubled so often at most. */
 const MAX_DOUBLINGS = 3
 
-interface Query {
-  readonly id: number
+/** Queries in one batch: a full one leaves before the turn ends, so that the node can begin while the callers go on. */
+export const BATCH_QUERIES = 256
+
+/** Calls that are asked together: sent, granted and answered as a whole. */
+interface QueryBatch {
+  /** Another one where calls leave a batch that was sent before: late answers do not fit what is left of it. */
+  id: number
   readonly consistency: Consistency
-  readonly query: unknown
-  /** The replica that the caller named. */
+  /** The replica that the callers named. */
   readonly node: NodeId | undefined
-  readonly call: Call
+  /** In the order of the answers. Some may have been settled meanwhile. */
+  calls: Call[]
   /** Whom it was sent to; undefined while it waits to be sent. */
   asked: NodeId | undefined
   askedMs: number
@@ -47,11 +62,17 @@ interface Query {
 export class ClientQueries {
   readonly #limits: QueryLimits
   readonly #codec: Codec
-  readonly #queries = new Map<number, Query>()
-  #unsent: Query[] = []
+  /** Calls without an answer. */
+  #size = 0
+  /** Batches that take more calls, one of each kind: to be sent next. */
+  #open: QueryBatch[] = []
+  /** Those that take no more, and have no answer. */
+  readonly #batches = new Map<number, QueryBatch>()
+  #unsent: QueryBatch[] = []
+  #hasFullBatch = false
   #lastId = 0
   #holdUntilMs = 0
-  /** When the first of the asked queries will have met with silence. */
+  /** When the first of the asked batches will have met with silence. */
   #overdueMs = Number.POSITIVE_INFINITY
 
   constructor(limits: QueryLimits, codec: Codec) {
@@ -61,51 +82,65 @@ export class ClientQueries {
 
   /** Queries without an answer. */
   get size(): number {
-    return this.#queries.size
+    return this.#size
   }
 
-  get hasUnsent(): boolean {
-    return this.#unsent.length > 0
+  /** Whether a batch has become full since the last `send`. */
+  get hasFullBatch(): boolean {
+    return this.#hasFullBatch
+  }
+
+  get #hasUnsent(): boolean {
+    return this.#unsent.length > 0 || this.#open.length > 0
   }
 
   /** When `send` or `tick` has something to do, because of refusals or silence; infinite where neither is. */
   get deadlineMs(): number {
-    return this.hasUnsent && this.#holdUntilMs > 0
+    return this.#hasUnsent && this.#holdUntilMs > 0
       ? Math.min(this.#holdUntilMs, this.#overdueMs)
       : this.#overdueMs
   }
 
   /** @throws RaftError BUSY */
-  add(query: unknown, consistency: Consistency, node: NodeId | undefined, call: Call): void {
+  add(consistency: Consistency, node: NodeId | undefined, call: Call): void {
     const { maxOutstandingQueries } = this.#limits
-    if (this.#queries.size >= maxOutstandingQueries)
-      throw busy('maxOutstandingQueries', maxOutstandingQueries)
-    const item: Query = {
-      id: ++this.#lastId,
-      consistency,
-      query,
-      node,
-      call,
-      asked: undefined,
-      askedMs: 0,
-      failures: 0,
-    }
-    this.#queries.set(item.id, item)
-    this.#unsent.push(item)
+    if (this.#size >= maxOutstandingQueries) throw busy('maxOutstandingQueries', maxOutstandingQueries)
+    const batch = this.#openBatch(consistency, node)
+    batch.calls.push(call)
+    this.#size++
+    if (batch.calls.length < BATCH_QUERIES) return
+    this.#open = this.#open.filter((open) => open !== batch)
+    this.#close(batch)
+    this.#hasFullBatch = true
   }
 
-  /** Forgets a caller's query; whether there was one. */
+  #openBatch(consistency: Consistency, node: NodeId | undefined): QueryBatch {
+    for (const batch of this.#open) if (batch.consistency === consistency && batch.node === node) return batch
+    const id = ++this.#lastId
+    const batch = { id, consistency, node, calls: [], asked: undefined, askedMs: 0, failures: 0 }
+    this.#open.push(batch)
+    return batch
+  }
+
+  #close(batch: QueryBatch): void {
+    this.#batches.set(batch.id, batch)
+    this.#unsent.push(batch)
+  }
+
+  /** Forgets a query whose caller gives up, and is going to be told; whether there was one. */
   abandon(call: Call): boolean {
-    for (const [id, query] of this.#queries) if (query.call === call) return this.#queries.delete(id)
-    return false
+    const isIn = ({ calls }: QueryBatch): boolean => calls.includes(call)
+    if (!this.#open.some(isIn) && !this.#batches.values().some(isIn)) return false
+    this.#size--
+    return true
   }
 
   /** Asks again what was asked of `node`; without a node, everything. */
   askAgain(node?: NodeId): void {
-    for (const query of this.#queries.values()) {
-      if (query.asked === undefined || (node !== undefined && query.asked !== node)) continue
-      query.asked = undefined
-      this.#unsent.push(query)
+    for (const batch of this.#batches.values()) {
+      if (batch.asked === undefined || (node !== undefined && batch.asked !== node)) continue
+      batch.asked = undefined
+      this.#unsent.push(batch)
     }
   }
 
@@ -114,147 +149,177 @@ export class ClientQueries {
     if (nowMs < this.#overdueMs) return false
     let isSilent = false
     this.#overdueMs = Number.POSITIVE_INFINITY
-    for (const query of this.#queries.values()) {
-      if (query.asked === undefined) continue
-      const overdueMs = this.#overdueMsOf(query)
+    for (const batch of this.#batches.values()) {
+      if (batch.asked === undefined) continue
+      const overdueMs = this.#overdueMsOf(batch)
       if (overdueMs > nowMs) {
         this.#overdueMs = Math.min(this.#overdueMs, overdueMs)
         continue
       }
       isSilent = true
-      this.#askElsewhere(query)
+      this.#askElsewhere(batch)
     }
     return isSilent
   }
 
-  #overdueMsOf({ askedMs, failures }: Query): number {
+  #overdueMsOf({ askedMs, failures }: QueryBatch): number {
     return askedMs + this.#limits.retransmitMs * 2 ** Math.min(failures, MAX_DOUBLINGS)
   }
 
-  #askElsewhere(query: Query): void {
-    query.failures++
-    query.asked = undefined
-    this.#unsent.push(query)
+  #askElsewhere(batch: QueryBatch): void {
+    batch.failures++
+    batch.asked = undefined
+    this.#unsent.push(batch)
   }
 
-  /** Sends what can be sent: one frame a node. */
+  /** Sends what can be sent: one frame a batch. */
   send(links: ReadonlyMap<NodeId, NodeLink>, leader: NodeId | undefined, nowMs: number): void {
+    if (!this.#hasUnsent || nowMs < this.#holdUntilMs) return
+    const open = this.#open
+    this.#open = []
+    for (const batch of open) this.#close(batch)
+    this.sendFull(links, leader, nowMs)
+  }
+
+  /** The same, but for batches that take more calls. */
+  sendFull(links: ReadonlyMap<NodeId, NodeLink>, leader: NodeId | undefined, nowMs: number): void {
+    this.#hasFullBatch = false
     if (this.#unsent.length === 0 || nowMs < this.#holdUntilMs) return
     this.#holdUntilMs = 0
-    const later: Query[] = []
-    const batches = new Map<NodeId, Query[]>()
-    for (const query of this.#unsent) {
-      if (!this.#queries.has(query.id)) continue
-      const to = targetOf(query, links, leader)
-      const batch = to === undefined ? undefined : batches.get(to)
-      if (to === undefined || !links.has(to)) later.push(query)
-      else if (batch === undefined) batches.set(to, [query])
-      else batch.push(query)
-    }
-    this.#unsent = later
-    for (const [node, queries] of batches) this.#sendBatch(node, links.get(node) as NodeLink, queries, nowMs)
-  }
-
-  #sendBatch(node: NodeId, link: NodeLink, queries: readonly Query[], nowMs: number): void {
-    const frame = this.#encode(queries) ?? this.#encode(queries.filter((query) => this.#isSound(query)))
-    const taken = frame !== undefined && link.send(frame)
-    for (const query of queries) {
-      if (!this.#queries.has(query.id)) continue
-      if (!taken) {
-        this.#unsent.push(query)
-        continue
-      }
-      query.asked = node
-      query.askedMs = nowMs
-      this.#overdueMs = Math.min(this.#overdueMs, this.#overdueMsOf(query))
+    const unsent = this.#unsent
+    this.#unsent = []
+    for (const batch of unsent) {
+      if (!this.#batches.has(batch.id)) continue
+      this.#keep(batch, isWaiting)
+      const to = targetOf(batch, links, leader)
+      const link = to === undefined ? undefined : links.get(to)
+      if (to !== undefined && link !== undefined) this.#sendBatch(batch, to, link, nowMs)
+      else if (batch.calls.length > 0) this.#unsent.push(batch)
     }
   }
 
-  /** One frame of all queries; undefined where one of them may be at fault, or none is left. */
-  #encode(queries: readonly Query[]): Uint8Array | undefined {
-    if (queries.length === 0) return undefined
-    const requests = queries.map(
-      ({ id, consistency, query }): ClientRequest => [RequestKind.query, id, consistency, query],
-    )
+  #sendBatch(batch: QueryBatch, node: NodeId, link: NodeLink, nowMs: number): void {
+    const frame = this.#encode(batch)
+    if (frame === undefined) return
+    if (!link.send(frame)) {
+      this.#unsent.push(batch)
+      return
+    }
+    batch.asked = node
+    batch.askedMs = nowMs
+    this.#overdueMs = Math.min(this.#overdueMs, this.#overdueMsOf(batch))
+  }
+
+  /** Undefined where nothing is left that can be sent. */
+  #encode(batch: QueryBatch): Uint8Array | undefined {
+    const frame = this.#frameOf(batch)
+    if (frame !== undefined && frame.byteLength <= this.#limits.maxCommandBytes) return frame
+    // Too large, or one of the queries has no encoding: find out which.
+    this.#keep(batch, (call) => this.#isSound(call))
+    return this.#frameOf(batch)
+  }
+
+  #frameOf({ id, consistency, calls }: QueryBatch): Uint8Array | undefined {
+    if (calls.length === 0) return undefined
     try {
-      const frame = encodeClientFrame(this.#limits.group, requests, [], this.#codec)
-      const isSmall = frame.byteLength <= this.#limits.maxCommandBytes
-      return isSmall || queries.every((query) => this.#isSound(query)) ? frame : undefined
+      const queries = this.#codec.encode(calls.map(({ command }) => command))
+      const request: ClientRequest = [RequestKind.queries, id, consistency, calls.length, queries]
+      return encodeClientFrame(this.#limits.group, [request], [], this.#codec)
     } catch {
       return undefined
     }
   }
 
+  /** Takes the other calls out of a batch. One without calls is forgotten. */
+  #keep(batch: QueryBatch, isKept: (call: Call) => boolean): void {
+    const calls = batch.calls.filter(isKept)
+    if (calls.length === batch.calls.length) return
+    this.#batches.delete(batch.id)
+    batch.calls = calls
+    batch.id = ++this.#lastId
+    if (calls.length > 0) this.#batches.set(batch.id, batch)
+  }
+
   /** Whether a query can be sent; it is settled where it cannot. */
-  #isSound({ id, query, call }: Query): boolean {
-    const fault = faultOf('query', query, this.#limits.maxCommandBytes, this.#codec)
-    if (fault === undefined) return this.#queries.has(id)
-    this.#queries.delete(id)
-    fail(call, fault)
-    return false
+  #isSound(call: Call): boolean {
+    const fault = faultOf('query', call.command, this.#limits.maxCommandBytes, this.#codec)
+    if (fault !== undefined) this.#fail(call, fault)
+    return isWaiting(call)
   }
 
-  answered(id: number, answer: unknown, served: Consistency): void {
-    this.#settle(id, (call) => {
-      call.served = served
-      succeed(call, answer)
-    })
+  #fail(call: Call, error: RaftError): void {
+    if (call.settled) return
+    this.#size--
+    fail(call, error)
   }
 
-  /** The state machine has refused it. */
-  rejected(id: number, reason: string): void {
-    this.#settle(id, (call) => fail(call, new RaftError('REJECTED', reason, { reason })))
+  /** The answers to a batch, and what the state machine has refused of it. */
+  answered([, id, served, answers, errors]: AnswersReply): void {
+    const batch = this.#batches.get(id)
+    if (batch === undefined || batch.calls.length !== answers.length) return
+    this.#batches.delete(id)
+    const reasons = errors === null ? undefined : new Map(errors)
+    for (const [offset, call] of batch.calls.entries()) {
+      if (call.settled) continue
+      const reason = reasons?.get(offset)
+      if (reason !== undefined) {
+        this.#fail(call, new RaftError('REJECTED', reason, { reason }))
+        continue
+      }
+      this.#size--
+      if (served !== batch.consistency) call.served = served
+      succeed(call, answers[offset])
+    }
   }
 
   /** `node` did not look at it: ask again, after a pause. Returns whether only a leader would have. */
   notTaken(id: number, node: NodeId, nowMs: number): boolean {
-    const query = this.#queries.get(id)
-    if (query === undefined || query.asked !== node) return false
-    this.#askElsewhere(query)
+    const batch = this.#batches.get(id)
+    if (batch === undefined || batch.asked !== node) return false
+    this.#askElsewhere(batch)
     this.#holdUntilMs = nowMs + RETRY_MS
-    return needsLeader(query)
-  }
-
-  #settle(id: number, settle: (call: Call) => void): void {
-    const query = this.#queries.get(id)
-    if (query === undefined) return
-    this.#queries.delete(id)
-    settle(query.call)
+    return needsLeader(batch)
   }
 
   /** Fails what is due. Returns the earliest deadline of the others. */
   expire(nowMs: number): number {
     let earliest = Number.POSITIVE_INFINITY
-    for (const [id, { call }] of this.#queries) {
-      if (call.deadlineMs > nowMs) earliest = Math.min(earliest, call.deadlineMs)
-      else this.#settle(id, () => fail(call, timedOut()))
+    for (const { calls } of [...this.#open, ...this.#batches.values()]) {
+      for (const call of calls) {
+        if (call.deadlineMs <= nowMs) this.#fail(call, timedOut())
+        else if (!call.settled) earliest = Math.min(earliest, call.deadlineMs)
+      }
     }
     return earliest
   }
 
   failAll(error: RaftError): void {
-    for (const { call } of this.#queries.values()) fail(call, error)
-    this.#queries.clear()
+    const batches = [...this.#open, ...this.#batches.values()]
+    this.#batches.clear()
+    this.#open = []
     this.#unsent = []
     this.#overdueMs = Number.POSITIVE_INFINITY
+    for (const { calls } of batches) for (const call of calls) this.#fail(call, error)
   }
 }
 
-const needsLeader = ({ consistency }: Query): boolean =>
+const isWaiting = ({ settled }: Call): boolean => !settled
+
+const needsLeader = ({ consistency }: QueryBatch): boolean =>
   consistency === 'linearizable' || consistency === 'lease'
 
 /** Whom to ask. Where any replica will do, one that does not lead: the leader has enough to do. */
 function targetOf(
-  query: Query,
+  batch: QueryBatch,
   links: ReadonlyMap<NodeId, NodeLink>,
   leader: NodeId | undefined,
 ): NodeId | undefined {
-  if (needsLeader(query)) return leader
-  if (query.node !== undefined) return query.node
+  if (needsLeader(batch)) return leader
+  if (batch.node !== undefined) return batch.node
   const nodes = [...links.keys()]
-  const followers = query.consistency === 'follower' ? nodes.filter((node) => node !== leader) : nodes
+  const followers = batch.consistency === 'follower' ? nodes.filter((node) => node !== leader) : nodes
   const candidates = followers.length > 0 ? followers : nodes
-  return candidates[query.failures % candidates.length]
+  return candidates[batch.failures % candidates.length]
 }
 
 /** What is wrong with a command or query; undefined where nothing is. */

@@ -10,6 +10,7 @@ import {
   decodeReplies,
   encodeClientFrame,
   encodeReplies,
+  MAX_QUERIES,
   type NodeReply,
   ReplyKind,
   RequestKind,
@@ -101,8 +102,13 @@ describe('command frames', () => {
 })
 
 const request: fc.Arbitrary<ClientRequest> = fc
-  .tuple(fc.nat(), fc.constantFrom(...consistencies), msgpackValue)
-  .map(([id, consistency, query]) => [RequestKind.query, id, consistency, query])
+  .tuple(
+    fc.nat(),
+    fc.constantFrom(...consistencies),
+    fc.integer({ min: 1, max: MAX_QUERIES }),
+    fc.uint8Array(),
+  )
+  .map(([id, consistency, count, queries]) => [RequestKind.queries, id, consistency, count, queries])
 
 describe('the client protocol', () => {
   it('carries requests and command frames', () => {
@@ -134,8 +140,9 @@ describe('the client protocol', () => {
       [ReplyKind.refused, 3, 1, 'NO_SPACE', 50],
       [ReplyKind.gap, 3, 4],
       [ReplyKind.stale, 3, 9],
-      [ReplyKind.answer, 1, { deep: [1, null] }, 'follower'],
-      [ReplyKind.failed, 1, 'REJECTED', 'no'],
+      [ReplyKind.answers, 1, 'follower', [{ deep: [1, null] }, undefined], [[1, 'no']]],
+      [ReplyKind.answers, 2, 'stale', ['one'], null],
+      [ReplyKind.failed, 1, 'NOT_LEADER', 'no'],
       [ReplyKind.protocol, 'what?'],
     ]
     assert.deepEqual(decodeReplies(encodeReplies(4, replies, codec), codec), { group: 4, replies })
@@ -145,7 +152,7 @@ describe('the client protocol', () => {
     const sound: NodeReply[] = [
       [ReplyKind.leader, 8, 'n1'],
       [ReplyKind.outcomes, 3, [[1, 2, [undefined, 'x'], [[0, 'no']]]]],
-      [ReplyKind.answer, 1, { deep: [1, null] }, 'stale'],
+      [ReplyKind.answers, 1, 'stale', [{ deep: [1, null] }], null],
     ]
     fc.assert(
       fc.property(
@@ -173,8 +180,11 @@ describe('the client protocol', () => {
       [4, [[ReplyKind.outcomes, 3, [[1, 2, null, [[2, 'behind']]]]]]],
       [4, [[ReplyKind.outcomes, 3, [[1, 0, null, null]]]]],
       [4, [[ReplyKind.refused, 3, 1, 'OTHER', 5]]],
-      [4, [[ReplyKind.answer, 1, 'x']]],
-      [4, [[ReplyKind.answer, 1, 'x', 'fresh']]],
+      [4, [[ReplyKind.answers, 1, 'stale', ['x']]]],
+      [4, [[ReplyKind.answers, 1, 'fresh', ['x'], null]]],
+      [4, [[ReplyKind.answers, 1, 'stale', 'x', null]]],
+      [4, [[ReplyKind.answers, 1, 'stale', ['x'], [[1, 'behind']]]]],
+      [4, [[ReplyKind.failed, 1, 'REJECTED', 'no']]],
     ]
     for (const frame of bad) assert.equal(typeof decodeReplies(codec.encode(frame), codec), 'string')
   })
@@ -193,7 +203,7 @@ describe('the client protocol', () => {
           for (const input of [damage(sound, bytes), noise, prefixed, cut]) {
             const read = decodeClientFrame(input, codec)
             if (typeof read === 'string') assert.ok(read.length < 200)
-            else for (const [kind] of read.requests) assert.equal(kind, RequestKind.query)
+            else for (const [kind] of read.requests) assert.equal(kind, RequestKind.queries)
           }
         },
       ),

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { FakeClient, FakeNode } from '../test/fake-node.ts'
+import { FakeClient, FakeNode, queriesOf } from '../test/fake-node.ts'
 import { codec, frameBytes, frameOf, garbage, runs } from '../test/support.ts'
 import type { CommandFrame } from './command-frame.ts'
-import { type ClientRequest, encodeClientFrame, type NodeReply, ReplyKind, RequestKind } from './protocol.ts'
+import { type ClientRequest, encodeClientFrame, type NodeReply, ReplyKind } from './protocol.ts'
 
 const unled = (id: number) => ({ id, refusal: 'NOT_LEADER' }) as const
 const kinds = (replies: readonly NodeReply[]): number[] => replies.map(([kind]) => kind)
@@ -32,7 +32,7 @@ describe('the gateway', () => {
     const [one, two] = [node.openSession(a, 5), node.openSession(b, 6)]
     node.send(a, [frameOf(one, 1, ['a1', 'a2'])])
     node.send(b, [frameOf(two, 1, ['b1'])])
-    node.send(a, [frameOf(one, 3, ['a3'])], [[RequestKind.query, 1, 'stale', 'q']])
+    node.send(a, [frameOf(one, 3, ['a3'])], [queriesOf(1, ['q'], 'stale')])
     node.turn()
     a.replies()
     assert.equal(node.raft.proposed.length, 1)
@@ -439,7 +439,7 @@ describe('the gateway', () => {
       fc.assert(
         fc.property(fc.array(garbage(60), { maxLength: 8 }), fc.nat(40), (noises, cut) => {
           const node = new FakeNode()
-          const sound = encodeClientFrame(3, [[1, 1, 'stale', 'q']], [frameOf(1, 1, ['a'])], codec)
+          const sound = encodeClientFrame(3, [queriesOf(1, ['q'], 'stale')], [frameOf(1, 1, ['a'])], codec)
           for (const noise of noises) {
             const headed = Buffer.concat([sound.subarray(0, cut), noise])
             for (const bytes of [
@@ -456,7 +456,7 @@ describe('the gateway', () => {
           const client = node.connect()
           node.query(client, 1, 'still here', 'stale')
           node.turn()
-          assert.deepEqual(kinds(client.replies()), [ReplyKind.answer])
+          assert.deepEqual(kinds(client.replies()), [ReplyKind.answers])
         }),
         runs(60),
       )

@@ -20,6 +20,7 @@ import type {
   RoleChange,
   StateLoader,
 } from '@troupe/core'
+import { encodable } from './answers.ts'
 import type { ClientConnection, ClientEvent } from './client-connection.ts'
 import { type CommandFrame, NEW_SESSION, readCommandFrames } from './command-frame.ts'
 import type { GatewayTracer } from './frame-tracer.ts'
@@ -47,7 +48,7 @@ export interface GatewayOptions {
   readonly maxBatchCommands: number
   /** Bytes of command frames that wait for room in the log; beyond, clients get BUSY. @default 64 MiB */
   readonly maxWaitingBytes: number
-  /** Reads that are under way; beyond, clients get BUSY. @default 65,536 */
+  /** Reads that are under way, in whole batches; beyond, clients get BUSY. @default 65,536 */
   readonly maxPendingReads: number
 }
 
@@ -113,7 +114,7 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
     this.#machine = machine
     this.#codec = codec
     this.#options = options
-    this.#reads = new PendingReads(machine, options.maxPendingReads, nowMs, (connection, reply) =>
+    this.#reads = new PendingReads(machine, codec, options.maxPendingReads, nowMs, (connection, reply) =>
       this.#reply(connection, reply),
     )
   }
@@ -202,17 +203,8 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
       return encodeReplies(group, replies, this.#codec)
     } catch {
       // One of the answers to queries is no value: find out which. Results of commands have been looked at before.
-      const sound = replies.map((reply) => (this.#isEncodable(reply) ? reply : unanswerable(reply)))
+      const sound = replies.map((reply) => encodable(reply, this.#codec))
       return encodeReplies(group, sound, this.#codec)
-    }
-  }
-
-  #isEncodable(reply: NodeReply): boolean {
-    try {
-      this.#codec.encode(reply)
-      return true
-    } catch {
-      return false
     }
   }
 
@@ -474,9 +466,4 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
       },
     }
   }
-}
-
-/** In the place of an answer that has no encoding. */
-function unanswerable(reply: NodeReply): NodeReply {
-  return [ReplyKind.failed, reply[1] as number, 'REJECTED', 'the answer of the machine cannot be encoded']
 }

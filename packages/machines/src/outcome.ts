@@ -47,7 +47,8 @@ export function isPackedOutcome(value: unknown): value is PackedOutcome {
   return Array.isArray(errors) && errors.every((error) => isCommandError(error, count as number))
 }
 
-function isCommandError(value: unknown, count: number): value is CommandError {
+/** Whether `value` is the error of one of `count` commands. */
+export function isCommandError(value: unknown, count: number): value is CommandError {
   if (!Array.isArray(value)) return false
   const [offset, reason] = value as readonly unknown[]
   const isOffset = Number.isSafeInteger(offset) && (offset as number) >= 0 && (offset as number) < count

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { FakeNode } from '../test/fake-node.ts'
-import { frameBytes, frameOf } from '../test/support.ts'
-import { type NodeReply, ReplyKind } from './protocol.ts'
+import { FakeNode, queriesOf } from '../test/fake-node.ts'
+import { codec, frameBytes, frameOf } from '../test/support.ts'
+import { type NodeReply, ReplyKind, RequestKind } from './protocol.ts'
 
 const kinds = (replies: readonly NodeReply[]): number[] => replies.map(([kind]) => kind)
 
@@ -19,10 +19,10 @@ describe('reads', () => {
     assert.deepEqual(client.replies(), [])
     node.applyEntry([frameBytes([frameOf(1, 1, ['a'])])])
     node.gateway.flush(node.raft)
-    assert.deepEqual(client.replies(), [[ReplyKind.answer, 11, ['first', 0], 'linearizable']])
+    assert.deepEqual(client.replies(), [[ReplyKind.answers, 11, 'linearizable', [['first', 0]], null]])
     node.gateway.reads([{ id: two, index: 1 }], [])
     node.gateway.flush(node.raft)
-    assert.deepEqual(client.replies(), [[ReplyKind.answer, 12, ['second', 0], 'linearizable']])
+    assert.deepEqual(client.replies(), [[ReplyKind.answers, 12, 'linearizable', [['second', 0]], null]])
   })
 
   it('are not answered without a grant, however much is applied', () => {
@@ -50,7 +50,7 @@ describe('reads', () => {
     node.applyEntry([])
     node.gateway.reads([{ id: granted, index: 1 }], [refused])
     node.gateway.flush(node.raft)
-    assert.deepEqual(kinds(client.replies()), [ReplyKind.failed, ReplyKind.answer])
+    assert.deepEqual(kinds(client.replies()), [ReplyKind.failed, ReplyKind.answers])
     assert.deepEqual(gone.frames, [])
   })
 
@@ -63,17 +63,71 @@ describe('reads', () => {
     assert.deepEqual(client.replies()[0]?.slice(0, 3), [ReplyKind.failed, 3, 'BUSY'])
   })
 
-  it('that are stale are answered at once; what the machine refuses or cannot say is an error', () => {
+  it('that are stale are answered at once; what the machine refuses or cannot say is an error of that query', () => {
     const node = new FakeNode()
     const client = node.connect()
-    for (const [id, query] of ['q', 'no', 'crash', 'huge number', 'q'].entries()) {
-      node.query(client, id, query, 'stale')
-    }
+    node.query(client, 4, 'q', 'stale')
+    node.send(client, [], [queriesOf(5, ['q', 'no', 'crash', 'huge number', 'q'], 'stale')])
     node.turn()
-    const replies = client.replies()
-    assert.deepEqual(kinds(replies), [7, 8, 8, 8, 7])
-    assert.deepEqual(replies[1], [ReplyKind.failed, 1, 'REJECTED', 'no'])
-    assert.deepEqual(replies[2], [ReplyKind.failed, 2, 'REJECTED', 'the machine threw TypeError'])
+    const errors = [
+      [1, 'no'],
+      [2, 'the machine threw TypeError'],
+      [3, 'the answer of the machine cannot be encoded'],
+    ]
+    const answer = ['q', 0]
+    assert.deepEqual(client.replies(), [
+      [ReplyKind.answers, 4, 'stale', [answer], null],
+      [ReplyKind.answers, 5, 'stale', [answer, undefined, undefined, undefined, answer], errors],
+    ])
+  })
+
+  it('that are not what their count says are refused, each of them', () => {
+    const node = new FakeNode()
+    const client = node.connect()
+    for (const queries of [codec.encode(['q']), codec.encode('q'), Uint8Array.of(0xc1)])
+      node.send(client, [], [[RequestKind.queries, 1, 'stale', 2, queries]])
+    node.turn()
+    const reason = 'the query does not decode'
+    const refused = [
+      ReplyKind.answers,
+      1,
+      'stale',
+      [undefined, undefined],
+      [
+        [0, reason],
+        [1, reason],
+      ],
+    ]
+    assert.deepEqual(client.replies(), [refused, refused, refused])
+  })
+
+  it('of one batch are granted together', () => {
+    const node = new FakeNode({ maxPendingReads: 3 })
+    const client = node.connect()
+    node.send(client, [], [queriesOf(1, ['a', 'b']), queriesOf(2, ['c', 'd']), queriesOf(3, ['e'])])
+    node.turn()
+    // Taken as a whole, as long as there is room for one more.
+    assert.deepEqual(client.replies()[0]?.slice(0, 3), [ReplyKind.failed, 3, 'BUSY'])
+    assert.equal(node.raft.reads.length, 2)
+    const [one, two] = node.raft.reads as [number, number]
+    node.grant([{ id: one, index: 0 }], [two])
+    assert.deepEqual(client.replies(), [
+      [ReplyKind.failed, 2, 'NOT_LEADER', 'this node does not lead'],
+      [
+        ReplyKind.answers,
+        1,
+        'linearizable',
+        [
+          ['a', 0],
+          ['b', 0],
+        ],
+        null,
+      ],
+    ])
+    // All are done with: there is room again.
+    node.send(client, [], [queriesOf(4, ['a', 'b', 'c'])])
+    node.turn()
+    assert.deepEqual([client.replies(), node.raft.reads.length], [[], 3])
   })
 })
 
@@ -90,10 +144,10 @@ describe('reads by consistency', () => {
     node.grant([{ id: node.raft.reads[0] as number, index: 1 }])
     node.applyEntry([])
     node.turn()
-    assert.deepEqual(client.replies(), [[ReplyKind.answer, 1, ['q', 0], 'linearizable']])
+    assert.deepEqual(client.replies(), [[ReplyKind.answers, 1, 'linearizable', [['q', 0]], null]])
     node.applyEntry([])
     node.turn()
-    assert.deepEqual(client.replies(), [[ReplyKind.answer, 2, ['q', 0], 'follower']])
+    assert.deepEqual(client.replies(), [[ReplyKind.answers, 2, 'follower', [['q', 0]], null]])
   })
 
   it('from the lease wait for its index, and are answered while it is held', () => {
@@ -106,7 +160,7 @@ describe('reads by consistency', () => {
     node.applyEntry([])
     node.nowMs = 99
     node.turn()
-    assert.deepEqual(client.replies(), [[ReplyKind.answer, 1, ['q', 0], 'lease']])
+    assert.deepEqual(client.replies(), [[ReplyKind.answers, 1, 'lease', [['q', 0]], null]])
   })
 
   it('from a lease that ended while the state was read are asked for after all', () => {
@@ -124,7 +178,7 @@ describe('reads by consistency', () => {
     assert.equal(node.raft.reads.length, 1)
     assert.equal(node.gateway.deadlineMs, undefined)
     node.grant([{ id: node.raft.reads[0] as number, index: 0 }])
-    assert.deepEqual(client.replies(), [[ReplyKind.answer, 1, ['q', 0], 'linearizable']])
+    assert.deepEqual(client.replies(), [[ReplyKind.answers, 1, 'linearizable', [['q', 0]], null]])
   })
 
   it('by lease where there is none are linearizable, or refused on a node that does not lead', () => {
@@ -138,7 +192,7 @@ describe('reads by consistency', () => {
     node.grant([{ id: one, index: 0 }], [two])
     const [failed, answer] = client.replies()
     assert.deepEqual(failed?.slice(0, 3), [ReplyKind.failed, 2, 'NOT_LEADER'])
-    assert.deepEqual(answer, [ReplyKind.answer, 1, ['q', 0], 'linearizable'])
+    assert.deepEqual(answer, [ReplyKind.answers, 1, 'linearizable', [['q', 0]], null])
   })
 
   it('that nobody answers for make room for others in time', () => {
@@ -167,7 +221,7 @@ describe('reads by consistency', () => {
     node.turn()
     assert.deepEqual(client.replies()[0]?.slice(0, 3), [ReplyKind.failed, 1, 'NOT_LEADER'])
     node.grant([{ id: node.raft.reads.at(-1) as number, index: 0 }])
-    assert.deepEqual(client.replies()[0]?.slice(0, 2), [ReplyKind.answer, 2])
+    assert.deepEqual(client.replies()[0]?.slice(0, 2), [ReplyKind.answers, 2])
   })
 
   it('are bounded together, and gone with their client', () => {
@@ -185,7 +239,7 @@ describe('reads by consistency', () => {
     node.query(other, 5, 'q', 'lease')
     for (let index = 0; index < 9; index++) node.applyEntry([])
     node.turn()
-    assert.deepEqual(kinds(other.replies()), [ReplyKind.answer])
+    assert.deepEqual(kinds(other.replies()), [ReplyKind.answers])
     assert.deepEqual(client.frames, [])
   })
 })

@@ -1,21 +1,28 @@
 /**
- * A node's side of queries: from the frame to the answer, by the consistency that was asked for (thesis §6.4).
+ * A node's side of queries: from the frame to the answers, by the consistency that was asked for (thesis §6.4). A client asks
+ * them in batches: one is granted, and answered, as a whole.
  *
- *     linearizable, follower ─► read index ... granted ─► applied ─► machine.query ─► answer
- *     lease ─► index of the lease ─► applied ─► machine.query ─► clock again: still held? ─► answer
- *                                                                             └─ no ─► as linearizable
- *     stale ─► machine.query ─► answer
+ *     linearizable, follower ─► read index ... granted ─► applied ─► machine ─► answers
+ *     lease ─► index of the lease ─► applied ─► machine ─► clock again: still held? ─► answers
+ *                                                                       └─ no ─► as linearizable
+ *     stale ─► machine ─► answers
  */
 import type { RaftHandle, ReadGrant } from '@troupe/core'
+import { type AskedQueries, answersOf } from './answers.ts'
 import type { ClientConnection } from './client-connection.ts'
-import { refusalReason } from './machine.ts'
-import { type ClientRequest, type Consistency, type NodeReply, ReplyKind } from './protocol.ts'
+import type { Codec } from './machine.ts'
+import {
+  type AnswersReply,
+  type ClientRequest,
+  type Consistency,
+  type NodeReply,
+  ReplyKind,
+} from './protocol.ts'
 import type { ReplicatedMachine } from './replicated-machine.ts'
 
-interface PendingRead {
+/** A batch of queries that has no answers yet. */
+interface PendingRead extends AskedQueries {
   readonly connection: ClientConnection
-  readonly id: number
-  readonly query: unknown
   /** How it is going to be served: a lease read that found no lease becomes a linearizable one. */
   consistency: Consistency
   /** To be answered once this is applied. */
@@ -34,9 +41,12 @@ type Reply = (connection: ClientConnection, reply: NodeReply) => void
 
 export class PendingReads {
   readonly #machine: ReplicatedMachine
+  readonly #codec: Codec
   readonly #maxPendingReads: number
   readonly #nowMs: () => number
   readonly #reply: Reply
+  /** Queries of all batches. */
+  #size = 0
   /** Not yet asked for. */
   #fresh: PendingRead[] = []
   /** Asked of the core, by the number they were asked under. */
@@ -47,16 +57,23 @@ export class PendingReads {
   #lastNumber = 0
 
   /** @param nowMs the clock that the node's turns are timed by */
-  constructor(machine: ReplicatedMachine, maxPendingReads: number, nowMs: () => number, reply: Reply) {
+  constructor(
+    machine: ReplicatedMachine,
+    codec: Codec,
+    maxPendingReads: number,
+    nowMs: () => number,
+    reply: Reply,
+  ) {
     this.#machine = machine
+    this.#codec = codec
     this.#maxPendingReads = maxPendingReads
     this.#nowMs = nowMs
     this.#reply = reply
   }
 
-  /** Reads that have no answer yet. */
+  /** Queries that have no answer yet. */
   get size(): number {
-    return this.#fresh.length + this.#asked.size + this.#granted.length + this.#leased.length
+    return this.#size
   }
 
   /** Whether there are reads that `gather` would ask for. */
@@ -64,19 +81,24 @@ export class PendingReads {
     return this.#fresh.length > 0
   }
 
-  /** Takes a query. Stale ones are answered at once. */
-  add(connection: ClientConnection, [, id, consistency, query]: ClientRequest): void {
-    const read: PendingRead = { connection, id, query, consistency, index: 0, askedMs: 0 }
-    if (consistency === 'stale') return this.#reply(connection, this.#answerOf(read))
-    if (this.size >= this.#maxPendingReads) this.#refuseForgotten(this.#nowMs())
-    if (this.size >= this.#maxPendingReads) {
+  /** Takes a batch of queries. Stale ones are answered at once. */
+  add(connection: ClientConnection, [, id, consistency, count, queries]: ClientRequest): void {
+    const read: PendingRead = { connection, id, consistency, count, queries, index: 0, askedMs: 0 }
+    if (consistency === 'stale') return this.#reply(connection, this.#answersOf(read))
+    if (this.#size >= this.#maxPendingReads) this.#refuseForgotten(this.#nowMs())
+    if (this.#size >= this.#maxPendingReads) {
       return this.#reply(connection, [ReplyKind.failed, id, 'BUSY', 'too many reads are under way'])
     }
+    this.#size += count
     this.#fresh.push(read)
   }
 
   forget(connection: ClientConnection): void {
-    const isOther = (read: PendingRead): boolean => read.connection !== connection
+    const isOther = (read: PendingRead): boolean => {
+      if (read.connection !== connection) return true
+      this.#size -= read.count
+      return false
+    }
     this.#fresh = this.#fresh.filter(isOther)
     this.#granted = this.#granted.filter(isOther)
     this.#leased = this.#leased.filter(isOther)
@@ -117,8 +139,9 @@ export class PendingReads {
     this.answer()
   }
 
-  #refuse({ connection, id, consistency }: PendingRead): void {
+  #refuse({ connection, id, consistency, count }: PendingRead): void {
     const reason = consistency === 'follower' ? 'no leader has confirmed the read' : 'this node does not lead'
+    this.#size -= count
     this.#reply(connection, [ReplyKind.failed, id, 'NOT_LEADER', reason])
   }
 
@@ -150,10 +173,15 @@ export class PendingReads {
     let count = 0
     for (const read of this.#granted) {
       if (read.index > appliedIndex) break
-      this.#reply(read.connection, this.#answerOf(read))
+      this.#answered(read, this.#answersOf(read))
       count++
     }
     if (count > 0) this.#granted.splice(0, count)
+  }
+
+  #answered({ connection, count }: PendingRead, reply: AnswersReply): void {
+    this.#size -= count
+    this.#reply(connection, reply)
   }
 
   /**
@@ -166,11 +194,11 @@ export class PendingReads {
     const due = this.#leased.filter(({ index }) => index <= appliedIndex)
     if (due.length === 0) return
     this.#leased = this.#leased.filter(({ index }) => index > appliedIndex)
-    const answers = due.map((read) => this.#answerOf(read))
+    const replies = due.map((read) => this.#answersOf(read))
     const isHeld = raft.holdsLease(this.#nowMs())
-    for (const [index, read] of due.entries()) {
+    for (const [place, read] of due.entries()) {
       if (isHeld) {
-        this.#reply(read.connection, answers[index] as NodeReply)
+        this.#answered(read, replies[place] as AnswersReply)
       } else {
         read.consistency = 'linearizable'
         this.#fresh.push(read)
@@ -178,12 +206,8 @@ export class PendingReads {
     }
   }
 
-  #answerOf({ id, query, consistency }: PendingRead): NodeReply {
-    try {
-      return [ReplyKind.answer, id, this.#machine.machine.query(query), consistency]
-    } catch (error) {
-      return [ReplyKind.failed, id, 'REJECTED', refusalReason(error)]
-    }
+  #answersOf(read: PendingRead): AnswersReply {
+    return answersOf(this.#machine.machine, this.#codec, read)
   }
 }
 

@@ -16,7 +16,7 @@
 import { type GroupId, type NodeId, PROPOSAL_REFUSALS, type ProposalRefusal } from '@troupe/core'
 import { COMMAND_FRAME_HEADER_BYTES, type CommandFrame, writeCommandFrame } from './command-frame.ts'
 import type { Codec } from './machine.ts'
-import { isPackedOutcome, type PackedOutcome } from './outcome.ts'
+import { type CommandError, isCommandError, isPackedOutcome, type PackedOutcome } from './outcome.ts'
 
 /**
  * How fresh an answer is, and what it costs (thesis §6.4).
@@ -32,13 +32,20 @@ export type Consistency = 'linearizable' | 'lease' | 'follower' | 'stale'
 /** All of them. */
 export const consistencies: readonly Consistency[] = ['linearizable', 'lease', 'follower', 'stale']
 
-export const RequestKind = { query: 1 } as const
+export const RequestKind = { queries: 1 } as const
 
+/** Queries in one request, at most: a client that asks more is expelled. */
+export const MAX_QUERIES = 1024
+
+/** A batch of queries that are granted, and answered, together. */
 export type ClientRequest = readonly [
-  kind: typeof RequestKind.query,
+  kind: typeof RequestKind.queries,
   id: number,
   consistency: Consistency,
-  query: unknown,
+  /** At most {@link MAX_QUERIES}. */
+  count: number,
+  /** Their msgpack array: looked at when they are answered. */
+  queries: Uint8Array,
 ]
 
 export const ReplyKind = {
@@ -48,7 +55,7 @@ export const ReplyKind = {
   refused: 4,
   gap: 5,
   stale: 6,
-  answer: 7,
+  answers: 7,
   failed: 8,
   protocol: 9,
 } as const
@@ -68,6 +75,18 @@ export type RefusedReply = readonly [
   retryAfterMs: number,
 ]
 
+/**
+ * An answer to each query of a batch. `served` says how they came about: never weaker than what was asked for. `errors` are
+ * the machine's refusals, by the offset of their query; null where there is none.
+ */
+export type AnswersReply = readonly [
+  kind: typeof ReplyKind.answers,
+  id: number,
+  served: Consistency,
+  answers: readonly unknown[],
+  errors: readonly CommandError[] | null,
+]
+
 export type NodeReply =
   /** Who leads, as far as this node knows: sent first on a connection and whenever it changes. */
   | readonly [kind: typeof ReplyKind.leader, term: number, leader: NodeId | null]
@@ -80,10 +99,9 @@ export type NodeReply =
    * but earlier replies were lost, so that nothing follows from it.
    */
   | readonly [kind: typeof ReplyKind.stale, session: number, first: number]
-  /** `served` says how the answer came about: never weaker than what was asked for. */
-  | readonly [kind: typeof ReplyKind.answer, id: number, answer: unknown, served: Consistency]
-  /** `code` REJECTED is the machine's word; the others mean that the query was not looked at. */
-  | readonly [kind: typeof ReplyKind.failed, id: number, code: RefusalCode | 'REJECTED', reason: string]
+  | AnswersReply
+  /** The queries were not looked at. */
+  | readonly [kind: typeof ReplyKind.failed, id: number, code: RefusalCode, reason: string]
   /** The frame made no sense; the node closes the connection. */
   | readonly [kind: typeof ReplyKind.protocol, reason: string]
 
@@ -142,9 +160,16 @@ export function decodeClientFrame(bytes: Uint8Array, codec: Codec): ClientFrame 
 }
 
 function isRequest(request: unknown): request is ClientRequest {
-  if (!Array.isArray(request) || request.length !== 4) return false
-  const [kind, id, consistency] = request as readonly unknown[]
-  return kind === RequestKind.query && Number.isSafeInteger(id) && isConsistency(consistency)
+  if (!Array.isArray(request) || request.length !== 5) return false
+  const [kind, id, consistency, count, queries] = request as readonly unknown[]
+  const isCounted = isCount(count) && count >= 1 && count <= MAX_QUERIES
+  return (
+    kind === RequestKind.queries &&
+    Number.isSafeInteger(id) &&
+    isConsistency(consistency) &&
+    isCounted &&
+    queries instanceof Uint8Array
+  )
 }
 
 export function encodeReplies(group: GroupId, replies: readonly NodeReply[], codec: Codec): Uint8Array {
@@ -185,10 +210,10 @@ function isReply(reply: unknown): reply is NodeReply {
       return isCount(one) && Array.isArray(two) && two.every(isPackedOutcome)
     case ReplyKind.refused:
       return isCount(one) && isCount(two) && isRefusal(three) && typeof four === 'number' && four >= 0
-    case ReplyKind.answer:
-      return isCount(one) && reply.length === 4 && isConsistency(three)
+    case ReplyKind.answers:
+      return isCount(one) && isConsistency(two) && Array.isArray(three) && isErrorList(four, three.length)
     case ReplyKind.failed:
-      return isCount(one) && (two === 'REJECTED' || isRefusal(two)) && typeof three === 'string'
+      return isCount(one) && isRefusal(two) && typeof three === 'string'
     case ReplyKind.protocol:
       return typeof one === 'string'
     default:
@@ -196,6 +221,8 @@ function isReply(reply: unknown): reply is NodeReply {
   }
 }
 
+const isErrorList = (errors: unknown, count: number): boolean =>
+  errors === null || (Array.isArray(errors) && errors.every((error) => isCommandError(error, count)))
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
 const isRefusal = (value: unknown): value is RefusalCode =>
   (PROPOSAL_REFUSALS as readonly unknown[]).includes(value)

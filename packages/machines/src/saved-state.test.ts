@@ -209,7 +209,7 @@ describe('a gateway whose state is replaced', () => {
     for (let index = 0; index < 3; index++) from.applyEntry([])
     assert.deepEqual(client.replies(), [])
     install(from, to)
-    assert.deepEqual(client.replies(), [[ReplyKind.answer, 1, ['q', 0], 'follower']])
+    assert.deepEqual(client.replies(), [[ReplyKind.answers, 1, 'follower', [['q', 0]], null]])
     assert.equal(to.machine.appliedIndex, 3)
   })
 

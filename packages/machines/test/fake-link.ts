@@ -6,6 +6,7 @@ import {
   type ClientOptions,
   type ClientRequest,
   type CommandFrame,
+  type Consistency,
   decodeClientFrame,
   encodeReplies,
   type NodeReply,
@@ -46,9 +47,24 @@ export class FakeLink {
     const frames = this.#take()
     return frames.some(({ requests, commands }) => requests.length + commands.length === 0)
   }
-  queries(): ClientRequest[] {
+  /** The queries of all messages since the last call, with what they share with the others of their batch. */
+  queries(): AskedQuery[] {
+    return this.batches().flatMap(([, id, consistency, count, payload]) => {
+      const queries = codec.decode(payload) as unknown[]
+      assert.equal(queries.length, count)
+      return queries.map((query): AskedQuery => ({ id, consistency, query }))
+    })
+  }
+  batches(): ClientRequest[] {
     return this.#take().flatMap(({ requests }) => requests)
   }
+}
+
+export interface AskedQuery {
+  /** Of its batch. */
+  readonly id: number
+  readonly consistency: Consistency
+  readonly query: unknown
 }
 
 export const replies = (...list: readonly NodeReply[]): Uint8Array => encodeReplies(GROUP, list, codec)

@@ -74,6 +74,13 @@ export class FakeClient implements ClientConnection {
   }
 }
 
+/** A batch of queries. */
+export const queriesOf = (
+  id: number,
+  queries: readonly unknown[],
+  consistency: Consistency = 'linearizable',
+): ClientRequest => [RequestKind.queries, id, consistency, queries.length, codec.encode(queries)]
+
 /** Answers queries with what it was asked and how much it has applied. */
 export class Echo implements StateMachine {
   applied = 0
@@ -135,7 +142,7 @@ export class FakeNode {
     this.raw(connection, encodeClientFrame(3, requests, commands, codec))
   }
   query(connection: FakeClient, id: number, query: unknown, consistency: Consistency = 'linearizable'): void {
-    this.send(connection, [], [[RequestKind.query, id, consistency, query]])
+    this.send(connection, [], [queriesOf(id, [query], consistency)])
   }
   /** The end of a turn. */
   turn(): void {

@@ -89,12 +89,7 @@ export class SimClient {
     const operation = { key, value: undefined, consistency, floor, done }
     const input: KvInput = { op: 'get', key }
     const mayName = consistency === 'stale' || consistency === 'follower'
-    this.core.query(
-      query,
-      consistency,
-      mayName ? node : undefined,
-      this.#call(query, input, timeoutMs, operation),
-    )
+    this.core.query(consistency, mayName ? node : undefined, this.#call(query, input, timeoutMs, operation))
   }
 
   #call(command: KvCommand | KvQuery, input: KvInput, timeoutMs: number, operation: Operation): Call {

@@ -171,7 +171,6 @@ export class Client {
         settled: false,
       })
       this.#scheduleFlush()
-      if (this.#core.hasFullQueries) this.#core.flushQueries(hrtimeMs())
     })
   }
 
@@ -214,7 +213,7 @@ export class Client {
     if (node !== undefined && !this.#nodes.has(node)) {
       throw invalidOption('node', node, `one of ${[...this.#nodes].join(', ')}`)
     }
-    this.#core.query(consistency, node, call)
+    this.#core.query(consistency, node, call, this.#turnMs())
   }
 
   #call<Value>(

@@ -1,7 +1,7 @@
 /** Queries of one batch, asked of the machine: their answers, and what it refused. */
 import { type Codec, refusalReason, type StateMachine } from './machine.ts'
 import type { CommandError } from './outcome.ts'
-import { type AnswersReply, type Consistency, type NodeReply, ReplyKind } from './protocol.ts'
+import { type AnswersReply, type Consistency, type NodeReply, ReplyKind, type RowsReply } from './protocol.ts'
 
 /** A batch of queries, and how it is going to be served. */
 export interface AskedQueries {
@@ -12,8 +12,22 @@ export interface AskedQueries {
   readonly queries: Uint8Array
 }
 
+/** The answers to a batch. */
+export type QueriesReply = AnswersReply | RowsReply
+
 /** Asks the machine. What it refuses, or cannot make sense of, is an error of that query. */
-export function answersOf(machine: StateMachine, codec: Codec, asked: AskedQueries): AnswersReply {
+export function answersOf(machine: StateMachine, codec: Codec, asked: AskedQueries): QueriesReply {
+  const { id, consistency, count } = asked
+  try {
+    const table = machine.queryPayload?.(asked.queries, count)
+    if (table !== undefined) return [ReplyKind.rows, id, consistency, table.fields, table.rows]
+  } catch (error) {
+    return noAnswers(asked, refusalReason(error))
+  }
+  return askedOneByOne(machine, codec, asked)
+}
+
+function askedOneByOne(machine: StateMachine, codec: Codec, asked: AskedQueries): AnswersReply {
   const { id, consistency } = asked
   const queries = decodedQueries(codec, asked)
   if (queries === undefined) return noAnswers(asked, 'the query does not decode')

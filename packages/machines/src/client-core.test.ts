@@ -154,7 +154,7 @@ describe('the client', () => {
       core.flush(0)
       const [pending] = propose(core, 'pending') as [Caller]
       const query = new Caller(undefined)
-      core.query('linearizable', undefined, query)
+      core.query('linearizable', undefined, query, 0)
       core.close()
       assert.deepEqual([sent, pending, query].map(codeOf), [
         'INDETERMINATE',
@@ -388,7 +388,7 @@ describe('the client', () => {
     const { core } = connected()
     const [sent] = propose(core, 'sent') as [Caller]
     const query = new Caller(undefined)
-    core.query('linearizable', undefined, query)
+    core.query('linearizable', undefined, query, 0)
     core.flush(0)
     core.frame('n1', replies([ReplyKind.protocol, 'what?']))
     assert.deepEqual([codeOf(sent), codeOf(query)], ['INDETERMINATE', 'PROTOCOL'])

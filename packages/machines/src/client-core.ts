@@ -120,20 +120,10 @@ export class ClientCore {
     return this.#pendingCommands >= this.#options.maxFrameCommands
   }
 
-  /** Takes the query of a call, or throws BUSY. `node` is the replica to ask, where any could answer. */
-  query(consistency: Consistency, node: NodeId | undefined, call: Call): void {
-    this.#queries.add(consistency, node, call)
+  /** Takes the query of a call, or throws BUSY. `node` is the replica to ask, where any could answer. A full batch leaves at once. */
+  query(consistency: Consistency, node: NodeId | undefined, call: Call, nowMs: number): void {
+    if (this.#queries.add(consistency, node, call)) this.#queries.sendFull(this.#links, this.#leader, nowMs)
     if (call.deadlineMs < this.#earliestDeadlineMs) this.#earliestDeadlineMs = call.deadlineMs
-  }
-
-  /** Whether a batch of queries is full, and can be sent before the turn ends: the node can begin while the callers go on. */
-  get hasFullQueries(): boolean {
-    return this.#queries.hasFullBatch
-  }
-
-  /** Sends queries, and nothing else. */
-  flushQueries(nowMs: number): void {
-    this.#queries.sendFull(this.#links, this.#leader, nowMs)
   }
 
   /** The caller no longer waits. What was not sent never will be; what was sent may still happen. */

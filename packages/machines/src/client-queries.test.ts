@@ -9,7 +9,7 @@ import { type Consistency, ReplyKind } from './protocol.ts'
 describe('queries of the client', () => {
   const ask = (core: ClientCore, query: unknown, consistency: Consistency, node?: string): Caller => {
     const caller = new Caller(query, 1000)
-    core.query(consistency, node, caller)
+    core.query(consistency, node, caller, 0)
     return caller
   }
   const answers = (id: number, list: unknown[], errors: [number, string][] | null = null): Uint8Array =>
@@ -82,13 +82,13 @@ describe('queries of the client', () => {
   it('are asked again after silence, each by itself, less and less often', () => {
     const { core, link } = connected({ retransmitMs: 100 })
     const patient = new Caller('lost')
-    core.query('linearizable', undefined, patient)
+    core.query('linearizable', undefined, patient, 0)
     core.flush(0)
     link.queries()
     const times: number[] = []
     for (let nowMs = 1; nowMs < 2500; nowMs++) {
       // Others are answered all the time.
-      core.query('linearizable', undefined, new Caller('other'))
+      core.query('linearizable', undefined, new Caller('other'), nowMs)
       core.tick(nowMs)
       for (const { id, query } of link.queries()) {
         if (query === 'lost') times.push(nowMs)
@@ -104,9 +104,6 @@ describe('queries of the client', () => {
   it('of a turn go in one batch, but that a full one leaves at once', () => {
     const { core, link } = connected()
     const callers = Array.from({ length: BATCH_QUERIES + 2 }, (_, at) => ask(core, at, 'linearizable'))
-    assert.equal(core.hasFullQueries, true)
-    core.flushQueries(0)
-    assert.equal(core.hasFullQueries, false)
     assert.deepEqual(
       link.batches().map(([, , , count]) => count),
       [BATCH_QUERIES],

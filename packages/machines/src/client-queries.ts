@@ -40,7 +40,7 @@ const RETRY_MS = 5
 /** The retransmit time is doubled so often at most. */
 const MAX_DOUBLINGS = 3
 
-/** Queries in one batch: a full one leaves before the turn ends, so that the node can begin while the callers go on. */
+/** Queries in one batch. */
 export const BATCH_QUERIES = 256
 
 /** Calls that are asked together: sent, granted and answered as a whole. */
@@ -69,7 +69,6 @@ export class ClientQueries {
   /** Those that take no more, and have no answer. */
   readonly #batches = new Map<number, QueryBatch>()
   #unsent: QueryBatch[] = []
-  #hasFullBatch = false
   #lastId = 0
   #holdUntilMs = 0
   /** When the first of the asked batches will have met with silence. */
@@ -85,11 +84,6 @@ export class ClientQueries {
     return this.#size
   }
 
-  /** Whether a batch has become full since the last `send`. */
-  get hasFullBatch(): boolean {
-    return this.#hasFullBatch
-  }
-
   get #hasUnsent(): boolean {
     return this.#unsent.length > 0 || this.#open.length > 0
   }
@@ -101,17 +95,20 @@ export class ClientQueries {
       : this.#overdueMs
   }
 
-  /** @throws RaftError BUSY */
-  add(consistency: Consistency, node: NodeId | undefined, call: Call): void {
+  /**
+   * Takes a query. Returns whether its batch is full, and may leave before the turn ends: the node can begin while the callers go on.
+   * @throws RaftError BUSY
+   */
+  add(consistency: Consistency, node: NodeId | undefined, call: Call): boolean {
     const { maxOutstandingQueries } = this.#limits
     if (this.#size >= maxOutstandingQueries) throw busy('maxOutstandingQueries', maxOutstandingQueries)
     const batch = this.#openBatch(consistency, node)
     batch.calls.push(call)
     this.#size++
-    if (batch.calls.length < BATCH_QUERIES) return
+    if (batch.calls.length < BATCH_QUERIES) return false
     this.#open = this.#open.filter((open) => open !== batch)
     this.#close(batch)
-    this.#hasFullBatch = true
+    return true
   }
 
   #openBatch(consistency: Consistency, node: NodeId | undefined): QueryBatch {
@@ -183,7 +180,6 @@ export class ClientQueries {
 
   /** The same, but for batches that take more calls. */
   sendFull(links: ReadonlyMap<NodeId, NodeLink>, leader: NodeId | undefined, nowMs: number): void {
-    this.#hasFullBatch = false
     if (this.#unsent.length === 0 || nowMs < this.#holdUntilMs) return
     this.#holdUntilMs = 0
     const unsent = this.#unsent

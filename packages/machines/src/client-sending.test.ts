@@ -298,7 +298,7 @@ describe('the client sends', () => {
       const { core, link } = leaderless({ via: 'n2' })
       core.frame('n1', replies([ReplyKind.leader, 1, 'n1']))
       propose(core, 'a')
-      core.query('linearizable', undefined, new Caller('q'))
+      core.query('linearizable', undefined, new Caller('q'), 0)
       core.flush(0)
       assert.deepEqual(link.queries().length, 1)
       const via = new FakeLink()

@@ -1,4 +1,5 @@
 import type { MachineStorage } from '@troupe/core'
+import type { ByteWriter } from './byte-writer.ts'
 import type { ViewedBytes } from './viewed-bytes.ts'
 
 /** A key's bytes, its value's bytes and its version. Views: copy what you keep. */
@@ -17,6 +18,8 @@ export interface KvCells {
   /** Writes a value: one more version of the key. */
   set(source: ViewedBytes, keyStart: number, keyEnd: number, valueStart: number, valueEnd: number): void
   get(source: ViewedBytes, keyStart: number, keyEnd: number): KvCell | undefined
+  /** Appends the value of a key to `target`. Returns its version; 0 where there is no such key. */
+  read(source: ViewedBytes, keyStart: number, keyEnd: number, target: ByteWriter): number
   /** Removes a key; whether it was there. */
   delete(source: ViewedBytes, keyStart: number, keyEnd: number): boolean
   /** All cells, in the order of a saved state. Not to be changed meanwhile. */

@@ -9,6 +9,7 @@
  * of the strings, and `list` gives the same page as it does in memory.
  */
 import { invariant, type MachineStorage, type StorageReader, type StorageView } from '@troupe/core'
+import type { ByteWriter } from './byte-writer.ts'
 import type { KvCell, KvCells, KvLoading, KvSaving } from './kv-cells.ts'
 import { copyBytes, type ViewedBytes, viewed } from './viewed-bytes.ts'
 
@@ -62,6 +63,13 @@ export class KvDisk implements KvCells {
     if (keyEnd - keyStart > MAX_KEY_BYTES) return undefined
     const row = this.#storage.get(this.#keyOf(source.bytes, keyStart, keyEnd))
     return row && cellOf(source.bytes.subarray(keyStart, keyEnd), row)
+  }
+
+  read(source: ViewedBytes, keyStart: number, keyEnd: number, target: ByteWriter): number {
+    const cell = this.get(source, keyStart, keyEnd)
+    if (cell === undefined) return 0
+    target.append(cell.value)
+    return cell.version
   }
 
   delete(source: ViewedBytes, keyStart: number, keyEnd: number): boolean {

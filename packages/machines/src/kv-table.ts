@@ -19,6 +19,7 @@
  * Invariant: the cell that a save gives out next is not done with, so nothing else frees it.
  */
 import { invariant } from '@troupe/core'
+import type { ByteWriter } from './byte-writer.ts'
 import type { KvCell, KvCells, KvLoading, KvSaving } from './kv-cells.ts'
 import { copyBytes, hashOf, type ViewedBytes, viewed } from './viewed-bytes.ts'
 
@@ -85,7 +86,6 @@ export class KvTable implements KvCells {
   #garbage: number[] = []
   #abandonedSaves = 0
 
-  /** How many keys there are. */
   get count(): number {
     return this.#count
   }
@@ -120,13 +120,24 @@ export class KvTable implements KvCells {
     bumpVersion(page.words, word)
   }
 
-  /** The cell of a key, or undefined. */
   get(source: ViewedBytes, keyStart: number, keyEnd: number): KvCell | undefined {
     const slot = this.#find(hashOf(source.bytes, keyStart, keyEnd), source, keyStart, keyEnd)
     return slot < 0 ? undefined : this.#cell(this.#slots[slot] as number)
   }
 
-  /** Removes a key; whether it was there. */
+  read(source: ViewedBytes, keyStart: number, keyEnd: number, target: ByteWriter): number {
+    const slot = this.#find(hashOf(source.bytes, keyStart, keyEnd), source, keyStart, keyEnd)
+    if (slot < 0) return 0
+    const address = this.#slots[slot] as number
+    const page = this.#page(address)
+    const word = (address % PAGE_UNITS) << 2
+    const start = (word << 2) + HEADER_BYTES + (page.words[word + KEY_BYTES] as number)
+    const valueBytes = page.words[word + VALUE_BYTES] as number
+    if (valueBytes === VALUE_OUTSIDE) target.append(this.#outside.get(address) as Uint8Array)
+    else target.copy(page, start, start + valueBytes)
+    return versionAt(page.words, word)
+  }
+
   delete(source: ViewedBytes, keyStart: number, keyEnd: number): boolean {
     const slot = this.#find(hashOf(source.bytes, keyStart, keyEnd), source, keyStart, keyEnd)
     if (slot < 0) return false
@@ -299,7 +310,7 @@ export class KvTable implements KvCells {
   }
 
   #cell(address: number): KvCell {
-    const { bytes } = this.#page(address)
+    const { bytes, words } = this.#page(address)
     const start = ((address % PAGE_UNITS) << 4) + HEADER_BYTES
     const keyEnd = start + this.#word(address, KEY_BYTES)
     const valueBytes = this.#word(address, VALUE_BYTES)
@@ -309,8 +320,7 @@ export class KvTable implements KvCells {
         valueBytes === VALUE_OUTSIDE
           ? (this.#outside.get(address) as Uint8Array)
           : bytes.subarray(keyEnd, keyEnd + valueBytes),
-      version:
-        this.#word(address, VERSION) + (this.#word(address, VERSION_HIGH) & VERSION_HIGH_MASK) * 0x100000000,
+      version: versionAt(words, (address % PAGE_UNITS) << 2),
     }
   }
 
@@ -478,6 +488,10 @@ export class KvTable implements KvCells {
     }
   }
 }
+
+const versionAt = (words: Uint32Array, word: number): number =>
+  (words[word + VERSION] as number) +
+  ((words[word + VERSION_HIGH] as number) & VERSION_HIGH_MASK) * 0x100000000
 
 function bumpVersion(words: Uint32Array, word: number): void {
   const low = (words[word + VERSION] as number) + 1

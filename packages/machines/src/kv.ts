@@ -7,11 +7,12 @@
  * the keys on the disk: digests are equal among the replicas of a cluster, which all have the same options.
  */
 import type { MachineStorage, StateLoader } from '@troupe/core'
+import { ByteWriter } from './byte-writer.ts'
 import { FrameReader, sizedFrame } from './chunk-frames.ts'
 import type { KvCell, KvCells, KvLoading, KvSaving } from './kv-cells.ts'
 import { KvDisk } from './kv-disk.ts'
 import { KvTable } from './kv-table.ts'
-import { type Codec, type MachineDefinition, reject, type StateMachine } from './machine.ts'
+import { type AnswerRows, type Codec, type MachineDefinition, reject, type StateMachine } from './machine.ts'
 import {
   arrayBody,
   arrayLength,
@@ -79,9 +80,19 @@ const SAVE_CHUNK_BYTES = 64 << 10
 /** What a cell adds to its key and value there. */
 const SAVED_CELL_BYTES = 16
 
+/** The operation of `kv.get`, as ASCII. */
+const GET = Uint8Array.of(0x67, 0x65, 0x74)
+/** Those of a {@link KvEntry}. */
+const ENTRY_FIELDS = ['key', 'value', 'version'] as const satisfies (keyof KvEntry)[]
+const ROWS_HEADER_BYTES = 64
+/** What msgpackr makes of undefined. */
+const UNDEFINED = Uint8Array.of(0xd4, 0, 0)
+
 class KvMachine implements StateMachine {
   readonly #codec: Codec
   #table: KvCells
+  /** Of an answer in the last batch: so much room the next one begins with. */
+  #rowBytes = 64
 
   constructor(codec: Codec, storage: MachineStorage | undefined) {
     this.#codec = codec
@@ -207,6 +218,43 @@ class KvMachine implements StateMachine {
       default:
         throw reject('unknown kv query')
     }
+  }
+
+  /** Where all of them are `get`: from the bytes of the keys to the bytes of the values. */
+  queryPayload(payload: Uint8Array, count: number): AnswerRows | undefined {
+    if (arrayLength(payload, 0) !== count) return undefined
+    const source = viewed(payload)
+    const rows = new ByteWriter(count * this.#rowBytes + ROWS_HEADER_BYTES)
+    rows.array(count)
+    let offset = arrayBody(payload, 0)
+    for (let left = count; left > 0; left--) {
+      offset = this.#getRow(source, offset, rows)
+      if (offset < 0) return undefined
+    }
+    this.#rowBytes = Math.ceil(rows.end / count)
+    return { fields: ENTRY_FIELDS, rows: rows.written }
+  }
+
+  /** Answers the `get` at `offset` by a row. Returns the offset behind it, or -1 where the query is another or has a flaw. */
+  #getRow(source: ViewedBytes, offset: number, rows: ByteWriter): number {
+    const { bytes } = source
+    const key = offset + 2 + GET.length
+    for (let at = 0; at < GET.length; at++) if (bytes[offset + 2 + at] !== GET[at]) return -1
+    const length = stringLength(bytes, key)
+    if (bytes[offset] !== 0x92 || bytes[offset + 1] !== (0xa0 | GET.length) || length < 0) return -1
+    const keyStart = stringBody(bytes, key)
+    const end = keyStart + length
+    if (end > bytes.byteLength) return -1
+    const start = rows.end
+    rows.array(ENTRY_FIELDS.length)
+    rows.copy(source, key, end)
+    const version = this.#table.read(source, keyStart, end, rows)
+    if (version > 0) rows.count(version)
+    else {
+      rows.end = start
+      rows.append(UNDEFINED)
+    }
+    return end
   }
 
   #find(key: string): KvCell | undefined {

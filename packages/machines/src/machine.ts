@@ -52,6 +52,19 @@ export interface BatchResults {
   readonly errors?: readonly CommandError[]
 }
 
+/**
+ * Answers as a table: the names of fields once, then a row of values for each answer that is an object with them. Costs the
+ * client a third of what maps cost, which name each field again.
+ */
+export interface AnswerRows {
+  readonly fields: readonly string[]
+  /**
+   * A msgpack array with an element for each answer: an array, with the values of all fields in their order, for such an
+   * object; anything else is the answer itself, which is no array then.
+   */
+  readonly rows: Uint8Array
+}
+
 export interface StateMachine<Command = unknown, Result = unknown, Query = unknown, Answer = unknown> {
   /**
    * Applies one command. The result must be a value that msgpack can carry; undefined is the cheapest.
@@ -66,6 +79,12 @@ export interface StateMachine<Command = unknown, Result = unknown, Query = unkno
   applyPayload?(payload: Uint8Array, count: number, meta: CommandMeta): BatchResults | undefined
   /** Reads; must not change the state. Throw {@link reject} for a query that makes no sense. */
   query(query: Query): Answer
+  /**
+   * Instead of many calls of `query`, for machines that can do with the bytes: `payload` is the msgpack array of `count`
+   * queries, not yet decoded. Must give what `query` would for each of them. Undefined where it cannot: then each is asked by
+   * `query`. What it throws is the refusal of all of them.
+   */
+  queryPayload?(payload: Uint8Array, count: number): AnswerRows | undefined
   /**
    * The whole state, as chunks, in an order that depends on nothing but the commands applied: equal states give
    * equal bytes. Used for digests (SHA-256) and, without {@link beginSave}, for snapshots.
@@ -187,7 +206,7 @@ export function createMachine(definition: MachineDefinition, context: MachineCon
   for (const method of ['apply', 'query', 'save', 'load'] as const) {
     if (typeof machine[method] !== 'function') return complain(`it has no method ${method}()`)
   }
-  for (const method of ['applyPayload', 'beginSave', 'beginLoad'] as const) {
+  for (const method of ['applyPayload', 'queryPayload', 'beginSave', 'beginLoad'] as const) {
     if (machine[method] !== undefined && typeof machine[method] !== 'function')
       return complain(`its ${method} is no method`)
   }

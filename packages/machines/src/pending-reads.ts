@@ -8,16 +8,10 @@
  *     stale ─► machine ─► answers
  */
 import type { RaftHandle, ReadGrant } from '@troupe/core'
-import { type AskedQueries, answersOf } from './answers.ts'
+import { type AskedQueries, answersOf, type QueriesReply } from './answers.ts'
 import type { ClientConnection } from './client-connection.ts'
 import type { Codec } from './machine.ts'
-import {
-  type AnswersReply,
-  type ClientRequest,
-  type Consistency,
-  type NodeReply,
-  ReplyKind,
-} from './protocol.ts'
+import { type ClientRequest, type Consistency, type NodeReply, ReplyKind } from './protocol.ts'
 import type { ReplicatedMachine } from './replicated-machine.ts'
 
 /** A batch of queries that has no answers yet. */
@@ -179,7 +173,7 @@ export class PendingReads {
     if (count > 0) this.#granted.splice(0, count)
   }
 
-  #answered({ connection, count }: PendingRead, reply: AnswersReply): void {
+  #answered({ connection, count }: PendingRead, reply: QueriesReply): void {
     this.#size -= count
     this.#reply(connection, reply)
   }
@@ -198,7 +192,7 @@ export class PendingReads {
     const isHeld = raft.holdsLease(this.#nowMs())
     for (const [place, read] of due.entries()) {
       if (isHeld) {
-        this.#answered(read, replies[place] as AnswersReply)
+        this.#answered(read, replies[place] as QueriesReply)
       } else {
         read.consistency = 'linearizable'
         this.#fresh.push(read)
@@ -206,7 +200,7 @@ export class PendingReads {
     }
   }
 
-  #answersOf(read: PendingRead): AnswersReply {
+  #answersOf(read: PendingRead): QueriesReply {
     return answersOf(this.#machine.machine, this.#codec, read)
   }
 }

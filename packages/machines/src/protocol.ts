@@ -14,6 +14,7 @@
  * that begins with its kind.
  */
 import { type GroupId, type NodeId, PROPOSAL_REFUSALS, type ProposalRefusal } from '@troupe/core'
+import { answersOfRows, areFields } from './answer-rows.ts'
 import { COMMAND_FRAME_HEADER_BYTES, type CommandFrame, writeCommandFrame } from './command-frame.ts'
 import type { Codec } from './machine.ts'
 import { type CommandError, isCommandError, isPackedOutcome, type PackedOutcome } from './outcome.ts'
@@ -58,6 +59,7 @@ export const ReplyKind = {
   answers: 7,
   failed: 8,
   protocol: 9,
+  rows: 10,
 } as const
 
 /** Why a node did not take a request. Nothing happened. */
@@ -87,6 +89,15 @@ export type AnswersReply = readonly [
   errors: readonly CommandError[] | null,
 ]
 
+/** The same as a table (answer-rows.ts), without errors. Read as {@link AnswersReply}. */
+export type RowsReply = readonly [
+  kind: typeof ReplyKind.rows,
+  id: number,
+  served: Consistency,
+  fields: readonly string[],
+  rows: Uint8Array,
+]
+
 export type NodeReply =
   /** Who leads, as far as this node knows: sent first on a connection and whenever it changes. */
   | readonly [kind: typeof ReplyKind.leader, term: number, leader: NodeId | null]
@@ -100,6 +111,7 @@ export type NodeReply =
    */
   | readonly [kind: typeof ReplyKind.stale, session: number, first: number]
   | AnswersReply
+  | RowsReply
   /** The queries were not looked at. */
   | readonly [kind: typeof ReplyKind.failed, id: number, code: RefusalCode, reason: string]
   /** The frame made no sense; the node closes the connection. */
@@ -181,7 +193,7 @@ export interface ReplyFrame {
   readonly replies: readonly NodeReply[]
 }
 
-/** Reads a node's frame. A string is the reason why it makes no sense. */
+/** Reads a node's frame: none of the replies is a {@link RowsReply}. A string is the reason why it makes no sense. */
 export function decodeReplies(bytes: Uint8Array, codec: Codec): ReplyFrame | string {
   let frame: unknown
   try {
@@ -192,8 +204,20 @@ export function decodeReplies(bytes: Uint8Array, codec: Codec): ReplyFrame | str
   if (!Array.isArray(frame) || frame.length !== 2) return 'a frame that is no pair of group and replies'
   const [group, replies] = frame as readonly unknown[]
   if (!isCount(group) || !Array.isArray(replies)) return 'a frame that is no pair of group and replies'
-  for (const reply of replies) if (!isReply(reply)) return 'a reply that is none'
-  return { group, replies }
+  const read: NodeReply[] = []
+  for (const reply of replies) {
+    const sound = isReply(reply) ? withoutRows(reply, codec) : undefined
+    if (sound === undefined) return 'a reply that is none'
+    read.push(sound)
+  }
+  return { group, replies: read }
+}
+
+function withoutRows(reply: NodeReply, codec: Codec): NodeReply | undefined {
+  if (reply[0] !== ReplyKind.rows) return reply
+  const [, id, served, fields, rows] = reply
+  const answers = answersOfRows({ fields, rows }, codec)
+  return answers && [ReplyKind.answers, id, served, answers, null]
 }
 
 function isReply(reply: unknown): reply is NodeReply {
@@ -212,6 +236,8 @@ function isReply(reply: unknown): reply is NodeReply {
       return isCount(one) && isCount(two) && isRefusal(three) && typeof four === 'number' && four >= 0
     case ReplyKind.answers:
       return isCount(one) && isConsistency(two) && Array.isArray(three) && isErrorList(four, three.length)
+    case ReplyKind.rows:
+      return isCount(one) && isConsistency(two) && areFields(three) && four instanceof Uint8Array
     case ReplyKind.failed:
       return isCount(one) && isRefusal(two) && typeof three === 'string'
     case ReplyKind.protocol:

@@ -1,5 +1,5 @@
 import type { MachineStorage, StateLoader } from '@troupe/core'
-import type { BatchResults, CommandMeta, StateMachine } from '@troupe/machines'
+import type { AnswerRows, BatchResults, CommandMeta, StateMachine } from '@troupe/machines'
 import { crc32 } from '@troupe/wire'
 
 /** Told of each payload that a machine runs: how many it ran, and a digest of all of them. */
@@ -46,6 +46,10 @@ export class CheckedMachine implements StateMachine {
 
   query(query: unknown): unknown {
     return this.#inner.query(query)
+  }
+
+  queryPayload(payload: Uint8Array, count: number): AnswerRows | undefined {
+    return this.#inner.queryPayload?.(payload, count)
   }
 
   /** How many and the digest, as bytes. */

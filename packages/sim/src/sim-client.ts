@@ -89,7 +89,8 @@ export class SimClient {
     const operation = { key, value: undefined, consistency, floor, done }
     const input: KvInput = { op: 'get', key }
     const mayName = consistency === 'stale' || consistency === 'follower'
-    this.core.query(consistency, mayName ? node : undefined, this.#call(query, input, timeoutMs, operation))
+    const call = this.#call(query, input, timeoutMs, operation)
+    this.core.query(consistency, mayName ? node : undefined, call, this.#host.scheduler.nowMs)
   }
 
   #call(command: KvCommand | KvQuery, input: KvInput, timeoutMs: number, operation: Operation): Call {

@@ -142,7 +142,18 @@ export class ClosedLoop {
     const reads = this.#reads
     while (this.#isRunning) {
       if (reads?.has(this.#calls++)) {
-        await this.#read(reads, isSampled)
+        const sequence = this.#nextRead++
+        if (isSampled) {
+          await this.#read(reads, sequence)
+          continue
+        }
+        const floor = this.#ledger.floorOf(sequence)
+        try {
+          // Written out, as below.
+          reads.take(floor, await this.#proposer.query(this.#workload.queryAt(sequence), reads.options))
+        } catch (error) {
+          await this.#readAgain(error, reads, sequence, false)
+        }
         continue
       }
       const first = this.#next
@@ -169,23 +180,32 @@ export class ClosedLoop {
     if (this.#reads !== undefined) ofKind.record(ns)
   }
 
-  async #read(reads: Reads, isSampled: boolean): Promise<void> {
-    const sequence = this.#nextRead++
-    const startMs = isSampled ? performance.now() : 0
-    while (this.#isRunning) {
+  async #read(reads: Reads, sequence: number): Promise<void> {
+    const startMs = performance.now()
+    try {
+      await reads.read(sequence, true)
+    } catch (error) {
+      await this.#readAgain(error, reads, sequence, true)
+    }
+    this.#record(startMs, reads.latency)
+  }
+
+  /** After a failure. */
+  async #readAgain(failed: unknown, reads: Reads, sequence: number, isSampled: boolean): Promise<void> {
+    for (let error = failed; this.#isRunning; ) {
+      const failure = classifyFailure(error)
+      if (failure.kind !== 'retry') {
+        this.stop()
+        throw error
+      }
+      await delay(failure.afterMs)
+      if (!this.#isRunning) return
       try {
-        await reads.read(sequence, isSampled)
-        break
-      } catch (error) {
-        const failure = classifyFailure(error)
-        if (failure.kind === 'retry') await delay(failure.afterMs)
-        else if (this.#isRunning) {
-          this.stop()
-          throw error
-        }
+        return await reads.read(sequence, isSampled)
+      } catch (again) {
+        error = again
       }
     }
-    if (isSampled) this.#record(startMs, reads.latency)
   }
 
   async #propose(first: number, batch: number): Promise<void> {

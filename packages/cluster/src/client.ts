@@ -161,15 +161,7 @@ export class Client {
     // As in `propose`.
     return new Promise<Answer>((resolve, reject) => {
       const deadlineMs = this.#turnMs() + this.#timeoutMs
-      const resolveAny = resolve as Call['resolve']
-      this.#ask(options, {
-        command: query,
-        commands: undefined,
-        deadlineMs,
-        resolve: resolveAny,
-        reject,
-        settled: false,
-      })
+      this.#ask(options, new SingleCall(query, deadlineMs, resolve as Call['resolve'], reject))
       this.#scheduleFlush()
     })
   }
@@ -354,4 +346,25 @@ function aborted(signal: AbortSignal): RaftError<'ABORTED'> {
 function noCommands(commands: unknown): RaftError<'INVALID_COMMAND'> {
   const { message, data } = invalidOption('commands', commands, 'an array of commands')
   return new RaftError('INVALID_COMMAND', message, data)
+}
+
+/**
+ * A call of one command or query. Not a literal: of those V8 comes to make old objects where many of them live through a
+ * collection, and a dead old one keeps its promise and the answer through those that follow.
+ */
+class SingleCall implements Call {
+  readonly command: unknown
+  readonly commands: undefined
+  readonly deadlineMs: number
+  readonly resolve: Call['resolve']
+  readonly reject: Call['reject']
+  settled = false
+
+  constructor(command: unknown, deadlineMs: number, resolve: Call['resolve'], reject: Call['reject']) {
+    this.command = command
+    this.commands = undefined
+    this.deadlineMs = deadlineMs
+    this.resolve = resolve
+    this.reject = reject
+  }
 }

@@ -85,7 +85,7 @@ export type AnswersReply = readonly [
   kind: typeof ReplyKind.answers,
   id: number,
   served: Consistency,
-  answers: readonly unknown[],
+  answers: unknown[],
   errors: readonly CommandError[] | null,
 ]
 

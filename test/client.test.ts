@@ -115,6 +115,34 @@ describe('a client', () => {
     assert.deepEqual(await client.query(kv.versions(['x', 'y'])), [2, 1])
   })
 
+  it('gets for each of many queries of one turn the answer to it, however they are asked', async () => {
+    const count = 700
+    const keys = Array.from({ length: count }, (_, at) => `many ${at}`)
+    await client.proposeMany(keys.map((key, at) => kv.set(key, at % 3 === 0 ? Uint8Array.of(at % 256) : at)))
+    const asked = keys.flatMap((key, at) => {
+      const consistency = (['linearizable', 'lease', 'follower', 'stale'] as const)[at % 4] as 'lease'
+      return [
+        { expected: at, answer: client.query(kv.get(key), { consistency: 'linearizable' }) },
+        { expected: at, answer: client.query(kv.get(key), { consistency }) },
+      ]
+    })
+    const others = keys.map((_, at) =>
+      at % 2 === 0 ? client.query(kv.versions([`many ${at}`, 'none'])) : client.query(kv.get(`none ${at}`)),
+    )
+    const refused = failure('REJECTED', client.query(['put', 'k']))
+    for (const [at, { expected, answer }] of asked.entries()) {
+      const entry = (await answer) as { key: string; value: unknown; version: number } | undefined
+      // A replica that is behind may not have it yet.
+      if (entry === undefined && Math.floor(at / 2) % 4 === 3) continue
+      const value = expected % 3 === 0 ? Uint8Array.of(expected % 256) : expected
+      assert.deepEqual(entry, { key: `many ${expected}`, value, version: 1 })
+    }
+    for (const [at, answer] of (await Promise.all(others)).entries()) {
+      assert.deepEqual(answer, at % 2 === 0 ? [1, 0] : undefined)
+    }
+    await refused
+  })
+
   it('gives up at once what is aborted before', async () => {
     const signal = AbortSignal.abort(new Error('changed my mind'))
     for (const call of [

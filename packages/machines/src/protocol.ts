@@ -1,5 +1,6 @@
 /**
- * What clients and nodes say to each other. One frame a turn each way.
+ * What clients and nodes say to each other. A node sends one frame a turn; a client one for its commands, and one for each batch
+ * of queries.
  *
  * Client to node:
  *
@@ -12,6 +13,10 @@
  *
  * Node to client: the msgpack array [group, replies], see NodeReply. Every request and reply is a fixed array
  * that begins with its kind.
+ *
+ * Queries are encoded once, many at a time, and looked at when they are answered; a machine may answer from these bytes
+ * (`StateMachine.queryPayload`). Answers that are objects with the same fields come as a table of rows, and are objects again
+ * when the frame is read.
  */
 import { type GroupId, type NodeId, PROPOSAL_REFUSALS, type ProposalRefusal } from '@troupe/core'
 import { answersOfRows, areFields } from './answer-rows.ts'

@@ -122,15 +122,7 @@ export class Client {
     // The way of nearly all calls: nothing but the promise and the call itself is allocated.
     return new Promise<Result>((resolve, reject) => {
       const deadlineMs = this.#turnMs() + this.#timeoutMs
-      const resolveAny = resolve as Call['resolve']
-      this.#core.propose({
-        command,
-        commands: undefined,
-        deadlineMs,
-        resolve: resolveAny,
-        reject,
-        settled: false,
-      })
+      this.#core.propose(new SingleCall(command, deadlineMs, resolve as Call['resolve'], reject))
       this.#scheduleFlush()
       if (this.#core.hasFullFrame) this.#flushFullFrame()
     })

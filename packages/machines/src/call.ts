@@ -59,3 +59,11 @@ export function invalidCommand(
     expected,
   })
 }
+
+/**
+ * Empties an array that nobody looks at any more. V8 comes to make such arrays among the old objects, where they would keep
+ * all that they hold through the collections of the young ones: as much as half of what a client allocates.
+ */
+export function release(array: unknown[]): void {
+  array.length = 0
+}

@@ -7,7 +7,7 @@
  *                                    └─ silence, refusal, another leader
  */
 import { type NodeId, RaftError } from '@troupe/core'
-import { busy, type Call, fail, invalidCommand, succeed, timedOut } from './call.ts'
+import { busy, type Call, fail, invalidCommand, release, succeed, timedOut } from './call.ts'
 import type { Codec } from './machine.ts'
 import {
   type AnswersReply,
@@ -306,14 +306,6 @@ export class ClientQueries {
     this.#overdueMs = Number.POSITIVE_INFINITY
     for (const { calls } of batches) for (const call of calls) this.#fail(call, error)
   }
-}
-
-/**
- * Empties an array that nobody looks at any more. V8 comes to make such arrays among the old objects, where they would keep
- * all that they hold through the collections of the young ones: as much as half of what a client allocates.
- */
-function release(array: unknown[]): void {
-  array.length = 0
 }
 
 const isWaiting = ({ settled }: Call): boolean => !settled

@@ -1,5 +1,5 @@
 /** A client's commands become frames: encoded once, many at a time, and those that cannot be sent are sorted out. */
-import { type Call, fail, invalidCommand } from './call.ts'
+import { type Call, fail, invalidCommand, release } from './call.ts'
 import type { ClientOptions } from './client-options.ts'
 import { faultOf } from './client-queries.ts'
 import { COMMAND_FRAME_HEADER_BYTES } from './command-frame.ts'
@@ -19,7 +19,7 @@ const SLOT_BYTES = 5 // largest msgpack array header
  * The frames of `calls`, in order, without sequence numbers yet. Calls whose commands are too large or have no encoding are
  * failed with INVALID_COMMAND, and are in none.
  */
-export function frameCalls(calls: readonly Call[], options: ClientOptions, codec: Codec): SentFrame[] {
+export function frameCalls(calls: Call[], options: ClientOptions, codec: Codec): SentFrame[] {
   const framer = new Framer(options, codec)
   for (let start = 0; start < calls.length; ) {
     const head = calls[start] as Call
@@ -32,11 +32,9 @@ export function frameCalls(calls: readonly Call[], options: ClientOptions, codec
     const limit = Math.min(calls.length, start + options.maxFrameCommands)
     while (end < limit && (calls[end] as Call).commands === undefined) end++
     const some = start === 0 && end === calls.length ? calls : calls.slice(start, end)
-    framer.add(
-      some.map((call) => call.command),
-      some,
-      false,
-    )
+    const commands = some.map((call) => call.command)
+    framer.add(commands, some, false)
+    release(commands)
     start = end
   }
   return framer.frames
@@ -52,13 +50,13 @@ class Framer {
     this.#codec = codec
   }
 
-  add(commands: readonly unknown[], calls: readonly Call[], isMany: boolean): void {
+  add(commands: readonly unknown[], calls: Call[], isMany: boolean): void {
     const payload = this.#encode(commands)
     if (payload === undefined) return this.#addOneByOne(commands, calls, isMany)
     this.#push(payload, commands.length, calls, isMany)
   }
 
-  #push(payload: Uint8Array, count: number, calls: readonly Call[], isMany: boolean): void {
+  #push(payload: Uint8Array, count: number, calls: Call[], isMany: boolean): void {
     this.frames.push({ first: 0, count, payload, calls, isMany, results: undefined, sends: 0, refusals: 0 })
   }
 
@@ -73,7 +71,7 @@ class Framer {
   }
 
   /** A batch that is too large, or holds something that cannot be encoded: find out which command it is. */
-  #addOneByOne(commands: readonly unknown[], calls: readonly Call[], isMany: boolean): void {
+  #addOneByOne(commands: readonly unknown[], calls: Call[], isMany: boolean): void {
     const faults = commands.map((command) =>
       faultOf('command', command, this.#options.maxCommandBytes, this.#codec),
     )
@@ -101,7 +99,7 @@ class Framer {
     }
   }
 
-  #addSound(commands: readonly unknown[], calls: readonly Call[], isMany: boolean): void {
+  #addSound(commands: readonly unknown[], calls: Call[], isMany: boolean): void {
     const payload = this.#codec.encode(commands)
     const { byteLength } = payload
     if (byteLength > MAX_PAYLOAD_BYTES) {

@@ -1,6 +1,6 @@
 /** Commands that were framed and wait for their outcomes. */
 import { RaftError } from '@troupe/core'
-import { type Call, fail, indeterminate, succeed } from './call.ts'
+import { type Call, fail, indeterminate, release, succeed } from './call.ts'
 import { type Outcome, resultAt } from './outcome.ts'
 
 /** One frame: its bytes are sent again, as they are, until every command in it has its outcome. */
@@ -9,7 +9,7 @@ export interface SentFrame {
   readonly count: number
   readonly payload: Uint8Array
   /** One call for each command, or the one call of a `proposeMany`. */
-  readonly calls: readonly Call[]
+  readonly calls: Call[]
   readonly isMany: boolean
   /** Results gathered so far, for `proposeMany`. */
   results: unknown[] | undefined
@@ -61,15 +61,18 @@ export function settleFrame(frame: SentFrame, outcome: Outcome, from: number, to
     if (reason !== undefined) return new RaftError('REJECTED', reason, { reason })
     return resultAt(outcome, sequence - outcome.first)
   }
-  if (!frame.isMany) {
+  const { calls } = frame
+  const isLast = to === frame.first + frame.count - 1
+  if (frame.isMany) {
+    frame.results ??= new Array<unknown>(frame.count).fill(undefined)
     for (let sequence = from; sequence <= to; sequence++)
-      settle(frame.calls[sequence - frame.first] as Call, resultOf(sequence))
-    return
+      frame.results[sequence - frame.first] = resultOf(sequence)
+    if (isLast) succeed(calls[0] as Call, frame.results)
+  } else {
+    for (let sequence = from; sequence <= to; sequence++)
+      settle(calls[sequence - frame.first] as Call, resultOf(sequence))
   }
-  frame.results ??= new Array<unknown>(frame.count).fill(undefined)
-  for (let sequence = from; sequence <= to; sequence++)
-    frame.results[sequence - frame.first] = resultOf(sequence)
-  if (to === frame.first + frame.count - 1) succeed(frame.calls[0] as Call, frame.results)
+  if (isLast) release(calls)
 }
 
 function settle(call: Call, result: unknown): void {

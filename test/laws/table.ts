@@ -32,7 +32,7 @@ export const packageLaws: Readonly<Record<string, PackageLaw>> = {
   // What it drives may touch zlib (wire); its own sources are as pure as the core.
   'packages/sim': { ...pure, packages: ['core', 'machines', 'wire', 'faults', 'check'] },
   'packages/actor': { ...onNode, packages: ['core'], npm: ['comlink'] },
-  'packages/transport': { ...onNode, packages: ['core', 'wire', 'actor'] },
+  'packages/transport': { ...onNode, packages: ['core', 'machines', 'wire', 'actor'] },
   'packages/store': {
     packages: ['core'],
     npm: ['lmdb'],

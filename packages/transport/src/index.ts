@@ -1,6 +1,2 @@
-export {
-  defaultPeerWindow,
-  PortTransport,
-  type PortTransportEvents,
-  type TransportMetrics,
-} from './port-transport.ts'
+export type { PeerEvents, TransportMetrics } from './peer-events.ts'
+export { defaultPeerWindow, PortTransport } from './port-transport.ts'

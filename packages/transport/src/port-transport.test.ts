@@ -10,7 +10,7 @@ import {
   type Identity,
   type Message,
 } from '@troupe/core'
-import { codec, crc32, encodeHandshake, encodePeerFrame } from '@troupe/wire'
+import { codec, crc32, encodeHandshake, encodePeerFrame, helloOf } from '@troupe/wire'
 import { PortTransport } from './port-transport.ts'
 
 const GROUP = 1
@@ -193,35 +193,36 @@ describe('the mesh of ports between nodes', { timeout: 90_000 }, () => {
     const frames: [name: string, frames: Uint8Array[], reason: RegExp][] = [
       ['noise instead of a handshake', [Uint8Array.of(1, 2, 3)], /handshake/],
       ['a message before the handshake', [encodePeerFrame(GROUP, [sound.heartbeat('n1')])], /handshake/],
+      ['another protocol version', [codec.encode(['troupe', 99, 99])], /protocol version 99/],
+      ['a client', [encodeHandshake(helloOf(sound.identity, { role: 'client' }))], /a handshake of a client/],
       [
-        'another protocol version',
-        [codec.encode(['troupe', 99, 'cluster', GROUP, 'n2', 12, 1])],
-        /protocol version 99/,
+        'noise behind the handshake',
+        [encodeHandshake(helloOf(sound.identity)), Uint8Array.of(9, 9)],
+        /damaged/,
       ],
-      ['noise behind the handshake', [encodeHandshake(sound.identity), Uint8Array.of(9, 9)], /damaged/],
       [
         'a message in the name of another',
-        [encodeHandshake(sound.identity), encodePeerFrame(GROUP, [stranger.heartbeat('n1')])],
+        [encodeHandshake(helloOf(sound.identity)), encodePeerFrame(GROUP, [stranger.heartbeat('n1')])],
         /a message from "n3"/,
       ],
       [
         'a message of another incarnation',
-        [encodeHandshake(sound.identity), encodePeerFrame(GROUP, [reborn.heartbeat('n1')])],
+        [encodeHandshake(helloOf(sound.identity)), encodePeerFrame(GROUP, [reborn.heartbeat('n1')])],
         /a message of incarnation 99/,
       ],
       [
         'a message of another start',
-        [encodeHandshake(sound.identity), encodePeerFrame(GROUP, [restarted.heartbeat('n1')])],
+        [encodeHandshake(helloOf(sound.identity)), encodePeerFrame(GROUP, [restarted.heartbeat('n1')])],
         /a message of boot 2/,
       ],
       [
         'a message to another',
-        [encodeHandshake(sound.identity), encodePeerFrame(GROUP, [sound.heartbeat('n3')])],
+        [encodeHandshake(helloOf(sound.identity)), encodePeerFrame(GROUP, [sound.heartbeat('n3')])],
         /a message to "n3"/,
       ],
       [
         'a message of another group',
-        [encodeHandshake(sound.identity), encodePeerFrame(9, [sound.heartbeat('n1')])],
+        [encodeHandshake(helloOf(sound.identity)), encodePeerFrame(9, [sound.heartbeat('n1')])],
         /group 9/,
       ],
     ]
@@ -248,7 +249,7 @@ describe('the mesh of ports between nodes', { timeout: 90_000 }, () => {
       const node = new Node(identityOf('n1'))
       const { port1, port2 } = channel()
       node.transport.add('n2', port1)
-      port2.postMessage(encodeHandshake(sound.identity))
+      port2.postMessage(encodeHandshake(helloOf(sound.identity)))
       port2.postMessage('a string')
       port2.start()
       await until(() => open.size === 0)

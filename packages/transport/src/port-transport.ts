@@ -15,35 +15,19 @@ import type { MessagePort } from 'node:worker_threads'
 import { Link, type LinkWindow } from '@troupe/actor'
 import { type Identity, type Message, type NodeId, type PeerTransport, show } from '@troupe/core'
 import {
-  decodePeerFrame,
   encodeHandshake,
   encodePeerFrame,
   type Handshake,
+  type Hello,
+  helloOf,
+  isRefusal,
   readHandshake,
 } from '@troupe/wire'
+import { openPeerFrame } from './open-peer-frame.ts'
+import type { PeerEvents, TransportMetrics } from './peer-events.ts'
 
 /** How much may be on its way to a peer. Above what a leader's in-flight bounds allow, so that it never refuses those. */
 export const defaultPeerWindow: LinkWindow = { maxUnreadMessages: 4096, maxUnreadBytes: 256 << 20 }
-
-/** What happens on the mesh. Called from port events: the receiver puts it into its mailbox. */
-export interface PortTransportEvents {
-  message(message: Message): void
-  /** A handshake fits. Also where the node was up already: from now on its messages come over this connection. */
-  peerUp(id: NodeId, incarnation: number, boot: number): void
-  /** The connection closed: a hint that the peer died, not a proof. */
-  peerGone(id: NodeId): void
-  /** A connection was refused or broken off; for the log. */
-  refused(id: NodeId, reason: string): void
-}
-
-export interface TransportMetrics {
-  framesSent: number
-  bytesSent: number
-  framesReceived: number
-  bytesReceived: number
-  /** Frames that no link took. */
-  framesDropped: number
-}
 
 interface Peer {
   readonly name: NodeId
@@ -65,13 +49,15 @@ export class PortTransport implements PeerTransport {
   }
 
   readonly #identity: Identity
-  readonly #events: PortTransportEvents
+  readonly #hello: Hello
+  readonly #events: PeerEvents
   readonly #window: LinkWindow
   readonly #peers = new Map<NodeId, Peer>()
   readonly #connections = new Set<Peer>()
 
-  constructor(identity: Identity, events: PortTransportEvents, window: LinkWindow = defaultPeerWindow) {
+  constructor(identity: Identity, events: PeerEvents, window: LinkWindow = defaultPeerWindow) {
     this.#identity = identity
+    this.#hello = helloOf(identity)
     this.#events = events
     this.#window = window
   }
@@ -84,7 +70,7 @@ export class PortTransport implements PeerTransport {
     })
     const peer: Peer = { name, link, handshake: undefined, unreadFrames: 0, unreadBytes: 0 }
     this.#connections.add(peer)
-    link.send(encodeHandshake(this.#identity), true)
+    link.send(encodeHandshake(this.#hello), true)
   }
 
   send(messages: readonly Message[]): void {
@@ -138,20 +124,16 @@ export class PortTransport implements PeerTransport {
     if (peer.handshake === undefined) return this.#handshake(peer, frame)
     this.metrics.framesReceived++
     this.metrics.bytesReceived += frame.byteLength
-    const decoded = decodePeerFrame(frame)
-    if (typeof decoded === 'string') return this.#refuse(peer, decoded)
-    if (decoded.group !== this.#identity.group) return this.#refuse(peer, `group ${decoded.group}`)
-    for (const message of decoded.messages) {
-      const stranger = strangerIn(message, peer.handshake, this.#identity.id)
-      if (stranger !== undefined) return this.#refuse(peer, stranger)
-      this.#events.message(message)
-    }
+    const messages = openPeerFrame(frame, peer.handshake, this.#identity)
+    if (typeof messages === 'string') return this.#refuse(peer, messages)
+    for (const message of messages) this.#events.message(message)
   }
 
   #handshake(peer: Peer, frame: Uint8Array): void {
-    const handshake = readHandshake(frame, this.#identity)
-    if (typeof handshake === 'string') return this.#refuse(peer, handshake)
-    const { from, incarnation, boot } = handshake
+    const handshake = readHandshake(frame, this.#hello)
+    if (isRefusal(handshake)) return this.#refuse(peer, handshake.reason)
+    const { from, incarnation, boot, role } = handshake
+    if (role !== 'peer') return this.#refuse(peer, `a handshake of a ${role}`)
     if (from !== peer.name) return this.#refuse(peer, `a handshake of ${show(from)}`)
     peer.handshake = handshake
     const earlier = this.#peers.get(from)
@@ -173,13 +155,4 @@ export class PortTransport implements PeerTransport {
     this.#peers.delete(peer.name)
     this.#events.peerGone(peer.name)
   }
-}
-
-/** Why a message is not what the peer of this handshake may send to `own`; undefined where it is. */
-function strangerIn(message: Message, handshake: Handshake, own: NodeId): string | undefined {
-  const { from, fromIncarnation, fromBoot, to } = message
-  if (from !== handshake.from) return `a message from ${show(from)}`
-  if (fromIncarnation !== handshake.incarnation) return `a message of incarnation ${fromIncarnation}`
-  if (fromBoot !== handshake.boot) return `a message of boot ${fromBoot}`
-  return to === own ? undefined : `a message to ${show(to)}`
 }

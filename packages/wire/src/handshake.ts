@@ -1,46 +1,203 @@
 /**
- * The first frame on every connection between nodes: who speaks, in which protocol. Nothing else is decoded
- * before it fits.
+ * The first frame on every connection, over ports and over TCP: who speaks, in which role, in which versions of the
+ * protocol. Nothing else is decoded before it fits.
+ *
+ *     [magic, lowest, highest, role, clusterId, groups, from, incarnation, boot, channel, link, token]      a hello
+ *     [magic, 0, 0, code, reason]                                                                         a refusal
+ *
+ * **Versions.** Each node speaks a range of versions, and a connection the highest that both ends speak; where the ranges do
+ * not meet it is refused. For a rolling upgrade over a change that older nodes cannot read, the first release speaks the
+ * old and the new version, and the one after it may drop the old: whoever goes one release at a time always has a
+ * version in common. The hello itself is never changed but by fields added at its end, which older nodes do not look
+ * at; magic and range stay where they are for ever, so that any two releases can at least tell each other why not.
  */
 import { type GroupId, type Identity, type NodeId, show } from '@troupe/core'
 import { codec } from './codec.ts'
 
-/** Rises with every change that an older node could not read. */
-export const PROTOCOL_VERSION = 3
+/** The versions that this release speaks. `highest` rises with every change that an older node could not read. */
+export const PROTOCOL_VERSIONS: VersionRange = Object.freeze({ lowest: 4, highest: 4 })
 
 const MAGIC = 'troupe'
-const MAX_HANDSHAKE_BYTES = 1024
+const FIELDS = 12
+const MAX_NAME_LENGTH = 256
+const MAX_GROUPS = 256
+const MAX_REASON_LENGTH = 300
 
-export interface Handshake {
-  readonly version: number
+/** A longer first frame is refused before it is decoded. */
+export const MAX_HANDSHAKE_BYTES = 4096
+
+export interface VersionRange {
+  readonly lowest: number
+  readonly highest: number
+}
+
+/** What a connection is for: another node, a client of the state machine, an operator. */
+export type ConnectionRole = 'peer' | 'client' | 'control'
+
+/**
+ * Which of the connections between two nodes this is. Over ports there is one (`all`), over TCP one for what must not wait
+ * and one for what is large; `knock` carries nothing: it asks the other end to connect.
+ */
+export type Channel = 'all' | 'urgent' | 'bulk' | 'knock'
+
+/** What one end says of itself. */
+export interface Hello {
+  readonly role: ConnectionRole
+  /** Empty where a client does not know it yet; it learns it from the answer, and insists on it from then on. */
   readonly clusterId: string
-  readonly group: GroupId
+  /** The groups that it has, or wants; a client may leave them out. */
+  readonly groups: readonly GroupId[]
+  /** The name of the node; of a client: any, for logs. */
   readonly from: NodeId
+  /** Of clients: 0. */
   readonly incarnation: number
   readonly boot: number
+  readonly channel: Channel
+  /** The connections of one attempt to reach a peer bear the same number. */
+  readonly link: number
+  /** What a client or operator proves itself with, where it has no certificate. */
+  readonly token: string
 }
 
-export function encodeHandshake(identity: Identity): Uint8Array {
-  const { clusterId, group, id, incarnation, boot } = identity
-  return codec.encode([MAGIC, PROTOCOL_VERSION, clusterId, group, id, incarnation, boot])
+/** A hello that fits. */
+export interface Handshake extends Hello {
+  /** The version that is spoken from here on. */
+  readonly version: number
 }
 
-/** Reads a handshake and checks it against this node. A string is the reason for a refusal, fit for both logs. */
-export function readHandshake(bytes: Uint8Array, own: Identity): Handshake | string {
-  if (bytes.byteLength > MAX_HANDSHAKE_BYTES) return `a handshake of ${bytes.byteLength} bytes`
+/** Why a handshake is refused, as it is counted. `remote`: the other end has said so. */
+export type HandshakeRefusalCode =
+  | 'no-handshake'
+  | 'version'
+  | 'cluster'
+  | 'group'
+  | 'identity'
+  | 'role'
+  | 'certificate'
+  | 'token'
+  | 'full'
+  | 'remote'
+
+export interface HandshakeRefusal {
+  readonly code: HandshakeRefusalCode
+  /** Fit for the logs of both ends. */
+  readonly reason: string
+}
+
+/** What this end expects of a hello. */
+export type ExpectedHello = Pick<Hello, 'clusterId' | 'groups' | 'from'>
+
+/** What a node says to its peers. */
+export function helloOf(identity: Identity, more: Partial<Hello> = {}): Hello {
+  const { clusterId, group, id: from, incarnation, boot } = identity
+  const own = { role: 'peer', clusterId, groups: [group], from, incarnation, boot } as const
+  return { ...own, channel: 'all', link: 0, token: '', ...more }
+}
+
+export function encodeHandshake(hello: Hello, versions: VersionRange = PROTOCOL_VERSIONS): Uint8Array {
+  const { role, clusterId, groups, from, incarnation, boot, channel, link, token } = hello
+  const { lowest, highest } = versions
+  const identity = [clusterId, groups, from, incarnation, boot]
+  return codec.encode([MAGIC, lowest, highest, role, ...identity, channel, link, token])
+}
+
+/** What the other end is told before the connection is closed. */
+export function encodeRefusal({ code, reason }: HandshakeRefusal): Uint8Array {
+  return codec.encode([MAGIC, 0, 0, code, reason.slice(0, MAX_REASON_LENGTH)])
+}
+
+/** Reads a hello and checks it against what this end expects. Never throws. */
+export function readHandshake(
+  bytes: Uint8Array,
+  own: ExpectedHello,
+  versions: VersionRange = PROTOCOL_VERSIONS,
+): Handshake | HandshakeRefusal {
+  const fields = decodeFields(bytes)
+  if (!Array.isArray(fields)) return fields
+  const [, lowest, highest] = fields
+  if (lowest === 0 && highest === 0)
+    return { code: 'remote', reason: `refused there: ${readable(fields[4])}` }
+  const version = commonVersion(lowest, highest, versions)
+  if (typeof version === 'object') return version
+  const hello = readHello(fields)
+  if ('code' in hello) return hello
+  return stranger(hello, own) ?? { version, ...hello }
+}
+
+/** Whether `readHandshake` has refused. */
+export function isRefusal(read: Handshake | HandshakeRefusal): read is HandshakeRefusal {
+  return 'code' in read
+}
+
+function decodeFields(bytes: Uint8Array): unknown[] | HandshakeRefusal {
+  const refused = (reason: string): HandshakeRefusal => ({ code: 'no-handshake', reason })
+  if (bytes.byteLength > MAX_HANDSHAKE_BYTES) return refused(`a handshake of ${bytes.byteLength} bytes`)
   let fields: unknown
   try {
     fields = codec.decode(bytes)
   } catch {
-    return 'a handshake that does not decode'
+    return refused('a handshake that does not decode')
   }
-  if (!Array.isArray(fields) || fields.length !== 7 || fields[0] !== MAGIC) return 'not a handshake of ours'
-  const [, version, clusterId, group, from, incarnation, boot] = fields
-  if (version !== PROTOCOL_VERSION) return `protocol version ${show(version)}, here it is ${PROTOCOL_VERSION}`
-  if (clusterId !== own.clusterId) return `cluster ${show(clusterId)}, here it is ${show(own.clusterId)}`
-  if (group !== own.group) return `group ${show(group)}, here it is ${own.group}`
-  if (typeof from !== 'string' || !Number.isSafeInteger(incarnation) || !Number.isSafeInteger(boot)) {
-    return 'a handshake without a proper identity'
+  const isOurs = Array.isArray(fields) && fields.length >= 3 && fields[0] === MAGIC
+  return isOurs ? (fields as unknown[]) : refused('not a handshake of ours')
+}
+
+/** Both ends find the same one, each for itself. */
+function commonVersion(lowest: unknown, highest: unknown, own: VersionRange): number | HandshakeRefusal {
+  const here = `here it is ${shownRange(own.lowest, own.highest)}`
+  if (!isCount(lowest) || !isCount(highest) || lowest > highest) {
+    return { code: 'version', reason: `protocol version ${shownRange(lowest, highest)}, ${here}` }
   }
-  return { version, clusterId, group, from, incarnation, boot }
+  const common = Math.min(highest, own.highest)
+  if (common >= Math.max(lowest, own.lowest)) return common
+  return { code: 'version', reason: `protocol version ${shownRange(lowest, highest)}, ${here}` }
+}
+
+function readHello(fields: readonly unknown[]): Hello | HandshakeRefusal {
+  const [, , , role, clusterId, groups, from, incarnation, boot, channel, link, token] = fields
+  const improper: HandshakeRefusal = { code: 'identity', reason: 'a handshake without a proper identity' }
+  if (fields.length < FIELDS || !isName(clusterId) || !isName(from) || !isGroups(groups)) return improper
+  if (!isCount(incarnation) || !isCount(boot) || !isCount(link) || typeof token !== 'string') return improper
+  if (!isOneOf(ROLES, role) || !isOneOf(CHANNELS, channel)) {
+    return { code: 'role', reason: `a connection for ${show(role)}, ${show(channel)}` }
+  }
+  return { role, clusterId, groups, from, incarnation, boot, channel, link, token }
+}
+
+function stranger(hello: Hello, own: ExpectedHello): HandshakeRefusal | undefined {
+  const { role, clusterId, groups, from } = hello
+  const isAsking = role !== 'peer' && clusterId === ''
+  const isAsked = role !== 'peer' && own.clusterId === ''
+  if (!isAsking && !isAsked && clusterId !== own.clusterId) {
+    return { code: 'cluster', reason: `cluster ${show(clusterId)}, here it is ${show(own.clusterId)}` }
+  }
+  const isAny = role !== 'peer' && (groups.length === 0 || own.groups.length === 0)
+  if (!isAny && !groups.some((group) => own.groups.includes(group))) {
+    return { code: 'group', reason: `group ${groups.join(', ')}, here it is ${own.groups.join(', ')}` }
+  }
+  if (role === 'peer' && from === '') return { code: 'identity', reason: 'a node without a name' }
+  if (role === 'peer' && from === own.from) {
+    return { code: 'identity', reason: `a node with the name ${show(from)} of this one` }
+  }
+  return undefined
+}
+
+const ROLES: readonly ConnectionRole[] = ['peer', 'client', 'control']
+const CHANNELS: readonly Channel[] = ['all', 'urgent', 'bulk', 'knock']
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0
+const isName = (value: unknown): value is string =>
+  typeof value === 'string' && value.length <= MAX_NAME_LENGTH
+const isGroups = (value: unknown): value is GroupId[] =>
+  Array.isArray(value) && value.length <= MAX_GROUPS && value.every(isCount)
+const isOneOf = <T>(values: readonly T[], value: unknown): value is T =>
+  (values as readonly unknown[]).includes(value)
+
+const shownRange = (lowest: unknown, highest: unknown): string =>
+  lowest === highest ? show(lowest) : `${show(lowest)} to ${show(highest)}`
+
+/** A stranger's words, as they may stand in a log: short, on one line, nothing that a terminal obeys. */
+function readable(reason: unknown): string {
+  if (typeof reason !== 'string') return 'without a reason'
+  return reason.slice(0, MAX_REASON_LENGTH).replace(/[^\x20-\x7e]/g, '?')
 }

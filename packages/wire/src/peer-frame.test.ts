@@ -57,6 +57,11 @@ const packed = (message: unknown, bulk?: Uint8Array): Uint8Array =>
   headed([GROUP, ends.from, ends.fromIncarnation, ends.fromBoot, ends.to, [message]], bulk)
 
 describe('frames between nodes', () => {
+  it('leave room for a header before them, and are the same behind it', () => {
+    const append = appendOf([entry(11, 7, some)])
+    assert.deepEqual(encodePeerFrame(GROUP, [append], 12).subarray(12), encodePeerFrame(GROUP, [append]))
+  })
+
   it('carry messages of every kind, whatever stands around them in memory', () => {
     const listed = (one: Message, list: readonly Message[]): void => {
       const frame = encodePeerFrame(GROUP, [one, ...list])

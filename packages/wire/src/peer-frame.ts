@@ -29,21 +29,25 @@ export const DAMAGED_FRAME = 'a damaged frame: checksums or lengths do not fit'
 
 const PREFIX_BYTES = 8
 
-/** Builds the frame of `messages`, which all go from one node to one other. It owns its memory. */
-export function encodePeerFrame(group: GroupId, messages: readonly Message[]): Uint8Array {
+/**
+ * Builds the frame of `messages`, which all go from one node to one other. It owns its memory.
+ * @param headroomBytes left free before it, for the header of whoever carries it
+ */
+export function encodePeerFrame(group: GroupId, messages: readonly Message[], headroomBytes = 0): Uint8Array {
   const head = messages[0]
   if (head === undefined) throw new RangeError('a frame without messages')
   const bulk: Uint8Array[] = []
   const packed = messages.map((message) => packMessage(message, bulk))
   const { from, fromIncarnation, fromBoot, to } = head
   const header = codec.encodeView([group, from, fromIncarnation, fromBoot, to, packed])
-  let offset = PREFIX_BYTES + header.byteLength
+  const headerAt = headroomBytes + PREFIX_BYTES
+  let offset = headerAt + header.byteLength
   let bytes = offset
   for (const part of bulk) bytes += part.byteLength
   const frame = Buffer.allocUnsafeSlow(bytes)
-  frame.writeUInt32LE(header.byteLength, 0)
-  frame.writeUInt32LE(crc32(header), 4)
-  frame.set(header, PREFIX_BYTES)
+  frame.writeUInt32LE(header.byteLength, headroomBytes)
+  frame.writeUInt32LE(crc32(header), headroomBytes + 4)
+  frame.set(header, headerAt)
   for (const part of bulk) {
     frame.set(part, offset)
     offset += part.byteLength

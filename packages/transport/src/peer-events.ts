@@ -1,0 +1,24 @@
+import type { Message, NodeId } from '@troupe/core'
+
+/**
+ * What a transport tells its node. Called from events of ports and sockets: the receiver puts it into its mailbox.
+ * Over a connection comes only what the start of the node that shook hands has sent, and all of it before its `peerGone`.
+ */
+export interface PeerEvents {
+  message(message: Message): void
+  /** A handshake fits. Also where the node was up already: from now on its messages come over this connection. */
+  peerUp(id: NodeId, incarnation: number, boot: number): void
+  /** The connection closed: a hint that the peer died, not a proof. */
+  peerGone(id: NodeId): void
+  /** A connection was refused or broken off; for the log. */
+  refused(id: NodeId, reason: string): void
+}
+
+export interface TransportMetrics {
+  framesSent: number
+  bytesSent: number
+  framesReceived: number
+  bytesReceived: number
+  /** Frames that no connection took. */
+  framesDropped: number
+}

@@ -14,6 +14,7 @@ import {
   MAX_HANDSHAKE_BYTES,
   PROTOCOL_VERSIONS,
   readHandshake,
+  readRefusal,
   type VersionRange,
 } from './handshake.ts'
 
@@ -46,7 +47,7 @@ function refused(bytes: Uint8Array): HandshakeRefusal {
 describe('a handshake', () => {
   it('tells who speaks', () => {
     const version = PROTOCOL_VERSIONS.highest
-    for (const hello of [peer, { ...peer, channel: 'bulk', link: 7 } as const, client]) {
+    for (const hello of [peer, { ...peer, channel: 'bulk', link: 7, to: 'n1' } as const, client]) {
       assert.deepEqual(readHandshake(encodeHandshake(hello), own), { version, ...hello })
     }
   })
@@ -75,6 +76,8 @@ describe('a handshake', () => {
       [changed(8, 'boot'), 'identity', /identity/],
       [changed(10, -1), 'identity', /identity/],
       [changed(11, 1), 'identity', /identity/],
+      [changed(12, 1), 'identity', /identity/],
+      [encodeHandshake({ ...peer, to: 'n3' }), 'identity', /a handshake for "n3", here it is "n1"/],
       [
         codec.encode(['troupe', 3, 'c', 1, 'n2', 21, 1]),
         'version',
@@ -127,6 +130,9 @@ describe('a handshake', () => {
       code: 'remote',
       reason: 'refused there: cluster "b", here it is "c"',
     })
+    assert.equal(readRefusal(encodeRefusal(refusal)), 'refused there: cluster "b", here it is "c"')
+    for (const bytes of [encodeHandshake(peer), Uint8Array.of(0xc1)])
+      assert.equal(readRefusal(bytes), undefined)
     const evil = refused(encodeRefusal({ code: 'role', reason: `\u001b[2J\nroot: ${'x'.repeat(9000)}` }))
     assert.match(evil.reason, /^refused there: \?\[2J\?root: x+$/)
     assert.ok(evil.reason.length < 400)
@@ -143,7 +149,7 @@ describe('a handshake', () => {
       2n ** 62n,
       new Date(0),
     ]
-    for (const value of evil) for (let at = 0; at < 12; at++) refused(changed(at, value))
+    for (const value of evil) for (let at = 0; at < 13; at++) refused(changed(at, value))
   })
 
   it('never throws on garbage or damage', () => {

@@ -2,7 +2,7 @@
  * The first frame on every connection, over ports and over TCP: who speaks, in which role, in which versions of the
  * protocol. Nothing else is decoded before it fits.
  *
- *     [magic, lowest, highest, role, clusterId, groups, from, incarnation, boot, channel, link, token]      a hello
+ *     [magic, lowest, highest, role, clusterId, groups, from, incarnation, boot, channel, link, token, to]  a hello
  *     [magic, 0, 0, code, reason]                                                                         a refusal
  *
  * **Versions.** Each node speaks a range of versions, and a connection the highest that both ends speak; where the ranges do
@@ -18,7 +18,7 @@ import { codec } from './codec.ts'
 export const PROTOCOL_VERSIONS: VersionRange = Object.freeze({ lowest: 4, highest: 4 })
 
 const MAGIC = 'troupe'
-const FIELDS = 12
+const FIELDS = 13
 const MAX_NAME_LENGTH = 256
 const MAX_GROUPS = 256
 const MAX_REASON_LENGTH = 300
@@ -57,6 +57,8 @@ export interface Hello {
   readonly link: number
   /** What a client or operator proves itself with, where it has no certificate. */
   readonly token: string
+  /** Who is meant; empty: whoever answers. */
+  readonly to: NodeId
 }
 
 /** A hello that fits. */
@@ -76,6 +78,7 @@ export type HandshakeRefusalCode =
   | 'certificate'
   | 'token'
   | 'full'
+  | 'timeout'
   | 'remote'
 
 export interface HandshakeRefusal {
@@ -91,14 +94,14 @@ export type ExpectedHello = Pick<Hello, 'clusterId' | 'groups' | 'from'>
 export function helloOf(identity: Identity, more: Partial<Hello> = {}): Hello {
   const { clusterId, group, id: from, incarnation, boot } = identity
   const own = { role: 'peer', clusterId, groups: [group], from, incarnation, boot } as const
-  return { ...own, channel: 'all', link: 0, token: '', ...more }
+  return { ...own, channel: 'all', link: 0, token: '', to: '', ...more }
 }
 
 export function encodeHandshake(hello: Hello, versions: VersionRange = PROTOCOL_VERSIONS): Uint8Array {
-  const { role, clusterId, groups, from, incarnation, boot, channel, link, token } = hello
+  const { role, clusterId, groups, from, incarnation, boot, channel, link, token, to } = hello
   const { lowest, highest } = versions
   const identity = [clusterId, groups, from, incarnation, boot]
-  return codec.encode([MAGIC, lowest, highest, role, ...identity, channel, link, token])
+  return codec.encode([MAGIC, lowest, highest, role, ...identity, channel, link, token, to])
 }
 
 /** What the other end is told before the connection is closed. */
@@ -122,6 +125,13 @@ export function readHandshake(
   const hello = readHello(fields)
   if ('code' in hello) return hello
   return stranger(hello, own) ?? { version, ...hello }
+}
+
+/** The reason, where that frame is a refusal: what may come in the place of the first frame behind a handshake. */
+export function readRefusal(bytes: Uint8Array): string | undefined {
+  const fields = decodeFields(bytes)
+  if (!Array.isArray(fields) || fields[1] !== 0 || fields[2] !== 0) return undefined
+  return refusalIn(fields)
 }
 
 /** Whether `readHandshake` has refused. */
@@ -154,18 +164,19 @@ function commonVersion(lowest: unknown, highest: unknown, own: VersionRange): nu
 }
 
 function readHello(fields: readonly unknown[]): Hello | HandshakeRefusal {
-  const [, , , role, clusterId, groups, from, incarnation, boot, channel, link, token] = fields
+  const [, , , role, clusterId, groups, from, incarnation, boot, channel, link, token, to] = fields
   const improper: HandshakeRefusal = { code: 'identity', reason: 'a handshake without a proper identity' }
   if (fields.length < FIELDS || !isName(clusterId) || !isName(from) || !isGroups(groups)) return improper
-  if (!isCount(incarnation) || !isCount(boot) || !isCount(link) || typeof token !== 'string') return improper
+  if (!isCount(incarnation) || !isCount(boot) || !isCount(link)) return improper
+  if (typeof token !== 'string' || !isName(to)) return improper
   if (!isOneOf(ROLES, role) || !isOneOf(CHANNELS, channel)) {
     return { code: 'role', reason: `a connection for ${show(role)}, ${show(channel)}` }
   }
-  return { role, clusterId, groups, from, incarnation, boot, channel, link, token }
+  return { role, clusterId, groups, from, incarnation, boot, channel, link, token, to }
 }
 
 function stranger(hello: Hello, own: ExpectedHello): HandshakeRefusal | undefined {
-  const { role, clusterId, groups, from } = hello
+  const { role, clusterId, groups, from, to } = hello
   const isAsking = role !== 'peer' && clusterId === ''
   const isAsked = role !== 'peer' && own.clusterId === ''
   if (!isAsking && !isAsked && clusterId !== own.clusterId) {
@@ -175,10 +186,13 @@ function stranger(hello: Hello, own: ExpectedHello): HandshakeRefusal | undefine
   if (!isAny && !groups.some((group) => own.groups.includes(group))) {
     return { code: 'group', reason: `group ${groups.join(', ')}, here it is ${own.groups.join(', ')}` }
   }
-  if (role === 'peer' && from === '') return { code: 'identity', reason: 'a node without a name' }
   if (role === 'peer' && from === own.from) {
     return { code: 'identity', reason: `a node with the name ${show(from)} of this one` }
   }
+  if (to !== '' && to !== own.from) {
+    return { code: 'identity', reason: `a handshake for ${show(to)}, here it is ${show(own.from)}` }
+  }
+  if (role === 'peer' && from === '') return { code: 'identity', reason: 'a node without a name' }
   return undefined
 }
 
@@ -192,6 +206,8 @@ const isGroups = (value: unknown): value is GroupId[] =>
   Array.isArray(value) && value.length <= MAX_GROUPS && value.every(isCount)
 const isOneOf = <T>(values: readonly T[], value: unknown): value is T =>
   (values as readonly unknown[]).includes(value)
+
+const refusalIn = (fields: readonly unknown[]): string => `refused there: ${readable(fields[4])}`
 
 const shownRange = (lowest: unknown, highest: unknown): string =>
   lowest === highest ? show(lowest) : `${show(lowest)} to ${show(highest)}`

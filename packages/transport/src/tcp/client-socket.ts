@@ -1,0 +1,46 @@
+import type { ClientConnection, ClientEvent } from '@troupe/machines'
+import { type FramedSocket, frameBuffers } from './framed-socket.ts'
+
+/**
+ * A client's connection over TCP, as the gateway sees it. Its events go into the node's mailbox in the order in which they
+ * happened; nothing comes after `closed`.
+ */
+export class ClientSocket implements ClientConnection {
+  readonly framed: FramedSocket
+  readonly #maxUnsentBytes: number
+
+  /** @param broken told why, before the connection is closed over it */
+  constructor(
+    framed: FramedSocket,
+    maxUnsentBytes: number,
+    push: (event: ClientEvent) => void,
+    broken: FramedSocket['handlers']['broken'],
+    closed: (connection: ClientSocket) => void,
+  ) {
+    this.framed = framed
+    this.#maxUnsentBytes = maxUnsentBytes
+    framed.handlers = {
+      frame: (bytes) => push({ kind: 'frame', connection: this, bytes }),
+      broken,
+      closed: () => {
+        closed(this)
+        push({ kind: 'closed', connection: this })
+      },
+    }
+    push({ kind: 'opened', connection: this })
+  }
+
+  /** A frame larger than the whole bound goes alone. */
+  send(frame: Uint8Array): boolean {
+    const { framed } = this
+    const { unsentBytes } = framed
+    const fits = unsentBytes === 0 || unsentBytes + frame.byteLength <= this.#maxUnsentBytes
+    if (!fits || framed.isClosed) return false
+    framed.send(frameBuffers(frame))
+    return true
+  }
+
+  close(): void {
+    this.framed.close()
+  }
+}

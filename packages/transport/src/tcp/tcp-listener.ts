@@ -149,15 +149,15 @@ export class TcpListener {
   async close(): Promise<void> {
     this.#ticker.stop()
     this.#stopWatching()
-    const closed = once(this.#server, 'close')
+    const owned = [...Array.from(this.#clients, ({ framed }) => framed), ...this.#controls]
+    const closed = [once(this.#server, 'close'), ...owned.map(({ socket }) => once(socket, 'close'))]
     this.#server.close()
-    for (const { framed } of this.#clients) framed.close()
-    for (const framed of this.#controls) framed.close()
+    for (const framed of owned) framed.close()
     for (const socket of this.#sockets) if (this.#halfOpen.settled(keyOf(socket))) socket.destroy()
     const timer = setTimeout(() => {
       for (const socket of this.#sockets) socket.destroy()
     }, CLOSE_MS)
-    await closed
+    await Promise.all(closed)
     clearTimeout(timer)
   }
 

@@ -74,7 +74,7 @@ export class FramedSocket {
   }
 
   get isClosed(): boolean {
-    return this.#isClosed || this.#isClosing
+    return this.#isClosed || this.#isClosing || this.socket.destroyed
   }
 
   get remoteAddress(): string {
@@ -95,9 +95,9 @@ export class FramedSocket {
 
   /**
    * Sends buffers that make up whole frames, in one write.
-   * @param taken called when the kernel has all of them
+   * @param taken called when the kernel has all of them, or with the error why it never will
    */
-  send(buffers: readonly Uint8Array[], taken?: () => void): void {
+  send(buffers: readonly Uint8Array[], taken?: (error?: Error | null) => void): void {
     if (this.isClosed || this.socket.writableEnded) return
     this.#hasSent = true
     const { socket } = this

@@ -3,7 +3,7 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { after, afterEach, describe, it } from 'node:test'
 import { connect } from 'node:tls'
 import { RaftError } from '@troupe/core'
-import { type Hello, helloOf } from '@troupe/wire'
+import { encodeHandshake, type Hello, helloOf, streamFrameOf } from '@troupe/wire'
 import { bearsName, Credentials, type TlsFiles } from './credentials.ts'
 import { type DialFailure, dial } from './dial.ts'
 import type { FramedSocket } from './framed-socket.ts'
@@ -123,7 +123,7 @@ describe('TLS between nodes', { timeout: 20_000 }, () => {
       assert.ok(b.saw(/turned away: certificate, the certificate of "n5", for node "n0"/))
     })
 
-    it('a peer of another authority, one whose time is up, one without a certificate', async () => {
+    it('a peer of another authority, and one whose time is up', async () => {
       const b = await nodeOf('n2', new Credentials(files.of('n2')))
       const other = new TestAuthority('somebody else')
       const cases: [name: string, credentials: Credentials, reason: RegExp][] = [
@@ -194,6 +194,16 @@ describe('TLS between nodes', { timeout: 20_000 }, () => {
       const { failure } = await attempt(plain, client, new Credentials(files.of('n0')))
       assert.equal(failure?.code, 'tls')
       await until(() => plain.metrics.refusals.damaged === 1)
+    })
+
+    it('a peer without a certificate', async () => {
+      const b = await nodeOf('n2', new Credentials(files.of('n2')))
+      const { port } = b.listener.address
+      const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false })
+      open.push(() => void socket.destroy())
+      const hello = helloOf(identityOf('n1'), { channel: 'urgent' })
+      socket.write(streamFrameOf(encodeHandshake(hello)))
+      await until(() => b.saw(/turned away: certificate, no certificate, for node "n1"/))
     })
 
     it('an older TLS', async () => {

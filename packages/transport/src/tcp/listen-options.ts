@@ -8,9 +8,9 @@ import type { Timers } from './timers.ts'
 
 /** What strangers, clients and operators may cost. */
 export interface ListenLimits {
-  /** Connections without a finished handshake. @default 64 */
+  /** Connections without a finished handshake. @default 256 */
   readonly maxHalfOpen: number
-  /** Of those from one IP address. @default 16 */
+  /** Of those from one IP address: many clients of one host may come at once. @default 64 */
   readonly maxHalfOpenPerAddress: number
   /** From the connection to the end of the handshake, TLS and all. @default 3000 */
   readonly handshakeTimeoutMs: number
@@ -32,8 +32,8 @@ export interface ListenLimits {
 }
 
 export const defaultListenLimits: ListenLimits = Object.freeze({
-  maxHalfOpen: 64,
-  maxHalfOpenPerAddress: 16,
+  maxHalfOpen: 256,
+  maxHalfOpenPerAddress: 64,
   handshakeTimeoutMs: 3000,
   maxClients: 1024,
   maxControls: 16,

@@ -64,6 +64,9 @@ export interface ListenerMetrics {
   readonly refusals: Readonly<Record<ConnectionRefusalCode, number>>
 }
 
+/** Without keepalive the place of a client whose host is gone would stay taken for ever; peers have their own. */
+const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: 10_000 }
+
 /** For what was sent to clients to leave. */
 const CLOSE_MS = 1000
 
@@ -116,7 +119,7 @@ export class TcpListener {
     this.#events = events
     this.#own = helloOf(identity, { groups })
     this.#halfOpen = new HalfOpenSockets(limits, timers)
-    this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket))
+    this.#server = createServer(SOCKET_OPTIONS, (socket) => this.#accept(socket))
     this.#tls = credentials === undefined ? undefined : this.#openTls()
     this.#ticker = new Ticker(timers, limits.frameTimeoutMs, () => this.#findSlow())
   }

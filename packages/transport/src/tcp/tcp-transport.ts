@@ -223,8 +223,8 @@ export class TcpTransport implements PeerTransport {
 
   #failed(id: NodeId, reason: string): void {
     this.#failedAttempts++
-    // Of the two connections of the attempt the other may stand.
-    this.#pending.get(id)?.close()
+    // Of the two connections of the attempt the other may stand. (That of a peer that dials is none of a knock's.)
+    if (dials(this.#identity.id, id)) this.#pending.get(id)?.close()
     if (this.#told.get(id) === reason) return
     this.#told.set(id, reason)
     this.#events.refused(id, reason)

@@ -95,9 +95,9 @@ export class FramedSocket {
 
   /**
    * Sends buffers that make up whole frames, in one write.
-   * @param taken called when the kernel has all of them, or with the error why it never will
+   * @param taken called when the kernel has all of them, or never will: then `isClosed` is true
    */
-  send(buffers: readonly Uint8Array[], taken?: (error?: Error | null) => void): void {
+  send(buffers: readonly Uint8Array[], taken?: () => void): void {
     if (this.isClosed || this.socket.writableEnded) return
     this.#hasSent = true
     const { socket } = this

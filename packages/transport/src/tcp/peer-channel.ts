@@ -10,9 +10,7 @@ export class PeerChannel {
   readonly #lanes: readonly LaneQueue[]
   readonly #maxSocketBytes: number
   /** Made once: a write for each turn is no reason for a closure for each turn. */
-  readonly #taken = (error?: Error | null): void => {
-    if (error == null) this.flush()
-  }
+  readonly #taken = (): void => this.flush()
 
   /** @param lanes the most urgent one first */
   constructor(framed: PeerChannel['framed'], lanes: readonly LaneQueue[], maxSocketBytes: number) {

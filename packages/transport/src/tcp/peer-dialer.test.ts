@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { createServer, type Server, type Socket } from 'node:net'
 import { after, afterEach, before, describe, it } from 'node:test'
+import type { FramedSocket } from './framed-socket.ts'
 import { FakeTimers, identityOf, until } from './tcp.fixture.ts'
+import { TcpListener } from './tcp-listener.ts'
 import { TcpTransport } from './tcp-transport.ts'
 
 /** Nobody answers there: whoever connects is put down at once, or held. */
@@ -37,7 +39,7 @@ describe('attempts to reach a peer', { timeout: 20_000 }, () => {
   })
   after(() => deaf.server.close())
 
-  function start(id: string, timers: FakeTimers) {
+  function start(id: string, timers: FakeTimers, port = deaf.port) {
     const refused: string[] = []
     const transport = new TcpTransport(
       {
@@ -55,7 +57,7 @@ describe('attempts to reach a peer', { timeout: 20_000 }, () => {
       },
     )
     transports.push(transport)
-    transport.addPeer('n2', { host: '127.0.0.1', port: deaf.port })
+    transport.addPeer('n2', { host: '127.0.0.1', port })
     return { transport, refused }
   }
 
@@ -71,6 +73,48 @@ describe('attempts to reach a peer', { timeout: 20_000 }, () => {
     assert.deepEqual(waits, [100, 150, 225, 300, 300, 300])
     assert.equal(refused.length, 1)
     assert.match(refused[0] ?? '', /127.0.0.1:\d+: (closed before an answer|the connection was reset)/)
+  })
+
+  it('wait as after a first failure once there was a link', async () => {
+    const timers = new FakeTimers()
+    const sockets: FramedSocket[] = []
+    const listener = await TcpListener.open(
+      { identity: identityOf('n2') },
+      { peer: (framed) => sockets.push(framed) },
+    )
+    const { transport } = start('n1', timers, listener.address.port)
+    for (let links = 1; links <= 3; links++) {
+      await until(() => transport.metrics.links === 1)
+      for (const framed of sockets.splice(0)) framed.destroy()
+      await until(() => transport.metrics.links === 0)
+      assert.equal(timers.nextInMs, 100)
+      if (links < 3) timers.advance(100)
+    }
+    await listener.close()
+    timers.advance(100)
+    await until(() => transport.metrics.failedAttempts === 1)
+    assert.equal(timers.nextInMs, 150)
+  })
+
+  it('wait once for an attempt of which one connection stood and the other failed', async () => {
+    const timers = new FakeTimers()
+    const listener = await TcpListener.open(
+      { identity: identityOf('n2') },
+      {
+        checkPeer: ({ channel }) => (channel === 'bulk' ? { code: 'full', reason: 'no bulk' } : undefined),
+        peer: () => {},
+      },
+    )
+    const { transport } = start('n1', timers, listener.address.port)
+    const waits: (number | undefined)[] = []
+    for (let failures = 1; failures <= 3; failures++) {
+      await until(() => transport.metrics.failedAttempts === failures)
+      waits.push(timers.nextInMs)
+      timers.advance(timers.nextInMs ?? 0)
+    }
+    assert.deepEqual(waits, [100, 150, 225])
+    await transport.close()
+    await listener.close()
   })
 
   it('are made of two connections by the smaller name, and of one knock by the other', async () => {

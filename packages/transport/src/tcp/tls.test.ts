@@ -216,6 +216,35 @@ describe('TLS between nodes', { timeout: 20_000 }, () => {
     })
   })
 
+  it('is never resumed: what a certificate has proven does not outlive it', async () => {
+    const b = await nodeOf('n2', new Credentials(files.of('n2')))
+    const { context: secureContext } = new Credentials(files.of('n0'))
+    const { port } = b.listener.address
+    const once = async (session?: Buffer): Promise<{ session: Buffer | undefined; isReused: boolean }> => {
+      let given: Buffer | undefined
+      let isClosed = false
+      const more = session === undefined ? {} : { session }
+      const socket = connect({ host: '127.0.0.1', port, secureContext, rejectUnauthorized: false, ...more })
+      socket.on('session', (each) => {
+        given = each
+      })
+      socket.on('error', () => {})
+      socket.resume()
+      socket.on('close', () => {
+        isClosed = true
+      })
+      let isReused = false
+      socket.on('secureConnect', () => {
+        isReused = socket.isSessionReused()
+        socket.write('no handshake of ours')
+      })
+      await until(() => isClosed)
+      return { session: given, isReused }
+    }
+    const first = await once()
+    assert.equal((await once(first.session)).isReused, false)
+  })
+
   it('is over in time for whoever does not go on with it', async () => {
     const timers = new FakeTimers()
     const listener = await TcpListener.open(

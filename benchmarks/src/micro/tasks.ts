@@ -13,7 +13,16 @@ import {
   writeCommandFrame,
 } from '@troupe/machines'
 import { openLmdbLogStore } from '@troupe/store'
-import { codec, crc32, decodePeerFrame, encodePeerFrame } from '@troupe/wire'
+import {
+  codec,
+  crc32,
+  decodePeerFrame,
+  encodePeerFrame,
+  STREAM_HEADER_BYTES,
+  StreamReader,
+  sealStreamFrame,
+  streamFrameOf,
+} from '@troupe/wire'
 import { Workload } from '../workload.ts'
 import { linkEcho } from './echo.ts'
 import { SmallCluster } from './small-cluster.ts'
@@ -65,6 +74,19 @@ const frameTasks: readonly MicroTask[] = [
   computing('frame: an append, decoded', 'frames', 1, () => {
     const bytes = encodePeerFrame(0, [appendOf(codec.encode(commands()))])
     return () => decodePeerFrame(bytes)
+  }),
+  computing('frame: an append, encoded for a stream', 'frames', 1, () => {
+    const message = appendOf(codec.encode(commands()))
+    return () => sealStreamFrame(encodePeerFrame(0, [message], STREAM_HEADER_BYTES))
+  }),
+  computing('frame: an append, read off a stream', 'frames', 1, () => {
+    const frame = streamFrameOf(encodePeerFrame(0, [appendOf(codec.encode(commands()))]))
+    const reader = new StreamReader(frame.byteLength, () => {})
+    const [head, tail] = [frame.subarray(0, frame.byteLength / 2), frame.subarray(frame.byteLength / 2)]
+    return () => {
+      reader.push(head)
+      reader.push(tail)
+    }
   }),
 ]
 

@@ -60,6 +60,7 @@ import { NodeFaults } from './faults/node-faults.ts'
 import { loadMachine } from './load-machine.ts'
 import type { LogLevel } from './logger.ts'
 import type { NodeBirth, NodeControl, NodeNotice, NodeStatus, PortMeta } from './node-control.ts'
+import { Rehearsal } from './rehearsal.ts'
 import { type NodeTrace, NodeTracer } from './stage-trace.ts'
 import { WakeTimer } from './wake-timer.ts'
 
@@ -105,6 +106,7 @@ export class RaftNode implements NodeControl {
   readonly #timer: WakeTimer
   readonly #faults: NodeFaults | undefined
   readonly #events: Event[] = []
+  readonly #rehearsal: Rehearsal
   #longestTurnMs = 0
   #tracer: NodeTracer | undefined
   #profiler: Promise<CpuProfiler> | undefined
@@ -193,6 +195,7 @@ export class RaftNode implements NodeControl {
     // The first turn loads the latest snapshot.
     this.#mailbox.wake()
     this.#timer.arm(this.#driver.deadlineMs, hrtimeMs())
+    this.#rehearsal = new Rehearsal(birth.raft, birth.gateway)
   }
 
   #openTransport(): PortTransport {
@@ -411,6 +414,7 @@ export class RaftNode implements NodeControl {
   /** Closes ports, then the store once its flushes are done, then gives the directory back. */
   async stop(): Promise<void> {
     this.#timer.clear()
+    this.#rehearsal.cancel()
     this.#faults?.close()
     this.#mailbox.close()
     this.#transport.close()

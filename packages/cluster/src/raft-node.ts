@@ -195,7 +195,7 @@ export class RaftNode implements NodeControl {
     // The first turn loads the latest snapshot.
     this.#mailbox.wake()
     this.#timer.arm(this.#driver.deadlineMs, hrtimeMs())
-    this.#rehearsal = new Rehearsal(birth.raft, birth.gateway)
+    this.#rehearsal = new Rehearsal(birth.raft, birth.gateway, birth.seed)
   }
 
   #openTransport(): PortTransport {

@@ -42,35 +42,36 @@ const CONFIGURATION: Configuration = {
 }
 const CALL = { commands: undefined, deadlineMs: Number.POSITIVE_INFINITY, reject: () => {} }
 const COMMANDS = 8
-/** More turns than a play takes: it must not last for ever, whatever the knobs are. */
-const MOST_TURNS = 1000
+/** More rounds than a play takes: it must not last for ever, whatever the knobs are. */
+const MOST_ROUNDS = 1000
 
-/** After its start a node has other things to do. */
+/** After its start a node has other things to do; and nodes that start together do not rehearse together. */
 const DELAY_MS = 500
+const SPREAD_MS = 1000
+/** Between two pieces the thread, and others, get on with their work. */
+const PAUSE_MS = 3
 /** The first time compiles, the second runs what was compiled. */
 const TIMES = 2
 
-/** Acts it twice, in pieces of a ms or two, between the turns of whatever else this thread does. */
+/** Acts it twice, in pieces of at most some ms, between whatever else this thread does. */
 export class Rehearsal {
-  readonly #timer: NodeJS.Timeout | undefined
-  #next: NodeJS.Immediate | undefined
+  #timer: NodeJS.Timeout
 
-  constructor(raft: RaftKnobs, gateway: GatewayOptions) {
-    this.#timer = setTimeout(() => this.#go(rehearse(raft, gateway, TIMES)), DELAY_MS)
-    this.#timer.unref()
+  constructor(raft: RaftKnobs, gateway: GatewayOptions, seed: number) {
+    const delayMs = DELAY_MS + SPREAD_MS * seededRandom(seed).next()
+    this.#timer = setTimeout(() => this.#go(rehearse(raft, gateway, TIMES)), delayMs).unref()
   }
 
   cancel(): void {
     clearTimeout(this.#timer)
-    clearImmediate(this.#next)
   }
 
   #go(play: Iterator<undefined>): void {
-    if (play.next().done !== true) this.#next = setImmediate(() => this.#go(play))
+    if (play.next().done !== true) this.#timer = setTimeout(() => this.#go(play), PAUSE_MS).unref()
   }
 }
 
-/** Yields between the turns of the play. Returns how often the second leader took commands. */
+/** Yields between turns of the play. Returns how often the second leader took commands. */
 export function* rehearse(
   raft: RaftKnobs,
   gateway: GatewayOptions,
@@ -89,18 +90,22 @@ class Play {
   readonly gateway: GatewayOptions
   readonly actors = new Map<NodeId, Actor>()
   readonly client: ClientCore
-  #turns = 0
+  #rounds = 0
   #answered = 0
 
   constructor(raft: RaftKnobs, gateway: GatewayOptions) {
     this.raft = { ...raft, electionPriority: 100 }
     this.gateway = { ...gateway, group: GROUP, lingerMs: 0 }
     this.client = new ClientCore(resolveClientOptions(GROUP), codec, seededRandom(1))
-    for (const id of CAST) this.actors.set(id, new Actor(this, id))
-    for (const [id, { connection }] of this.actors) this.client.opened(id, connection)
   }
 
   *act(): Generator<undefined, boolean, undefined> {
+    for (const id of CAST) {
+      const actor = new Actor(this, id)
+      this.actors.set(id, actor)
+      this.client.opened(id, actor.connection)
+      yield
+    }
     const [first] = this.actors.values()
     first?.take({ kind: 'control', id: 1, command: { kind: 'campaign' } })
     yield* this.#write()
@@ -120,16 +125,17 @@ class Play {
       this.client.propose({ ...CALL, command, resolve: answered, settled: false })
     }
     const goal = this.#answered + COMMANDS
-    while (this.#answered < goal && this.#turns++ < MOST_TURNS) {
-      this.#turn()
-      yield
-    }
+    while (this.#answered < goal && this.#rounds++ < MOST_ROUNDS) yield* this.#round()
   }
 
   /** Everybody has a turn; where nobody has anything to do, time passes. */
-  #turn(): void {
+  *#round(): Generator<undefined, void, undefined> {
     let isIdle = true
-    for (const actor of this.actors.values()) if (actor.turn()) isIdle = false
+    for (const actor of this.actors.values()) {
+      if (!actor.turn()) continue
+      isIdle = false
+      yield
+    }
     if (isIdle) this.nowMs = Math.max(this.nowMs + 1, this.#dueMs())
     this.client.tick(this.nowMs)
   }

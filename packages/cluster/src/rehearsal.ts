@@ -53,11 +53,15 @@ const PAUSE_MS = 3
 /** The first time compiles, the second runs what was compiled. */
 const TIMES = 2
 
-/** Acts it twice, in pieces of at most some ms, between whatever else this thread does. */
+/** A piece of some ms on a busy machine must not look like the end of a leader. */
+const LEAST_TIMEOUT_MS = 100
+
+/** Acts it twice, in pieces of at most some ms, between whatever else this thread does; not where timeouts are short. */
 export class Rehearsal {
-  #timer: NodeJS.Timeout
+  #timer: NodeJS.Timeout | undefined
 
   constructor(raft: RaftKnobs, gateway: GatewayOptions, seed: number) {
+    if (raft.electionTimeoutMinMs < LEAST_TIMEOUT_MS) return
     const delayMs = DELAY_MS + SPREAD_MS * seededRandom(seed).next()
     this.#timer = setTimeout(() => this.#go(rehearse(raft, gateway, TIMES)), delayMs).unref()
   }

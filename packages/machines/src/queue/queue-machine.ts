@@ -107,6 +107,12 @@ export class QueueMachine implements StateMachine {
     return dueMsOf(this.#state)
   }
 
+  /** What it stands on: slots in use (one for each group that a message is in), bytes of messages, bytes of their segments. */
+  get usage(): { readonly slots: number; readonly aliveBytes: number; readonly keptBytes: number } {
+    const { messages, payloads } = this.#state
+    return { slots: messages.count, aliveBytes: payloads.aliveBytes, keptBytes: payloads.keptBytes }
+  }
+
   /**
    * Consumers that were given messages since the last call. What a host wakes its consumers by; not a part of the state.
    * Nothing is noted before the first call.

@@ -86,7 +86,7 @@ const NEVER = Number.POSITIVE_INFINITY
 export class NaiveQueues {
   readonly idWindowMs: number
   nowMs = 0
-  #lastPosition = 0
+  lastPosition = 0
   #lastConsumer = 0
   #lanes = 0
   readonly queues = new Map<string, NaiveQueue>()
@@ -155,7 +155,7 @@ export class NaiveQueues {
     const { id, delayMs = 0, ttlMs } = options
     const known = id === undefined ? undefined : this.remembered(queue.name, id)
     if (known !== undefined) return -known
-    const position = ++this.#lastPosition
+    const position = ++this.lastPosition
     if (id !== undefined) {
       this.#ids = this.#ids.filter((each) => each.id !== id || each.queue !== queue.name)
       this.#ids.push({ queue: queue.name, id, position, expiresMs: this.nowMs + this.idWindowMs })

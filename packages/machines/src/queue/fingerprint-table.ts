@@ -1,7 +1,7 @@
 /**
  * Records found by a fingerprint: ids within the window, keys that have messages.
  *
- * Linear hashing (Litwin 1980): the table grows and shrinks by one bucket with an insertion or a removal, so that none of
+ * Linear hashing (Litwin 1980): the table grows and shrinks by a few buckets with an insertion or a removal, so that none of
  * them takes long, however many records there are.
  */
 import type { Fingerprint } from './fingerprint.ts'
@@ -11,6 +11,8 @@ import { PagedWords } from './paged-words.ts'
 export const RECORD_BODY = 5
 const CHAIN = 4
 const FIRST_BUCKETS = 16
+/** Buckets for each record at most. */
+const SPARSENESS = 4
 
 export class FingerprintTable {
   readonly records = new PagedWords()
@@ -82,7 +84,12 @@ export class FingerprintTable {
     this.#unchain(this.#bucketOf(this.#word(record, 0)), record)
     this.#setWord(record, CHAIN, this.#freed)
     this.#freed = record
-    if (this.buckets.length > FIRST_BUCKETS && this.#count * 4 < this.buckets.length) this.#merge()
+    // As many as keep the bound: it has fallen by so many.
+    for (let merges = 0; merges < SPARSENESS && this.#isSparse; merges++) this.#merge()
+  }
+
+  get #isSparse(): boolean {
+    return this.buckets.length > FIRST_BUCKETS && this.#count * SPARSENESS < this.buckets.length
   }
 
   #allocate(): number {

@@ -230,8 +230,9 @@ class Pair {
         this.#remember([slot, position, delivery], consumer.lane.number)
     }
     for (const [name, group] of LANES) this.#compareLane(name, group)
-    const positions = [...naive.outcomes.keys()]
-    assert.deepEqual(machine.query(queueQueries.results(positions)), [...naive.outcomes.values()])
+    const positions = Array.from({ length: naive.lastPosition }, (_, before) => before + 1)
+    const outcomes = positions.map((position) => naive.outcomes.get(position))
+    assert.deepEqual(machine.query(queueQueries.results(positions)), outcomes)
   }
 
   #remember(handle: Handle, number: number): void {

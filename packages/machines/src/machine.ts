@@ -10,7 +10,14 @@
  * A user's machine is an ES module whose export named `machine` is a {@link MachineDefinition}; it is given by
  * its URL and loaded inside each node's worker.
  */
-import { type Checksum, invalidOption, type MachineStorage, RaftError, type StateLoader } from '@troupe/core'
+import {
+  type Checksum,
+  invalidOption,
+  type MachineStorage,
+  RaftError,
+  type SegmentSpace,
+  type StateLoader,
+} from '@troupe/core'
 import type { CommandError, CountingResults } from './outcome.ts'
 
 /** Values to bytes and back; decoding what encode gave yields an equal value. */
@@ -44,6 +51,11 @@ export interface MachineContext {
    * not in it is lost then. What is written during one `apply` of entries is committed as one step, with the sessions.
    */
   readonly storage?: MachineStorage | undefined
+  /**
+   * Room outside the machine's own memory, empty, for a machine that asked for `segments`; undefined where the cluster
+   * has no directory. Nothing in it survives a restart.
+   */
+  readonly segments?: SegmentSpace | undefined
 }
 
 /** What became of the commands of a payload. What is absent is undefined, or fine. */
@@ -64,6 +76,14 @@ export interface StateMachine<Command = unknown, Result = unknown, Query = unkno
    * Returns undefined where all results are. What it throws is the result of all its commands.
    */
   applyPayload?(payload: Uint8Array, count: number, meta: CommandMeta): BatchResults | undefined
+  /**
+   * Log time of the first thing that will happen by itself; Infinity where there is none. By then there will be a call of
+   * `apply`, `applyPayload` or {@link passTime} with that time, or a little later.
+   * @default Infinity
+   */
+  readonly dueMs?: number
+  /** Log time has come to `meta.timeMs`, without a command. */
+  passTime?(meta: CommandMeta): void
   /** Reads; must not change the state. Throw {@link reject} for a query that makes no sense. */
   query(query: Query): Answer
   /**
@@ -99,6 +119,8 @@ export interface MachineDefinition {
   readonly name: string
   /** `by option`: what `machineOptions.storage` says, `memory` where it says nothing. @default 'memory' */
   readonly storage?: StoragePlace | 'by option'
+  /** Whether it wants {@link MachineContext.segments}. @default false */
+  readonly segments?: boolean
   create(context: MachineContext): StateMachine
 }
 
@@ -124,8 +146,11 @@ export function reject(reason: string): RaftError<'REJECTED'> {
 /**
  * The reason recorded for what a machine threw. Only the words of {@link reject} are trusted to be the same everywhere:
  * messages of the engine differ from one version of Node.js to the next, and results are part of the state.
+ * @throws RaftError STORAGE_FAILED where that is what it threw
  */
 export function refusalReason(error: unknown): string {
+  // Of this replica alone: it goes down.
+  if (RaftError.is(error, 'STORAGE_FAILED')) throw error
   if (RaftError.is(error, 'REJECTED')) return error.data.reason
   return `the machine threw ${error instanceof Error ? error.name : typeof error}`
 }
@@ -187,7 +212,7 @@ export function createMachine(definition: MachineDefinition, context: MachineCon
   for (const method of ['apply', 'query', 'save', 'load'] as const) {
     if (typeof machine[method] !== 'function') return complain(`it has no method ${method}()`)
   }
-  for (const method of ['applyPayload', 'beginSave', 'beginLoad'] as const) {
+  for (const method of ['applyPayload', 'passTime', 'beginSave', 'beginLoad'] as const) {
     if (machine[method] !== undefined && typeof machine[method] !== 'function')
       return complain(`its ${method} is no method`)
   }

@@ -9,7 +9,7 @@
  * Time is log time. Nothing here looks through waiting messages: lists, a heap and tables lead to each. The results of all
  * commands are small; what is delivered is read by a query, on whatever replica the consumer is at.
  */
-import { invalidOption, type SegmentSpace, type StateLoader } from '@troupe/core'
+import { invalidOption, type StateLoader } from '@troupe/core'
 import {
   type BatchResults,
   type Codec,
@@ -97,12 +97,11 @@ export class QueueMachine implements StateMachine {
   #state: QueueState
   #isTelling = false
 
-  constructor({ codec, options }: MachineContext, space: SegmentSpace = new MemorySegments()) {
+  constructor({ codec, options, segments = new MemorySegments() }: MachineContext) {
     this.#codec = codec
-    this.#state = new QueueState(limitsOf(options), codec, space)
+    this.#state = new QueueState(limitsOf(options), codec, segments)
   }
 
-  /** Log time of the first deadline; Infinity where there is none. By then a command should be applied: a `tick`, if there is no other. */
   get dueMs(): number {
     return dueMsOf(this.#state)
   }
@@ -122,6 +121,10 @@ export class QueueMachine implements StateMachine {
     this.#isTelling = true
     this.#state.delivered = new Set()
     return delivered === undefined ? [] : [...delivered]
+  }
+
+  passTime({ timeMs }: CommandMeta): void {
+    advance(this.#state, timeMs)
   }
 
   /** One command by the same path as many, so that there is only one. */
@@ -240,5 +243,6 @@ function limitsOf(options: Readonly<Record<string, unknown>>): QueueLimits {
 
 export const queueMachine: MachineDefinition = {
   name: 'queue',
+  segments: true,
   create: (context) => new QueueMachine(context),
 }

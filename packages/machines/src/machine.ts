@@ -58,6 +58,9 @@ export interface MachineContext {
   readonly segments?: SegmentSpace | undefined
 }
 
+/** The answer of a query that waits. A client that waits too long, or asked otherwise than with `stale`, gets undefined. */
+export const NOT_YET: unique symbol = Symbol('not yet')
+
 /** What became of the commands of a payload. What is absent is undefined, or fine. */
 export interface BatchResults {
   readonly results?: readonly unknown[] | CountingResults
@@ -84,7 +87,10 @@ export interface StateMachine<Command = unknown, Result = unknown, Query = unkno
   readonly dueMs?: number
   /** Log time has come to `meta.timeMs`, without a command. */
   passTime?(meta: CommandMeta): void
-  /** Reads; must not change the state. Throw {@link reject} for a query that makes no sense. */
+  /**
+   * Reads; must not change the state. Throw {@link reject} for a query that makes no sense. A query that waits for something
+   * gives {@link NOT_YET} until it is there: asked with `stale`, it is asked again after each entry.
+   */
   query(query: Query): Answer
   /**
    * The whole state, as chunks, in an order that depends on nothing but the commands applied: equal states give

@@ -5,10 +5,11 @@
  *     lease ─► index of the lease ─► applied ─► machine.query ─► clock again: still held? ─► answer
  *                                                                             └─ no ─► as linearizable
  *     stale ─► machine.query ─► answer
+ *                        └─ not yet ─► again after each entry, for a while
  */
 import type { RaftHandle, ReadGrant } from '@troupe/core'
 import type { ClientConnection } from './client-connection.ts'
-import { refusalReason } from './machine.ts'
+import { NOT_YET, refusalReason } from './machine.ts'
 import { type ClientRequest, type Consistency, type NodeReply, ReplyKind } from './protocol.ts'
 import type { ReplicatedMachine } from './replicated-machine.ts'
 
@@ -30,6 +31,9 @@ interface PendingRead {
  */
 const MAX_WAIT_MS = 10_000
 
+/** So long a query may wait for something to happen. Shorter than clients wait for an answer. */
+const MAX_PARKED_MS = 5000
+
 type Reply = (connection: ClientConnection, reply: NodeReply) => void
 
 export class PendingReads {
@@ -44,6 +48,10 @@ export class PendingReads {
   /** Granted, by rising index. */
   #granted: PendingRead[] = []
   #leased: PendingRead[] = []
+  /** What they ask for is not there yet. */
+  #parked: PendingRead[] = []
+  /** As of which entry they were asked. */
+  #parkedIndex = 0
   #lastNumber = 0
 
   /** @param nowMs the clock that the node's turns are timed by */
@@ -56,7 +64,9 @@ export class PendingReads {
 
   /** Reads that have no answer yet. */
   get size(): number {
-    return this.#fresh.length + this.#asked.size + this.#granted.length + this.#leased.length
+    return (
+      this.#fresh.length + this.#asked.size + this.#granted.length + this.#leased.length + this.#parked.length
+    )
   }
 
   /** Whether there are reads that `gather` would ask for. */
@@ -67,12 +77,41 @@ export class PendingReads {
   /** Takes a query. Stale ones are answered at once. */
   add(connection: ClientConnection, [, id, consistency, query]: ClientRequest): void {
     const read: PendingRead = { connection, id, query, consistency, index: 0, askedMs: 0 }
-    if (consistency === 'stale') return this.#reply(connection, this.#answerOf(read))
+    if (consistency === 'stale' && this.#answerNow(read)) return
     if (this.size >= this.#maxPendingReads) this.#refuseForgotten(this.#nowMs())
     if (this.size >= this.#maxPendingReads) {
       return this.#reply(connection, [ReplyKind.failed, id, 'BUSY', 'too many reads are under way'])
     }
-    this.#fresh.push(read)
+    if (consistency === 'stale') this.#park(read)
+    else this.#fresh.push(read)
+  }
+
+  /** Whether there is an answer already. */
+  #answerNow(read: PendingRead): boolean {
+    const reply = this.#answerOf(read)
+    if (reply[0] === ReplyKind.answer && reply[2] === NOT_YET) return false
+    this.#reply(read.connection, reply)
+    return true
+  }
+
+  #park(read: PendingRead): void {
+    read.askedMs = this.#nowMs()
+    this.#parked.push(read)
+  }
+
+  #answerParked(): void {
+    const { appliedIndex } = this.#machine
+    if (this.#parked.length === 0 || appliedIndex === this.#parkedIndex) return
+    this.#parkedIndex = appliedIndex
+    this.#parked = this.#parked.filter((read) => !this.#answerNow(read))
+  }
+
+  /** Those that wait too long get nothing. The one that waits longest comes first. */
+  #releaseParked(nowMs: number): void {
+    while (this.#parked.length > 0 && nowMs - (this.#parked[0] as PendingRead).askedMs >= MAX_PARKED_MS) {
+      const { connection, id } = this.#parked.shift() as PendingRead
+      this.#reply(connection, [ReplyKind.answer, id, undefined, 'stale'])
+    }
   }
 
   forget(connection: ClientConnection): void {
@@ -80,10 +119,12 @@ export class PendingReads {
     this.#fresh = this.#fresh.filter(isOther)
     this.#granted = this.#granted.filter(isOther)
     this.#leased = this.#leased.filter(isOther)
+    this.#parked = this.#parked.filter(isOther)
     for (const [number, read] of this.#asked) if (!isOther(read)) this.#asked.delete(number)
   }
 
   gather(raft: RaftHandle, nowMs: number): void {
+    this.#releaseParked(nowMs)
     if (this.#fresh.length === 0) return
     this.#refuseForgotten(nowMs)
     const fresh = this.#fresh
@@ -146,11 +187,12 @@ export class PendingReads {
 
   /** Answers every granted read whose index is applied. */
   answer(): void {
+    this.#answerParked()
     const { appliedIndex } = this.#machine
     let count = 0
     for (const read of this.#granted) {
       if (read.index > appliedIndex) break
-      this.#reply(read.connection, this.#answerOf(read))
+      this.#reply(read.connection, withoutWaiting(this.#answerOf(read)))
       count++
     }
     if (count > 0) this.#granted.splice(0, count)
@@ -170,7 +212,7 @@ export class PendingReads {
     const isHeld = raft.holdsLease(this.#nowMs())
     for (const [index, read] of due.entries()) {
       if (isHeld) {
-        this.#reply(read.connection, answers[index] as NodeReply)
+        this.#reply(read.connection, withoutWaiting(answers[index] as NodeReply))
       } else {
         read.consistency = 'linearizable'
         this.#fresh.push(read)
@@ -188,3 +230,9 @@ export class PendingReads {
 }
 
 const isLease = ({ consistency }: PendingRead): boolean => consistency === 'lease'
+
+/** Only what asks one replica for what it has can wait for it. */
+function withoutWaiting(reply: NodeReply): NodeReply {
+  if (reply[0] !== ReplyKind.answer || reply[2] !== NOT_YET) return reply
+  return [ReplyKind.answer, reply[1], undefined, reply[3]]
+}

@@ -74,6 +74,8 @@ describe('time entries', () => {
     subject.nowMs += 1000
     subject.refusal = 'NO_SPACE'
     assert.equal(subject.turn(), false)
+    assert.equal(subject.time.deadlineMs, subject.nowMs + 10, 'not at once again')
+    subject.nowMs += 10
     subject.refusal = undefined
     assert.equal(subject.turn(true), false)
     subject.apply(50)

@@ -9,6 +9,9 @@
 import type { RaftHandle } from '@troupe/core'
 import type { ReplicatedMachine } from './replicated-machine.ts'
 
+/** A leader that cannot propose is not asked at every turn. */
+const RETRY_MS = 10
+
 export class TimeEntries {
   readonly #machine: ReplicatedMachine
   readonly #nowMs: () => number
@@ -18,6 +21,8 @@ export class TimeEntries {
   #seenMs = 0
   /** Nothing is proposed before this entry is applied: it brings time itself. */
   #awaited = 0
+  /** Nor before this time: it was refused. */
+  #notBeforeMs = Number.NEGATIVE_INFINITY
 
   /** @param nowMs the clock that the node's turns are timed by */
   constructor(machine: ReplicatedMachine, nowMs: () => number) {
@@ -40,12 +45,16 @@ export class TimeEntries {
   get deadlineMs(): number {
     const machine = this.#machine
     if (!this.#isLeading || machine.appliedIndex < this.#awaited) return Number.POSITIVE_INFINITY
-    return this.#seenMs + machine.dueMs - machine.timeMs
+    return Math.max(this.#seenMs + machine.dueMs - machine.timeMs, this.#notBeforeMs)
   }
 
   /** @param hasCommands whether there are commands that will bring time anyway */
   propose(raft: RaftHandle, nowMs: number, hasCommands: boolean): void {
-    if (this.deadlineMs > nowMs || raft.proposalRefusal !== undefined) return
+    if (this.deadlineMs > nowMs) return
+    if (raft.proposalRefusal !== undefined) {
+      this.#notBeforeMs = nowMs + RETRY_MS
+      return
+    }
     // What fills the log is applied soon.
     if (hasCommands || !raft.hasRoom) this.#awaited = this.#machine.appliedIndex + 1
     else this.#awaited = raft.propose([], 0)

@@ -181,6 +181,13 @@ export const queueQueries = {
     after,
     limit,
   ],
+  /** The same, but waits until there is one. Answer: undefined where that takes too long. */
+  awaitDeliveries: (consumer: number, after: number, limit: number): unknown => [
+    'await',
+    consumer,
+    after,
+    limit,
+  ],
   /** Answer: {@link QueueStats}. */
   stats: (queue: string): unknown => ['stats', queue],
   /** Answer: {@link PeekedMessage}s from the head of a list. */
@@ -195,6 +202,8 @@ export const queueQueries = {
   get: (queue: string, id: string): unknown => ['get', queue, id],
   /** Answer: for each position a {@link KeptResult}, or undefined. */
   results: (positions: readonly number[]): unknown => ['results', positions],
+  /** Waits for what becomes of a message. Answer: a {@link KeptResult}, or undefined where that takes too long. */
+  awaitResult: (position: number): unknown => ['awaitResult', position],
   /** Answer: names. */
   queues: (): unknown => ['queues'],
 }

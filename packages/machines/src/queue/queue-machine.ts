@@ -16,6 +16,7 @@ import {
   type CommandMeta,
   type MachineContext,
   type MachineDefinition,
+  NOT_YET,
   refusalReason,
   reject,
   type StateMachine,
@@ -173,6 +174,8 @@ export class QueueMachine implements StateMachine {
     switch (op) {
       case 'deliveries':
         return deliveriesOf(state, first, second, limitOf(third))
+      case 'await':
+        return orNotYet(deliveriesOf(state, first, second, limitOf(third)))
       case 'stats':
         return statsOf(state, queueOf(state, first))
       case 'peek':
@@ -182,6 +185,8 @@ export class QueueMachine implements StateMachine {
       case 'results':
         if (!Array.isArray(first)) throw badCommand('results takes an array of positions')
         return resultsOf(state, first)
+      case 'awaitResult':
+        return resultsOf(state, [first])[0] ?? NOT_YET
       case 'queues':
         return [...state.topology.queues.keys()]
       default:
@@ -217,6 +222,8 @@ export class QueueMachine implements StateMachine {
     }
   }
 }
+
+const orNotYet = (found: readonly unknown[]): unknown => (found.length > 0 ? found : NOT_YET)
 
 function limitsOf(options: Readonly<Record<string, unknown>>): QueueLimits {
   const limits: Record<string, number> = { ...DEFAULT_LIMITS }

@@ -127,13 +127,18 @@ describe('a queue whose nodes go down', WAIT, () => {
       const sends = Array.from({ length: 100 }, (_, at) =>
         queue.send(round * 100 + at, { id: `m${round * 100 + at}` }),
       )
-      if (round < 2) await cluster.crash(cluster.leader as string)
+      const leader = cluster.leader as string
+      if (round < 2) await cluster.crash(leader)
       await Promise.all(sends)
+      if (round < 2) await cluster.restart(leader)
     }
     await until('everything is acked', async () => (await queue.stats()).messages === 0)
     assert.equal(acked.size, 300)
     assert.deepEqual(unexpected, [])
     await worker.close()
+    await cluster.converged()
+    const digests = new Set([...(await cluster.digests()).values()].map(({ sha256 }) => sha256))
+    assert.equal(digests.size, 1, 'all replicas are the same')
   })
 
   it('has everything again after a stop, delivery state included', () =>

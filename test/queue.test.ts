@@ -141,17 +141,32 @@ describe('a queue whose nodes go down', WAIT, () => {
     assert.equal(digests.size, 1, 'all replicas are the same')
   })
 
-  it('has everything again after a stop, delivery state included', () =>
+  it('has everything again after a stop, delivery state included, from snapshots', () =>
     withDirectory(async (folder) => {
       const directory = join(folder, 'data')
+      const clusterOptions = { raft: { snapshotEntries: 5, keepEntries: 0 } }
       {
-        await using queue = await Queue.open<number>('keep', { directory })
+        await using queue = await Queue.open<number>('keep', { directory, clusterOptions })
         await queue.sendMany(Array.from({ length: 50 }, (_, data) => ({ data, key: `k${data % 5}` })))
         const consumer = queue.consume({ prefetch: 1 })
         for (let count = 0; count < 10; count++) await (await consumer.next()).value?.ack()
       }
-      await using queue = await Queue.open<number>('keep', { directory })
+      await using queue = await Queue.open<number>('keep', { directory, clusterOptions })
       const { groups } = await queue.stats()
       assert.deepEqual([groups[0]?.acked, (groups[0]?.ready ?? 0) + (groups[0]?.lined ?? 0)], [10, 40])
+      const seen: number[] = []
+      for await (const delivery of queue.consume()) {
+        seen.push(delivery.data)
+        await delivery.ack()
+        if (seen.length === 40) break
+      }
+      for (const key of [0, 1, 2, 3, 4]) {
+        const ofKey = seen.filter((data) => data % 5 === key)
+        assert.deepEqual(
+          ofKey,
+          ofKey.toSorted((left, right) => left - right),
+          'in the order of its key',
+        )
+      }
     }))
 })

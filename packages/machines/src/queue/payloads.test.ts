@@ -86,6 +86,19 @@ describe('payloads', () => {
     subject.check()
   })
 
+  it('finds survivors between what was dead when it was loaded', () => {
+    let subject = new Subject()
+    const slots = Array.from({ length: 400 }, (_, at) => subject.add((at * 37) % 300))
+    for (const [at, slot] of slots.entries()) if (at % 3 !== 0) subject.remove(slot)
+    subject = loaded(subject)
+    subject.check()
+    for (const [at, slot] of slots.entries()) if (at % 3 === 0 && at % 7 !== 0) subject.remove(slot)
+    const before = subject.payloads.keptBytes
+    for (let count = 0; count < 100; count++) subject.remove(subject.add(300))
+    assert.ok(subject.payloads.keptBytes < before / 2, 'survivors were copied')
+    subject.check()
+  })
+
   it('loses nothing, whatever is added, removed, saved and loaded', () => {
     const step = fc.oneof(
       { weight: 5, arbitrary: fc.record({ add: fc.integer({ min: 0, max: 300 }) }) },

@@ -96,7 +96,6 @@ class Results {
 export class QueueMachine implements StateMachine {
   readonly #codec: Codec
   #state: QueueState
-  #isTelling = false
 
   constructor({ codec, options, segments = new MemorySegments() }: MachineContext) {
     this.#codec = codec
@@ -111,17 +110,6 @@ export class QueueMachine implements StateMachine {
   get usage(): { readonly slots: number; readonly aliveBytes: number; readonly keptBytes: number } {
     const { messages, payloads } = this.#state
     return { slots: messages.count, aliveBytes: payloads.aliveBytes, keptBytes: payloads.keptBytes }
-  }
-
-  /**
-   * Consumers that were given messages since the last call. What a host wakes its consumers by; not a part of the state.
-   * Nothing is noted before the first call.
-   */
-  takeDelivered(): readonly number[] {
-    const delivered = this.#state.delivered
-    this.#isTelling = true
-    this.#state.delivered = new Set()
-    return delivered === undefined ? [] : [...delivered]
   }
 
   passTime({ timeMs }: CommandMeta): void {
@@ -216,8 +204,6 @@ export class QueueMachine implements StateMachine {
         const loaded = loader.end()
         this.#state.space.close()
         this.#state = loaded
-        // Whoever has consumers here asks for each of them.
-        if (this.#isTelling) loaded.delivered = new Set(loaded.topology.consumers.keys())
       },
     }
   }

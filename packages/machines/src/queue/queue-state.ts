@@ -72,8 +72,6 @@ export class QueueState {
   lastPosition = 0
   /** No consumer is gone before. */
   nextConsumerMs = Number.POSITIVE_INFINITY
-  /** Consumers that were given messages: for whoever tells them. Not a part of the state. */
-  delivered: Set<number> | undefined
 
   constructor(limits: QueueLimits, codec: Codec, space: SegmentSpace) {
     this.limits = limits
@@ -173,7 +171,6 @@ export class QueueState {
     lane.activeCount++
     lane.counters.delivered++
     this.timers.set(slot, this.nowMs + consumer.leaseMs)
-    this.delivered?.add(consumer.id)
   }
 
   isExpired(slot: number): boolean {

@@ -108,7 +108,6 @@ export function removeConsumer(state: QueueState, consumer: Consumer): void {
   while (held.tail !== 0) giveBack(state, lane, held.tail)
   lane.idle.delete(consumer)
   state.topology.consumers.delete(consumer.id)
-  state.delivered?.delete(consumer.id)
   state.deliver(lane)
 }
 

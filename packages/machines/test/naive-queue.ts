@@ -479,6 +479,7 @@ export class NaiveQueues {
       entry.deliveries = 0
       entry.failures = 0
       entry.losses = 0
+      entry.reason = ''
       entry.expiresMs = NEVER
       entry.holdsKey = entry.options.key !== undefined
       this.#enter(entry)

@@ -86,6 +86,16 @@ describe('payloads', () => {
     subject.check()
   })
 
+  it('saves nothing but what was given to it, whatever was in the buffer before', () => {
+    const subject = new Subject()
+    for (let count = 0; count < 10; count++) subject.remove(subject.add(300))
+    const slot = subject.add(1)
+    const held = subject.payloads.hold(false)
+    const saved = [...held.runs(subject.words)].map(({ bytes }) => [...bytes])
+    held.close()
+    assert.deepEqual(saved, [[slot, 0, 0, 0, 1, 0, 0, 0, slot, 0, 0, 0, 0, 0, 0, 0]])
+  })
+
   it('finds survivors between what was dead when it was loaded', () => {
     let subject = new Subject()
     const slots = Array.from({ length: 400 }, (_, at) => subject.add((at * 37) % 300))

@@ -87,6 +87,8 @@ export class Payloads {
     const offset = segment.endBytes
     writeHeader(this.#tail, offset, slot, end - start)
     copyBytes(source, start, end, this.#tail, offset + HEADER_BYTES)
+    // What was in the buffer before differs from replica to replica, and is saved with the record.
+    this.#tail.bytes.fill(0, offset + HEADER_BYTES + end - start, offset + size)
     segment.endBytes += size
     segment.aliveBytes += size
     this.#aliveBytes += size

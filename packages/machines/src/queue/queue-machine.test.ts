@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { LEASE_MS, QueueSubject } from '../../test/queue-subject.ts'
 import { codec, context } from '../../test/support.ts'
+import { NOT_YET } from '../machine.ts'
 import {
   queueQueries as ask,
   type Delivery,

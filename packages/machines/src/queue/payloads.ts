@@ -88,7 +88,8 @@ export class Payloads {
     writeHeader(this.#tail, offset, slot, end - start)
     copyBytes(source, start, end, this.#tail, offset + HEADER_BYTES)
     // What was in the buffer before differs from replica to replica, and is saved with the record.
-    this.#tail.bytes.fill(0, offset + HEADER_BYTES + end - start, offset + size)
+    const { bytes } = this.#tail
+    for (let at = offset + HEADER_BYTES + end - start; at < offset + size; at++) bytes[at] = 0
     segment.endBytes += size
     segment.aliveBytes += size
     this.#aliveBytes += size

@@ -54,7 +54,7 @@ describe('wrong options', () => {
     [{ nodes: ['a', '../b'] }, 'nodes[1]', '"../b"', /letters/],
     [{ nodes: ['a', ''] }, 'nodes[1]', '""', /letters/],
     [{ nodes: ['a', 7] }, 'nodes[1]', '7', /name/],
-    [{ machine: 'queue' }, 'machine', '"queue"', /kv, log, or the URL/],
+    [{ machine: 'quue' }, 'machine', '"quue"', /kv, log, queue, or the URL/],
     [{ machine: './machine.ts' }, 'machine', '"./machine.ts"', /URL/],
     [{ machine: 5 }, 'machine', '5', /URL/],
     [{ machineOptions: 5 }, 'machineOptions', '5', /object/],

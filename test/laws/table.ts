@@ -43,6 +43,7 @@ export const packageLaws: Readonly<Record<string, PackageLaw>> = {
     ...onNode,
     packages: ['core', 'machines', 'faults', 'wire', 'actor', 'transport', 'store'],
   },
+  'packages/queue': { ...onNode, packages: ['core', 'machines', 'wire', 'cluster'] },
   'packages/cli': {
     ...onNode,
     packages: ['core', 'machines', 'store', 'cluster', 'sim', 'benchmarks'],
@@ -65,6 +66,7 @@ export const packageLaws: Readonly<Record<string, PackageLaw>> = {
       'transport',
       'store',
       'cluster',
+      'queue',
       'cli',
       'benchmarks',
     ],

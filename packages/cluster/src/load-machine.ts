@@ -1,7 +1,17 @@
 import { RaftError } from '@troupe/core'
-import { checkMachineDefinition, kvMachine, logMachine, type MachineDefinition } from '@troupe/machines'
+import {
+  checkMachineDefinition,
+  kvMachine,
+  logMachine,
+  type MachineDefinition,
+  queueMachine,
+} from '@troupe/machines'
 
-const BUILT_IN: Readonly<Record<string, MachineDefinition>> = { kv: kvMachine, log: logMachine }
+const BUILT_IN: Readonly<Record<string, MachineDefinition>> = {
+  kv: kvMachine,
+  log: logMachine,
+  queue: queueMachine,
+}
 
 /**
  * The state machine named or pointed to by `source`, loaded in this thread.

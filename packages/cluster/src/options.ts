@@ -30,7 +30,7 @@ export interface ClusterOptions {
    * in it, or nothing. @default 3, or those in the directory
    */
   readonly nodes?: number | readonly string[]
-  /** `kv`, `log`, or the URL (or absolute path) of a module that exports `machine`. @default 'kv' */
+  /** `kv`, `log`, `queue`, or the URL (or absolute path) of a module that exports `machine`. @default 'kv' */
   readonly machine?: string | URL
   /**
    * Handed to the machine on every node: plain values. `storage: 'disk'` has `kv` keep its state in LMDB instead of memory.
@@ -121,7 +121,7 @@ const FIELDS: readonly (keyof ClusterOptions)[] = [
   'seed',
 ]
 const DURABILITIES: readonly Durability[] = ['flush-before-ack', 'acked-before-flush', 'memory']
-const BUILT_IN_MACHINES = ['kv', 'log']
+const BUILT_IN_MACHINES = ['kv', 'log', 'queue']
 const MAX_NODES = 9
 
 /**

@@ -28,6 +28,7 @@ import {
   type NodeId,
   RaftCore,
   type RoleChange,
+  type SegmentSpace,
   type SnapshotEvents,
   type SnapshotStore,
   type StoreEvents,
@@ -45,6 +46,7 @@ import {
 import {
   type LmdbMachineStorage,
   type NodeDirectory,
+  openFileSegments,
   openFileSnapshotStore,
   openLmdbLogStore,
   openLmdbMachineStorage,
@@ -270,8 +272,15 @@ export class RaftNode implements NodeControl {
 
   #makeMachine(definition: MachineDefinition): ReplicatedMachine {
     const { machineOptions: options, sessions } = this.#birth
-    const context = { codec, checksum: crc32, options, storage: this.#state?.machine }
+    const segments = definition.segments === true ? this.#openSegments() : undefined
+    const context = { codec, checksum: crc32, options, storage: this.#state?.machine, segments }
     return new ReplicatedMachine(createMachine(definition, context), codec, sessions, this.#state)
+  }
+
+  /** Where a machine has bytes outside its memory: loaded again at each start. */
+  #openSegments(): SegmentSpace | undefined {
+    if (this.#directory === undefined) return undefined
+    return openFileSegments(join(this.#directory.path, 'segments', `${this.#birth.identity.group}`))
   }
 
   // ---- turns

@@ -36,6 +36,7 @@ import {
   ReplyKind,
 } from './protocol.ts'
 import type { OutcomeListener, ReplicatedMachine } from './replicated-machine.ts'
+import { TimeEntries } from './time-entries.ts'
 
 /** The batching knobs of a node. */
 export interface GatewayOptions {
@@ -107,6 +108,7 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
   /** Whether what waits has lingered enough, and only room in the log is missing. */
   #lacksRoom = false
   readonly #reads: PendingReads
+  readonly #time: TimeEntries
   #leader: readonly [term: number, leader: NodeId | null] = [0, null]
 
   /** @param nowMs the clock that the node's turns are timed by: lease reads sample it again before they answer */
@@ -114,6 +116,7 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
     this.#machine = machine
     this.#codec = codec
     this.#options = options
+    this.#time = new TimeEntries(machine, nowMs)
     this.#reads = new PendingReads(machine, codec, options.maxPendingReads, nowMs, (connection, reply) =>
       this.#reply(connection, reply),
     )
@@ -122,8 +125,10 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
   get deadlineMs(): number | undefined {
     // Reads that found their lease gone at the end of a turn.
     if (this.#reads.hasFresh) return Number.NEGATIVE_INFINITY
-    if (this.#waiting.length === 0 || this.#options.lingerMs === 0 || this.#lacksRoom) return undefined
-    return this.#waitingSinceMs + this.#options.lingerMs
+    const dueMs = this.#time.deadlineMs
+    const isLingering = this.#waiting.length > 0 && this.#options.lingerMs > 0 && !this.#lacksRoom
+    if (isLingering) return Math.min(this.#waitingSinceMs + this.#options.lingerMs, dueMs)
+    return dueMs === Number.POSITIVE_INFINITY ? undefined : dueMs
   }
 
   get hasWaiting(): boolean {
@@ -296,6 +301,7 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
 
   gather(raft: RaftHandle, nowMs: number): void {
     this.#reads.gather(raft, nowMs)
+    this.#time.propose(raft, nowMs, this.#waiting.length > 0)
     if (this.#waiting.length === 0) return
     const refusal = raft.proposalRefusal
     if (refusal !== undefined) return this.#refuseWaiting(refusal)
@@ -395,6 +401,7 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
 
   apply(entries: readonly Entry[]): void {
     this.#machine.applyAll(entries, this)
+    this.#time.applied()
     if (this.#forwarded.size > 0) this.#forgetAnswered()
     this.#reads.answer()
   }
@@ -429,7 +436,8 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
     this.#reply(owner.connection, [ReplyKind.stale, session, hasLostReplies ? 0 : first])
   }
 
-  roleChanged({ term, leader }: RoleChange): void {
+  roleChanged({ role, term, leader }: RoleChange): void {
+    this.#time.roleChanged(role === 'leader')
     this.#leader = [term, leader ?? null]
     this.#forwarded.clear()
     for (const owner of this.#sessions.values()) owner.takenThrough = undefined

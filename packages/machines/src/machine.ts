@@ -10,7 +10,14 @@
  * A user's machine is an ES module whose export named `machine` is a {@link MachineDefinition}; it is given by
  * its URL and loaded inside each node's worker.
  */
-import { type Checksum, invalidOption, type MachineStorage, RaftError, type StateLoader } from '@troupe/core'
+import {
+  type Checksum,
+  invalidOption,
+  type MachineStorage,
+  RaftError,
+  type SegmentSpace,
+  type StateLoader,
+} from '@troupe/core'
 import type { CommandError, CountingResults } from './outcome.ts'
 
 /** Values to bytes and back; decoding what encode gave yields an equal value. */
@@ -44,7 +51,15 @@ export interface MachineContext {
    * not in it is lost then. What is written during one `apply` of entries is committed as one step, with the sessions.
    */
   readonly storage?: MachineStorage | undefined
+  /**
+   * Room outside the machine's own memory, empty, for a machine that asked for `segments`; undefined where the cluster
+   * has no directory. Nothing in it survives a restart.
+   */
+  readonly segments?: SegmentSpace | undefined
 }
+
+/** The answer of a query that waits. A client that waits too long, or asked otherwise than with `stale`, gets undefined. */
+export const NOT_YET: unique symbol = Symbol('not yet')
 
 /** What became of the commands of a payload. What is absent is undefined, or fine. */
 export interface BatchResults {
@@ -77,7 +92,19 @@ export interface StateMachine<Command = unknown, Result = unknown, Query = unkno
    * Returns undefined where all results are. What it throws is the result of all its commands.
    */
   applyPayload?(payload: Uint8Array, count: number, meta: CommandMeta): BatchResults | undefined
-  /** Reads; must not change the state. Throw {@link reject} for a query that makes no sense. */
+  /**
+   * Log time of the first thing that will happen by itself; Infinity where there is none. By then there will be a call of
+   * `apply`, `applyPayload` or {@link passTime} with that time, or a little later.
+   * @default Infinity
+   */
+  readonly dueMs?: number
+  /** Log time has come to `meta.timeMs`, without a command. */
+  passTime?(meta: CommandMeta): void
+  /**
+   * Reads; must not change the state. Throw {@link reject} for a query that makes no sense. A query that waits for something
+   * gives {@link NOT_YET} until it is there: asked with `stale`, and not in one turn with others that have their answers, it
+   * is asked again after each entry.
+   */
   query(query: Query): Answer
   /**
    * Instead of many calls of `query`, for machines that can do with the bytes: `payload` is the msgpack array of `count`
@@ -118,6 +145,8 @@ export interface MachineDefinition {
   readonly name: string
   /** `by option`: what `machineOptions.storage` says, `memory` where it says nothing. @default 'memory' */
   readonly storage?: StoragePlace | 'by option'
+  /** Whether it wants {@link MachineContext.segments}. @default false */
+  readonly segments?: boolean
   create(context: MachineContext): StateMachine
 }
 
@@ -143,8 +172,11 @@ export function reject(reason: string): RaftError<'REJECTED'> {
 /**
  * The reason recorded for what a machine threw. Only the words of {@link reject} are trusted to be the same everywhere:
  * messages of the engine differ from one version of Node.js to the next, and results are part of the state.
+ * @throws RaftError STORAGE_FAILED where that is what it threw
  */
 export function refusalReason(error: unknown): string {
+  // Of this replica alone: it goes down.
+  if (RaftError.is(error, 'STORAGE_FAILED')) throw error
   if (RaftError.is(error, 'REJECTED')) return error.data.reason
   return `the machine threw ${error instanceof Error ? error.name : typeof error}`
 }
@@ -206,7 +238,7 @@ export function createMachine(definition: MachineDefinition, context: MachineCon
   for (const method of ['apply', 'query', 'save', 'load'] as const) {
     if (typeof machine[method] !== 'function') return complain(`it has no method ${method}()`)
   }
-  for (const method of ['applyPayload', 'queryPayload', 'beginSave', 'beginLoad'] as const) {
+  for (const method of ['applyPayload', 'queryPayload', 'passTime', 'beginSave', 'beginLoad'] as const) {
     if (machine[method] !== undefined && typeof machine[method] !== 'function')
       return complain(`its ${method} is no method`)
   }

@@ -243,3 +243,64 @@ describe('reads by consistency', () => {
     assert.deepEqual(client.frames, [])
   })
 })
+
+describe('queries that wait', () => {
+  it('are answered by the entry that brings what they wait for, where they were asked with stale', () => {
+    const node = new FakeNode()
+    const client = node.connect()
+    const session = node.openSession(client)
+    node.query(client, 7, 'wait for one', 'stale')
+    node.turn()
+    node.applyEntry([])
+    node.turn()
+    assert.deepEqual(client.replies(), [])
+    node.applyEntry([frameBytes([frameOf(session, 1, ['a'])])])
+    node.turn()
+    assert.deepEqual(
+      client.replies().filter(([kind]) => kind === ReplyKind.answers),
+      [[ReplyKind.answers, 7, 'stale', [['wait for one', 1]], null]],
+    )
+    node.query(client, 8, 'wait for one', 'stale')
+    node.turn()
+    assert.deepEqual(client.replies(), [[ReplyKind.answers, 8, 'stale', [['wait for one', 1]], null]])
+  })
+
+  it('get nothing after a while, and otherwise asked at once', () => {
+    const node = new FakeNode()
+    const client = node.connect()
+    node.query(client, 7, 'wait for one', 'stale')
+    node.turn()
+    node.nowMs += 5000
+    node.turn()
+    assert.deepEqual(client.replies(), [[ReplyKind.answers, 7, 'stale', [undefined], null]])
+    node.query(client, 8, 'wait for one')
+    node.turn()
+    node.grant([{ id: node.raft.reads.at(-1) as number, index: 0 }])
+    assert.deepEqual(client.replies(), [[ReplyKind.answers, 8, 'linearizable', [undefined], null]])
+  })
+
+  it('do not wait in one batch with others that have an answer', () => {
+    const node = new FakeNode()
+    const client = node.connect()
+    node.send(client, [], [queriesOf(7, ['wait for one', 'q'], 'stale')])
+    node.turn()
+    assert.deepEqual(client.replies(), [[ReplyKind.answers, 7, 'stale', [undefined, ['q', 0]], null]])
+    node.send(client, [], [queriesOf(8, ['wait for one', 'wait for one'], 'stale')])
+    node.turn()
+    assert.deepEqual(client.replies(), [])
+  })
+
+  it('are bounded like others, and forgotten with their client', () => {
+    const node = new FakeNode({ maxPendingReads: 1 })
+    const [gone, client] = [node.connect(), node.connect()]
+    node.query(gone, 1, 'wait for one', 'stale')
+    node.query(client, 2, 'wait for one', 'stale')
+    node.turn()
+    assert.deepEqual(client.replies()[0]?.slice(0, 3), [ReplyKind.failed, 2, 'BUSY'])
+    node.gateway.client({ kind: 'closed', connection: gone })
+    node.query(client, 3, 'wait for one', 'stale')
+    node.turn()
+    assert.deepEqual(client.replies(), [])
+    assert.deepEqual(gone.frames, [])
+  })
+})

@@ -6,11 +6,12 @@
  *     lease ─► index of the lease ─► applied ─► machine ─► clock again: still held? ─► answers
  *                                                                       └─ no ─► as linearizable
  *     stale ─► machine ─► answers
+ *                 └─ not yet ─► again after each entry, for a while
  */
 import type { RaftHandle, ReadGrant } from '@troupe/core'
 import { type AskedQueries, answersOf, type QueriesReply } from './answers.ts'
 import type { ClientConnection } from './client-connection.ts'
-import type { Codec } from './machine.ts'
+import { type Codec, NOT_YET } from './machine.ts'
 import { type ClientRequest, type Consistency, type NodeReply, ReplyKind } from './protocol.ts'
 import type { ReplicatedMachine } from './replicated-machine.ts'
 
@@ -31,6 +32,9 @@ interface PendingRead extends AskedQueries {
  */
 const MAX_WAIT_MS = 10_000
 
+/** So long a query may wait for something to happen. Shorter than clients wait for an answer. */
+const MAX_PARKED_MS = 5000
+
 type Reply = (connection: ClientConnection, reply: NodeReply) => void
 
 export class PendingReads {
@@ -48,6 +52,10 @@ export class PendingReads {
   /** Granted, by rising index. */
   #granted: PendingRead[] = []
   #leased: PendingRead[] = []
+  /** What they ask for is not there yet. */
+  #parked: PendingRead[] = []
+  /** As of which entry they were asked. */
+  #parkedIndex = 0
   #lastNumber = 0
 
   /** @param nowMs the clock that the node's turns are timed by */
@@ -75,16 +83,43 @@ export class PendingReads {
     return this.#fresh.length > 0
   }
 
-  /** Takes a batch of queries. Stale ones are answered at once. */
+  /** Takes a batch of queries. Stale ones are answered at once, where they are not all to wait for something. */
   add(connection: ClientConnection, [, id, consistency, count, queries]: ClientRequest): void {
     const read: PendingRead = { connection, id, consistency, count, queries, index: 0, askedMs: 0 }
-    if (consistency === 'stale') return this.#reply(connection, this.#answersOf(read))
+    const reply = consistency === 'stale' ? this.#answersOf(read) : undefined
+    if (reply !== undefined && !isToWait(reply)) return this.#reply(connection, withoutWaiting(reply))
     if (this.#size >= this.#maxPendingReads) this.#refuseForgotten(this.#nowMs())
     if (this.#size >= this.#maxPendingReads) {
       return this.#reply(connection, [ReplyKind.failed, id, 'BUSY', 'too many reads are under way'])
     }
     this.#size += count
-    this.#fresh.push(read)
+    if (reply === undefined) this.#fresh.push(read)
+    else this.#park(read)
+  }
+
+  #park(read: PendingRead): void {
+    read.askedMs = this.#nowMs()
+    this.#parked.push(read)
+  }
+
+  #answerParked(): void {
+    const { appliedIndex } = this.#machine
+    if (this.#parked.length === 0 || appliedIndex === this.#parkedIndex) return
+    this.#parkedIndex = appliedIndex
+    this.#parked = this.#parked.filter((read) => {
+      const reply = this.#answersOf(read)
+      if (isToWait(reply)) return true
+      this.#answered(read, reply)
+      return false
+    })
+  }
+
+  /** Those that wait too long get nothing. The one that waits longest comes first. */
+  #releaseParked(nowMs: number): void {
+    while (this.#parked.length > 0 && nowMs - (this.#parked[0] as PendingRead).askedMs >= MAX_PARKED_MS) {
+      const read = this.#parked.shift() as PendingRead
+      this.#answered(read, this.#answersOf(read))
+    }
   }
 
   forget(connection: ClientConnection): void {
@@ -96,10 +131,12 @@ export class PendingReads {
     this.#fresh = this.#fresh.filter(isOther)
     this.#granted = this.#granted.filter(isOther)
     this.#leased = this.#leased.filter(isOther)
+    this.#parked = this.#parked.filter(isOther)
     for (const [number, read] of this.#asked) if (!isOther(read)) this.#asked.delete(number)
   }
 
   gather(raft: RaftHandle, nowMs: number): void {
+    this.#releaseParked(nowMs)
     if (this.#fresh.length === 0) return
     this.#refuseForgotten(nowMs)
     const fresh = this.#fresh
@@ -163,6 +200,7 @@ export class PendingReads {
 
   /** Answers every granted read whose index is applied. */
   answer(): void {
+    this.#answerParked()
     const { appliedIndex } = this.#machine
     let count = 0
     for (const read of this.#granted) {
@@ -175,7 +213,7 @@ export class PendingReads {
 
   #answered({ connection, count }: PendingRead, reply: QueriesReply): void {
     this.#size -= count
-    this.#reply(connection, reply)
+    this.#reply(connection, withoutWaiting(reply))
   }
 
   /**
@@ -206,3 +244,15 @@ export class PendingReads {
 }
 
 const isLease = ({ consistency }: PendingRead): boolean => consistency === 'lease'
+
+/** Whether all that a batch asks for is yet to come. */
+function isToWait(reply: QueriesReply): boolean {
+  return reply[0] === ReplyKind.answers && reply[3].every((answer) => answer === NOT_YET)
+}
+
+/** Only what asks one replica for what it has can wait for it, and not with others that have an answer: it gets nothing. */
+function withoutWaiting(reply: QueriesReply): QueriesReply {
+  if (reply[0] !== ReplyKind.answers || !reply[3].includes(NOT_YET)) return reply
+  const [kind, id, served, answers, errors] = reply
+  return [kind, id, served, answers.map((answer) => (answer === NOT_YET ? undefined : answer)), errors]
+}

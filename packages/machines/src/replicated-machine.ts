@@ -82,6 +82,16 @@ export class ReplicatedMachine {
     return this.#appliedIndex
   }
 
+  /** Log time of the last entry applied. */
+  get timeMs(): number {
+    return this.#timeMs
+  }
+
+  /** Log time of the first thing that the machine does by itself; Infinity where there is none. */
+  get dueMs(): number {
+    return this.machine.dueMs ?? Number.POSITIVE_INFINITY
+  }
+
   /** Where the state is on the disk: what it stands for. */
   get kept(): KeptState | undefined {
     return this.#storage && this.#standing
@@ -123,6 +133,7 @@ export class ReplicatedMachine {
     const frames = readCommandFrames(entryPayload(entry))
     if (typeof frames === 'string') return
     const meta: CommandMeta = { index: entry.index, timeMs: entry.timeMs }
+    if (frames.length === 0) this.machine.passTime?.(meta)
     for (const frame of frames) this.#applyFrame(frame, meta, listener)
   }
 

@@ -10,6 +10,7 @@ import {
   encodeClientFrame,
   Gateway,
   type GatewayOptions,
+  NOT_YET,
   type NodeReply,
   ReplicatedMachine,
   ReplyKind,
@@ -93,6 +94,7 @@ export class Echo implements StateMachine {
     if (query === 'no') throw reject('no')
     if (query === 'crash') throw new TypeError('crash')
     if (query === 'huge number') return 2n ** 100n
+    if (query === 'wait for one' && this.applied === 0) return NOT_YET
     return [query, this.applied]
   }
   save(): Iterable<Uint8Array> {

@@ -45,6 +45,7 @@ export {
   withSnapshotFile,
 } from './snapshots/snapshot-file.ts'
 export type { SnapshotOwner } from './snapshots/snapshot-format.ts'
+export { openFileSegments } from './states/file-segments.ts'
 export {
   type LmdbMachineStorage,
   type LmdbMachineStorageOptions,

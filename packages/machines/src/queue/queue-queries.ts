@@ -1,0 +1,119 @@
+/** What the queue machine answers; nothing here changes it. */
+import { reject } from '../machine.ts'
+import { stringBody } from '../msgpack-cursor.ts'
+import { Field, MessageState } from './messages.ts'
+import type {
+  Delivery,
+  FoundMessage,
+  GroupStats,
+  KeptResult,
+  PeekedMessage,
+  QueueStats,
+  Waiting,
+} from './queue-commands.ts'
+import type { QueueState } from './queue-state.ts'
+import { findId } from './sending.ts'
+import type { Lane, Queue } from './topology.ts'
+
+const STATE_NAMES = ['free', 'ready', 'delayed', 'lined', 'active', 'dead', 'spent'] as const
+
+export function deliveriesOf(state: QueueState, id: unknown, after: unknown, limit: number): Delivery[] {
+  const { messages } = state
+  const consumer = state.topology.consumers.get(id as number)
+  if (consumer === undefined) throw reject(`UNKNOWN_CONSUMER ${String(id)}`)
+  const slots: number[] = []
+  // From the last one back: what was read before is not walked over.
+  for (let slot = consumer.held.tail; slot !== 0; slot = messages.get(slot, Field.previous)) {
+    if (messages.get(slot, Field.delivery) <= (after as number)) break
+    slots.push(slot)
+  }
+  return slots
+    .reverse()
+    .slice(0, limit)
+    .map((slot) => deliveryOf(state, slot))
+}
+
+function deliveryOf(state: QueueState, slot: number): Delivery {
+  const { messages } = state
+  return [
+    slot,
+    messages.wide(slot, Field.position),
+    messages.get(slot, Field.delivery),
+    messages.deliveriesOf(slot),
+    messages.wide(slot, Field.sentMs),
+    new Uint8Array(state.bytesOf(slot)),
+  ]
+}
+
+export function statsOf(state: QueueState, queue: Queue): QueueStats {
+  return {
+    isPaused: queue.isPaused,
+    messages: queue.messageCount,
+    bytes: queue.byteCount,
+    sent: queue.sent,
+    duplicates: queue.duplicates,
+    groups: queue.lanes.map((lane) => groupStatsOf(state, lane)),
+  }
+}
+
+function groupStatsOf({ messages, topology }: QueueState, lane: Lane): GroupStats {
+  const heads = lane.ready.map(({ head }) => head).filter((head) => head !== 0)
+  const sent = heads.map((head) => messages.wide(head, Field.sentMs))
+  return {
+    group: lane.group,
+    ready: lane.readyCount,
+    delayed: lane.delayed.count,
+    lined: lane.linedCount,
+    active: lane.activeCount,
+    dead: lane.dead.count,
+    consumers: [...topology.consumers.values()].filter((consumer) => consumer.lane === lane).length,
+    oldestMs: sent.length === 0 ? undefined : Math.min(...sent),
+    ...lane.counters,
+  }
+}
+
+export function peek(state: QueueState, lane: Lane, waiting: Waiting, limit: number): PeekedMessage[] {
+  const { messages } = state
+  const found: PeekedMessage[] = []
+  const lists = waiting === 'ready' ? lane.ready : [lane[waiting]]
+  for (const { head } of lists)
+    for (let slot = head; slot !== 0 && found.length < limit; slot = messages.get(slot, Field.next))
+      found.push(peekedOf(state, slot))
+  return found
+}
+
+function peekedOf(state: QueueState, slot: number): PeekedMessage {
+  const { messages } = state
+  return {
+    position: messages.wide(slot, Field.position),
+    message: new Uint8Array(state.bytesOf(slot)),
+    deliveries: messages.deliveriesOf(slot),
+    failures: messages.failuresOf(slot),
+    sentMs: messages.wide(slot, Field.sentMs),
+    reason: messages.stateOf(slot) === MessageState.dead ? state.reasonOf(slot) : undefined,
+  }
+}
+
+export function find(state: QueueState, queue: Queue, id: unknown): FoundMessage | undefined {
+  const { messages, topology, codec } = state
+  if (typeof id !== 'string') throw reject('BAD_COMMAND an id is a string')
+  const encoded = codec.encode(id)
+  const found = findId(state, queue, encoded, stringBody(encoded, 0))
+  if (found === undefined) return undefined
+  const { position, slot } = found
+  const slots = slot === 0 ? [] : state.siblingsOf(slot)
+  const progress = state.progress.get(position)
+  const groups = slots.map((each) => ({
+    group: topology.lane(messages.laneOf(each)).group,
+    state: STATE_NAMES[messages.stateOf(each)] as string,
+    deliveries: messages.deliveriesOf(each),
+  }))
+  return { position, groups, progress: progress && codec.decode(new Uint8Array(progress)) }
+}
+
+export function resultsOf(state: QueueState, positions: readonly unknown[]): (KeptResult | undefined)[] {
+  return positions.map((position) => {
+    const entry = state.results.find(position as number, state.nowMs)
+    return entry && ([entry.outcome, state.codec.decode(new Uint8Array(entry.value))] as KeptResult)
+  })
+}

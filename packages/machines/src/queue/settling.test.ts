@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { QueueSubject } from '../../test/queue-subject.ts'
+import { queueQueries as ask, type Handle, HandleFault, queueCommands as q } from './queue-commands.ts'
+
+describe('settling', () => {
+  it('tells of handles that it does not know', () => {
+    const subject = new QueueSubject()
+    const [consumer, other] = [subject.subscribe(1), subject.subscribe(1)]
+    subject.send('a')
+    const handle = subject.handle(consumer)
+    const faults = (command: unknown): unknown => subject.run(command)
+    assert.deepEqual(faults(q.nack(other, [handle], null, 'x')), [[0, HandleFault.notHeld]], "another's")
+    assert.equal(faults(q.ack(consumer, [handle])), undefined)
+    assert.deepEqual(faults(q.ack(consumer, [handle])), [[0, HandleFault.gone]], 'twice')
+    assert.deepEqual(faults(q.ack(consumer, [[0, 0, 0]])), [[0, HandleFault.gone]])
+    assert.deepEqual(faults(q.ack(consumer, [[2 ** 40, 1, 1]])), [[0, HandleFault.gone]])
+    assert.equal(subject.refusal(q.ack(77, [handle])), 'UNKNOWN_CONSUMER')
+    assert.equal(subject.refusal([7, consumer, [1, 2]]), 'BAD_COMMAND')
+    assert.equal(subject.refusal(q.nack(consumer, [handle], -1, 'x')), 'BAD_COMMAND')
+  })
+
+  it('does what it can of a batch', () => {
+    const subject = new QueueSubject()
+    const consumer = subject.subscribe()
+    for (const data of ['a', 'b', 'c']) subject.send(data)
+    const handles = subject.held(consumer).map(({ handle }) => handle)
+    subject.run(q.ack(consumer, [handles[1] as Handle]))
+    assert.deepEqual(subject.run(q.ack(consumer, handles)), [[1, HandleFault.gone]])
+    assert.equal(subject.stats.acked, 3)
+  })
+
+  it('delivers again when the lease ends, and then knows the old handle no more', () => {
+    const subject = new QueueSubject()
+    const [first, second] = [subject.subscribe(1, 50), subject.subscribe(1, 5000)]
+    subject.send('a')
+    const old = subject.handle(first)
+    subject.run(q.prefetch(second, 0))
+    subject.nowMs += 30
+    subject.run(q.extend(first, [], 50))
+    subject.nowMs += 20
+    // The first lives still, and is the only one with room.
+    subject.run(q.tick())
+    assert.deepEqual(
+      subject.held(first).map(({ deliveries }) => deliveries),
+      [2],
+    )
+    assert.deepEqual(subject.run(q.ack(first, [old])), [[0, HandleFault.notHeld]])
+    assert.equal(subject.stats.lost, 1)
+  })
+
+  it('keeps a lease that is extended', () => {
+    const subject = new QueueSubject()
+    const consumer = subject.subscribe(1, 50)
+    subject.send('a')
+    subject.nowMs += 40
+    assert.equal(subject.run(q.extend(consumer, [subject.handle(consumer)], 500)), undefined)
+    subject.after(400)
+    assert.deepEqual(
+      subject.held(consumer).map(({ deliveries }) => deliveries),
+      [1],
+    )
+  })
+
+  it('retries with a backoff, then it is dead with the reason, and lives again by a redrive', () => {
+    const subject = new QueueSubject({ attempts: 3, backoff: 'exponential', backoffMs: 10, maxBackoffMs: 15 })
+    const consumer = subject.subscribe(1, 1000)
+    subject.send('a', { id: 'x', key: 'k' })
+    const fail = (): unknown =>
+      subject.run(q.nack(consumer, [subject.handle(consumer)], null, 'mailbox is full'))
+    fail()
+    assert.equal(subject.machine.dueMs, 10)
+    subject.after(10)
+    fail()
+    assert.equal(subject.machine.dueMs, 25, 'twice as long, but at most 15')
+    subject.after(15)
+    fail()
+    assert.deepEqual(
+      subject.peek('dead').map(({ reason, failures }) => [reason, failures]),
+      [['mailbox is full', 3]],
+    )
+    assert.deepEqual(subject.machine.query(ask.results([1])), [['dead', 'mailbox is full']])
+    assert.equal(subject.find('x')?.groups[0]?.state, 'dead')
+    subject.send('b', { key: 'k' })
+    assert.deepEqual(subject.dataOf(consumer), ['b'])
+    assert.equal(subject.run(q.redrive('jobs', '', 10)), 1)
+    assert.deepEqual(subject.dataOf(consumer), ['b'], 'behind the others of its key')
+    subject.run(q.ack(consumer, [subject.handle(consumer)]))
+    assert.deepEqual(subject.dataOf(consumer), ['a'])
+    assert.deepEqual(subject.machine.query(ask.results([1])), [undefined])
+  })
+
+  it('takes attempts and backoff of the message before those of the queue', () => {
+    const subject = new QueueSubject({ attempts: 9, backoffMs: 1 })
+    const consumer = subject.subscribe(1, 1000)
+    subject.send('a', { attempts: 2, backoff: ['fixed', 7, 7], headers: { from: 'x' } })
+    subject.run(q.nack(consumer, [subject.handle(consumer)], null, 'x'))
+    assert.equal(subject.machine.dueMs, 7)
+    subject.after(7)
+    subject.run(q.nack(consumer, [subject.handle(consumer)], null, 'x'))
+    assert.equal(subject.stats.dead, 1)
+  })
+
+  it('gives back all that a consumer held when it is gone, in order', () => {
+    const subject = new QueueSubject()
+    const consumer = subject.subscribe(3)
+    for (const data of ['a', 'b', 'c', 'd']) subject.send(data)
+    assert.equal(subject.run(q.leave(consumer)), true)
+    assert.equal(subject.run(q.leave(consumer)), false)
+    assert.deepEqual(subject.dataOf(subject.subscribe()), ['a', 'b', 'c', 'd'])
+    assert.throws(() => subject.held(consumer), /UNKNOWN_CONSUMER/)
+  })
+
+  it('takes a consumer for gone that gives no sign of life', () => {
+    const subject = new QueueSubject()
+    const [silent, living] = [subject.subscribe(1, 50), subject.subscribe(0, 500)]
+    subject.send('a')
+    assert.deepEqual(subject.dataOf(silent), ['a'])
+    subject.after(50)
+    assert.throws(() => subject.held(silent), /UNKNOWN_CONSUMER/)
+    subject.run(q.prefetch(living, 1))
+    assert.deepEqual(subject.dataOf(living), ['a'])
+  })
+
+  it('buries what loses its consumers again and again', () => {
+    const subject = new QueueSubject({ maxLosses: 2 })
+    for (const _ of [1, 2]) {
+      const consumer = subject.subscribe(1)
+      if (subject.stats.messages === 0) subject.send('a')
+      subject.run(q.leave(consumer))
+    }
+    assert.deepEqual(
+      subject.peek('dead').map(({ reason }) => reason),
+      ['its consumers were lost'],
+    )
+  })
+
+  it('keeps results and progress for those who wait', () => {
+    const subject = new QueueSubject({}, { resultMs: 100 })
+    const consumer = subject.subscribe()
+    subject.send('a', { id: 'x' })
+    subject.run(q.progress(consumer, subject.handle(consumer), { percent: 40 }))
+    assert.deepEqual(subject.find('x')?.progress, { percent: 40 })
+    subject.run(q.ack(consumer, [subject.handle(consumer)], [{ sent: true }]))
+    assert.deepEqual(subject.machine.query(ask.results([1, 2])), [['completed', { sent: true }], undefined])
+    subject.after(100)
+    assert.deepEqual(subject.machine.query(ask.results([1])), [undefined])
+  })
+})

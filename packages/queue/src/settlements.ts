@@ -1,0 +1,85 @@
+/**
+ * Acks and nacks of one consumer on their way: those of one turn of the event loop are one command.
+ *
+ *     delivery.ack() ─┐
+ *     delivery.ack() ─┴─(setImmediate)─► one ack command ─► a fault, or not, for each
+ */
+import type { Client } from '@troupe/cluster'
+import { type FaultyHandle, type Handle, HandleFault, queueCommands } from '@troupe/machines'
+import { handleError, QueueError, queueError } from './queue-errors.ts'
+
+/** Most handles of one command. */
+const MAX_BATCH = 1000
+
+interface Settlement {
+  readonly handle: Handle
+  /** Undefined where nobody waits for it. */
+  readonly result: unknown
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+export class Settlements {
+  readonly #client: Client
+  readonly #consumer: number
+  #acks: Settlement[] = []
+  #scheduled = false
+
+  constructor(client: Client, consumer: number) {
+    this.#client = client
+    this.#consumer = consumer
+  }
+
+  ack(handle: Handle, result: unknown): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#acks.push({ handle, result, resolve, reject })
+      if (this.#scheduled) return
+      this.#scheduled = true
+      setImmediate(() => this.#flush())
+    })
+  }
+
+  #flush(): void {
+    this.#scheduled = false
+    const acks = this.#acks
+    this.#acks = []
+    for (let at = 0; at < acks.length; at += MAX_BATCH) void this.#send(acks.slice(at, at + MAX_BATCH))
+  }
+
+  async #send(acks: readonly Settlement[]): Promise<void> {
+    const handles = acks.map(({ handle }) => handle)
+    const hasResults = acks.some(({ result }) => result !== undefined)
+    const results = hasResults ? acks.map(({ result }) => result ?? null) : undefined
+    try {
+      const faulty = await this.#client.propose<readonly FaultyHandle[] | undefined>(
+        queueCommands.ack(this.#consumer, handles, results),
+      )
+      const faults = new Map(faulty ?? [])
+      for (const [offset, { resolve, reject }] of acks.entries()) {
+        const fault = faults.get(offset)
+        if (fault === undefined) resolve()
+        else reject(handleError(fault))
+      }
+    } catch (error) {
+      for (const { reject } of acks) reject(settlementError(error))
+    }
+  }
+
+  /** A command about one handle. @throws QueueError ALREADY_SETTLED, LEASE_ENDED */
+  async one(command: unknown): Promise<void> {
+    const faulty = await this.#client
+      .propose<readonly FaultyHandle[] | undefined>(command)
+      .catch((error: unknown) => {
+        throw settlementError(error)
+      })
+    const [fault] = faulty ?? []
+    if (fault !== undefined) throw handleError(fault[1])
+  }
+}
+
+/** A consumer that is gone holds nothing: all its leases have ended. */
+function settlementError(error: unknown): unknown {
+  const known = queueError(error)
+  const isGone = known instanceof QueueError && known.code === 'UNKNOWN_CONSUMER'
+  return isGone ? handleError(HandleFault.notHeld) : known
+}

@@ -1,0 +1,202 @@
+/**
+ * One consumer of a queue: subscribes, asks for deliveries one answer after the other, gives signs of life, leaves.
+ *
+ *     subscribe ─► awaitDeliveries (stale, of the leader's replica) ─► buffer ─► next()
+ *                        ▲       └─ lost answer, other leader: asked again from the last number
+ *                        └─ consumer unknown (it was silent too long): subscribe again
+ */
+import type { Client } from '@troupe/cluster'
+import { RaftError } from '@troupe/core'
+import { type Delivery as Delivered, queueCommands, queueQueries } from '@troupe/machines'
+import { Delivery } from './delivery.ts'
+import { QueueError, queueError } from './queue-errors.ts'
+import { Settlements } from './settlements.ts'
+
+export interface ConsumeOptions {
+  /** The group that it is of. @default '' */
+  readonly group?: string
+  /** Messages that it holds at most. @default 64 */
+  readonly prefetch?: number
+  /** How long it may keep a message without a sign of life. @default 30,000 */
+  readonly leaseMs?: number
+  /** Ends the iteration; what it holds is given back. */
+  readonly signal?: AbortSignal
+}
+
+const DEFAULT_PREFETCH = 64
+const DEFAULT_LEASE_MS = 30_000
+/** Deliveries in one answer. */
+const MOST_AT_ONCE = 256
+/** After an error that passes: no leader, a replica that is gone. */
+const RETRY_MS = 5
+/** How soon a new leader is asked instead of the old one. */
+const FOLLOW_MS = 20
+
+export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undefined> {
+  readonly #client: Client
+  readonly #queue: string
+  readonly #group: string
+  readonly #prefetch: number
+  readonly #leaseMs: number
+  #consumer = 0
+  #settlements: Settlements | undefined
+  #last = 0
+  #buffer: Delivery<T>[] = []
+  readonly #waiting: {
+    resolve: (next: IteratorResult<Delivery<T>, undefined>) => void
+    reject: (error: unknown) => void
+  }[] = []
+  #failure: unknown
+  #isOver = false
+  /** Gives the question up that waits. */
+  #reading = new AbortController()
+  /** The replica that was asked. */
+  #asked: string | undefined
+  readonly #watch: NodeJS.Timeout
+  readonly #life: NodeJS.Timeout
+  readonly #pump: Promise<void>
+  #leaving: Promise<void> | undefined
+
+  constructor(client: Client, queue: string, options: ConsumeOptions) {
+    const { group = '', prefetch = DEFAULT_PREFETCH, leaseMs = DEFAULT_LEASE_MS, signal } = options
+    this.#client = client
+    this.#queue = queue
+    this.#group = group
+    this.#prefetch = prefetch
+    this.#leaseMs = leaseMs
+    this.#life = setInterval(() => this.#showLife(), Math.max(1, Math.floor(leaseMs / 3)))
+    this.#watch = setInterval(() => this.#followLeader(), FOLLOW_MS)
+    this.#pump = this.#run()
+    const leave = (): void => void this.return()
+    if (signal?.aborted === true) leave()
+    else signal?.addEventListener('abort', leave, { once: true })
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  next(): Promise<IteratorResult<Delivery<T>, undefined>> {
+    const value = this.#buffer.shift()
+    if (value !== undefined) return Promise.resolve({ done: false, value })
+    if (this.#failure !== undefined) return Promise.reject(this.#failure)
+    if (this.#isOver) return Promise.resolve({ done: true, value: undefined })
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
+  }
+
+  /** Leaves: what it holds and did not settle is given back at once. Idempotent. */
+  async return(): Promise<IteratorReturnResult<undefined>> {
+    this.#leaving ??= this.#leave()
+    await this.#leaving
+    return { done: true, value: undefined }
+  }
+
+  async #leave(): Promise<void> {
+    this.#end()
+    await this.#pump
+    if (this.#consumer !== 0)
+      // Otherwise it is gone when it gives no more signs of life.
+      await this.#client.propose(queueCommands.leave(this.#consumer)).catch(() => {})
+  }
+
+  /** Takes nothing more; what it holds stays its own. */
+  async stop(): Promise<void> {
+    this.#isOver = true
+    this.#reading.abort()
+    await this.#client.propose(queueCommands.prefetch(this.#consumer, 0)).catch(() => {})
+    this.#buffer = []
+    for (const { resolve } of this.#waiting.splice(0)) resolve({ done: true, value: undefined })
+  }
+
+  #end(failure?: unknown): void {
+    this.#isOver = true
+    this.#reading.abort()
+    this.#failure ??= failure
+    this.#buffer = []
+    clearInterval(this.#life)
+    clearInterval(this.#watch)
+    for (const { resolve, reject } of this.#waiting.splice(0))
+      if (failure === undefined) resolve({ done: true, value: undefined })
+      else reject(failure)
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#isOver) {
+      try {
+        if (this.#consumer === 0) await this.#subscribe()
+        await this.#read()
+      } catch (error) {
+        if (!(await this.#goesOn(queueError(error)))) return
+      }
+    }
+  }
+
+  async #subscribe(): Promise<void> {
+    const command = queueCommands.subscribe(this.#queue, this.#group, this.#prefetch, this.#leaseMs)
+    this.#consumer = await this.#client.propose<number>(command)
+    this.#settlements = new Settlements(this.#client, this.#consumer)
+    this.#last = 0
+  }
+
+  async #read(): Promise<void> {
+    const { leader } = this.#client
+    this.#asked = leader
+    const { signal } = this.#reading
+    const options = {
+      consistency: 'stale',
+      signal,
+      ...(leader === undefined ? {} : { node: leader }),
+    } as const
+    const query = queueQueries.awaitDeliveries(this.#consumer, this.#last, MOST_AT_ONCE)
+    const found = (await this.#client.query<readonly Delivered[] | undefined>(query, options)) ?? []
+    for (const delivered of found) this.#take(delivered)
+  }
+
+  #take(delivered: Delivered): void {
+    this.#last = delivered[2]
+    if (this.#isOver) return
+    const value = new Delivery<T>(this.#consumer, delivered, this.#settlements as Settlements)
+    const next = this.#waiting.shift()
+    if (next === undefined) this.#buffer.push(value)
+    else next.resolve({ done: false, value })
+  }
+
+  /** A question that waits at a node which leads no more, or is gone, would wait on. */
+  #followLeader(): void {
+    if (this.#isOver || this.#client.leader === this.#asked) return
+    this.#reading.abort()
+    this.#reading = new AbortController()
+  }
+
+  /** Whether an error is one that passes. */
+  async #goesOn(error: unknown): Promise<boolean> {
+    if (this.#isOver) return false
+    const isUnknown = error instanceof QueueError && error.code === 'UNKNOWN_CONSUMER'
+    if (isUnknown) {
+      // A replica may be behind: whether it is gone, the log says.
+      if (!(await this.#isKnown())) {
+        this.#consumer = 0
+        this.#buffer = []
+      }
+      return true
+    }
+    if (error instanceof RaftError && error.code !== 'SHUTTING_DOWN' && error.code !== 'INVALID_OPTIONS') {
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
+      return true
+    }
+    this.#end(error)
+    return false
+  }
+
+  async #isKnown(): Promise<boolean> {
+    return this.#client.propose(queueCommands.extend(this.#consumer, [], this.#leaseMs)).then(
+      () => true,
+      (error: unknown) => !RaftError.is(error, 'REJECTED'),
+    )
+  }
+
+  #showLife(): void {
+    if (this.#consumer === 0) return
+    this.#client.propose(queueCommands.extend(this.#consumer, [], this.#leaseMs)).catch(() => {})
+  }
+}

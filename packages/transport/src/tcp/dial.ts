@@ -29,7 +29,7 @@ export interface DialRequest {
   readonly hello: Hello
   /** Who has to answer; undefined: any node of the cluster. */
   readonly expected?: NodeId | undefined
-  readonly credentials?: Credentials | undefined
+  readonly credentials?: Pick<Credentials, 'context'> | undefined
   /** For all of it. @default 3000 */
   readonly timeoutMs?: number
   readonly timers?: Timers

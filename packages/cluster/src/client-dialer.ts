@@ -85,6 +85,12 @@ export class NodeDialer implements ClientLinks {
     return new Set(nodes.filter((node) => node !== undefined))
   }
 
+  /** A node that nobody has named yet. */
+  learn(node: NodeId, address: string): void {
+    this.#add(parseAddress(address), true, node)
+    this.#attemptAll()
+  }
+
   start(events: ClientLinkEvents): void {
     this.#events = events
     this.#attemptAll()

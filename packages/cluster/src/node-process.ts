@@ -21,6 +21,7 @@ import { createNodeDirectory, type DirectoryIdentity, readNodeIdentity } from '@
 import { type Address, Credentials, formatAddress, parseAddress } from '@troupe/transport'
 import type { NodeAddress } from '@troupe/wire'
 import { ControlDesk } from './control-desk.ts'
+import { serveControl } from './control-server.ts'
 import { askFounders, foundingConfiguration, SeenFounders } from './founding.ts'
 import { limitedLogger } from './log-limiter.ts'
 import { drawNumber, GROUP } from './manifest.ts'
@@ -151,7 +152,7 @@ export class NodeProcess {
       {
         checkFounder: (handshake) => seen.check(handshake),
         peerSeen: (id, incarnation) => seen.see(id, incarnation),
-        control: (connection) => connection.close(),
+        control: (connection) => serveControl(connection, this),
         refused: ({ code, reason }, remote) =>
           limited('warn', 'connection refused', { code, reason, remote }),
       },

@@ -1,11 +1,13 @@
 /** Nodes in processes of their own, over TCP: what dies, what comes back, and what must not. */
 import assert from 'node:assert/strict'
-import { cpSync, rmSync } from 'node:fs'
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { Client, type NodeOptions, RemoteCluster } from '@troupe/cluster'
 import { kv } from '@troupe/machines'
-import { type NodeProcesses, withProcesses } from './node-processes.ts'
-import { failure, Ledger, until } from './support.ts'
+import { TestAuthority, type TlsFiles } from '@troupe/transport'
+import { freePorts, type NodeProcesses, withProcesses } from './node-processes.ts'
+import { failure, Ledger, patient, until } from './support.ts'
 
 const three = ['n1', 'n2', 'n3']
 
@@ -62,6 +64,108 @@ describe('three processes', () => {
       assert.equal(ledger.unknown, 0)
       await assertEqualDigests(processes)
     }),
+  )
+})
+
+/** Writes the files of everybody in `names`, all of one authority. */
+function certificatesFor(directory: string, names: readonly string[]): Record<string, TlsFiles> {
+  const authority = new TestAuthority()
+  const path = join(directory, 'tls')
+  mkdirSync(path, { recursive: true })
+  const write = (name: string, text: string): string => {
+    writeFileSync(join(path, name), text)
+    return join(path, name)
+  }
+  const ca = write('authority.pem', authority.certificate)
+  return Object.fromEntries(
+    names.map((name) => {
+      const { certificate, key } = authority.issue(name)
+      const own = { certificate: write(`${name}.pem`, certificate), key: write(`${name}.key`, key) }
+      return [name, { ...own, authority: ca }]
+    }),
+  )
+}
+
+describe('TLS', () => {
+  it(
+    'between the nodes; a client proves itself by a certificate or the token, an operator by his own',
+    withProcesses(three, async (processes) => {
+      const files = certificatesFor(processes.directory, [...three, 'somebody'])
+      const tokens: NodeOptions['tokens'] = { client: 'open', control: 'sesame' }
+      const nodes = three.map((id) => processes.launch(id, { tls: files[id] as TlsFiles, tokens }))
+      await Promise.all(nodes.map((node) => node.started()))
+      const { authority } = files['somebody'] as TlsFiles
+      await using byToken = await processes.client({ tls: { authority }, token: 'open', timeoutMs: 60_000 })
+      await byToken.propose(kv.set('a', 1))
+      await using byFile = await processes.client({ tls: files['somebody'] as TlsFiles, timeoutMs: 60_000 })
+      assert.equal((await byFile.query<{ value: number }>(kv.get('a'))).value, 1)
+      const wrong = await failure('NODE_UNAVAILABLE', processes.client({ tls: { authority }, token: 'shut' }))
+      assert.match(wrong.message, /a client with a wrong token/)
+      const plain = await failure('NODE_UNAVAILABLE', processes.client({ connectTimeoutMs: 300 }))
+      assert.match(plain.message, /no node was reached/)
+      const seeds = Object.values(processes.peers)
+      const asClient = RemoteCluster.connect(seeds, { tls: { authority }, token: 'open' })
+      assert.match((await failure('NODE_UNAVAILABLE', asClient)).message, /a control with a wrong token/)
+      const operator = await RemoteCluster.connect(seeds, { tls: { authority }, token: 'sesame' })
+      const { nodes: seen } = await operator.status().finally(() => operator.close())
+      assert.deepEqual(
+        seen.map(({ id, running }) => [id, running]),
+        three.map((id) => [id, true]),
+      )
+    }),
+  )
+})
+
+describe('an operator', () => {
+  it(
+    'sees all nodes from any, transfers leadership, takes a snapshot, adds a node and removes it',
+    withProcesses(
+      three,
+      async (processes) => {
+        await processes.startAll()
+        await using client = await processes.client({ timeoutMs: 60_000 })
+        await client.propose(kv.set('a', 1))
+        const cluster = await RemoteCluster.connect([processes.peers['n2'] as string])
+        try {
+          const before = await cluster.status()
+          assert.deepEqual(
+            before.nodes.map(({ id, running }) => [id, running]),
+            three.map((id) => [id, true]),
+          )
+          const next = three.find((id) => id !== before.leader) as string
+          await cluster.transferLeadership(next)
+          await until('it leads', async () => (await cluster.status()).leader === next)
+          await client.propose(kv.set('a', 2))
+          await cluster.takeSnapshot('n1')
+          const [port] = await freePorts(1)
+          const address = `127.0.0.1:${port}`
+          const peers = { ...processes.peers, n4: address }
+          await processes.launch('n4', { peers, join: true }).started()
+          await cluster.add('n4', address)
+          const { nodes } = await cluster.status()
+          assert.equal(nodes.length, 4)
+          const leading = nodes.find(({ id }) => id === next)
+          assert.ok(leading?.running)
+          assert.equal(leading.configuration.voters.length, 4)
+          // Whoever knew only the first three learns of the fourth.
+          await using late = await Client.connect([processes.peers['n1'] as string], { timeoutMs: 60_000 })
+          const asked = (): Promise<unknown> => late.query(kv.get('a'), { consistency: 'stale', node: 'n4' })
+          await until('the new node is known to a client', () =>
+            asked().then(
+              () => true,
+              () => false,
+            ),
+          )
+          await cluster.members.remove('n4')
+          const after = (await cluster.status()).nodes.find(({ id }) => id === next)
+          assert.ok(after?.running)
+          assert.equal(after.configuration.voters.length, 3)
+        } finally {
+          cluster.close()
+        }
+      },
+      () => ({ raft: patient }),
+    ),
   )
 })
 

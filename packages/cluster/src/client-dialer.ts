@@ -121,7 +121,10 @@ export class NodeDialer implements ClientLinks {
   #add(address: Address, isSeed: boolean, node?: NodeId): void {
     const key = formatAddress(address)
     const known = this.#targets.get(key)
-    if (known !== undefined) return
+    if (known !== undefined) {
+      known.node ??= node
+      return
+    }
     const backoff = new Backoff({}, Math.random)
     const rest = { state: 'idle', cancel: () => {}, failure: undefined } as const
     this.#targets.set(key, { address, isSeed, backoff, node, ...rest })

@@ -147,6 +147,9 @@ describe('an operator', () => {
           const leading = nodes.find(({ id }) => id === next)
           assert.ok(leading?.running)
           assert.equal(leading.configuration.voters.length, 4)
+          // A node that was told of the fourth still knows where it is after a start with the list of three.
+          assert.equal(await processes.nodes.get('n1')?.end('SIGTERM'), 0)
+          await processes.launch('n1').started()
           // Whoever knew only the first three learns of the fourth.
           await using late = await Client.connect([processes.peers['n1'] as string], { timeoutMs: 60_000 })
           const asked = (): Promise<unknown> => late.query(kv.get('a'), { consistency: 'stale', node: 'n4' })

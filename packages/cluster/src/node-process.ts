@@ -23,6 +23,7 @@ import type { NodeAddress } from '@troupe/wire'
 import { ControlDesk } from './control-desk.ts'
 import { serveControl } from './control-server.ts'
 import { askFounders, foundingConfiguration, SeenFounders } from './founding.ts'
+import { KeptAddresses } from './kept-addresses.ts'
 import { limitedLogger } from './log-limiter.ts'
 import { drawNumber, GROUP } from './manifest.ts'
 import type { NodeNotice, NodeSettings, NodeStatus } from './node-control.ts'
@@ -47,6 +48,8 @@ export class NodeProcess {
   readonly #hooks: NodeProcessHooks
   readonly #desk = new ControlDesk()
   readonly #credentials: Credentials | undefined
+  /** There with the directory. */
+  #kept: KeptAddresses | undefined
   #identity: Identity | undefined
   #edges: TcpEdges | undefined
   #node: RaftNode | undefined
@@ -88,7 +91,10 @@ export class NodeProcess {
     const identity = this.#identify(found, configuration)
     this.#identity = identity
     const seen = new SeenFounders(configuration)
-    if (found !== undefined) seen.keepIn(path)
+    if (found !== undefined) {
+      seen.keepIn(path)
+      this.#kept = new KeptAddresses(path)
+    }
     const edges = await this.#listen(identity, seen)
     this.#edges = edges
     const address = formatAddress(edges.address)
@@ -141,7 +147,7 @@ export class NodeProcess {
     return TcpEdges.open(
       {
         identity,
-        peers,
+        peers: new Map([...(this.#kept?.all ?? []), ...peers]),
         listen,
         insecure,
         tokens,
@@ -174,6 +180,7 @@ export class NodeProcess {
     }
     createNodeDirectory(path, { clusterId, nodeId, incarnation, group, configuration })
     seen.keepIn(path)
+    this.#kept = new KeptAddresses(path)
   }
 
   #settings(identity: Identity, configuration: Configuration, directory: string): NodeSettings {
@@ -243,10 +250,14 @@ export class NodeProcess {
 
   /** Reaches the node `id` at `host:port`, from now on. @throws RaftError INVALID_OPTIONS */
   addPeer(id: NodeId, address: string): void {
-    this.#opened.addPeer(id, parseAddress(address))
+    const parsed = parseAddress(address)
+    if (id === this.id) return
+    this.#kept?.set(id, parsed)
+    this.#opened.addPeer(id, parsed)
   }
 
   removePeer(id: NodeId): void {
+    this.#kept?.delete(id)
     this.#opened.removePeer(id)
   }
 

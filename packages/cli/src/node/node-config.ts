@@ -62,11 +62,10 @@ export interface NodeConfig {
 export function readNodeConfig(flags: FlagValues, { env, stderr }: CommandContext): NodeConfig {
   const path = flags.config ?? env['TROUPE_CONFIG']
   const file = path === undefined ? {} : readFile(path)
-  const given = {
-    ...file,
-    ...fieldsOf((name) => env[variableOf(name)], env),
-    ...fieldsOf((name) => flags[name]),
-  }
+  const layers = [file, fieldsOf((name) => env[variableOf(name)], env), fieldsOf((name) => flags[name])]
+  // Of the TLS files each may come from somewhere else.
+  const tls: Fields = Object.assign({}, ...layers.map((layer) => layer['tls']))
+  const given: Fields = Object.assign({}, ...layers, Object.keys(tls).length > 0 ? { tls } : {})
   const { logLevel, logFormat, ...node } = given
   for (const field of Object.keys(node)) {
     if (NODE_OPTION_FIELDS.includes(field) && field !== 'logger') continue

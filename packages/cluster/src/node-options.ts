@@ -48,6 +48,8 @@ export interface NodeOptions extends SharedOptions {
   readonly tokens?: { readonly client?: string; readonly control?: string }
   /** What strangers, clients and operators may cost. */
   readonly limits?: Partial<ListenLimits>
+  /** Where /livez, /readyz and /metrics are, over HTTP: `host:port`. @default nowhere */
+  readonly health?: string
   /** How long `stop` waits for another node to take over leadership, in ms. @default 5000 */
   readonly handOverTimeoutMs?: number
 }
@@ -66,6 +68,7 @@ export interface ResolvedNodeOptions {
   readonly insecure: boolean
   readonly tokens: { readonly client?: string; readonly control?: string }
   readonly limits: Partial<ListenLimits>
+  readonly health: Address | undefined
   readonly handOverTimeoutMs: number
   readonly logger: Logger
   readonly shared: ResolvedClusterOptions
@@ -82,6 +85,7 @@ const OWN_FIELDS = [
   'insecure',
   'tokens',
   'limits',
+  'health',
   'handOverTimeoutMs',
 ] as const
 
@@ -134,6 +138,7 @@ export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
     insecure,
     tokens,
     limits,
+    health: given.health === undefined ? undefined : parseAddress(given.health, 'health'),
     handOverTimeoutMs: positive('handOverTimeoutMs', handOverTimeoutMs),
     logger: given.logger ?? (() => {}),
     shared: resolveShared(given),

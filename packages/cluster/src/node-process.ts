@@ -23,6 +23,7 @@ import type { NodeAddress } from '@troupe/wire'
 import { ControlDesk } from './control-desk.ts'
 import { serveControl } from './control-server.ts'
 import { askFounders, foundingConfiguration, SeenFounders } from './founding.ts'
+import { HealthServer } from './health-server.ts'
 import { KeptAddresses } from './kept-addresses.ts'
 import { limitedLogger } from './log-limiter.ts'
 import { drawNumber, GROUP } from './manifest.ts'
@@ -48,6 +49,9 @@ export class NodeProcess {
   readonly #hooks: NodeProcessHooks
   readonly #desk = new ControlDesk()
   readonly #credentials: Credentials | undefined
+  #health: HealthServer | undefined
+  #leader: NodeId | null = null
+  #leaderChanges = 0
   /** There with the directory. */
   #kept: KeptAddresses | undefined
   #identity: Identity | undefined
@@ -116,6 +120,8 @@ export class NodeProcess {
       fail: (error) => this.#fail(error),
     })
     this.#credentials?.watch()
+    const { health } = this.#options
+    if (health !== undefined) this.#health = await HealthServer.open(health, this)
     logger('info', 'node started', { node: id, incarnation, boot: identity.boot, directory: path })
   }
 
@@ -234,8 +240,19 @@ export class NodeProcess {
     return this.#running.digest()
   }
 
-  get edges(): TcpEdges {
-    return this.#opened
+  /** Changes of whom it follows, that it has seen. */
+  get leaderChanges(): number {
+    return this.#leaderChanges
+  }
+
+  /** Connections that were refused, by reason. */
+  get refusals(): Readonly<Record<string, number>> {
+    return this.#opened.listenerMetrics.refusals
+  }
+
+  /** Where /livez, /readyz and /metrics are; undefined where they were not asked for. */
+  get healthAddress(): Address | undefined {
+    return this.#health?.address
   }
 
   // ---- operating
@@ -291,6 +308,7 @@ export class NodeProcess {
 
   async #close(): Promise<void> {
     this.#credentials?.close()
+    await this.#health?.close()
     // The node closes its edges; without one they stand alone.
     if (this.#node === undefined) await this.#edges?.close()
     else await this.#node.stop()
@@ -311,6 +329,8 @@ export class NodeProcess {
     if (notice.kind === 'log') return logger(notice.level, notice.event, { node: id, ...notice.detail })
     if (notice.kind === 'control') return this.#desk.settled(notice.id, notice.error)
     const { role, term, leader } = notice
+    if (leader !== null && leader !== this.#leader) this.#leaderChanges++
+    this.#leader = leader
     logger('info', 'role changed', { node: id, role, term, leader })
   }
 

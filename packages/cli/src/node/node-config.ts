@@ -40,6 +40,11 @@ export const nodeOptions = {
   'tls-certificate': { kind: 'text', placeholder: 'FILE', help: "its certificate, with the node's name" },
   'tls-key': { kind: 'text', placeholder: 'FILE', help: 'the key of that' },
   'tls-authority': { kind: 'text', placeholder: 'FILE', help: 'the certificate of the authority' },
+  health: {
+    kind: 'text',
+    placeholder: 'ADDRESS',
+    help: 'host:port for /livez, /readyz and /metrics, over HTTP',
+  },
   insecure: { kind: 'flag', help: 'listen beyond the loopback without TLS' },
   'log-level': { kind: 'text', placeholder: 'LEVEL', help: LOG_LEVELS.join(', '), otherwise: 'info' },
   'log-format': {

@@ -47,7 +47,7 @@ export const packageLaws: Readonly<Record<string, PackageLaw>> = {
   'packages/cli': {
     ...onNode,
     packages: ['core', 'machines', 'store', 'cluster', 'sim', 'benchmarks'],
-    npm: ['piscina'],
+    npm: ['piscina', 'yaml'],
   },
   benchmarks: {
     ...onNode,

@@ -6,6 +6,9 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 /** By custom, 128 and the signal's number. */
 const SIGNAL_EXIT_BASE = 128
 
+/** Commands that run until they are told to end: for them a signal is no interruption. */
+const SERVING: ReadonlySet<string | undefined> = new Set(['node'])
+
 const interruption = new AbortController()
 let caught: (typeof SIGNALS)[number] | undefined
 
@@ -24,6 +27,8 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error
   process.exit(0)
 })
-const code = await runCli(process.argv.slice(2), { stdout, stderr, env, signal: interruption.signal })
-process.exitCode = caught === undefined ? code : SIGNAL_EXIT_BASE + constants.signals[caught]
-for (const signal of SIGNALS) process.removeAllListeners(signal)
+const args = process.argv.slice(2)
+const code = await runCli(args, { stdout, stderr, env, signal: interruption.signal })
+const signal = SERVING.has(args[0]) ? undefined : caught
+process.exitCode = signal === undefined ? code : SIGNAL_EXIT_BASE + constants.signals[signal]
+for (const each of SIGNALS) process.removeAllListeners(each)

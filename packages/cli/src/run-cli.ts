@@ -7,6 +7,8 @@ import { bench } from './bench.ts'
 import { forceRecover } from './force-recover.ts'
 import { groupHelp } from './help.ts'
 import { log } from './log.ts'
+import { node } from './node/node.ts'
+import { operate } from './node/operate.ts'
 import { restore } from './restore.ts'
 import { sim } from './sim.ts'
 import { soak } from './soak.ts'
@@ -23,6 +25,12 @@ const topCommands: readonly TopCommand[] = [
   { name: 'backup', summary: "writes a verified backup file of a cluster's latest snapshot", run: backup },
   { name: 'bench', summary: 'measures a real cluster: throughput, elections, churn, memory', run: bench },
   { name: 'force-recover', summary: 'the last resort where a quorum is gone for good', run: forceRecover },
+  { name: 'node', summary: 'runs a node of a cluster over TCP, in this process', run: node },
+  { name: 'status', summary: 'shows the nodes of a running cluster, over TCP', run: operate('status') },
+  { name: 'transfer', summary: 'hands leadership to another node, over TCP', run: operate('transfer') },
+  { name: 'add', summary: 'makes a node that waits a member, over TCP', run: operate('add') },
+  { name: 'remove', summary: 'takes a node out of the members, over TCP', run: operate('remove') },
+  { name: 'snapshot', summary: 'lets a node take a snapshot, over TCP', run: operate('snapshot') },
   { name: 'restore', summary: 'makes a new cluster of a backup', run: restore },
   { name: 'sim', summary: 'runs the whole stack in virtual time, under faults, seed by seed', run: sim },
   {

@@ -1,7 +1,9 @@
 /** The port between a cluster and a client of it, in whatever thread that is: it brings the client ports to the nodes. */
 import { MessageChannel, MessagePort, receiveMessageOnPort } from 'node:worker_threads'
-import { type ActorHandle, attach } from '@troupe/actor'
+import { type ActorHandle, attach, Link } from '@troupe/actor'
 import { invalidOption, type NodeId } from '@troupe/core'
+import type { ClientLink, ClientLinkEvents, ClientLinks } from './client-links.ts'
+import { clientWindow } from './client-ports.ts'
 import type { NodeControl } from './node-control.ts'
 
 /** What the cluster sends first: the names of its nodes. */
@@ -10,7 +12,7 @@ interface FeedGreeting {
 }
 
 /** What it sends then, again and again: a fresh port to a node. */
-export interface NodePortMessage {
+interface NodePortMessage {
   readonly node: NodeId
   readonly port: MessagePort
 }
@@ -27,7 +29,7 @@ export function clientFeed(nodes: readonly NodeId[]): {
 }
 
 /** @throws RaftError INVALID_OPTIONS where the port is none that {@link clientFeed} made */
-export function greetingOf(port: MessagePort): FeedGreeting {
+function greetingOf(port: MessagePort): FeedGreeting {
   const greeting = port instanceof MessagePort ? receiveMessageOnPort(port)?.message : undefined
   if (!Array.isArray(greeting?.nodes))
     throw invalidOption('port', port, 'a fresh port of cluster.clientPort()')
@@ -39,4 +41,38 @@ export function offerNode(feed: MessagePort, node: ActorHandle<NodeControl>): vo
   const port = attach(node, 'client', { kind: 'client' })
   const message: NodePortMessage = { node: node.id, port }
   feed.postMessage(message, [port])
+}
+
+/** A client's connections over such a port: fresh ports to nodes come over it. */
+export class PortLinks implements ClientLinks {
+  readonly nodes: readonly NodeId[]
+  readonly #feed: MessagePort
+
+  /** @throws RaftError INVALID_OPTIONS where the port is none that {@link clientFeed} made */
+  constructor(feed: MessagePort) {
+    this.nodes = greetingOf(feed).nodes
+    this.#feed = feed
+  }
+
+  start(events: ClientLinkEvents): void {
+    this.#feed.on('message', ({ node, port }: NodePortMessage) => openPort(node, port, events))
+    this.#feed.on('close', () => events.ended())
+  }
+
+  close(): void {
+    this.#feed.close()
+  }
+}
+
+function openPort(node: NodeId, port: MessagePort, events: ClientLinkEvents): void {
+  const link = new Link(port, clientWindow, {
+    onFrame: (frame) => {
+      link.consumed(1, frame.byteLength)
+      events.frame(node, own, frame)
+    },
+    onWritable: () => events.writable(),
+    onClose: () => events.closed(node, own),
+  })
+  const own: ClientLink = { send: (frame) => link.send(frame, true), close: () => link.close() }
+  events.opened(node, own)
 }

@@ -5,12 +5,13 @@
  *     port ─► outcomes ─► promises
  */
 import type { MessagePort } from 'node:worker_threads'
-import { hrtimeMs, Link } from '@troupe/actor'
+import { hrtimeMs } from '@troupe/actor'
 import { invalidOption, type NodeId, RaftError, seededRandom } from '@troupe/core'
 import { type Call, ClientCore, type ClientMetrics, type Consistency, consistencies } from '@troupe/machines'
 import { codec } from '@troupe/wire'
-import { greetingOf, type NodePortMessage } from './client-feed.ts'
-import { clientWindow } from './client-ports.ts'
+import { type DialSettings, NodeDialer } from './client-dialer.ts'
+import { PortLinks } from './client-feed.ts'
+import type { ClientLink, ClientLinks } from './client-links.ts'
 import { drawNumber } from './manifest.ts'
 import { type ClientSettings, positive, resolveClientSettings } from './options.ts'
 import { ClientStageTracer, type ClientTrace } from './stage-trace.ts'
@@ -40,6 +41,9 @@ export interface QueryOptions extends CallOptions {
   readonly node?: NodeId
 }
 
+/** Options of a client over TCP. */
+export interface TcpClientSettings extends ClientSettings, DialSettings {}
+
 /** An answer, and how it came about: never weaker than what was asked for. */
 export interface Served<Answer> {
   readonly answer: Answer
@@ -53,9 +57,10 @@ export interface Served<Answer> {
 export class Client {
   readonly #core: ClientCore
   readonly #timeoutMs: number
-  readonly #feed: MessagePort
+  readonly #source: ClientLinks
+  /** Those that were ever connected, too. */
   readonly #nodes: Set<NodeId>
-  readonly #links = new Map<NodeId, Link>()
+  readonly #links = new Map<NodeId, ClientLink>()
   readonly #timer = new WakeTimer(() => this.#tick())
   readonly #flush = () => this.#runFlush()
   #tracer: ClientStageTracer | undefined
@@ -63,22 +68,44 @@ export class Client {
   #nowMs = 0
   #closed = false
 
-  private constructor(feed: MessagePort, settings: ClientSettings) {
+  private constructor(source: ClientLinks, settings: ClientSettings) {
     const { client, timeoutMs } = resolveClientSettings(GROUP, settings)
-    this.#nodes = new Set(greetingOf(feed).nodes)
+    this.#nodes = new Set(source.nodes)
     this.#timeoutMs = timeoutMs
     this.#core = new ClientCore(client, codec, seededRandom(drawNumber()))
-    this.#feed = feed
-    feed.on('message', ({ node, port }: NodePortMessage) => this.#connect(node, port))
-    feed.on('close', () => void this.close())
+    this.#source = source
+    source.start({
+      opened: (node, link) => this.#opened(node, link),
+      frame: (node, link, frame) => this.#frame(node, link, frame),
+      writable: () => this.#scheduleFlush(),
+      closed: (node, link) => this.#disconnected(node, link),
+      ended: () => void this.close(),
+    })
   }
 
   /**
-   * Makes a client of a port from `cluster.clientPort()`, in whichever thread that was posted to.
-   * @throws RaftError INVALID_OPTIONS
+   * Makes a client of a port from `cluster.clientPort()`, in whichever thread that was posted to; or one over TCP, of the
+   * addresses (`host:port`) of one node or more, from which it learns where the others are.
+   * @throws RaftError INVALID_OPTIONS; over TCP: NODE_UNAVAILABLE where no node is reached in time, or each of them refuses
    */
-  static async connect(port: MessagePort, settings: ClientSettings = {}): Promise<Client> {
-    return new Client(port, settings)
+  static async connect(port: MessagePort, settings?: ClientSettings): Promise<Client>
+  static async connect(seeds: readonly string[], settings?: TcpClientSettings): Promise<Client>
+  static async connect(
+    from: MessagePort | readonly string[],
+    settings: TcpClientSettings = {},
+  ): Promise<Client> {
+    if (!Array.isArray(from)) return new Client(new PortLinks(from as MessagePort), settings)
+    const { tls: _tls, token: _token, cluster: _cluster, connectTimeoutMs: _timeout, ...own } = settings
+    resolveClientSettings(GROUP, own)
+    const dialer = new NodeDialer('client', from, settings)
+    const client = new Client(dialer, own)
+    try {
+      await dialer.connected()
+    } catch (error) {
+      await client.close()
+      throw error
+    }
+    return client
   }
 
   /** The leader, as far as this client knows. */
@@ -246,30 +273,24 @@ export class Client {
 
   // ---- connections
 
-  #connect(node: NodeId, port: MessagePort): void {
-    if (this.#closed) return port.close()
+  #opened(node: NodeId, link: ClientLink): void {
+    if (this.#closed) return link.close()
     this.#nodes.add(node)
-    const link = new Link(port, clientWindow, {
-      onFrame: (frame) => this.#frame(node, link, frame),
-      onWritable: () => this.#scheduleFlush(),
-      onClose: () => this.#disconnected(node, link),
-    })
     this.#links.get(node)?.close()
     this.#links.set(node, link)
-    this.#core.opened(node, { send: (frame) => link.send(frame, true) })
+    this.#core.opened(node, link)
     this.#scheduleFlush()
   }
 
   /** The end of a link that another one has replaced is no news. */
-  #disconnected(node: NodeId, link: Link): void {
+  #disconnected(node: NodeId, link: ClientLink): void {
     if (this.#links.get(node) !== link) return
     this.#links.delete(node)
     this.#core.closed(node)
     this.#scheduleFlush()
   }
 
-  #frame(node: NodeId, link: Link, frame: Uint8Array): void {
-    link.consumed(1, frame.byteLength)
+  #frame(node: NodeId, link: ClientLink, frame: Uint8Array): void {
     const fault = this.#core.frame(node, frame)
     // Not what a node of ours sends: nothing more is taken from it.
     if (fault !== undefined) link.close()
@@ -319,7 +340,7 @@ export class Client {
     this.#closed = true
     this.#timer.clear()
     this.#core.close()
-    this.#feed.close()
+    this.#source.close()
     for (const link of this.#links.values()) link.close()
     this.#links.clear()
   }

@@ -9,7 +9,8 @@ export {
 } from '@troupe/core'
 export type { AppliedFault, Fault } from '@troupe/faults'
 export { type BackupOptions, type BackupReport, backupCluster, type SkippedSnapshot } from './backup.ts'
-export { type CallOptions, Client, type QueryOptions, type Served } from './client.ts'
+export { type CallOptions, Client, type QueryOptions, type Served, type TcpClientSettings } from './client.ts'
+export type { DialSettings } from './client-dialer.ts'
 export { Cluster } from './cluster.ts'
 export type { ClusterEvents } from './cluster-events.ts'
 export type { ClusterStatus, NodeDigest, NodeReport } from './cluster-status.ts'
@@ -18,6 +19,8 @@ export type { Instruments } from './instruments.ts'
 export type { Logger, LogLevel } from './logger.ts'
 export type { AddMemberOptions, ChangeOptions, MemberOptions, Members } from './members.ts'
 export type { NodeStatus } from './node-control.ts'
+export { NODE_OPTION_FIELDS, type NodeOptions } from './node-options.ts'
+export { NodeProcess, type NodeProcessHooks } from './node-process.ts'
 export { type ClientSettings, type ClusterOptions, defaultBatching } from './options.ts'
 export {
   planRecovery,
@@ -27,6 +30,7 @@ export {
   recoverCluster,
   type Survivor,
 } from './recover.ts'
+export { RemoteCluster } from './remote-cluster.ts'
 export { type RestoreOptions, type RestoreReport, restoreCluster } from './restore.ts'
 export {
   AnsweredColumn,

@@ -22,8 +22,8 @@ import type { FaultBirth, FaultOrder } from './faults/fault-orders.ts'
 import type { LogLevel } from './logger.ts'
 import type { NodeTrace } from './stage-trace.ts'
 
-/** Everything a node's worker is started with. Plain values only: it crosses threads. */
-export interface NodeBirth {
+/** Everything a node is started with, wherever it runs. Plain values only: it crosses threads. */
+export interface NodeSettings {
   readonly identity: Identity
   /** The node's own data directory; it exists and bears the identity. Unused where durability is `memory`. */
   readonly directory: string
@@ -38,6 +38,10 @@ export interface NodeBirth {
   readonly gateway: GatewayOptions
   readonly sessions: SessionLimits
   readonly seed: number
+}
+
+/** Everything a node's worker is started with. */
+export interface NodeBirth extends NodeSettings {
   /** Where the node tells what happens to it ({@link NodeNotice}). */
   readonly notices: MessagePort
   /** Undefined: it cannot have any. */
@@ -46,6 +50,12 @@ export interface NodeBirth {
 
 /** What a port that is handed to a node leads to. */
 export type PortMeta = { readonly kind: 'peer' } | { readonly kind: 'client' }
+
+/** Where a node tells what happens to it. */
+export interface NodeNotices {
+  tell(notice: NodeNotice): void
+  close(): void
+}
 
 /** News from a node, at once. */
 export type NodeNotice =

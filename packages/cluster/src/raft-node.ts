@@ -1,14 +1,12 @@
 /**
  * A Raft node as an actor: its mailbox, and everything that the driver stands on.
  *
- *     ports ─► links ─► mailbox ─► turn: NodeDriver.handle(events) ─► store, links
- *                          ▲
- *                  flush completed, timer
+ *     ports or sockets ─► mailbox ─► turn: NodeDriver.handle(events) ─► store, ports or sockets
+ *                            ▲
+ *                    flush completed, timer
  */
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
 import { getHeapStatistics } from 'node:v8'
-import type { PortMessage } from '@troupe/actor'
 import {
   type CpuProfile,
   CpuProfiler,
@@ -28,7 +26,6 @@ import {
   type NodeId,
   RaftCore,
   type RoleChange,
-  type SegmentSpace,
   type SnapshotEvents,
   type SnapshotStore,
   type StoreEvents,
@@ -41,27 +38,23 @@ import {
   type GatewayOptions,
   type MachineDefinition,
   ReplicatedMachine,
-  storagePlaceOf,
 } from '@troupe/machines'
-import {
-  type LmdbMachineStorage,
-  type NodeDirectory,
-  openFileSegments,
-  openFileSnapshotStore,
-  openLmdbLogStore,
-  openLmdbMachineStorage,
-  openMemoryLogStore,
-  openMemorySnapshotStore,
-  openNodeDirectory,
-} from '@troupe/store'
-import { PortTransport } from '@troupe/transport'
+import type { LmdbMachineStorage, NodeDirectory } from '@troupe/store'
+import type { PeerEvents } from '@troupe/transport'
 import { codec, crc32 } from '@troupe/wire'
-import { ClientPorts } from './client-ports.ts'
 import type { FaultOrder } from './faults/fault-orders.ts'
-import { NodeFaults } from './faults/node-faults.ts'
+import type { NodeFaults } from './faults/node-faults.ts'
 import { loadMachine } from './load-machine.ts'
-import type { LogLevel } from './logger.ts'
-import type { NodeBirth, NodeControl, NodeNotice, NodeStatus, PortMeta } from './node-control.ts'
+import type { NodeControl, NodeNotices, NodeSettings, NodeStatus } from './node-control.ts'
+import type { NodeEdges, OpenEdges } from './node-edges.ts'
+import {
+  type NodeLog,
+  openDirectory,
+  openSegments,
+  openSnapshots,
+  openState,
+  openStore,
+} from './node-storage.ts'
 import { Rehearsal } from './rehearsal.ts'
 import { type NodeTrace, NodeTracer } from './stage-trace.ts'
 import { WakeTimer } from './wake-timer.ts'
@@ -93,16 +86,26 @@ const MOST_BATCH_BYTES_ON_DISK = 256 << 10
 
 const LANES = ['control', 'urgent', 'replication', 'clients'] as const
 
+/** What a node runs in: a worker of a cluster, or a process of its own. */
+export interface NodeHost {
+  readonly openEdges: OpenEdges
+  readonly notices: NodeNotices
+  /** Undefined: it cannot have any. */
+  readonly faults?: NodeFaults | undefined
+  /** Takes the node down, and whatever it runs in. */
+  fail(error: unknown): never
+}
+
 export class RaftNode implements NodeControl {
-  readonly #birth: NodeBirth
+  readonly #settings: NodeSettings
+  readonly #notices: NodeNotices
   readonly #directory: NodeDirectory | undefined
   readonly #store: LogStore
   readonly #snapshots: SnapshotStore
   readonly #state: LmdbMachineStorage | undefined
   readonly #machine: ReplicatedMachine
   readonly #gateway: Gateway
-  readonly #transport: PortTransport
-  readonly #clients: ClientPorts
+  readonly #edges: NodeEdges
   readonly #driver: NodeDriver<ClientEvent>
   readonly #mailbox: Mailbox<Lanes>
   readonly #timer: WakeTimer
@@ -114,81 +117,74 @@ export class RaftNode implements NodeControl {
   #profiler: Promise<CpuProfiler> | undefined
 
   /**
-   * Opens everything a node needs; it does nothing until it is handed ports.
-   * @param fail takes the actor down
+   * Opens everything a node needs; it does nothing until something comes over its edges, or its timer fires.
    * @throws RaftError INVALID_MACHINE, INVALID_DIRECTORY, STORAGE_FAILED, STORAGE_DAMAGED, INVALID_OPTIONS
    */
-  static async open(birth: NodeBirth, fail: (error: unknown) => never): Promise<RaftNode> {
-    const { identity } = birth
-    const definition = await loadMachine(birth.machine)
-    const isInMemory = birth.durability === 'memory'
-    const directory = isInMemory
-      ? undefined
-      : openNodeDirectory(birth.directory, { ...identity, nodeId: identity.id })
+  static async open(settings: NodeSettings, host: NodeHost): Promise<RaftNode> {
+    const definition = await loadMachine(settings.machine)
+    const directory = openDirectory(settings)
     // A store reports nothing before it is handed something: by then there is the node.
     let node: RaftNode | undefined
     const events: StoreEvents = {
       onPersisted: (token) => {
         if (node !== undefined) node.#persisted(token)
       },
-      onFailed: fail,
+      onFailed: (error) => host.fail(error),
       onSpace: (isFull) => {
         if (node !== undefined) node.#spaceChanged(isFull)
       },
     }
-    const open = (to: StoreEvents): Promise<LogStore> => openStore(birth, directory, to)
-    const faults =
-      birth.faults === undefined ? undefined : new NodeFaults(birth.faults, () => fail(undefined))
+    const open = (to: StoreEvents): Promise<LogStore> => openStore(settings, directory, to)
+    const { faults } = host
     const store = await (faults === undefined ? open(events) : faults.store(open, events))
-    node = new RaftNode(birth, definition, directory, store, fail, faults)
+    node = new RaftNode(settings, host, definition, directory, store)
     return node
   }
 
   private constructor(
-    birth: NodeBirth,
+    settings: NodeSettings,
+    host: NodeHost,
     definition: MachineDefinition,
     directory: NodeDirectory | undefined,
     store: LogStore,
-    fail: (error: unknown) => never,
-    faults: NodeFaults | undefined,
   ) {
-    this.#birth = birth
+    const { identity } = settings
+    const { faults, notices } = host
+    this.#settings = settings
+    this.#notices = notices
     this.#directory = directory
     this.#store = store
     this.#faults = faults
-    const { identity } = birth
     this.#mailbox = new Mailbox<Lanes>({
       lanes: LANES,
       onTurn: (batch) => this.#turn(batch),
     })
-    this.#snapshots = this.#openSnapshots({
-      onSnapshotSaved: (meta) => this.#mailbox.push('urgent', { kind: 'snapshotSaved', meta }),
-      onSnapshotReceived: (meta) => this.#mailbox.push('urgent', { kind: 'snapshotReceived', meta }),
-      onFailed: fail,
-    })
-    this.#state = this.#openState(definition)
+    this.#snapshots = openSnapshots(settings, directory, this.#snapshotEvents(host), this.#log)
+    this.#state = openState(settings, definition, directory, this.#log)
     this.#machine = this.#makeMachine(definition)
     const nowMs = faults === undefined ? hrtimeMs : () => faults.clock.nowMs()
     this.#gateway = new Gateway(this.#machine, codec, this.#gatewayOptions(), nowMs)
-    this.#transport = this.#openTransport()
-    this.#clients = new ClientPorts((event) => this.#mailbox.push('clients', { kind: 'client', event }))
-    const configuration = this.#directory?.identity.configuration ?? birth.configuration
-    const random = seededRandom(birth.seed)
+    this.#edges = host.openEdges(identity, this.#peerEvents(), (event) =>
+      this.#mailbox.push('clients', { kind: 'client', event }),
+    )
+    const configuration = this.#directory?.identity.configuration ?? settings.configuration
+    const random = seededRandom(settings.seed)
     const core = new RaftCore(
-      { ...birth.raft, identity, configuration, random, checksum: crc32, kept: this.#machine.kept },
+      { ...settings.raft, identity, configuration, random, checksum: crc32, kept: this.#machine.kept },
       this.#store,
       this.#snapshots,
       nowMs(),
     )
+    const { transport } = this.#edges
     this.#driver = new NodeDriver({
       core,
       store: this.#store,
       snapshots: this.#snapshots,
-      transport: faults === undefined ? this.#transport : faults.transport(this.#transport),
+      transport: faults === undefined ? transport : faults.transport(transport),
       application: this.#gateway,
       clock: { nowMs },
       checksum: crc32,
-      knobs: birth.raft,
+      knobs: settings.raft,
       onRole: (change) => this.#tellRole(change),
       onControl: (outcome) => this.#tellControl(outcome),
     })
@@ -197,11 +193,19 @@ export class RaftNode implements NodeControl {
     // The first turn loads the latest snapshot.
     this.#mailbox.wake()
     this.#timer.arm(this.#driver.deadlineMs, hrtimeMs())
-    this.#rehearsal = new Rehearsal(birth.raft, birth.gateway, birth.seed)
+    this.#rehearsal = new Rehearsal(settings.raft, settings.gateway, settings.seed)
   }
 
-  #openTransport(): PortTransport {
-    return new PortTransport(this.#birth.identity, {
+  #snapshotEvents({ fail }: NodeHost): SnapshotEvents {
+    return {
+      onSnapshotSaved: (meta) => this.#mailbox.push('urgent', { kind: 'snapshotSaved', meta }),
+      onSnapshotReceived: (meta) => this.#mailbox.push('urgent', { kind: 'snapshotReceived', meta }),
+      onFailed: fail,
+    }
+  }
+
+  #peerEvents(): PeerEvents {
+    return {
       message: (message) => {
         this.#mailbox.push(BULK.has(message.kind) ? 'replication' : 'urgent', { kind: 'peer', message })
       },
@@ -215,7 +219,7 @@ export class RaftNode implements NodeControl {
         this.#mailbox.push('replication', { kind: 'peerGone', id })
       },
       refused: (id, reason) => this.#log('warn', 'connection refused', { peer: id, reason }),
-    })
+    }
   }
 
   #persisted(token: number): void {
@@ -231,56 +235,19 @@ export class RaftNode implements NodeControl {
     else this.#log('warn', 'the disk has space again', detail)
   }
 
-  #openSnapshots(events: SnapshotEvents): SnapshotStore {
-    const { durability, identity } = this.#birth
-    if (durability === 'memory') return openMemorySnapshotStore({ events })
-    const path = (this.#directory as NodeDirectory).snapshotPath
-    return openFileSnapshotStore({
-      path,
-      identity,
-      durability,
-      events,
-      onDamaged: (damaged) => this.#log('error', 'damaged snapshot moved aside', { ...damaged }),
-    })
-  }
-
-  /** For a machine that keeps its state on the disk. */
-  #openState(definition: MachineDefinition): LmdbMachineStorage | undefined {
-    const { machineOptions, identity } = this.#birth
-    if (storagePlaceOf(definition, machineOptions) === 'memory') return undefined
-    if (this.#directory === undefined) {
-      const expected =
-        'flush-before-ack or acked-before-flush, for a machine that keeps its state on the disk'
-      throw invalidOption('durability', 'memory', expected)
-    }
-    const { clusterId, id: nodeId, incarnation, group } = identity
-    const state = openLmdbMachineStorage({
-      path: join(this.#directory.path, 'machine', `${group}`),
-      identity: { clusterId, nodeId, incarnation, group, machine: this.#birth.machine },
-    })
-    if (state.givenUp !== undefined) this.#log('warn', 'state is built again', { reason: state.givenUp })
-    return state
-  }
-
   /** An entry is applied within one turn, and heartbeats wait behind it: on the disk it must not be as large as in memory. */
   #gatewayOptions(): GatewayOptions {
-    const { gateway } = this.#birth
+    const { gateway } = this.#settings
     if (this.#state === undefined) return gateway
     const maxBatchBytes = Math.min(gateway.maxBatchBytes, MOST_BATCH_BYTES_ON_DISK)
     return { ...gateway, maxBatchBytes }
   }
 
   #makeMachine(definition: MachineDefinition): ReplicatedMachine {
-    const { machineOptions: options, sessions } = this.#birth
-    const segments = definition.segments === true ? this.#openSegments() : undefined
+    const { machineOptions: options, sessions } = this.#settings
+    const segments = openSegments(this.#settings, definition, this.#directory)
     const context = { codec, checksum: crc32, options, storage: this.#state?.machine, segments }
     return new ReplicatedMachine(createMachine(definition, context), codec, sessions, this.#state)
-  }
-
-  /** Where a machine has bytes outside its memory: loaded again at each start. */
-  #openSegments(): SegmentSpace | undefined {
-    if (this.#directory === undefined) return undefined
-    return openFileSegments(join(this.#directory.path, 'segments', `${this.#birth.identity.group}`))
   }
 
   // ---- turns
@@ -291,37 +258,24 @@ export class RaftNode implements NodeControl {
     for (const lane of LANES) for (const event of batch[lane]) events.push(event)
     this.#driver.handle(events)
     events.length = 0
-    this.#transport.drained()
-    this.#clients.drained()
+    this.#edges.drained()
     if (this.#driver.hasMore) this.#mailbox.wake()
     const nowMs = hrtimeMs()
     this.#longestTurnMs = Math.max(this.#longestTurnMs, nowMs - beganMs)
     this.#timer.arm(this.#driver.deadlineMs, nowMs)
   }
 
-  /** A port came from the mesh. */
-  onPort({ from, meta, port }: PortMessage): void {
-    if ((meta as PortMeta).kind === 'peer') this.#transport.add(from, port)
-    else this.#clients.add(port)
-  }
-
   // ---- news
 
   #tellRole({ role, term, leader }: RoleChange): void {
-    this.#tell({ kind: 'role', role, term, leader: leader ?? null, atMs: hrtimeMs() })
+    this.#notices.tell({ kind: 'role', role, term, leader: leader ?? null, atMs: hrtimeMs() })
   }
 
   #tellControl({ id, error }: ControlOutcome): void {
-    this.#tell({ kind: 'control', id, error: error?.toWire() ?? null })
+    this.#notices.tell({ kind: 'control', id, error: error?.toWire() ?? null })
   }
 
-  #log(level: LogLevel, event: string, detail: Readonly<Record<string, unknown>>): void {
-    this.#tell({ kind: 'log', level, event, detail })
-  }
-
-  #tell(notice: NodeNotice): void {
-    this.#birth.notices.postMessage(notice)
-  }
+  readonly #log: NodeLog = (level, event, detail) => this.#notices.tell({ kind: 'log', level, event, detail })
 
   // ---- control
 
@@ -340,7 +294,7 @@ export class RaftNode implements NodeControl {
       stable: core.stableIndex,
       base: core.baseIndex,
       snapshot: this.#snapshots.latest?.index ?? 0,
-      incarnation: this.#birth.identity.incarnation,
+      incarnation: this.#settings.identity.incarnation,
       configuration: core.configuration,
       isConfigurationCommitted: core.configurationIndex <= core.commitIndex,
       damaged: core.damaged,
@@ -351,7 +305,7 @@ export class RaftNode implements NodeControl {
       metrics: {
         ...core.metrics,
         ...this.#store.metrics,
-        ...this.#transport.metrics,
+        ...this.#edges.transport.metrics,
         ...threadUsage(),
         commandsApplied: this.#machine.commandsApplied,
         sessions: this.#machine.sessions.count,
@@ -416,33 +370,18 @@ export class RaftNode implements NodeControl {
 
   /** This thread is about to end: peers and clients need not wait until they notice. */
   farewell(): void {
-    this.#transport.farewell()
-    this.#clients.farewell()
+    this.#edges.farewell()
   }
 
-  /** Closes ports, then the store once its flushes are done, then gives the directory back. */
+  /** Closes what leads out, and the store once its flushes are done; then gives the directory back. */
   async stop(): Promise<void> {
     this.#timer.clear()
     this.#rehearsal.cancel()
     this.#faults?.close()
     this.#mailbox.close()
-    this.#transport.close()
-    this.#clients.close()
-    await Promise.all([this.#store.close(), this.#snapshots.close(), this.#state?.close()])
+    const closed = [this.#edges.close(), this.#store.close(), this.#snapshots.close(), this.#state?.close()]
+    await Promise.all(closed)
     this.#directory?.close()
-    this.#birth.notices.close()
+    this.#notices.close()
   }
-}
-
-async function openStore(
-  { durability, identity, log }: NodeBirth,
-  directory: NodeDirectory | undefined,
-  events: StoreEvents,
-): Promise<LogStore> {
-  if (durability === 'memory' || directory === undefined) return openMemoryLogStore({ events })
-  const { clusterId, id: nodeId, incarnation, group } = identity
-  const owner = { clusterId, nodeId, incarnation }
-  const store = await openLmdbLogStore({ ...log, path: directory.logPath, group, owner, durability, events })
-  directory.logMade()
-  return store
 }

@@ -124,10 +124,19 @@ describe('a handshake', () => {
     }
   })
 
+  it('brings addresses of nodes, and leaves out what is none', () => {
+    const nodes = [['n1', 'host:1'], ['n2'], ['n3', 3], 'n4'] as unknown as [string, string][]
+    const read = readHandshake(encodeHandshake({ ...peer, nodes }), own)
+    assert.deepEqual(isRefusal(read) ? read : read.nodes, [['n1', 'host:1']])
+    const without = readHandshake(encodeHandshake(peer), own)
+    assert.equal(isRefusal(without) ? 'refused' : without.nodes, undefined)
+  })
+
   it('brings the reason of a refusal to the other end, safe to be logged', () => {
     const refusal: HandshakeRefusal = { code: 'cluster', reason: 'cluster "b", here it is "c"' }
     assert.deepEqual(refused(encodeRefusal(refusal)), {
       code: 'remote',
+      told: 'cluster',
       reason: 'refused there: cluster "b", here it is "c"',
     })
     assert.equal(readRefusal(encodeRefusal(refusal)), 'refused there: cluster "b", here it is "c"')

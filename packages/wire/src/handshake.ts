@@ -2,7 +2,7 @@
  * The first frame on every connection, over ports and over TCP: who speaks, in which role, in which versions of the
  * protocol. Nothing else is decoded before it fits.
  *
- *     [magic, lowest, highest, role, clusterId, groups, from, incarnation, boot, channel, link, token, to]  a hello
+ *     [magic, lowest, highest, role, clusterId, groups, from, incarnation, boot, channel, link, token, to, nodes?]  a hello
  *     [magic, 0, 0, code, reason]                                                                         a refusal
  *
  * **Versions.** Each node speaks a range of versions, and a connection the highest that both ends speak; where the ranges do
@@ -22,6 +22,7 @@ const FIELDS = 13
 const MAX_NAME_LENGTH = 256
 const MAX_GROUPS = 256
 const MAX_REASON_LENGTH = 300
+const MAX_NODES = 64
 
 /** A longer first frame is refused before it is decoded. */
 export const MAX_HANDSHAKE_BYTES = 4096
@@ -59,7 +60,12 @@ export interface Hello {
   readonly token: string
   /** Who is meant; empty: whoever answers. */
   readonly to: NodeId
+  /** In the welcome of a client or operator: the nodes of the cluster and where they are reached, as this one knows it. */
+  readonly nodes?: readonly NodeAddress[]
 }
+
+/** A node, and its `host:port`. */
+export type NodeAddress = readonly [id: NodeId, address: string]
 
 /** A hello that fits. */
 export interface Handshake extends Hello {
@@ -85,6 +91,8 @@ export interface HandshakeRefusal {
   readonly code: HandshakeRefusalCode
   /** Fit for the logs of both ends. */
   readonly reason: string
+  /** Of `remote`: why, in the other end's words; its releases may know more of them. */
+  readonly told?: string
 }
 
 /** What this end expects of a hello. */
@@ -98,10 +106,11 @@ export function helloOf(identity: Identity, more: Partial<Hello> = {}): Hello {
 }
 
 export function encodeHandshake(hello: Hello, versions: VersionRange = PROTOCOL_VERSIONS): Uint8Array {
-  const { role, clusterId, groups, from, incarnation, boot, channel, link, token, to } = hello
+  const { role, clusterId, groups, from, incarnation, boot, channel, link, token, to, nodes } = hello
   const { lowest, highest } = versions
   const identity = [clusterId, groups, from, incarnation, boot]
-  return codec.encode([MAGIC, lowest, highest, role, ...identity, channel, link, token, to])
+  const fields = [MAGIC, lowest, highest, role, ...identity, channel, link, token, to]
+  return codec.encode(nodes === undefined ? fields : [...fields, nodes.slice(0, MAX_NODES)])
 }
 
 /** What the other end is told before the connection is closed. */
@@ -119,7 +128,7 @@ export function readHandshake(
   if (!Array.isArray(fields)) return fields
   const [, lowest, highest] = fields
   if (lowest === 0 && highest === 0)
-    return { code: 'remote', reason: `refused there: ${readable(fields[4])}` }
+    return { code: 'remote', reason: refusalIn(fields), told: readable(fields[3]) }
   const version = commonVersion(lowest, highest, versions)
   if (typeof version === 'object') return version
   const hello = readHello(fields)
@@ -164,7 +173,7 @@ function commonVersion(lowest: unknown, highest: unknown, own: VersionRange): nu
 }
 
 function readHello(fields: readonly unknown[]): Hello | HandshakeRefusal {
-  const [, , , role, clusterId, groups, from, incarnation, boot, channel, link, token, to] = fields
+  const [, , , role, clusterId, groups, from, incarnation, boot, channel, link, token, to, nodes] = fields
   const improper: HandshakeRefusal = { code: 'identity', reason: 'a handshake without a proper identity' }
   if (fields.length < FIELDS || !isName(clusterId) || !isName(from) || !isGroups(groups)) return improper
   if (!isCount(incarnation) || !isCount(boot) || !isCount(link)) return improper
@@ -172,7 +181,8 @@ function readHello(fields: readonly unknown[]): Hello | HandshakeRefusal {
   if (!isOneOf(ROLES, role) || !isOneOf(CHANNELS, channel)) {
     return { code: 'role', reason: `a connection for ${show(role)}, ${show(channel)}` }
   }
-  return { role, clusterId, groups, from, incarnation, boot, channel, link, token, to }
+  const hello = { role, clusterId, groups, from, incarnation, boot, channel, link, token, to }
+  return Array.isArray(nodes) ? { ...hello, nodes: nodes.filter(isNodeAddress).slice(0, MAX_NODES) } : hello
 }
 
 function stranger(hello: Hello, own: ExpectedHello): HandshakeRefusal | undefined {
@@ -204,6 +214,8 @@ const isName = (value: unknown): value is string =>
   typeof value === 'string' && value.length <= MAX_NAME_LENGTH
 const isGroups = (value: unknown): value is GroupId[] =>
   Array.isArray(value) && value.length <= MAX_GROUPS && value.every(isCount)
+const isNodeAddress = (value: unknown): value is NodeAddress =>
+  Array.isArray(value) && value.length === 2 && value.every(isName)
 const isOneOf = <T>(values: readonly T[], value: unknown): value is T =>
   (values as readonly unknown[]).includes(value)
 

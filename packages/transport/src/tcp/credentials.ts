@@ -194,6 +194,22 @@ export function certificateProblem(socket: TLSSocket, name: NodeId | undefined):
   return `the certificate of ${JSON.stringify([certificate.subject.CN].flat().join(', '))}`
 }
 
+/**
+ * For a client or operator that has no certificate of its own: whom it trusts.
+ * @throws RaftError INVALID_OPTIONS for a file that cannot be read, or is no certificate
+ */
+export function trustOnly(authority: string): Pick<Credentials, 'context'> {
+  let ca: string
+  try {
+    ca = readFileSync(authority, 'utf8')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw invalidOption('tls.authority', authority, `a file that can be read (${code})`)
+  }
+  parsed('tls.authority', authority, ca)
+  return { context: createSecureContext({ ca, minVersion: 'TLSv1.3' }) }
+}
+
 /** Node has it as a code in some versions and as an error in others. */
 function errorCode(error: unknown): string {
   if (error instanceof Error) return (error as NodeJS.ErrnoException).code ?? error.message

@@ -29,7 +29,7 @@ export interface DialRequest {
   readonly hello: Hello
   /** Who has to answer; undefined: any node of the cluster. */
   readonly expected?: NodeId | undefined
-  readonly credentials?: Credentials | undefined
+  readonly credentials?: Pick<Credentials, 'context'> | undefined
   /** For all of it. @default 3000 */
   readonly timeoutMs?: number
   readonly timers?: Timers
@@ -46,6 +46,8 @@ export interface DialFailure {
     | 'damaged'
     | 'oversized'
   readonly reason: string
+  /** Where the other end has refused: why, as it counts it. */
+  readonly told?: string
 }
 
 /** What becomes of an attempt. Exactly one is called, once, unless it is cancelled before. */
@@ -152,7 +154,8 @@ class Attempt {
     if (!this.#end()) return
     if (refusal.code === 'remote') framed.destroy()
     else framed.refuse(encodeRefusal(refusal))
-    this.#events.failed({ code, reason: refusal.reason })
+    const { reason, told } = refusal
+    this.#events.failed(told === undefined ? { code, reason } : { code, reason, told })
   }
 
   #fail(failure: DialFailure): void {

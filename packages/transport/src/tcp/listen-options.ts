@@ -1,6 +1,11 @@
 import { type GroupId, type Identity, invalidOption } from '@troupe/core'
 import { MAX_COMMANDS_BYTES } from '@troupe/machines'
-import { type ConnectionRole, type HandshakeRefusalCode, MAX_PEER_FRAME_BYTES } from '@troupe/wire'
+import {
+  type ConnectionRole,
+  type HandshakeRefusalCode,
+  MAX_PEER_FRAME_BYTES,
+  type NodeAddress,
+} from '@troupe/wire'
 import type { Address } from './address.ts'
 import type { Credentials } from './credentials.ts'
 import type { ReadWindow } from './framed-socket.ts'
@@ -60,6 +65,8 @@ export interface ListenOptions {
   readonly insecure?: boolean
   /** What proves a client or operator that has no certificate; where neither TLS nor a token is set up, nobody has to. */
   readonly tokens?: { readonly client?: string; readonly control?: string }
+  /** Where the nodes of the cluster are reached, for clients and operators; asked at each welcome. */
+  readonly nodes?: () => readonly NodeAddress[]
   readonly limits?: Partial<ListenLimits>
   readonly timers?: Timers
 }

@@ -360,7 +360,7 @@ describe('a listener', { timeout: 20_000 }, () => {
     assert.deepEqual([clients, halfOpen, accepted], [0, 0, streamCount])
     const welcomed = host.kinds.filter((kind) => kind === 'opened').length
     const refused = Object.values(refusals).reduce((sum, count) => sum + count, 0)
-    assert.ok(welcomed > streamCount / 3, `${welcomed} got past the handshake`)
+    assert.ok(welcomed > streamCount / 2, `${welcomed} got past the handshake`)
     // Behind a handshake a stream may end anywhere, which is no offence.
     assert.ok(refused >= streamCount - welcomed && refused <= streamCount, `${refused} refused`)
     const frames = host.events.filter(({ kind }) => kind === 'frame')
@@ -382,11 +382,11 @@ function dice(seed: number): (sides: number) => number {
   }
 }
 
-/** A stream with a change somewhere: half of them behind a sound handshake. */
+/** A stream with a change somewhere: of four three behind a sound handshake. */
 function mutated(roll: (sides: number) => number): Uint8Array {
   const hello = streamFrameOf(encodeHandshake(helloOf(identityOf('n9'), { role: 'client' })))
   const command = streamFrameOf(Buffer.from(COMMAND))
-  const isBehind = roll(2) === 0
+  const isBehind = roll(4) > 0
   const [sound, target] = isBehind
     ? [hello, Buffer.concat([command, command])]
     : [Buffer.alloc(0), Buffer.from(hello)]

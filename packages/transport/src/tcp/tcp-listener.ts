@@ -247,7 +247,9 @@ export class TcpListener {
     // The time was up in this very turn.
     if (!this.#halfOpen.settled(keyOf(framed.socket))) return framed.destroy()
     const { role, channel, link } = handshake
-    framed.send([streamFrameOf(encodeHandshake({ ...this.#own, role, channel, link }))])
+    const welcome = { ...this.#own, role, channel, link }
+    const nodes = role === 'peer' ? undefined : this.#options.nodes?.()
+    framed.send([streamFrameOf(encodeHandshake(nodes === undefined ? welcome : { ...welcome, nodes }))])
     const window = role === 'client' ? this.#limits.clientWindow : WINDOW
     framed.open(this.#limits.maxFrameBytes[role], window)
     this.#handOver(framed, handshake)

@@ -20,6 +20,7 @@ import { Backoff, type BackoffOptions } from './backoff.ts'
 import type { Credentials } from './credentials.ts'
 import type { FramedSocket, ReadWindow } from './framed-socket.ts'
 import { LANES, type Lane, type LaneLimits, resolveLaneLimits } from './lanes.ts'
+import { Namesakes } from './namesakes.ts'
 import { dials, PeerDialer } from './peer-dialer.ts'
 import {
   type LinkChannel,
@@ -82,6 +83,9 @@ export class TcpTransport implements PeerTransport {
   readonly #links = new Map<NodeId, PeerLink>()
   /** What has one connection of two. */
   readonly #pending = new Map<NodeId, PeerLink>()
+  /** Starts that have asked for a link, until there is one. */
+  readonly #knocked = new Map<NodeId, number>()
+  readonly #namesakes = new Namesakes()
   /** The last reason that was told for a peer: attempts that fail alike are told once. */
   readonly #told = new Map<NodeId, string>()
   readonly #sent: SentFrames = { frames: 0, bytes: 0, dropped: noFrames() }
@@ -157,7 +161,7 @@ export class TcpTransport implements PeerTransport {
         nextLink: () => ++this.#linkNumber,
       },
       {
-        opened: (channel, framed, welcome) => this.#join(channel, framed, welcome),
+        opened: (channel, framed, welcome) => this.#reached(channel, framed, welcome),
         failed: ({ reason }) => this.#failed(id, reason),
       },
     )
@@ -177,9 +181,11 @@ export class TcpTransport implements PeerTransport {
   // ---- who comes
 
   /** Whether a connection with that handshake would be accepted: the reason where not. */
-  checkPeer({ from, channel }: Handshake): HandshakeRefusal | undefined {
+  checkPeer({ from, boot, channel }: Handshake): HandshakeRefusal | undefined {
     const own = this.#identity.id
     if (this.#isClosed) return { code: 'role', reason: `node ${show(own)} is stopping` }
+    const namesake = this.#namesakes.refusalOf(from, boot)
+    if (namesake !== undefined) return { code: 'identity', reason: namesake }
     if (channel === 'all') return { code: 'role', reason: 'a connection for everything: peers have two here' }
     const dialer = channel === 'knock' ? own : from
     const other = channel === 'knock' ? from : own
@@ -204,7 +210,17 @@ export class TcpTransport implements PeerTransport {
     if (channel === 'urgent' || channel === 'bulk') return this.#join(channel, framed, handshake)
     // What stands leads to an earlier start of it, if to any: its end has not been noticed yet.
     framed.close()
-    if (this.#links.get(from)?.handshake.boot !== boot) this.#dialers.get(from)?.knocked()
+    if (this.#links.get(from)?.handshake.boot === boot) return
+    if (this.#dialers.has(from)) this.#knocked.set(from, boot)
+    this.#dialers.get(from)?.knocked()
+  }
+
+  #reached(channel: LinkChannel, framed: FramedSocket, welcome: Handshake): void {
+    const namesake = this.#namesakes.refusalOf(welcome.from, welcome.boot)
+    if (namesake === undefined) return this.#join(channel, framed, welcome)
+    framed.close()
+    this.#dialers.get(welcome.from)?.lost()
+    this.#failed(welcome.from, namesake)
   }
 
   /** Of an attempt, of either side: the first connection makes a link, the second completes it. */
@@ -238,6 +254,10 @@ export class TcpTransport implements PeerTransport {
     const earlier = this.#links.get(from)
     this.#links.set(from, link)
     earlier?.close()
+    this.#namesakes.linked(from, boot)
+    const asking = this.#knocked.get(from)
+    this.#knocked.delete(from)
+    if (asking !== undefined) this.#namesakes.asked(from, asking, boot)
     this.#told.delete(from)
     this.#dialers.get(from)?.succeeded()
     this.#events.peerUp(from, incarnation, boot)

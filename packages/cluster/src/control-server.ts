@@ -1,0 +1,100 @@
+/** Answers operators: what they may ask of a node over TCP, and nothing else of it. */
+import { type ControlCommand, invalidOption, type NodeId, RaftError } from '@troupe/core'
+import { type FramedSocket, frameBuffers, parseAddress } from '@troupe/transport'
+import { decodeQuestion, encodeAnswer } from './control-protocol.ts'
+import type { NodeStatus } from './node-control.ts'
+import { checkNodeName, positive } from './options.ts'
+
+/** The node, as far as operators reach it. */
+export interface OperatedNode {
+  status(): Promise<NodeStatus>
+  digest(): Promise<{ readonly applied: number; readonly sha256: string }>
+  command(command: ControlCommand, timeoutMs: number): Promise<void>
+  addPeer(id: NodeId, address: string): void
+  removePeer(id: NodeId): void
+}
+
+/** Questions of one operator that are not answered yet. */
+const MAX_PENDING = 64
+
+const COMMANDS: readonly ControlCommand['kind'][] = [
+  'transferLeadership',
+  'takeSnapshot',
+  'changeMembers',
+  'leaveJoint',
+]
+
+/** Serves an operator's connection, until that is closed. */
+export function serveControl(connection: FramedSocket, node: OperatedNode): void {
+  let pending = 0
+  const answer = async (bytes: Uint8Array): Promise<void> => {
+    const question = decodeQuestion(bytes)
+    if (question === undefined || pending >= MAX_PENDING) return connection.destroy()
+    const { id, method, argument } = question
+    pending++
+    let value: unknown
+    let error: RaftError | undefined
+    try {
+      value = await ask(node, method, argument)
+    } catch (thrown) {
+      if (!(thrown instanceof RaftError)) throw thrown
+      error = thrown
+    } finally {
+      pending--
+    }
+    connection.send(frameBuffers(encodeAnswer({ id, value, error })))
+  }
+  connection.handlers = {
+    frame: (bytes) => {
+      connection.drained()
+      void answer(bytes)
+    },
+    broken: () => connection.destroy(),
+    closed: () => {},
+  }
+}
+
+async function ask(node: OperatedNode, method: string, argument: unknown): Promise<unknown> {
+  const given = (argument ?? {}) as Readonly<Record<string, unknown>>
+  switch (method) {
+    case 'status':
+      return node.status()
+    case 'digest':
+      return node.digest()
+    case 'command':
+      return node.command(commandOf(given['command']), positive('timeoutMs', given['timeoutMs']))
+    case 'addPeer': {
+      const { id, address } = given
+      checkNodeName('id', id)
+      parseAddress(String(address))
+      return node.addPeer(id, String(address))
+    }
+    case 'removePeer':
+      checkNodeName('id', given['id'])
+      return node.removePeer(given['id'])
+    default:
+      throw invalidOption('method', method, 'status, digest, command, addPeer or removePeer')
+  }
+}
+
+/** What is in it the core looks at; another release may know other kinds. */
+function commandOf(given: unknown): ControlCommand {
+  const { kind, changes } = (given ?? {}) as Partial<Record<'kind' | 'changes', unknown>>
+  if (!COMMANDS.includes(kind as ControlCommand['kind']))
+    throw invalidOption('command.kind', kind, COMMANDS.join(', '))
+  if (kind === 'changeMembers') checkChanges(changes)
+  return given as ControlCommand
+}
+
+function checkChanges(changes: unknown): void {
+  if (!Array.isArray(changes)) throw invalidOption('changes', changes, 'a list of changes')
+  for (const change of changes) {
+    const { kind, member, id } = (change ?? {}) as Partial<Record<'kind' | 'member' | 'id', unknown>>
+    if (!['addLearner', 'promote', 'demote', 'remove'].includes(kind as string))
+      throw invalidOption('changes.kind', kind, 'addLearner, promote, demote or remove')
+    const added = (member ?? {}) as Partial<Record<'id' | 'incarnation', unknown>>
+    checkNodeName('changes.id', kind === 'addLearner' ? added.id : id)
+    if (kind === 'addLearner' && !Number.isSafeInteger(added.incarnation))
+      throw invalidOption('changes.incarnation', added.incarnation, 'an integer')
+  }
+}

@@ -1,0 +1,343 @@
+/**
+ * A node that runs in this process, alone: over TCP, from a configuration.
+ *
+ *     options ─► listen ─► founders ask each other, the first time ─► directory ─► RaftNode ─► reach the peers
+ *     stop ─► hand leadership over, within a bound ─► close connections ─► close the stores
+ */
+
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import {
+  type Configuration,
+  type ControlCommand,
+  EMPTY_CONFIGURATION,
+  type Identity,
+  invalidOption,
+  membersOf,
+  type NodeId,
+  RaftError,
+} from '@troupe/core'
+import { createNodeDirectory, type DirectoryIdentity, readNodeIdentity } from '@troupe/store'
+import { type Address, Credentials, formatAddress, parseAddress } from '@troupe/transport'
+import type { NodeAddress } from '@troupe/wire'
+import { ControlDesk } from './control-desk.ts'
+import { serveControl } from './control-server.ts'
+import { askFounders, foundingConfiguration, SeenFounders } from './founding.ts'
+import { HealthServer } from './health-server.ts'
+import { KeptAddresses } from './kept-addresses.ts'
+import { limitedLogger } from './log-limiter.ts'
+import { drawNumber, GROUP } from './manifest.ts'
+import type { NodeNotice, NodeSettings, NodeStatus } from './node-control.ts'
+import { type NodeOptions, type ResolvedNodeOptions, resolveNodeOptions } from './node-options.ts'
+import { RaftNode } from './raft-node.ts'
+import { TcpEdges } from './tcp-edges.ts'
+
+const IDENTITY_FILE = 'identity.json'
+
+/** What the process is told of its node. */
+export interface NodeProcessHooks {
+  /**
+   * The node cannot go on: takes the process down. @default logs why, and exits with code 1
+   */
+  readonly fail?: (error: unknown) => never
+  /** Gives up a start that waits for other founders. */
+  readonly signal?: AbortSignal
+}
+
+export class NodeProcess {
+  readonly #options: ResolvedNodeOptions
+  readonly #hooks: NodeProcessHooks
+  readonly #desk = new ControlDesk()
+  readonly #credentials: Credentials | undefined
+  #health: HealthServer | undefined
+  #leader: NodeId | null = null
+  #leaderChanges = 0
+  /** There with the directory. */
+  #kept: KeptAddresses | undefined
+  #identity: Identity | undefined
+  #edges: TcpEdges | undefined
+  #node: RaftNode | undefined
+  #stopping: Promise<void> | undefined
+
+  /**
+   * Starts the node. Resolves when it runs; whether there is a leader by then is another matter. At the first start of a
+   * cluster it waits for the other founders.
+   * @throws RaftError INVALID_OPTIONS, INVALID_DIRECTORY, INVALID_MACHINE, STORAGE_DAMAGED, STORAGE_FAILED; SHUTTING_DOWN
+   *   where the signal was raised; then nothing is left open
+   */
+  static async start(options: NodeOptions, hooks: NodeProcessHooks = {}): Promise<NodeProcess> {
+    const node = new NodeProcess(resolveNodeOptions(options), hooks)
+    try {
+      await node.#start()
+      return node
+    } catch (error) {
+      await node.#close()
+      throw error
+    }
+  }
+
+  private constructor(options: ResolvedNodeOptions, hooks: NodeProcessHooks) {
+    this.#options = options
+    this.#hooks = hooks
+    const { tls, id, logger } = options
+    if (tls === undefined) return
+    this.#credentials = new Credentials(tls, id, {
+      changed: () => logger('info', 'certificate files have changed: they are in use', {}),
+      failed: (reason) => logger('error', 'changed certificate files do not fit: not used', { reason }),
+    })
+  }
+
+  async #start(): Promise<void> {
+    const { id, directory, logger, listen, insecure } = this.#options
+    const path = resolve(directory)
+    const found = existsSync(join(path, IDENTITY_FILE)) ? readNodeIdentity(path) : undefined
+    const configuration = this.#beginning(found)
+    const identity = this.#identify(found, configuration)
+    this.#identity = identity
+    const seen = new SeenFounders(configuration)
+    if (found !== undefined) {
+      seen.keepIn(path)
+      this.#kept = new KeptAddresses(path)
+    }
+    const edges = await this.#listen(identity, seen)
+    this.#edges = edges
+    const address = formatAddress(edges.address)
+    const { clusterId, incarnation } = identity
+    logger('info', 'listening', {
+      node: id,
+      address,
+      cluster: clusterId,
+      tls: this.#credentials !== undefined,
+    })
+    if (this.#credentials === undefined && insecure)
+      logger('warn', 'insecure: whoever reaches this port can read and change everything', {
+        listen: formatAddress(listen),
+      })
+    if (found === undefined) await this.#found(identity, configuration, path, seen)
+    this.#node = await RaftNode.open(this.#settings(identity, configuration, path), {
+      openEdges: (...opening) => edges.attach(...opening),
+      notices: { tell: (notice) => this.#onNotice(notice), close: () => {} },
+      fail: (error) => this.#fail(error),
+    })
+    this.#credentials?.watch()
+    const { health } = this.#options
+    if (health !== undefined) this.#health = await HealthServer.open(health, this)
+    logger('info', 'node started', { node: id, incarnation, boot: identity.boot, directory: path })
+  }
+
+  /** What the cluster begins with, as far as this node is concerned. */
+  #beginning(found: DirectoryIdentity | undefined): Configuration {
+    const { cluster, founders, join: isJoining } = this.#options
+    if (found !== undefined) return found.configuration
+    if (cluster === undefined)
+      throw invalidOption('cluster', cluster, 'the name of the cluster, for a node that begins')
+    return isJoining ? EMPTY_CONFIGURATION : foundingConfiguration(cluster, founders)
+  }
+
+  #identify(found: DirectoryIdentity | undefined, configuration: Configuration): Identity {
+    const { id, cluster } = this.#options
+    const boot = drawNumber()
+    if (found === undefined) {
+      const founder = membersOf(configuration).find((member) => member.id === id)
+      const incarnation = founder?.incarnation ?? drawNumber()
+      return { clusterId: cluster as string, group: GROUP, id, incarnation, boot }
+    }
+    // Whose the directory is, is looked at when it is opened.
+    const { clusterId, incarnation } = found
+    return { clusterId: cluster ?? clusterId, group: GROUP, id, incarnation, boot }
+  }
+
+  #listen(identity: Identity, seen: SeenFounders): Promise<TcpEdges> {
+    const { peers, listen, insecure, tokens, limits, logger } = this.#options
+    const limited = limitedLogger(logger, (event, { code }) => `${event} ${code}`)
+    return TcpEdges.open(
+      {
+        identity,
+        peers: new Map([...(this.#kept?.all ?? []), ...peers]),
+        listen,
+        insecure,
+        tokens,
+        limits,
+        credentials: this.#credentials,
+        nodes: () => this.addresses,
+      },
+      {
+        checkFounder: (handshake) => seen.check(handshake),
+        peerSeen: (id, incarnation) => seen.see(id, incarnation),
+        control: (connection) => serveControl(connection, this),
+        refused: ({ code, reason }, remote) =>
+          limited('warn', 'connection refused', { code, reason, remote }),
+      },
+    )
+  }
+
+  async #found(
+    identity: Identity,
+    configuration: Configuration,
+    path: string,
+    seen: SeenFounders,
+  ): Promise<void> {
+    const { join: isJoining, peers, logger } = this.#options
+    const { clusterId, id: nodeId, incarnation, group } = identity
+    const signal = this.#hooks.signal ?? new AbortController().signal
+    if (!isJoining) {
+      const credentials = this.#credentials
+      await askFounders({ identity, configuration, founders: peers, credentials, log: logger, signal })
+    }
+    createNodeDirectory(path, { clusterId, nodeId, incarnation, group, configuration })
+    seen.keepIn(path)
+    this.#kept = new KeptAddresses(path)
+  }
+
+  #settings(identity: Identity, configuration: Configuration, directory: string): NodeSettings {
+    const { durability, log, machine, machineOptions, raft, batching, sessions, seed } = this.#options.shared
+    return {
+      identity,
+      directory,
+      configuration,
+      durability,
+      log,
+      machine,
+      machineOptions,
+      raft,
+      gateway: { ...batching, group: GROUP },
+      sessions,
+      // With the boot in it: nodes with one seed in their files must not draw the same timeouts.
+      seed: (seed + identity.boot) % Number.MAX_SAFE_INTEGER,
+    }
+  }
+
+  // ---- state
+
+  get id(): NodeId {
+    return this.#options.id
+  }
+
+  /** The cluster's name. */
+  get cluster(): string {
+    return (this.#identity as Identity).clusterId
+  }
+
+  /** Where it listens. */
+  get address(): Address {
+    return this.#opened.address
+  }
+
+  /** The nodes whose addresses are known here, and where they are reached. */
+  get addresses(): readonly NodeAddress[] {
+    const own = this.#options.advertise ?? formatAddress(this.#opened.address)
+    const peers = Array.from(this.#opened.peers, ([id, address]): NodeAddress => [id, formatAddress(address)])
+    return [[this.id, own], ...peers]
+  }
+
+  /** The node as it sees itself. */
+  status(): Promise<NodeStatus> {
+    return this.#running.status()
+  }
+
+  /** SHA-256 over the replicated state, as of `applied`. */
+  digest(): Promise<{ readonly applied: number; readonly sha256: string }> {
+    return this.#running.digest()
+  }
+
+  /** Changes of whom it follows, that it has seen. */
+  get leaderChanges(): number {
+    return this.#leaderChanges
+  }
+
+  /** Connections that were refused, by reason. */
+  get refusals(): Readonly<Record<string, number>> {
+    return this.#opened.listenerMetrics.refusals
+  }
+
+  /** Where /livez, /readyz and /metrics are; undefined where they were not asked for. */
+  get healthAddress(): Address | undefined {
+    return this.#health?.address
+  }
+
+  // ---- operating
+
+  /**
+   * Gives the node a command and waits for its end.
+   * @throws RaftError NOT_LEADER, REFUSED_CHANGE, INDETERMINATE, TIMEOUT
+   */
+  command(command: ControlCommand, timeoutMs: number): Promise<void> {
+    return this.#desk.command({ id: this.id, api: this.#running }, command, timeoutMs)
+  }
+
+  /** Reaches the node `id` at `host:port`, from now on. @throws RaftError INVALID_OPTIONS */
+  addPeer(id: NodeId, address: string): void {
+    const parsed = parseAddress(address)
+    if (id === this.id) return
+    this.#kept?.set(id, parsed)
+    this.#opened.addPeer(id, parsed)
+  }
+
+  removePeer(id: NodeId): void {
+    this.#kept?.delete(id)
+    this.#opened.removePeer(id)
+  }
+
+  /**
+   * Hands leadership over, within `handOverTimeoutMs`, then closes everything. Idempotent.
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop()
+    return this.#stopping
+  }
+
+  async #stop(): Promise<void> {
+    const { logger, id } = this.#options
+    await this.#handOver()
+    await this.#close()
+    logger('info', 'node stopped', { node: id })
+  }
+
+  async #handOver(): Promise<void> {
+    const { logger, id, handOverTimeoutMs } = this.#options
+    const { role, configuration } = await this.#running.status()
+    if (role !== 'leader' || configuration.voters.length < 2) return
+    try {
+      await this.command({ kind: 'transferLeadership', to: undefined }, handOverTimeoutMs)
+      logger('info', 'leadership handed over', { node: id })
+    } catch (error) {
+      if (!(error instanceof RaftError)) throw error
+      logger('warn', 'leadership was not handed over', { node: id, reason: error.message })
+    }
+  }
+
+  async #close(): Promise<void> {
+    this.#credentials?.close()
+    await this.#health?.close()
+    // The node closes its edges; without one they stand alone.
+    if (this.#node === undefined) await this.#edges?.close()
+    else await this.#node.stop()
+  }
+
+  // ---- inside
+
+  get #running(): RaftNode {
+    return this.#node as RaftNode
+  }
+
+  get #opened(): TcpEdges {
+    return this.#edges as TcpEdges
+  }
+
+  #onNotice(notice: NodeNotice): void {
+    const { logger, id } = this.#options
+    if (notice.kind === 'log') return logger(notice.level, notice.event, { node: id, ...notice.detail })
+    if (notice.kind === 'control') return this.#desk.settled(notice.id, notice.error)
+    const { role, term, leader } = notice
+    if (leader !== null && leader !== this.#leader) this.#leaderChanges++
+    this.#leader = leader
+    logger('info', 'role changed', { node: id, role, term, leader })
+  }
+
+  #fail(error: unknown): never {
+    const reason = error instanceof Error ? error.message : String(error)
+    this.#options.logger('error', 'the node cannot go on', { node: this.id, reason })
+    if (this.#hooks.fail !== undefined) this.#hooks.fail(error)
+    process.exit(1)
+  }
+}

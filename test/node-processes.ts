@@ -1,0 +1,156 @@
+/** Nodes in processes of their own, for the whole-system tests: each is ended with the test, whatever happens. */
+import assert from 'node:assert/strict'
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { Client, type NodeOptions, type TcpClientSettings } from '@troupe/cluster'
+import { fixture, until, withDirectory } from './support.ts'
+
+interface NodeMessage {
+  readonly kind: 'log' | 'started' | 'failed' | 'status' | 'digest'
+  readonly event?: string
+  readonly detail?: Readonly<Record<string, unknown>>
+  readonly code?: string
+  readonly message?: string
+  readonly answer?: Readonly<Record<string, unknown>>
+}
+
+/** One start of a node. */
+export class RunningNode {
+  readonly id: string
+  readonly child: ChildProcess
+  readonly messages: NodeMessage[] = []
+  exitCode: number | null | undefined
+  readonly #exited: Promise<unknown>
+
+  constructor(options: NodeOptions) {
+    this.id = options.id
+    const path = new URL(fixture('node-process.ts')).pathname
+    this.child = fork(path, [JSON.stringify(options)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    this.child.on('message', (message) => this.messages.push(message as NodeMessage))
+    this.#exited = once(this.child, 'exit').then(([code]) => {
+      this.exitCode = code
+    })
+  }
+
+  async started(): Promise<this> {
+    await until(`node ${this.id} has started`, () => {
+      assert.equal(this.failure, undefined)
+      assert.equal(this.exitCode, undefined, `node ${this.id} has ended`)
+      return this.messages.some(({ kind }) => kind === 'started')
+    })
+    return this
+  }
+
+  /** Why it did not start. */
+  get failure(): string | undefined {
+    const failed = this.messages.find(({ kind }) => kind === 'failed')
+    return failed === undefined ? undefined : `${failed.code}: ${failed.message}`
+  }
+
+  async failed(): Promise<string> {
+    await until(`node ${this.id} has failed`, () => this.failure !== undefined)
+    await this.#exited
+    return this.failure as string
+  }
+
+  /** Details of the lines of its log of that event. */
+  logged(event: string): Readonly<Record<string, unknown>>[] {
+    return this.messages.flatMap((line) =>
+      line.kind === 'log' && line.event === event ? [line.detail ?? {}] : [],
+    )
+  }
+
+  async ask(question: 'status' | 'digest'): Promise<Readonly<Record<string, unknown>>> {
+    const before = this.messages.length
+    this.child.send(question)
+    const find = () => this.messages.slice(before).find(({ kind }) => kind === question)
+    await until(`node ${this.id} answers`, () => find() !== undefined)
+    return find()?.answer as Readonly<Record<string, unknown>>
+  }
+
+  async end(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null | undefined> {
+    if (this.exitCode === undefined && this.child.signalCode === null) this.child.kill(signal)
+    await this.#exited
+    return this.exitCode
+  }
+}
+
+/** Nodes of one cluster, and where they are. */
+export class NodeProcesses {
+  readonly directory: string
+  readonly peers: Readonly<Record<string, string>>
+  readonly nodes = new Map<string, RunningNode>()
+  readonly #common: Partial<NodeOptions>
+  readonly #all: RunningNode[] = []
+
+  constructor(directory: string, peers: Readonly<Record<string, string>>, common: Partial<NodeOptions>) {
+    this.directory = directory
+    this.peers = peers
+    this.#common = common
+  }
+
+  /** Begins a start of that node. */
+  launch(id: string, more: Partial<NodeOptions> = {}): RunningNode {
+    const { peers } = this
+    const own = { id, cluster: 'test', directory: join(this.directory, id), peers }
+    const node = new RunningNode({ ...own, ...this.#common, ...more })
+    this.#all.push(node)
+    this.nodes.set(id, node)
+    return node
+  }
+
+  async startAll(): Promise<void> {
+    await Promise.all(Object.keys(this.peers).map((id) => this.launch(id).started()))
+  }
+
+  /** Who leads, by its own account, and runs. */
+  async leader(): Promise<RunningNode> {
+    let found: RunningNode | undefined
+    await until('somebody leads', async () => {
+      for (const node of this.nodes.values()) {
+        if (node.exitCode !== undefined || node.child.signalCode !== null) continue
+        if ((await node.ask('status'))['role'] === 'leader') found = node
+      }
+      return found !== undefined
+    })
+    return found as RunningNode
+  }
+
+  client(settings: TcpClientSettings = {}): Promise<Client> {
+    return Client.connect(Object.values(this.peers), settings)
+  }
+
+  async killAll(): Promise<void> {
+    await Promise.all(this.#all.map((node) => node.end('SIGKILL')))
+  }
+}
+
+/** Gives `run` a cluster of processes that are not started yet. */
+export function withProcesses(
+  ids: readonly string[],
+  run: (processes: NodeProcesses) => Promise<void>,
+  common: (directory: string) => Partial<NodeOptions> = () => ({}),
+): () => Promise<void> {
+  return () =>
+    withDirectory(async (directory) => {
+      const ports = await freePorts(ids.length)
+      const peers = Object.fromEntries(ids.map((id, index) => [id, `127.0.0.1:${ports[index]}`]))
+      const processes = new NodeProcesses(directory, peers, common(directory))
+      try {
+        await run(processes)
+      } finally {
+        await processes.killAll()
+      }
+    })
+}
+
+/** Ports of the loopback that were free a moment ago. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen({ host: '127.0.0.1', port: 0 }))
+  await Promise.all(servers.map((server) => once(server, 'listening')))
+  const ports = servers.map((server) => (server.address() as { port: number }).port)
+  await Promise.all(servers.map((server) => once(server.close(), 'close')))
+  return ports
+}

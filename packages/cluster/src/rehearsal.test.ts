@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type RaftKnobs, resolveRaftKnobs } from '@troupe/core'
-import { rehearse } from './rehearsal.ts'
+import { Rehearsal, rehearse } from './rehearsal.ts'
 
 const gateway = {
   group: 0,
@@ -39,3 +39,19 @@ for (const [name, given] of Object.entries(knobs)) {
     assert.ok(pieces > 10, `${pieces} pieces`)
   })
 }
+
+test('a play that fails takes nothing down, and is not acted on', (context) => {
+  context.mock.timers.enable({ apis: ['setTimeout'] })
+  let looks = 0
+  const knobs = new Proxy(resolveRaftKnobs(), {
+    ownKeys: () => {
+      looks++
+      throw new Error('no play')
+    },
+  })
+  const rehearsal = new Rehearsal(knobs, gateway, 1)
+  context.mock.timers.tick(1600)
+  context.mock.timers.tick(1600)
+  assert.equal(looks, 1)
+  rehearsal.cancel()
+})

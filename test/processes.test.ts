@@ -67,6 +67,23 @@ describe('three processes', () => {
   )
 })
 
+describe('processes that are told to stop in one moment', () => {
+  it(
+    'end with code 0, and none waits for somebody who could lead instead',
+    withProcesses(
+      three,
+      async (processes) => {
+        await processes.startAll()
+        await processes.leader()
+        const codes = await Promise.all([...processes.nodes.values()].map((node) => node.end('SIGTERM')))
+        assert.deepEqual(codes, [0, 0, 0])
+      },
+      // Far above the bound of a test.
+      () => ({ handOverTimeoutMs: 3_600_000, raft: { ...patient, transferTimeoutMs: 3_600_000 } }),
+    ),
+  )
+})
+
 /** Writes the files of everybody in `names`, all of one authority. */
 function certificatesFor(directory: string, names: readonly string[]): Record<string, TlsFiles> {
   const authority = new TestAuthority()
@@ -160,6 +177,12 @@ describe('an operator', () => {
             ),
           )
           await cluster.members.remove('n4')
+          const fourth = processes.nodes.get('n4')
+          await until('it has ended by itself', () => fourth?.exitCode !== undefined)
+          assert.equal(fourth?.exitCode, 0)
+          assert.equal(fourth.logged('this node was removed from the cluster: it stops').length, 1)
+          const again = await processes.launch('n4', { peers, join: true }).failed()
+          assert.match(again, /INVALID_DIRECTORY: .*its node was removed from the cluster/)
           const after = (await cluster.status()).nodes.find(({ id }) => id === next)
           assert.ok(after?.running)
           assert.equal(after.configuration.voters.length, 3)

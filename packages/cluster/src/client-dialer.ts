@@ -91,6 +91,15 @@ export class NodeDialer implements ClientLinks {
     this.#attemptAll()
   }
 
+  /** Whoever has removed it names it no more. Its link is the owner's to close. */
+  forget(node: NodeId): void {
+    for (const [key, target] of this.#targets) {
+      if (target.node !== node) continue
+      target.cancel()
+      this.#targets.delete(key)
+    }
+  }
+
   start(events: ClientLinkEvents): void {
     this.#events = events
     this.#attemptAll()
@@ -113,6 +122,7 @@ export class NodeDialer implements ClientLinks {
   close(): void {
     this.#isClosed = true
     for (const { cancel } of this.#targets.values()) cancel()
+    this.#first.reject(this.#unreachable())
     if (this.#credentials instanceof Credentials) this.#credentials.close()
   }
 
@@ -242,7 +252,8 @@ export class NodeDialer implements ClientLinks {
       closed: () => {
         this.#linked.delete(node)
         events.closed(node, link)
-        this.#wait(target)
+        // Not where it was forgotten.
+        if (this.#targets.get(formatAddress(target.address)) === target) this.#wait(target)
         this.#attemptAll()
       },
     }

@@ -12,6 +12,8 @@ export interface OperatedNode {
   command(command: ControlCommand, timeoutMs: number): Promise<void>
   addPeer(id: NodeId, address: string): void
   removePeer(id: NodeId): void
+  /** Looks whether it was removed, and stops itself where that is so. */
+  checkMembership(): Promise<boolean>
 }
 
 /** Questions of one operator that are not answered yet. */
@@ -72,8 +74,12 @@ async function ask(node: OperatedNode, method: string, argument: unknown): Promi
     case 'removePeer':
       checkNodeName('id', given['id'])
       return node.removePeer(given['id'])
-    default:
-      throw invalidOption('method', method, 'status, digest, command, addPeer or removePeer')
+    case 'checkMembership':
+      return node.checkMembership()
+    default: {
+      const known = 'status, digest, command, addPeer, removePeer or checkMembership'
+      throw invalidOption('method', method, known)
+    }
   }
 }
 

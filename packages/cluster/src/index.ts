@@ -30,7 +30,7 @@ export {
   recoverCluster,
   type Survivor,
 } from './recover.ts'
-export { RemoteCluster } from './remote-cluster.ts'
+export { type OperatorSettings, RemoteCluster } from './remote-cluster.ts'
 export { type RestoreOptions, type RestoreReport, restoreCluster } from './restore.ts'
 export {
   AnsweredColumn,

@@ -147,10 +147,36 @@ export class Members {
     await this.#leave(id, rest())
     const member: Member = { id, incarnation: drawNumber() }
     await this.#host.begin(member)
-    const isMember = (configuration: Configuration): boolean =>
-      incarnationIn(configuration, id) === member.incarnation
-    await this.#reach(`adding ${id}`, isMember, { kind: 'addLearner', member }, rest())
+    await this.#enter(member, rest())
     if (!learner) await this.promote(id, { timeoutMs: rest() })
+  }
+
+  /** @internal A node that runs and waits becomes a learner, then a voter; what it is already it stays. */
+  async admit(member: Member, timeoutMs: number): Promise<void> {
+    const { id } = member
+    const deadlineMs = performance.now() + timeoutMs
+    await this.#enter(member, timeoutMs)
+    try {
+      await this.promote(id, { timeoutMs: Math.max(1, deadlineMs - performance.now()) })
+    } catch (error) {
+      if (!RaftError.is(error, 'TIMEOUT')) throw error
+      throw new RaftError('TIMEOUT', `${id} is a learner, and no voter yet: ${error.message}`, error.data)
+    }
+  }
+
+  /** @internal @throws RaftError INVALID_OPTIONS where another node of that name is a member; TIMEOUT where nobody leads */
+  async refuseNamesake({ id, incarnation }: Member, timeoutMs: number): Promise<void> {
+    await this.#retry(`adding ${id}`, timeoutMs, async ({ configuration }) => {
+      const known = incarnationIn(configuration, id) ?? incarnation
+      if (known === incarnation) return true
+      throw invalidOption('id', id, 'a name no member has: another node of this name has to be removed first')
+    })
+  }
+
+  async #enter(member: Member, timeoutMs: number): Promise<void> {
+    const isMember = (configuration: Configuration): boolean =>
+      incarnationIn(configuration, member.id) === member.incarnation
+    await this.#reach(`adding ${member.id}`, isMember, { kind: 'addLearner', member }, timeoutMs)
   }
 
   async #leave(id: NodeId, timeoutMs: number): Promise<void> {

@@ -110,6 +110,8 @@ export interface NodeStatus {
   /** The members in effect at this node: the latest in its log, committed or not. */
   readonly configuration: Configuration
   readonly isConfigurationCommitted: boolean
+  /** Index of the entry that made it; 0 for what the node began with. */
+  readonly configurationIndex: number
   /** Damaged entries that are being repaired from the peers. */
   readonly damaged: readonly IndexRange[]
   /** Damaged entries that no voter has. */

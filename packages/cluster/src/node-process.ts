@@ -3,6 +3,7 @@
  *
  *     options ─► listen ─► founders ask each other, the first time ─► directory ─► RaftNode ─► reach the peers
  *     stop ─► hand leadership over, within a bound ─► close connections ─► close the stores
+ *     removed from the members ─► a mark in the directory ─► stop
  */
 
 import { existsSync } from 'node:fs'
@@ -12,6 +13,7 @@ import {
   type ControlCommand,
   EMPTY_CONFIGURATION,
   type Identity,
+  incarnationIn,
   invalidOption,
   membersOf,
   type NodeId,
@@ -23,6 +25,7 @@ import type { NodeAddress } from '@troupe/wire'
 import { ControlDesk } from './control-desk.ts'
 import { serveControl } from './control-server.ts'
 import { askFounders, foundingConfiguration, SeenFounders } from './founding.ts'
+import { HandOver } from './hand-over.ts'
 import { HealthServer } from './health-server.ts'
 import { KeptAddresses } from './kept-addresses.ts'
 import { limitedLogger } from './log-limiter.ts'
@@ -30,9 +33,13 @@ import { drawNumber, GROUP } from './manifest.ts'
 import type { NodeNotice, NodeSettings, NodeStatus } from './node-control.ts'
 import { type NodeOptions, type ResolvedNodeOptions, resolveNodeOptions } from './node-options.ts'
 import { RaftNode } from './raft-node.ts'
+import { RemoteCluster } from './remote-cluster.ts'
+import { isRemoved, markRemoved, RemovalWatch, refuseRemoved } from './removal.ts'
 import { TcpEdges } from './tcp-edges.ts'
 
 const IDENTITY_FILE = 'identity.json'
+/** For a first answer of the peers, to a node that wonders whether it is a member. */
+const ASK_TIMEOUT_MS = 3000
 
 /** What the process is told of its node. */
 export interface NodeProcessHooks {
@@ -58,6 +65,11 @@ export class NodeProcess {
   #edges: TcpEdges | undefined
   #node: RaftNode | undefined
   #stopping: Promise<void> | undefined
+  #handOver: HandOver | undefined
+  readonly #removal: RemovalWatch
+  readonly #closing = new AbortController()
+  readonly #ended = Promise.withResolvers<'stopped' | 'removed'>()
+  #wasRemoved = false
 
   /**
    * Starts the node. Resolves when it runs; whether there is a leader by then is another matter. At the first start of a
@@ -79,7 +91,11 @@ export class NodeProcess {
   private constructor(options: ResolvedNodeOptions, hooks: NodeProcessHooks) {
     this.#options = options
     this.#hooks = hooks
-    const { tls, id, logger } = options
+    const { tls, id, logger, shared } = options
+    this.#removal = new RemovalWatch(Math.max(1000, 2 * shared.raft.electionTimeoutMaxMs), {
+      ask: () => this.#askWhetherRemoved(),
+      removed: () => this.#leave(),
+    })
     if (tls === undefined) return
     this.#credentials = new Credentials(tls, id, {
       changed: () => logger('info', 'certificate files have changed: they are in use', {}),
@@ -91,6 +107,7 @@ export class NodeProcess {
     const { id, directory, logger, listen, insecure } = this.#options
     const path = resolve(directory)
     const found = existsSync(join(path, IDENTITY_FILE)) ? readNodeIdentity(path) : undefined
+    refuseRemoved(path)
     const configuration = this.#beginning(found)
     const identity = this.#identify(found, configuration)
     this.#identity = identity
@@ -119,6 +136,7 @@ export class NodeProcess {
       notices: { tell: (notice) => this.#onNotice(notice), close: () => {} },
       fail: (error) => this.#fail(error),
     })
+    this.#removal.leaderChanged(this.#leader)
     this.#credentials?.watch()
     const { health } = this.#options
     if (health !== undefined) this.#health = await HealthServer.open(health, this)
@@ -164,6 +182,7 @@ export class NodeProcess {
       {
         checkFounder: (handshake) => seen.check(handshake),
         peerSeen: (id, incarnation) => seen.see(id, incarnation),
+        peerGone: () => this.#handOver?.peerGone(),
         control: (connection) => serveControl(connection, this),
         refused: ({ code, reason }, remote) =>
           limited('warn', 'connection refused', { code, reason, remote }),
@@ -278,8 +297,22 @@ export class NodeProcess {
     this.#opened.removePeer(id)
   }
 
+  /** Asks the peers whether this node was removed from the members; where it was, it stops. */
+  async checkMembership(): Promise<boolean> {
+    const isOut = await this.#askWhetherRemoved()
+    // Whoever asked is answered first.
+    if (isOut) setImmediate(() => this.#leave())
+    return isOut
+  }
+
+  /** Resolves when it has stopped, and why: it was told to, or is no member any more. */
+  get ended(): Promise<'stopped' | 'removed'> {
+    return this.#ended.promise
+  }
+
   /**
-   * Hands leadership over, within `handOverTimeoutMs`, then closes everything. Idempotent.
+   * Hands leadership over, then closes everything. Waits for a successor `handOverTimeoutMs` at most, and not at all where
+   * nobody is there who could be one. Idempotent.
    */
   stop(): Promise<void> {
     this.#stopping ??= this.#stop()
@@ -288,18 +321,23 @@ export class NodeProcess {
 
   async #stop(): Promise<void> {
     const { logger, id } = this.#options
-    await this.#handOver()
+    await this.#handOverLeadership()
     await this.#close()
     logger('info', 'node stopped', { node: id })
+    this.#ended.resolve(this.#wasRemoved ? 'removed' : 'stopped')
   }
 
-  async #handOver(): Promise<void> {
+  async #handOverLeadership(): Promise<void> {
     const { logger, id, handOverTimeoutMs } = this.#options
-    const { role, configuration } = await this.#running.status()
-    if (role !== 'leader' || configuration.voters.length < 2) return
+    this.#handOver = new HandOver({
+      id,
+      status: () => this.status(),
+      isLinked: (peer) => this.#opened.isLinked(peer),
+      transfer: (to) => this.command({ kind: 'transferLeadership', to }, handOverTimeoutMs),
+    })
     try {
-      await this.command({ kind: 'transferLeadership', to: undefined }, handOverTimeoutMs)
-      logger('info', 'leadership handed over', { node: id })
+      const to = await this.#handOver.run()
+      if (to !== undefined) logger('info', 'leadership handed over', { node: id, to })
     } catch (error) {
       if (!(error instanceof RaftError)) throw error
       logger('warn', 'leadership was not handed over', { node: id, reason: error.message })
@@ -307,11 +345,46 @@ export class NodeProcess {
   }
 
   async #close(): Promise<void> {
+    this.#removal.close()
+    this.#closing.abort()
     this.#credentials?.close()
     await this.#health?.close()
     // The node closes its edges; without one they stand alone.
     if (this.#node === undefined) await this.#edges?.close()
     else await this.#node.stop()
+  }
+
+  // ---- a member, or not
+
+  /** As an operator would, of all that it can reach. */
+  async #askWhetherRemoved(): Promise<boolean> {
+    const own = await this.status()
+    if (incarnationIn(own.configuration, own.id) !== own.incarnation) return false
+    const seeds = Array.from(this.#opened.peers.values(), formatAddress)
+    if (seeds.length === 0) return false
+    const { tls, tokens } = this.#options
+    const cluster = await RemoteCluster.connect(seeds, {
+      cluster: this.cluster,
+      ...(tls === undefined ? {} : { tls }),
+      ...(tokens.control === undefined ? {} : { token: tokens.control }),
+      connectTimeoutMs: ASK_TIMEOUT_MS,
+      signal: this.#closing.signal,
+    })
+    try {
+      const { nodes } = await cluster.status()
+      return isRemoved(own, nodes)
+    } finally {
+      cluster.close()
+    }
+  }
+
+  #leave(): void {
+    if (this.#stopping !== undefined) return
+    const { logger, id, directory } = this.#options
+    this.#wasRemoved = true
+    logger('info', 'this node was removed from the cluster: it stops', { node: id })
+    markRemoved(resolve(directory))
+    void this.stop()
   }
 
   // ---- inside
@@ -331,6 +404,7 @@ export class NodeProcess {
     const { role, term, leader } = notice
     if (leader !== null && leader !== this.#leader) this.#leaderChanges++
     this.#leader = leader
+    this.#removal.leaderChanged(leader)
     logger('info', 'role changed', { node: id, role, term, leader })
   }
 

@@ -297,6 +297,7 @@ export class RaftNode implements NodeControl {
       incarnation: this.#settings.identity.incarnation,
       configuration: core.configuration,
       isConfigurationCommitted: core.configurationIndex <= core.commitIndex,
+      configurationIndex: core.configurationIndex,
       damaged: core.damaged,
       lost: core.lost,
       isDiskFull: core.isDiskFull,

@@ -20,6 +20,12 @@ interface Pending extends PromiseWithResolvers<unknown> {
   readonly node: NodeId
 }
 
+/** How an operator reaches a cluster. */
+export interface OperatorSettings extends DialSettings {
+  /** Closes everything, also while the first connection is waited for. @default never */
+  readonly signal?: AbortSignal
+}
+
 export class RemoteCluster {
   /** Nodes that come and go. `add` and `replace` are for nodes that this process starts: here see {@link add}. */
   readonly members: Pick<Members, 'remove' | 'promote' | 'demote' | 'change' | 'leaveJoint'>
@@ -33,9 +39,14 @@ export class RemoteCluster {
    * @param seeds the addresses (`host:port`) of one node or more
    * @throws RaftError INVALID_OPTIONS; NODE_UNAVAILABLE where no node is reached in time, or each of them refuses
    */
-  static async connect(seeds: readonly string[], settings: DialSettings = {}): Promise<RemoteCluster> {
+  static async connect(
+    seeds: readonly string[],
+    { signal, ...settings }: OperatorSettings = {},
+  ): Promise<RemoteCluster> {
     const cluster = new RemoteCluster(new NodeDialer('control', seeds, settings))
     try {
+      signal?.addEventListener('abort', () => cluster.close(), { once: true })
+      if (signal?.aborted === true) cluster.close()
       await cluster.#dialer.connected()
       return cluster
     } catch (error) {
@@ -93,8 +104,9 @@ export class RemoteCluster {
 
   /**
    * Makes a node a member that was started with `join: true`: all others are told where it is; it becomes a learner, and a
-   * voter once it has caught up.
-   * @throws RaftError NODE_UNAVAILABLE where it is not reached; REFUSED_CHANGE, TIMEOUT
+   * voter once it has caught up. What was done already is not done again: where it fails, the same call goes on with it later.
+   * @throws RaftError INVALID_OPTIONS where another node of that name is a member; NODE_UNAVAILABLE where it is not reached;
+   *   REFUSED_CHANGE; TIMEOUT, which says how far it is
    */
   async add(
     id: NodeId,
@@ -106,13 +118,16 @@ export class RemoteCluster {
     const joining = await RemoteCluster.connect([address], settings)
     try {
       const status = (await joining.#ask(id, 'status', undefined, ANSWER_TIMEOUT_MS)) as NodeStatus
-      await this.#settled()
-      await this.#tellAll('addPeer', { id, address })
       const { incarnation } = status
-      await this.#members.change([{ kind: 'addLearner', member: { id, incarnation } }], { timeoutMs })
-      const ids = [...this.#dialer.nodes]
-      if (!ids.includes(id)) this.#dialer.learn(id, address)
-      await this.#members.promote(id, { timeoutMs })
+      await this.#settled()
+      await this.#members.refuseNamesake({ id, incarnation }, timeoutMs)
+      await this.#tellAll('addPeer', { id, address })
+      if (![...this.#dialer.nodes].includes(id)) this.#dialer.learn(id, address)
+      await this.#members.admit({ id, incarnation }, timeoutMs)
+    } catch (error) {
+      if (!RaftError.is(error, 'TIMEOUT')) throw error
+      const message = `${error.message}; what is done stays: run the same again, and it goes on from there`
+      throw new RaftError('TIMEOUT', message, error.data)
     } finally {
       joining.close()
     }
@@ -147,7 +162,13 @@ export class RemoteCluster {
     await this.#ask(id, 'command', { command, timeoutMs }, timeoutMs + ANSWER_TIMEOUT_MS)
   }
 
+  /** It is told to look for itself whether it is a member; the others need not reach it any more. */
   async #forget(id: NodeId): Promise<void> {
+    // Where it does not run it notices when it does again.
+    await this.#ask(id, 'checkMembership', undefined, ANSWER_TIMEOUT_MS).catch(() => {})
+    this.#dialer.forget(id)
+    this.#links.get(id)?.close()
+    this.#links.delete(id)
     await this.#tellAll('removePeer', { id })
   }
 

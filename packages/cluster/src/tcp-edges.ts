@@ -33,6 +33,8 @@ export interface TcpEdgesEvents {
   checkFounder(handshake: Handshake): HandshakeRefusal | undefined
   /** A link to that incarnation of a peer stands; nothing of it was read yet. */
   peerSeen(id: NodeId, incarnation: number): void
+  /** The link to a peer has fallen. */
+  peerGone(id: NodeId): void
   /** An operator was welcomed. */
   control(connection: FramedSocket): void
   /** A connection from that address was refused or broken off. */
@@ -86,7 +88,10 @@ export class TcpEdges implements NodeEdges {
           this.#events.peerSeen(id, incarnation)
           peers.peerUp(id, incarnation, boot)
         },
-        peerGone: (id) => peers.peerGone(id),
+        peerGone: (id) => {
+          peers.peerGone(id)
+          this.#events.peerGone(id)
+        },
         refused: (id, reason) => peers.refused(id, reason),
       },
     )
@@ -109,6 +114,11 @@ export class TcpEdges implements NodeEdges {
 
   get listenerMetrics(): ListenerMetrics {
     return (this.#listener as TcpListener).metrics
+  }
+
+  /** Whether a link to that peer stands. */
+  isLinked(id: NodeId): boolean {
+    return this.#transport?.isLinked(id) === true
   }
 
   /** The peers whose addresses are known. */

@@ -14,7 +14,8 @@ const details = [
   'comes before a variable, a variable before the file. The file may have all options of a node, as NodeOptions has them: raft,',
   'batching, limits, durability, … Paths in it are meant from where it lies. Tokens stand in the file, or in',
   'TROUPE_CLIENT_TOKEN and TROUPE_CONTROL_TOKEN.',
-  'When a cluster begins, all nodes of `peers` have to be up once. SIGTERM and Ctrl-C hand leadership over first.',
+  'When a cluster begins, all nodes of `peers` have to be up once. SIGTERM and Ctrl-C hand leadership over first. A node that is',
+  'removed from the members says so, and ends with exit code 0; its directory is refused from then on.',
   'Logs go to stderr.',
 ]
 
@@ -25,7 +26,8 @@ export async function node(args: readonly string[], context: CommandContext): Pr
   const { signal, stderr } = context
   const { node: options, logging } = readNodeConfig(parsed.values, context)
   const running = await NodeProcess.start({ ...options, logger: lineLogger(logging, stderr) }, { signal })
-  if (!signal.aborted) await once(signal, 'abort')
+  const told = signal.aborted ? Promise.resolve() : once(signal, 'abort')
+  await Promise.race([told, running.ended])
   await running.stop()
   return 0
 }

@@ -33,7 +33,7 @@ const summaries: Readonly<Record<Operation, string>> = {
   status: 'shows the nodes of a running cluster; exit code 1 where nobody leads',
   transfer: 'hands leadership to another node',
   add: 'makes a node a member that was started with --join',
-  remove: 'takes a node out of the members; it is not stopped',
+  remove: 'takes a node out of the members; it stops by itself',
   snapshot: 'lets a node take a snapshot and compact its log',
 }
 

@@ -178,6 +178,11 @@ export class TcpTransport implements PeerTransport {
     this.#told.delete(id)
   }
 
+  /** Whether a link to that node stands. */
+  isLinked(id: NodeId): boolean {
+    return this.#links.has(id)
+  }
+
   // ---- who comes
 
   /** Whether a connection with that handshake would be accepted: the reason where not. */

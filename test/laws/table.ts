@@ -46,7 +46,8 @@ export const packageLaws: Readonly<Record<string, PackageLaw>> = {
   'packages/queue': { ...onNode, packages: ['core', 'machines', 'wire', 'cluster'] },
   'packages/cli': {
     ...onNode,
-    packages: ['core', 'machines', 'store', 'cluster', 'sim', 'benchmarks'],
+    // `up` restarts processes as the supervisor of threads restarts workers; `ca` writes certificates.
+    packages: ['core', 'machines', 'actor', 'transport', 'store', 'cluster', 'sim', 'benchmarks'],
     npm: ['piscina', 'yaml'],
   },
   benchmarks: {

@@ -7,7 +7,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM'] as const
 const SIGNAL_EXIT_BASE = 128
 
 /** Commands that run until they are told to end: for them a signal is no interruption. */
-const SERVING: ReadonlySet<string | undefined> = new Set(['node'])
+const SERVING: ReadonlySet<string | undefined> = new Set(['node', 'up'])
 
 const interruption = new AbortController()
 let caught: (typeof SIGNALS)[number] | undefined
@@ -21,6 +21,10 @@ for (const signal of SIGNALS) {
   })
 }
 
+/** A node that another program has started over a channel ends with it. */
+const isOwned = process.argv[2] === 'node' && process.connected
+if (isOwned) process.once('disconnect', () => interruption.abort())
+
 const { stdout, stderr, env } = process
 // Whoever reads no further (`| head`) has seen enough.
 stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -32,3 +36,5 @@ const code = await runCli(args, { stdout, stderr, env, signal: interruption.sign
 const signal = SERVING.has(args[0]) ? undefined : caught
 process.exitCode = signal === undefined ? code : SIGNAL_EXIT_BASE + constants.signals[signal]
 for (const each of SIGNALS) process.removeAllListeners(each)
+process.removeAllListeners('disconnect')
+if (isOwned && process.connected) process.disconnect?.()

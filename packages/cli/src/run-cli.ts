@@ -4,6 +4,7 @@ import type { CommandContext } from '@troupe/benchmarks'
 import { RaftError, type RaftErrorCode } from '@troupe/core'
 import { backup } from './backup.ts'
 import { bench } from './bench.ts'
+import { ca } from './ca.ts'
 import { forceRecover } from './force-recover.ts'
 import { groupHelp } from './help.ts'
 import { log } from './log.ts'
@@ -12,6 +13,7 @@ import { operate } from './node/operate.ts'
 import { restore } from './restore.ts'
 import { sim } from './sim.ts'
 import { soak } from './soak.ts'
+import { up } from './up/up.ts'
 import { unknownWord } from './usage-error.ts'
 
 /** A command of the first level: what stands behind its name is its own. */
@@ -25,7 +27,13 @@ const topCommands: readonly TopCommand[] = [
   { name: 'backup', summary: "writes a verified backup file of a cluster's latest snapshot", run: backup },
   { name: 'bench', summary: 'measures a real cluster: throughput, elections, churn, memory', run: bench },
   { name: 'force-recover', summary: 'the last resort where a quorum is gone for good', run: forceRecover },
+  { name: 'up', summary: 'runs a cluster on this machine, and restarts what dies', run: up },
   { name: 'node', summary: 'runs a node of a cluster over TCP, in this process', run: node },
+  {
+    name: 'ca',
+    summary: 'makes a test authority, and certificates of nodes, clients and operators',
+    run: ca,
+  },
   { name: 'status', summary: 'shows the nodes of a running cluster, over TCP', run: operate('status') },
   { name: 'transfer', summary: 'hands leadership to another node, over TCP', run: operate('transfer') },
   { name: 'add', summary: 'makes a node that waits a member, over TCP', run: operate('add') },

@@ -66,7 +66,7 @@ export interface NodeConfig {
 /** @throws RaftError INVALID_OPTIONS for what makes no sense in itself; the rest the node looks at */
 export function readNodeConfig(flags: FlagValues, { env, stderr }: CommandContext): NodeConfig {
   const path = flags.config ?? env['TROUPE_CONFIG']
-  const file = path === undefined ? {} : readFile(path)
+  const file = path === undefined ? {} : readFields(path)
   const layers = [file, fieldsOf((name) => env[variableOf(name)], env), fieldsOf((name) => flags[name])]
   // Of the TLS files each may come from somewhere else.
   const tls: Fields = Object.assign({}, ...layers.map((layer) => layer['tls']))
@@ -126,8 +126,11 @@ function peersOf(text: string): Fields {
   return Object.fromEntries(pairs)
 }
 
-/** Paths in the file are meant from where it lies. */
-function readFile(path: string): Fields {
+/**
+ * What a file of options holds. Paths in it are meant from where it lies.
+ * @throws RaftError INVALID_OPTIONS for a file that cannot be read
+ */
+export function readFields(path: string): Fields {
   let found: unknown
   try {
     found = parse(readFileSync(path, 'utf8'))

@@ -32,6 +32,18 @@ describe('certificates of the test authority', () => {
     assert.equal(leaf.verify(other.publicKey), false)
   })
 
+  it('are issued as well by one that was saved and read again', () => {
+    const { certificate, key } = authority
+    const again = TestAuthority.load({ certificate, key })
+    assert.equal(again.certificate, certificate)
+    const issued = new X509Certificate(again.issue('n9').certificate)
+    const root = new X509Certificate(certificate)
+    assert.ok(issued.verify(root.publicKey))
+    assert.ok(issued.checkIssued(root))
+    const other = new TestAuthority()
+    assert.throws(() => TestAuthority.load({ certificate, key: other.key }), /the key is that of another one/)
+  })
+
   it('fit their keys', () => {
     assert.ok(leaf.checkPrivateKey(createPrivateKey(issued.key)))
   })

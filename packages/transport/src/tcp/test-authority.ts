@@ -1,8 +1,18 @@
 /**
  * A certificate authority for tests and for trying things out: its key lies wherever its owner puts it, and nothing it has
- * issued can be taken back. It writes certificates and reads none.
+ * issued can be taken back. It writes certificates; of its own it reads the name.
  */
-import { createHash, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto'
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  type KeyObject,
+  randomBytes,
+  sign,
+  X509Certificate,
+} from 'node:crypto'
+import { invalidOption } from '@troupe/core'
 import {
   bits,
   explicit,
@@ -64,9 +74,25 @@ export class TestAuthority {
   readonly #name: string
   readonly #keys: KeyPair
 
-  constructor(name = 'troupe test authority', validity: Validity = validFor(3650)) {
+  /** A new one. */
+  constructor(name?: string, validity?: Validity)
+  /** @internal See {@link TestAuthority.load}. */
+  constructor(
+    name: string,
+    validity: undefined,
+    saved: { readonly certificate: string; readonly keys: KeyPair },
+  )
+  constructor(
+    name = 'troupe test authority',
+    validity: Validity = validFor(3650),
+    saved?: { readonly certificate: string; readonly keys: KeyPair },
+  ) {
     this.#name = name
-    this.#keys = makeKeys()
+    this.#keys = saved?.keys ?? makeKeys()
+    if (saved !== undefined) {
+      this.certificate = saved.certificate
+      return
+    }
     const extensions = [
       extension(Oid.basicConstraints, sequence(truth()), true),
       // keyCertSign and cRLSign: bits 5 and 6.
@@ -74,6 +100,29 @@ export class TestAuthority {
       extension(Oid.subjectKeyId, octets(keyId(this.#keys.publicKey))),
     ]
     this.certificate = this.#sign(name, this.#keys.publicKey, validity, extensions)
+  }
+
+  /**
+   * One that was made before: it goes on issuing.
+   * @throws RaftError INVALID_OPTIONS where the two are no certificate and its key
+   */
+  static load({ certificate, key }: IssuedCertificate): TestAuthority {
+    try {
+      const read = new X509Certificate(certificate)
+      const privateKey = createPrivateKey(key)
+      if (!read.checkPrivateKey(privateKey)) throw new Error('the key is that of another one')
+      const name = /^CN=(.*)$/m.exec(read.subject)?.[1] ?? ''
+      const keys = { privateKey, publicKey: createPublicKey(privateKey) }
+      return new TestAuthority(name, undefined, { certificate, keys })
+    } catch (error) {
+      const reason = (error as Error).message
+      throw invalidOption('authority', 'a certificate and a key', `those of one authority (${reason})`)
+    }
+  }
+
+  /** Its private key as PEM: whoever has it can be anybody. */
+  get key(): string {
+    return pemOf(this.#keys.privateKey)
   }
 
   /** Issues a certificate for both ends of connections to the node (or client, or operator) `name`. */
@@ -91,8 +140,8 @@ export class TestAuthority {
       extension(Oid.subjectKeyId, octets(keyId(keys.publicKey))),
       extension(Oid.authorityKeyId, sequence(implicit(0, keyId(this.#keys.publicKey)))),
     ]
-    const key = keys.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string
-    return { certificate: this.#sign(name, keys.publicKey, validity, extensions), key }
+    const certificate = this.#sign(name, keys.publicKey, validity, extensions)
+    return { certificate, key: pemOf(keys.privateKey) }
   }
 
   /** RFC 5280 §4.1: the certificate of `publicKey`, as PEM. */
@@ -117,6 +166,8 @@ export class TestAuthority {
     return pem(sequence(toBeSigned, algorithm, bits(signature)))
   }
 }
+
+const pemOf = (key: KeyObject): string => key.export({ type: 'pkcs8', format: 'pem' }) as string
 
 const makeKeys = (): KeyPair => generateKeyPairSync('ec', { namedCurve: 'P-256' })
 

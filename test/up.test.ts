@@ -1,0 +1,165 @@
+/** `troupe up`: a local cluster that is watched over. */
+import assert from 'node:assert/strict'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { after, describe, it } from 'node:test'
+import { Client } from '@troupe/cluster'
+import { kv } from '@troupe/machines'
+import { freePorts } from './node-processes.ts'
+import { until } from './support.ts'
+import { TroupeCommand } from './troupe-command.ts'
+
+interface Line {
+  readonly event: string
+  readonly node?: string
+  readonly pid?: number
+  readonly connect?: readonly string[]
+  readonly directory?: string
+  readonly nodes?: readonly { readonly node: string; readonly role: string; readonly state: string }[]
+}
+
+/** One `troupe up --json`, line by line. */
+class Up {
+  readonly child: ChildProcess
+  readonly lines: Line[] = []
+  readonly #exited: Promise<unknown>
+  exitCode: number | null | undefined
+
+  constructor(command: TroupeCommand, ...args: readonly string[]) {
+    this.child = command.start(['up', '--json', ...args], join(command.scratch, `tmp-${Math.random()}`))
+    const stdout = this.child.stdout as NodeJS.ReadableStream
+    createInterface({ input: stdout }).on('line', (line) => this.lines.push(JSON.parse(line) as Line))
+    this.child.stderr?.pipe(process.stderr)
+    this.#exited = once(this.child, 'close').then(([code]) => {
+      this.exitCode = code
+    })
+  }
+
+  all(event: string, node?: string): readonly Line[] {
+    return this.lines.filter((line) => line.event === event && (node === undefined || line.node === node))
+  }
+
+  async ready(): Promise<readonly string[]> {
+    await until('the cluster is ready', () => {
+      assert.equal(this.exitCode, undefined, 'it has ended')
+      return this.all('ready').length > 0
+    })
+    return this.all('ready')[0]?.connect ?? []
+  }
+
+  /** The latest status that is so. */
+  async shows(what: string, isSo: (nodes: NonNullable<Line['nodes']>) => boolean): Promise<void> {
+    await until(`the status shows ${what}`, () => isSo(this.all('status').at(-1)?.nodes ?? []))
+  }
+
+  pidOf(node: string): number {
+    return this.all('starting', node).at(-1)?.pid as number
+  }
+
+  async end(signal: NodeJS.Signals): Promise<number | null | undefined> {
+    this.child.kill(signal)
+    await this.#exited
+    return this.exitCode
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
+}
+
+describe('troupe up', () => {
+  const command = new TroupeCommand()
+  after(() => command.remove())
+
+  it('runs processes, restarts what is killed, and ends cleanly, the leader first; the directory serves again', async () => {
+    const directory = join(command.scratch, 'kept')
+    const first = new Up(command, '--processes', '--directory', directory)
+    const seeds = await first.ready()
+    assert.equal(seeds.length, 3)
+    const client = await Client.connect(seeds, { timeoutMs: 60_000 })
+    await client.propose(kv.set('a', 1))
+    await first.shows('a leader', (nodes) => nodes.some(({ role }) => role === 'leader'))
+    const leader = first.all('leads').at(-1)?.node as string
+    process.kill(first.pidOf(leader), 'SIGKILL')
+    await until('it is started again', () => first.all('started', leader).length === 2)
+    await client.propose(kv.set('a', 2))
+    await first.shows('all of them', (nodes) => nodes.filter(({ state }) => state === 'running').length === 3)
+    await client.close()
+    const pids = ['n1', 'n2', 'n3'].map((node) => first.pidOf(node))
+    assert.equal(await first.end('SIGINT'), 0)
+    assert.ok(first.all('handed-over').length >= 1, 'leadership was handed over')
+    assert.deepEqual(pids.filter(isAlive), [])
+
+    const second = new Up(command, '--processes', '--directory', directory)
+    const again = await Client.connect(await second.ready(), { timeoutMs: 60_000 })
+    assert.equal((await again.query<{ value: number }>(kv.get('a'))).value, 2)
+    await again.close()
+    // A second Ctrl-C does not wait.
+    const running = ['n1', 'n2', 'n3'].map((node) => second.pidOf(node))
+    second.child.kill('SIGINT')
+    assert.equal(await second.end('SIGINT'), 130)
+    await until('no node is left', () => running.every((pid) => !isAlive(pid)))
+  })
+
+  it('leaves a node alone that fails again and again; its nodes end with it when it is killed', async () => {
+    const up = new Up(command, '--processes', '--nodes', '2')
+    await up.ready()
+    let killed = 0
+    await until('n2 is left alone', () => {
+      const pid = up.pidOf('n2')
+      if (pid !== killed) {
+        killed = pid
+        process.kill(pid, 'SIGKILL')
+      }
+      return up.all('quarantined', 'n2').length === 1
+    })
+    await up.shows('that', (nodes) =>
+      nodes.some(({ node, state }) => node === 'n2' && state === 'quarantined'),
+    )
+    assert.equal(up.all('starting', 'n2').length, 6)
+    const pid = up.pidOf('n1')
+    assert.ok(isAlive(pid))
+    await up.end('SIGKILL')
+    await until('n1 has ended too', () => !isAlive(pid))
+  })
+
+  it('says what is wrong with ports and directories, and leaves nothing', async () => {
+    const [port = 0] = await freePorts(1)
+    const taken = createServer().listen({ host: '127.0.0.1', port })
+    await once(taken, 'listening')
+    const inUse = await command.run('up', '--processes', '--port', String(port))
+    taken.close()
+    assert.equal(inUse.code, 64)
+    assert.match(
+      inUse.stderr,
+      new RegExp(`--port is ${port}; expected 3 free ports .*\\(${port}: EADDRINUSE\\)`),
+    )
+    assert.deepEqual(inUse.left, [])
+    const directory = join(command.scratch, 'kept')
+    assert.ok(existsSync(directory))
+    const other = await command.run('up', '--processes', '--directory', directory, '--cluster', 'other')
+    assert.equal(other.code, 64)
+    assert.match(other.stderr, /it is of the cluster "local-\w+", not of "other"/)
+    const count = await command.run('up', '--processes', '--directory', directory, '--nodes', '5')
+    assert.match(count.stderr, /--nodes is 5; expected 3, as in the data directory/)
+    const machine = await command.run('up', '--processes', '--nodes', '1', '--machine', 'nonsense')
+    assert.equal(machine.code, 2)
+    assert.match(machine.stderr, /node n1 does not start: exit code 64: .*nonsense/)
+    assert.deepEqual(machine.left, [])
+  })
+
+  it('runs threads as well', async () => {
+    const ended = await command.interrupt(/"role":"leader"/, 'up', '--json', '--nodes', '3')
+    assert.equal(ended.code, 0)
+    assert.deepEqual(ended.left, [])
+  })
+})

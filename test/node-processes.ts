@@ -1,10 +1,12 @@
 /** Nodes in processes of their own, for the whole-system tests: each is ended with the test, whatever happens. */
 import assert from 'node:assert/strict'
-import { type ChildProcess, fork } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { Client, type NodeOptions, type TcpClientSettings } from '@troupe/cluster'
+import { TestAuthority, type TlsFiles } from '@troupe/transport'
 import { fixture, until, withDirectory } from './support.ts'
 
 interface NodeMessage {
@@ -24,10 +26,12 @@ export class RunningNode {
   exitCode: number | null | undefined
   readonly #exited: Promise<unknown>
 
-  constructor(options: NodeOptions) {
+  /** @param host what a command begins with that runs on another host */
+  constructor(options: NodeOptions, host: readonly string[] = []) {
     this.id = options.id
     const path = new URL(fixture('node-process.ts')).pathname
-    this.child = fork(path, [JSON.stringify(options)], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+    const [program = '', ...args] = [...host, process.execPath, path, JSON.stringify(options)]
+    this.child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
     this.child.on('message', (message) => this.messages.push(message as NodeMessage))
     this.#exited = once(this.child, 'exit').then(([code]) => {
       this.exitCode = code
@@ -91,11 +95,11 @@ export class NodeProcesses {
     this.#common = common
   }
 
-  /** Begins a start of that node. */
-  launch(id: string, more: Partial<NodeOptions> = {}): RunningNode {
+  /** Begins a start of that node; `host` as {@link RunningNode} has it. */
+  launch(id: string, more: Partial<NodeOptions> = {}, host: readonly string[] = []): RunningNode {
     const { peers } = this
     const own = { id, cluster: 'test', directory: join(this.directory, id), peers }
-    const node = new RunningNode({ ...own, ...this.#common, ...more })
+    const node = new RunningNode({ ...own, ...this.#common, ...more }, host)
     this.#all.push(node)
     this.nodes.set(id, node)
     return node
@@ -127,6 +131,17 @@ export class NodeProcesses {
   }
 }
 
+/** Checks that all nodes hold the same state, once they have applied the same. */
+export async function assertEqualDigests({ nodes }: NodeProcesses): Promise<void> {
+  await until('all have applied the same', async () => {
+    const statuses = await Promise.all([...nodes.values()].map((node) => node.ask('status')))
+    const applied = statuses.map((status) => status['applied'])
+    return new Set(applied).size === 1
+  })
+  const digests = await Promise.all([...nodes.values()].map((node) => node.ask('digest')))
+  for (const digest of digests) assert.deepEqual(digest, digests[0])
+}
+
 /** Gives `run` a cluster of processes that are not started yet. */
 export function withProcesses(
   ids: readonly string[],
@@ -146,9 +161,31 @@ export function withProcesses(
     })
 }
 
-/** Ports of the loopback that were free a moment ago. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen({ host: '127.0.0.1', port: 0 }))
+/** Writes the files of everybody in `names`, all of one authority. */
+export function certificatesFor(
+  directory: string,
+  names: readonly string[],
+  authority = new TestAuthority(),
+): Record<string, TlsFiles> {
+  const path = join(directory, 'tls')
+  mkdirSync(path, { recursive: true })
+  const write = (name: string, text: string): string => {
+    writeFileSync(join(path, name), text)
+    return join(path, name)
+  }
+  const ca = write('authority.pem', authority.certificate)
+  return Object.fromEntries(
+    names.map((name) => {
+      const { certificate, key } = authority.issue(name)
+      const own = { certificate: write(`${name}.pem`, certificate), key: write(`${name}.key`, key) }
+      return [name, { ...own, authority: ca }]
+    }),
+  )
+}
+
+/** Ports that were free a moment ago. */
+export async function freePorts(count: number, host = '127.0.0.1'): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen({ host, port: 0 }))
   await Promise.all(servers.map((server) => once(server, 'listening')))
   const ports = servers.map((server) => (server.address() as { port: number }).port)
   await Promise.all(servers.map((server) => once(server.close(), 'close')))

@@ -1,25 +1,15 @@
 /** Nodes in processes of their own, over TCP: what dies, what comes back, and what must not. */
 import assert from 'node:assert/strict'
-import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { Client, type NodeOptions, RemoteCluster } from '@troupe/cluster'
 import { kv } from '@troupe/machines'
-import { TestAuthority, type TlsFiles } from '@troupe/transport'
-import { freePorts, type NodeProcesses, withProcesses } from './node-processes.ts'
+import type { TlsFiles } from '@troupe/transport'
+import { assertEqualDigests, certificatesFor, freePorts, withProcesses } from './node-processes.ts'
 import { failure, Ledger, patient, until } from './support.ts'
 
 const three = ['n1', 'n2', 'n3']
-
-async function assertEqualDigests({ nodes }: NodeProcesses): Promise<void> {
-  await until('all have applied the same', async () => {
-    const statuses = await Promise.all([...nodes.values()].map((node) => node.ask('status')))
-    const applied = statuses.map((status) => status['applied'])
-    return new Set(applied).size === 1
-  })
-  const digests = await Promise.all([...nodes.values()].map((node) => node.ask('digest')))
-  for (const digest of digests) assert.deepEqual(digest, digests[0])
-}
 
 describe('three processes', () => {
   it(
@@ -83,25 +73,6 @@ describe('processes that are told to stop in one moment', () => {
     ),
   )
 })
-
-/** Writes the files of everybody in `names`, all of one authority. */
-function certificatesFor(directory: string, names: readonly string[]): Record<string, TlsFiles> {
-  const authority = new TestAuthority()
-  const path = join(directory, 'tls')
-  mkdirSync(path, { recursive: true })
-  const write = (name: string, text: string): string => {
-    writeFileSync(join(path, name), text)
-    return join(path, name)
-  }
-  const ca = write('authority.pem', authority.certificate)
-  return Object.fromEntries(
-    names.map((name) => {
-      const { certificate, key } = authority.issue(name)
-      const own = { certificate: write(`${name}.pem`, certificate), key: write(`${name}.key`, key) }
-      return [name, { ...own, authority: ca }]
-    }),
-  )
-}
 
 describe('TLS', () => {
   it(

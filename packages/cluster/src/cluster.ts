@@ -26,7 +26,7 @@ import { Client } from './client.ts'
 import { clientFeed, offerNode } from './client-feed.ts'
 import type { ClusterEvents } from './cluster-events.ts'
 import { nothingToRestart, shuttingDown, timedOut } from './cluster-refusals.ts'
-import type { ClusterStatus, NodeDigest, NodeReport } from './cluster-status.ts'
+import { type ClusterStatus, type NodeDigest, type NodeReport, viewOf } from './cluster-status.ts'
 import { ControlDesk } from './control-desk.ts'
 import { ClusterFaults, type InjectedFault } from './faults/cluster-faults.ts'
 import { electFirst } from './first-election.ts'
@@ -164,10 +164,10 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     return this.#leader.id
   }
 
-  /** Asks every node for its state; one that does not run or does not answer is listed so. */
+  /** Asks every node for its state and for what it knows of the others; one that does not answer is listed so. */
   async status(): Promise<ClusterStatus> {
     const nodes = await Promise.all(this.ids.map((id) => this.#report(id)))
-    return { leader: this.#leader.id, term: this.#leader.term, nodes }
+    return { leader: this.#leader.id, term: this.#leader.term, nodes, view: viewOf(nodes) }
   }
 
   async #report(id: NodeId): Promise<NodeReport> {

@@ -21,6 +21,7 @@ import type { TransportMetrics } from '@troupe/transport'
 import type { FaultBirth, FaultOrder } from './faults/fault-orders.ts'
 import type { LogLevel } from './logger.ts'
 import type { NodeTrace } from './stage-trace.ts'
+import type { MemberView } from './view/status-board.ts'
 
 /** Everything a node is started with, wherever it runs. Plain values only: it crosses threads. */
 export interface NodeSettings {
@@ -121,6 +122,8 @@ export interface NodeStatus {
   /** On a leader: the highest index that each peer is known to have flushed. */
   readonly match: Readonly<Record<NodeId, number>>
   readonly durability: Durability
+  /** What this node knows of all members, by what they spread with their heartbeats; also while nobody leads. */
+  readonly view: readonly MemberView[]
   readonly metrics: NodeMetrics
 }
 

@@ -4,10 +4,10 @@
  */
 import type { Identity, PeerTransport } from '@troupe/core'
 import type { ClientEvent } from '@troupe/machines'
-import type { PeerEvents, TransportMetrics } from '@troupe/transport'
+import type { AsideTransport, PeerEvents, TransportMetrics } from '@troupe/transport'
 
 export interface NodeEdges {
-  readonly transport: PeerTransport & { readonly metrics: TransportMetrics }
+  readonly transport: PeerTransport & AsideTransport & { readonly metrics: TransportMetrics }
   /** The mailbox was drained: peers and clients may send more. */
   drained(): void
   /** The node is about to end, at once: peers and clients need not wait until they notice. */

@@ -41,7 +41,7 @@ import {
 } from '@troupe/machines'
 import type { LmdbMachineStorage, NodeDirectory } from '@troupe/store'
 import type { PeerEvents } from '@troupe/transport'
-import { codec, crc32 } from '@troupe/wire'
+import { type Aside, codec, crc32 } from '@troupe/wire'
 import type { FaultOrder } from './faults/fault-orders.ts'
 import type { NodeFaults } from './faults/node-faults.ts'
 import { loadMachine } from './load-machine.ts'
@@ -57,6 +57,9 @@ import {
 } from './node-storage.ts'
 import { Rehearsal } from './rehearsal.ts'
 import { type NodeTrace, NodeTracer } from './stage-trace.ts'
+import { Gossip } from './view/gossip.ts'
+import type { DiskHealth, NodeNews } from './view/node-news.ts'
+import { StatusBoard } from './view/status-board.ts'
 import { WakeTimer } from './wake-timer.ts'
 
 type Event = NodeEvent<ClientEvent>
@@ -112,7 +115,12 @@ export class RaftNode implements NodeControl {
   readonly #faults: NodeFaults | undefined
   readonly #events: Event[] = []
   readonly #rehearsal: Rehearsal
+  readonly #board: StatusBoard
+  readonly #gossip: Gossip
+  readonly #nowMs: () => number
   #longestTurnMs = 0
+  /** The most events that a turn has found since the node last told of itself. */
+  #deepestTurn = 0
   #tracer: NodeTracer | undefined
   #profiler: Promise<CpuProfiler> | undefined
 
@@ -163,6 +171,7 @@ export class RaftNode implements NodeControl {
     this.#state = openState(settings, definition, directory, this.#log)
     this.#machine = this.#makeMachine(definition)
     const nowMs = faults === undefined ? hrtimeMs : () => faults.clock.nowMs()
+    this.#nowMs = nowMs
     this.#gateway = new Gateway(this.#machine, codec, this.#gatewayOptions(), nowMs)
     this.#edges = host.openEdges(identity, this.#peerEvents(), (event) =>
       this.#mailbox.push('clients', { kind: 'client', event }),
@@ -188,6 +197,14 @@ export class RaftNode implements NodeControl {
       onRole: (change) => this.#tellRole(change),
       onControl: (outcome) => this.#tellControl(outcome),
     })
+    const { heartbeatIntervalMs } = settings.raft
+    this.#board = new StatusBoard(identity, settings.raft, () => core.configuration, nowMs())
+    this.#gossip = new Gossip({
+      board: this.#board,
+      heartbeatIntervalMs,
+      news: () => this.#news(),
+      send: (to, aside) => this.#sendAside(to, aside),
+    })
     const wake = (): void => this.#mailbox.wake()
     this.#timer = faults === undefined ? new WakeTimer(wake) : faults.timer(wake)
     // The first turn loads the latest snapshot.
@@ -209,13 +226,16 @@ export class RaftNode implements NodeControl {
       message: (message) => {
         this.#mailbox.push(BULK.has(message.kind) ? 'replication' : 'urgent', { kind: 'peer', message })
       },
+      aside: (id, aside) => this.#gossip.received(id, aside, this.#nowMs()),
       // Behind everything the peer has sent: its last appends must not make it the leader again.
       peerUp: (id) => {
         this.#faults?.peerUp(id)
+        this.#board.peerUp(id)
         this.#mailbox.push('replication', { kind: 'peerUp', id })
       },
       peerGone: (id) => {
         if (this.#faults?.believes(id) === false) return
+        this.#board.peerGone(id)
         this.#mailbox.push('replication', { kind: 'peerGone', id })
       },
       refused: (id, reason) => this.#log('warn', 'connection refused', { peer: id, reason }),
@@ -256,13 +276,15 @@ export class RaftNode implements NodeControl {
     const beganMs = hrtimeMs()
     const events = this.#events
     for (const lane of LANES) for (const event of batch[lane]) events.push(event)
+    if (events.length > this.#deepestTurn) this.#deepestTurn = events.length
     this.#driver.handle(events)
     events.length = 0
     this.#edges.drained()
     if (this.#driver.hasMore) this.#mailbox.wake()
     const nowMs = hrtimeMs()
     this.#longestTurnMs = Math.max(this.#longestTurnMs, nowMs - beganMs)
-    this.#timer.arm(this.#driver.deadlineMs, nowMs)
+    if (this.#gossip.turnEnded(this.#faults === undefined ? nowMs : this.#nowMs())) this.#deepestTurn = 0
+    this.#timer.arm(Math.min(this.#driver.deadlineMs, this.#gossip.deadlineMs), nowMs)
   }
 
   // ---- news
@@ -276,6 +298,19 @@ export class RaftNode implements NodeControl {
   }
 
   readonly #log: NodeLog = (level, event, detail) => this.#notices.tell({ kind: 'log', level, event, detail })
+
+  #news(): NodeNews {
+    const { core, applied } = this.#driver
+    const { role, term, leader = null, commitIndex: commit, lastIndex } = core
+    const disk = diskHealth(core)
+    return { role, term, leader, commit, applied, lastIndex, disk, mailboxDepth: this.#deepestTurn }
+  }
+
+  #sendAside(to: NodeId, aside: Aside): void {
+    const { transport } = this.#edges
+    if (this.#faults === undefined) return transport.sendAside(to, aside)
+    this.#faults.aside(this.#settings.identity.id, to, () => transport.sendAside(to, aside))
+  }
 
   // ---- control
 
@@ -303,6 +338,7 @@ export class RaftNode implements NodeControl {
       isDiskFull: core.isDiskFull,
       match: Object.fromEntries(core.matchIndexes),
       durability: this.#store.durability,
+      view: this.#board.view(this.#news(), this.#nowMs()),
       metrics: {
         ...core.metrics,
         ...this.#store.metrics,
@@ -385,4 +421,10 @@ export class RaftNode implements NodeControl {
     this.#directory?.close()
     this.#notices.close()
   }
+}
+
+function diskHealth({ lost, damaged, isDiskFull }: RaftCore): DiskHealth {
+  if (lost !== undefined) return 'lost'
+  if (damaged.length > 0) return 'repairing'
+  return isDiskFull ? 'full' : 'ok'
 }

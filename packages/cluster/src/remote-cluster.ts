@@ -6,7 +6,7 @@
 import { type ControlCommand, type NodeId, RaftError } from '@troupe/core'
 import { type DialSettings, NodeDialer } from './client-dialer.ts'
 import type { ClientLink } from './client-links.ts'
-import type { ClusterStatus, NodeDigest, NodeReport } from './cluster-status.ts'
+import { type ClusterStatus, type NodeDigest, type NodeReport, viewOf } from './cluster-status.ts'
 import { decodeAnswer, encodeQuestion } from './control-protocol.ts'
 import { type MemberOptions, Members, timeoutOf } from './members.ts'
 import type { NodeStatus } from './node-control.ts'
@@ -75,7 +75,10 @@ export class RemoteCluster {
     })
   }
 
-  /** Asks every node for its state; one that is not reached or does not answer is listed so. */
+  /**
+   * Asks every node for its state; one that is not reached or does not answer is listed so. What those that answer know of
+   * all is in `view`.
+   */
   async status(): Promise<ClusterStatus> {
     await this.#settled()
     const nodes = await Promise.all([...this.#dialer.nodes].sort().map((id) => this.#report(id)))
@@ -83,7 +86,7 @@ export class RemoteCluster {
     for (const node of nodes)
       if (node.running && node.role === 'leader' && node.term > (best?.term ?? 0)) best = node
     const term = Math.max(0, ...nodes.map((node) => (node.running ? node.term : 0)))
-    return { leader: best?.id, term, nodes }
+    return { leader: best?.id, term, nodes, view: viewOf(nodes) }
   }
 
   /** SHA-256 over the replicated state of a node. @throws RaftError NODE_UNAVAILABLE */

@@ -84,6 +84,7 @@ export class TcpEdges implements NodeEdges {
       { identity, credentials },
       {
         message: (message) => peers.message(message),
+        aside: (id, aside) => peers.aside?.(id, aside),
         peerUp: (id, incarnation, boot) => {
           this.#events.peerSeen(id, incarnation)
           peers.peerUp(id, incarnation, boot)

@@ -82,6 +82,20 @@ export class FaultyTransport implements PeerTransport, Switchboard<LinkRule> {
     if (atOnce.length > 0) this.#inner.send(atOnce)
   }
 
+  /**
+   * Something small that is no message goes from one node to another: `deliver` is called when it arrives, if it does.
+   * What is held by a jammed link is lost.
+   */
+  aside(from: NodeId, to: NodeId, deliver: () => void): void {
+    if (this.#isClosed) return
+    const { clock, scheduler, random } = this.#options
+    const nowMs = clock.nowMs()
+    for (const { atMs } of this.#links.plan(from, to, [], nowMs, random)) {
+      if (atMs <= nowMs) deliver()
+      else scheduler.schedule(atMs, () => this.#isClosed || deliver())
+    }
+  }
+
   /** Nothing is sent any more, nor what is under way. */
   close(): void {
     this.#isClosed = true

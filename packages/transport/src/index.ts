@@ -1,4 +1,4 @@
-export type { PeerEvents, TransportMetrics } from './peer-events.ts'
+export type { AsideTransport, PeerEvents, TransportMetrics } from './peer-events.ts'
 export { defaultPeerWindow, PortTransport } from './port-transport.ts'
 export { type Address, formatAddress, parseAddress, resolveHost } from './tcp/address.ts'
 export { Backoff, type BackoffOptions, defaultBackoff } from './tcp/backoff.ts'

@@ -10,7 +10,16 @@ import {
   type Identity,
   type Message,
 } from '@troupe/core'
-import { codec, crc32, encodeHandshake, encodePeerFrame, helloOf } from '@troupe/wire'
+import {
+  type Aside,
+  codec,
+  crc32,
+  encodeAside,
+  encodeHandshake,
+  encodePeerFrame,
+  helloOf,
+  isAside,
+} from '@troupe/wire'
 import { PortTransport } from './port-transport.ts'
 
 const GROUP = 1
@@ -49,6 +58,7 @@ class Node {
   readonly identity: Identity
   readonly events: string[] = []
   readonly messages: Message[] = []
+  readonly asides: [from: string, aside: Aside][] = []
   /** Incarnation and boot of each peer that came up. */
   readonly starts: [incarnation: number, boot: number][] = []
   readonly transport: PortTransport
@@ -58,6 +68,7 @@ class Node {
     const note = (event: string) => (id: string) => void this.events.push(`${event} ${id}`)
     const events = {
       message: (message: Message) => void this.messages.push(message),
+      aside: (id: string, aside: Aside) => void this.asides.push([id, aside]),
       peerUp: (id: string, incarnation: number, boot: number) => {
         this.events.push(`up ${id}`)
         this.starts.push([incarnation, boot])
@@ -135,6 +146,49 @@ describe('the mesh of ports between nodes', { timeout: 90_000 }, () => {
     assert.equal(b.transport.metrics.framesReceived, 1)
     const { bytesSent } = a.transport.metrics
     assert.equal(bytesSent, b.transport.metrics.bytesReceived + c.transport.metrics.bytesReceived)
+  })
+
+  it('carries what is beside the protocol, also of topics that nobody knows here', async () => {
+    const [a, b] = await joined()
+    a.transport.sendAside('n2', { topic: 1, body: ['news'] })
+    a.transport.sendAside('n2', { topic: 4711, body: 'later' })
+    a.transport.sendAside('n3', { topic: 1, body: [] })
+    a.transport.send([a.heartbeat('n2')])
+    await until(() => b.messages.length === 1)
+    assert.deepEqual(b.asides, [
+      ['n1', { topic: 1, body: ['news'] }],
+      ['n1', { topic: 4711, body: 'later' }],
+    ])
+  })
+
+  it('says nothing beside the protocol to a peer of a version that knew no such frames', async () => {
+    const a = new Node(identityOf('n1'))
+    const { port1, port2 } = channel()
+    const frames: Uint8Array[] = []
+    port2.on('message', (frame) => typeof frame === 'object' && frames.push(new Uint8Array(frame)))
+    a.transport.add('n2', port1)
+    port2.postMessage(encodeHandshake(helloOf(identityOf('n2')), { lowest: 4, highest: 4 }))
+    await until(() => a.has('up n2'))
+    a.transport.sendAside('n2', { topic: 1, body: ['news'] })
+    a.transport.send([a.heartbeat('n2')])
+    await until(() => frames.length >= 2)
+    assert.deepEqual(
+      frames.map((frame) => isAside(frame)),
+      [false, false],
+    )
+  })
+
+  it('hangs up on a peer whose frame beside the protocol is damaged', async () => {
+    const a = new Node(identityOf('n1'))
+    const { port1, port2 } = channel()
+    a.transport.add('n2', port1)
+    port2.postMessage(encodeHandshake(helloOf(identityOf('n2'))))
+    await until(() => a.has('up n2'))
+    const frame = encodeAside({ topic: 1, body: ['news'] })
+    frame[10] = (frame[10] as number) ^ 1
+    port2.postMessage(frame)
+    await until(() => a.has('gone n2'))
+    assert.ok(a.has('refused n2: a damaged frame beside the protocol'))
   })
 
   it('hands over frames of a size that does not depend on what lies around a record', async () => {

@@ -15,16 +15,21 @@ import type { MessagePort } from 'node:worker_threads'
 import { Link, type LinkWindow } from '@troupe/actor'
 import { type Identity, type Message, type NodeId, type PeerTransport, show } from '@troupe/core'
 import {
+  ASIDES_SINCE,
+  type Aside,
+  decodeAside,
+  encodeAside,
   encodeHandshake,
   encodePeerFrame,
   type Handshake,
   type Hello,
   helloOf,
+  isAside,
   isRefusal,
   readHandshake,
 } from '@troupe/wire'
 import { openPeerFrame } from './open-peer-frame.ts'
-import type { PeerEvents, TransportMetrics } from './peer-events.ts'
+import type { AsideTransport, PeerEvents, TransportMetrics } from './peer-events.ts'
 
 /** How much may be on its way to a peer. Above what a leader's in-flight bounds allow, so that it never refuses those. */
 export const defaultPeerWindow: LinkWindow = { maxUnreadMessages: 4096, maxUnreadBytes: 256 << 20 }
@@ -39,7 +44,7 @@ interface Peer {
   unreadBytes: number
 }
 
-export class PortTransport implements PeerTransport {
+export class PortTransport implements PeerTransport, AsideTransport {
   readonly metrics: TransportMetrics = {
     framesSent: 0,
     bytesSent: 0,
@@ -89,9 +94,18 @@ export class PortTransport implements PeerTransport {
       this.metrics.framesDropped++
       return
     }
-    const frame = encodePeerFrame(this.#identity.group, messages)
+    this.#transmit(peer, encodePeerFrame(this.#identity.group, messages))
+  }
+
+  sendAside(to: NodeId, aside: Aside): void {
+    const peer = this.#peers.get(to)
+    if (peer?.handshake === undefined || peer.handshake.version < ASIDES_SINCE) return
+    this.#transmit(peer, encodeAside(aside))
+  }
+
+  #transmit({ link }: Peer, frame: Uint8Array): void {
     const bytes = frame.byteLength
-    if (peer.link.send(frame, true)) {
+    if (link.send(frame, true)) {
       this.metrics.framesSent++
       this.metrics.bytesSent += bytes
     } else {
@@ -124,9 +138,16 @@ export class PortTransport implements PeerTransport {
     if (peer.handshake === undefined) return this.#handshake(peer, frame)
     this.metrics.framesReceived++
     this.metrics.bytesReceived += frame.byteLength
+    if (isAside(frame)) return this.#aside(peer, frame)
     const messages = openPeerFrame(frame, peer.handshake, this.#identity)
     if (typeof messages === 'string') return this.#refuse(peer, messages)
     for (const message of messages) this.#events.message(message)
+  }
+
+  #aside(peer: Peer, frame: Uint8Array): void {
+    const aside = decodeAside(frame)
+    if (typeof aside === 'string') return this.#refuse(peer, aside)
+    if (this.#peers.get(peer.name) === peer) this.#events.aside?.(peer.name, aside)
   }
 
   #handshake(peer: Peer, frame: Uint8Array): void {

@@ -15,7 +15,7 @@ import { type GroupId, type Identity, type NodeId, show } from '@troupe/core'
 import { codec } from './codec.ts'
 
 /** The versions that this release speaks. `highest` rises with every change that an older node could not read. */
-export const PROTOCOL_VERSIONS: VersionRange = Object.freeze({ lowest: 4, highest: 4 })
+export const PROTOCOL_VERSIONS: VersionRange = Object.freeze({ lowest: 4, highest: 5 })
 
 const MAGIC = 'troupe'
 const FIELDS = 13

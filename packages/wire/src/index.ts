@@ -1,3 +1,4 @@
+export * from './aside-frame.ts'
 export { codec } from './codec.ts'
 export { crc32 } from './crc32.ts'
 export * from './handshake.ts'

@@ -1,9 +1,10 @@
 /** `troupe status|transfer|add|remove|snapshot --connect HOST:PORT`: what operators ask of a cluster over TCP. */
 import type { CommandContext, OptionTable, OptionValues } from '@troupe/benchmarks'
-import { type ClusterStatus, type DialSettings, type NodeReport, RemoteCluster } from '@troupe/cluster'
+import { type DialSettings, RemoteCluster } from '@troupe/cluster'
 import { invalidOption } from '@troupe/core'
 import { parseOptions } from '../options.ts'
-import { aligned, counted, exitCodes, jsonOption, showHelp, textStream, writeJson } from '../output.ts'
+import { exitCodes, jsonOption, showHelp, textStream, writeJson } from '../output.ts'
+import { statusText } from './status-text.ts'
 
 type Operation = 'status' | 'transfer' | 'add' | 'remove' | 'snapshot'
 
@@ -38,6 +39,8 @@ const summaries: Readonly<Record<Operation, string>> = {
 }
 
 const details = [
+  'The table shows all members as those who answer know them: each node spreads its state with its heartbeats, so one that',
+  'answers is enough. `age`: since the node said so itself; `lag`: entries it has not applied; `suspected`: by whom, and why.',
   'An operator without a certificate proves itself with TROUPE_CONTROL_TOKEN, from the environment.',
 ]
 
@@ -83,27 +86,6 @@ async function run(
   writeJson(values.json, status, context)
   textStream(values.json, context).write(statusText(status))
   return name === 'status' && status.leader === undefined ? exitCodes.fail : exitCodes.pass
-}
-
-function statusText({ leader, term, nodes }: ClusterStatus): string {
-  const heads = ['node', 'role', 'term', 'commit', 'applied', 'log', 'mailbox', 'remarks']
-  const head = leader === undefined ? 'nobody leads' : `${leader} leads in term ${counted(term)}`
-  return `${head}\n\n${aligned([heads, ...nodes.map(row)], [2, 3, 4, 5, 6])}`
-}
-
-function row(node: NodeReport): string[] {
-  if (!node.running) return [node.id, '-', '-', '-', '-', '-', '-', node.reason]
-  const { id, role, term, commit, applied, lastIndex, metrics, isDiskFull, damaged } = node
-  const isMember = [...node.configuration.voters, ...node.configuration.learners].some(
-    (member) => member.id === id,
-  )
-  const remarks = [
-    ...(isDiskFull ? ['its disk is full'] : []),
-    ...(damaged.length > 0 ? ['repairs its log'] : []),
-    ...(isMember ? [] : ['no member']),
-  ]
-  const numbers = [term, commit, applied, lastIndex, metrics.mailboxDepth].map(counted)
-  return [id, role, ...numbers, remarks.join(', ')]
 }
 
 function dialSettings(values: CommonValues, { env }: CommandContext): DialSettings {

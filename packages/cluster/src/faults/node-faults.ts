@@ -85,6 +85,11 @@ export class NodeFaults {
     return this.#transport
   }
 
+  /** Something beside the messages is sent to a peer, by `deliver`: the faults of the link are its own too. */
+  aside(from: NodeId, to: NodeId, deliver: () => void): void {
+    this.#transport?.aside(from, to, deliver)
+  }
+
   /** A wake timer for deadlines by the node's own clock. */
   timer(wake: () => void): WakeTimer {
     const timer = new SkewedWakeTimer(this.clock, wake)

@@ -11,6 +11,9 @@
  */
 import type { GroupId, Message } from '@troupe/core'
 import {
+  ASIDES_SINCE,
+  type Aside,
+  encodeAside,
   encodePeerFrame,
   type Handshake,
   MAX_PEER_FRAME_BYTES,
@@ -147,15 +150,27 @@ export class PeerLink {
       if (messages.length === 0) continue
       const frame = encodePeerFrame(this.#options.group, messages, STREAM_HEADER_BYTES)
       messages.length = 0
-      sealStreamFrame(frame)
-      if (this.#lanes[lane].push(frame)) {
-        sent.frames++
-        sent.bytes += frame.byteLength
-      } else {
-        sent.dropped[lane]++
-      }
+      this.#enqueue(lane, frame, sent)
     }
     for (const { channel } of this.#all()) channel.flush()
+  }
+
+  /** Sends news beside the protocol, with the votes; nothing to a peer that would not understand them. */
+  sendAside(aside: Aside, sent: SentFrames): void {
+    if (this.handshake.version < ASIDES_SINCE) return
+    this.#enqueue('votes', encodeAside(aside, STREAM_HEADER_BYTES), sent)
+    this.#connections.urgent?.channel.flush()
+  }
+
+  /** @param frame with room for its header */
+  #enqueue(lane: Lane, frame: Uint8Array, sent: SentFrames): void {
+    sealStreamFrame(frame)
+    if (this.#lanes[lane].push(frame)) {
+      sent.frames++
+      sent.bytes += frame.byteLength
+    } else {
+      sent.dropped[lane]++
+    }
   }
 
   /** The owner's mailbox was drained. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, describe, it } from 'node:test'
 import type { Identity, Message } from '@troupe/core'
+import type { Aside } from '@troupe/wire'
 import type { Address } from './address.ts'
 import { dial } from './dial.ts'
 import { append, heartbeat, identityOf, until } from './tcp.fixture.ts'
@@ -17,6 +18,7 @@ class Node {
   readonly identity: Identity
   readonly events: string[] = []
   readonly messages: Message[] = []
+  readonly asides: [from: string, aside: Aside][] = []
   readonly transport: TcpTransport
   listener: TcpListener | undefined
 
@@ -45,6 +47,7 @@ class Node {
       { identity, backoff, ...options },
       {
         message: (message) => this.messages.push(message),
+        aside: (id, aside) => this.asides.push([id, aside]),
         peerUp: (id, incarnation, boot) => this.events.push(`up ${id} ${incarnation}/${boot}`),
         peerGone: (id) => this.events.push(`gone ${id}`),
         refused: (id, reason) => this.events.push(`refused ${id}: ${reason}`),
@@ -104,6 +107,19 @@ describe('the mesh of TCP links between nodes', { timeout: 20_000 }, () => {
     const { framesSent, bytesSent, links } = a.transport.metrics
     assert.deepEqual([framesSent, links, b.transport.metrics.framesReceived], [50, 1, 50])
     assert.equal(b.transport.metrics.bytesReceived, bytesSent - 50 * 12)
+  })
+
+  it('carries what is beside the protocol, also of topics that nobody knows here', async () => {
+    const [a, b] = await joined()
+    a.transport.sendAside('n2', { topic: 1, body: ['news'] })
+    a.transport.sendAside('n2', { topic: 4711, body: 'later' })
+    a.transport.sendAside('n3', { topic: 1, body: [] })
+    await until(() => b.asides.length === 2)
+    assert.deepEqual(b.asides, [
+      ['n1', { topic: 1, body: ['news'] }],
+      ['n1', { topic: 4711, body: 'later' }],
+    ])
+    assert.deepEqual([a.transport.metrics.framesSent, b.transport.metrics.framesReceived], [2, 2])
   })
 
   it('makes one link of two connections, whoever starts first', async () => {

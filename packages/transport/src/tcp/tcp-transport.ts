@@ -12,9 +12,17 @@
  * Fire and forget: what finds no room in its lane, or no link, is dropped and counted; Raft sends again what matters.
  */
 import { type Identity, type Message, type NodeId, type PeerTransport, show } from '@troupe/core'
-import { type Handshake, type HandshakeRefusal, type Hello, helloOf } from '@troupe/wire'
+import {
+  type Aside,
+  decodeAside,
+  type Handshake,
+  type HandshakeRefusal,
+  type Hello,
+  helloOf,
+  isAside,
+} from '@troupe/wire'
 import { openPeerFrame } from '../open-peer-frame.ts'
-import type { PeerEvents, TransportMetrics } from '../peer-events.ts'
+import type { AsideTransport, PeerEvents, TransportMetrics } from '../peer-events.ts'
 import type { Address } from './address.ts'
 import { Backoff, type BackoffOptions } from './backoff.ts'
 import type { Credentials } from './credentials.ts'
@@ -70,7 +78,7 @@ export interface TcpTransportMetrics extends TransportMetrics {
   readonly failedAttempts: number
 }
 
-export class TcpTransport implements PeerTransport {
+export class TcpTransport implements PeerTransport, AsideTransport {
   readonly #identity: Identity
   readonly #hello: Hello
   readonly #options: TcpTransportOptions
@@ -271,9 +279,16 @@ export class TcpTransport implements PeerTransport {
   #frame(link: PeerLink, payload: Uint8Array): void {
     this.#framesReceived++
     this.#bytesReceived += payload.byteLength
+    if (isAside(payload)) return this.#aside(link, payload)
     const messages = openPeerFrame(payload, link.handshake, this.#identity)
     if (typeof messages === 'string') return link.breakOff(messages)
     for (const message of messages) this.#events.message(message)
+  }
+
+  #aside(link: PeerLink, payload: Uint8Array): void {
+    const aside = decodeAside(payload)
+    if (typeof aside === 'string') return link.breakOff(aside)
+    this.#events.aside?.(link.handshake.from, aside)
   }
 
   #fell(link: PeerLink): void {
@@ -311,6 +326,10 @@ export class TcpTransport implements PeerTransport {
     }
     this.#withoutLink += unreached.size
     for (const link of touched) link.send(this.#sent)
+  }
+
+  sendAside(to: NodeId, aside: Aside): void {
+    this.#links.get(to)?.sendAside(aside, this.#sent)
   }
 
   /** The owner's mailbox was drained: peers may send more. */

@@ -47,6 +47,14 @@ describe('nodes on threads', () => {
       const { nodes } = await cluster.status()
       return nodes.every((node) => node.running && node.view.every(({ news }) => news?.leader === leader))
     })
+    await until('each has measured the way to each other', async () => {
+      const text = await cluster.metrics()
+      const ways = text.matchAll(
+        /^troupe_network_peer_round_trip_time_seconds_count\{node="(n\d)",To="(n\d)"\} (\d+)$/gm,
+      )
+      const measured = [...ways].filter(([, , , count]) => Number(count) > 0)
+      return measured.length === 6
+    })
     const calm = await cluster.status()
     assert.deepEqual(
       calm.view.map(({ id, standing, suspectedBy }) => [id, standing, suspectedBy]),

@@ -179,6 +179,11 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     }
   }
 
+  /** What monitoring wants of the running nodes, in the text format of Prometheus. */
+  metrics(): Promise<string> {
+    return this.instruments.metrics()
+  }
+
   /**
    * Waits until every running node has applied everything that the leader's log held when this was called (or when
    * a new leader came meanwhile).

@@ -1,13 +1,15 @@
 /** Looking into running nodes: where time goes. Off, and at no cost, until asked for. */
 import type { CpuProfile } from '@troupe/actor'
 import type { NodeId } from '@troupe/core'
+import { exposition, joinedFamilies } from './metrics/exposition.ts'
+import { nodeFamilies } from './metrics/node-reading.ts'
 import type { NodeControl } from './node-control.ts'
 import type { NodeTrace } from './stage-trace.ts'
 
 /** A node that runs, and the part of its control plane that is used here. */
 export interface InstrumentedNode {
   readonly id: NodeId
-  readonly api: Pick<NodeControl, 'startTrace' | 'takeTrace' | 'startProfile' | 'takeProfile'>
+  readonly api: Pick<NodeControl, 'startTrace' | 'takeTrace' | 'startProfile' | 'takeProfile' | 'measures'>
 }
 
 /** Of the nodes that run in this process at the time of a call. */
@@ -16,6 +18,13 @@ export class Instruments {
 
   constructor(running: () => Iterable<InstrumentedNode>) {
     this.#running = running
+  }
+
+  /** The measures of all of them in the text format of Prometheus, each with the label `node`. */
+  async metrics(): Promise<string> {
+    const readings = await this.#collect((api) => api.measures())
+    const families = Array.from(readings, ([id, reading]) => [id, nodeFamilies(reading)] as const)
+    return exposition(joinedFamilies(new Map(families)))
   }
 
   /** Every node writes down its turns and flushes from now on: the latest ones are kept. */

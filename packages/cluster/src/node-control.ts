@@ -20,6 +20,7 @@ import type { LogLimits } from '@troupe/store'
 import type { TransportMetrics } from '@troupe/transport'
 import type { FaultBirth, FaultOrder } from './faults/fault-orders.ts'
 import type { LogLevel } from './logger.ts'
+import type { HistogramReading } from './metrics/histogram.ts'
 import type { NodeTrace } from './stage-trace.ts'
 import type { MemberView } from './view/status-board.ts'
 
@@ -82,6 +83,8 @@ export interface NodeMetrics extends RaftMetrics, StoreMetrics, TransportMetrics
   readonly commandsApplied: number
   readonly sessions: number
   readonly clients: number
+  /** Frames of commands that were refused. */
+  readonly refusedFrames: number
   readonly turns: number
   /** The longest time that one turn has kept the node from its mailbox. */
   readonly longestTurnMs: number
@@ -127,11 +130,26 @@ export interface NodeStatus {
   readonly metrics: NodeMetrics
 }
 
+/** A node's measures as they stand. Plain values: they cross threads. */
+export interface NodeReading {
+  readonly status: NodeStatus
+  readonly flushes: HistogramReading
+  readonly roundTrips: readonly (readonly [peer: NodeId, reading: HistogramReading])[]
+  /** Frames beside the protocol that made no sense. */
+  readonly newsIgnored: number
+  /** Changes of whom it follows, that it has seen. */
+  readonly leaderChanges: number
+  /** Of its thread's event loop, from 0 to 1, since the reading before. */
+  readonly utilization: number
+}
+
 /** The control plane of a node: rare calls, over comlink. */
 export interface NodeControl {
   status(): Promise<NodeStatus>
   /** SHA-256 over the replicated state (sessions and machine) as of `applied`. */
   digest(): Promise<{ readonly applied: number; readonly sha256: string }>
+  /** Its measures, for monitoring. */
+  measures(): Promise<NodeReading>
   /** Puts a command into the node's mailbox; how it ends is told as a notice under `id`. */
   begin(id: number, command: ControlCommand): Promise<void>
   /** Turns, flushes and frames are written down from now on; anew where they were already. */

@@ -30,6 +30,8 @@ import { HealthServer } from './health-server.ts'
 import { KeptAddresses } from './kept-addresses.ts'
 import { limitedLogger } from './log-limiter.ts'
 import { drawNumber, GROUP } from './manifest.ts'
+import { exposition } from './metrics/exposition.ts'
+import { nodeFamilies } from './metrics/node-reading.ts'
 import type { NodeNotice, NodeSettings, NodeStatus } from './node-control.ts'
 import { type NodeOptions, type ResolvedNodeOptions, resolveNodeOptions } from './node-options.ts'
 import { RaftNode } from './raft-node.ts'
@@ -57,8 +59,6 @@ export class NodeProcess {
   readonly #desk = new ControlDesk()
   readonly #credentials: Credentials | undefined
   #health: HealthServer | undefined
-  #leader: NodeId | null = null
-  #leaderChanges = 0
   /** There with the directory. */
   #kept: KeptAddresses | undefined
   #identity: Identity | undefined
@@ -67,6 +67,7 @@ export class NodeProcess {
   #stopping: Promise<void> | undefined
   #handOver: HandOver | undefined
   readonly #removal: RemovalWatch
+  #leader: NodeId | null = null
   readonly #closing = new AbortController()
   readonly #ended = Promise.withResolvers<'stopped' | 'removed'>()
   #wasRemoved = false
@@ -259,14 +260,9 @@ export class NodeProcess {
     return this.#running.digest()
   }
 
-  /** Changes of whom it follows, that it has seen. */
-  get leaderChanges(): number {
-    return this.#leaderChanges
-  }
-
-  /** Connections that were refused, by reason. */
-  get refusals(): Readonly<Record<string, number>> {
-    return this.#opened.listenerMetrics.refusals
+  /** Its measures in the text format of Prometheus. */
+  async metrics(): Promise<string> {
+    return exposition(nodeFamilies(await this.#running.measures(), this.#opened.listenerMetrics))
   }
 
   /** Where /livez, /readyz and /metrics are; undefined where they were not asked for. */
@@ -402,7 +398,6 @@ export class NodeProcess {
     if (notice.kind === 'log') return logger(notice.level, notice.event, { node: id, ...notice.detail })
     if (notice.kind === 'control') return this.#desk.settled(notice.id, notice.error)
     const { role, term, leader } = notice
-    if (leader !== null && leader !== this.#leader) this.#leaderChanges++
     this.#leader = leader
     this.#removal.leaderChanged(leader)
     logger('info', 'role changed', { node: id, role, term, leader })

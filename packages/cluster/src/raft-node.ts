@@ -45,7 +45,8 @@ import { type Aside, codec, crc32 } from '@troupe/wire'
 import type { FaultOrder } from './faults/fault-orders.ts'
 import type { NodeFaults } from './faults/node-faults.ts'
 import { loadMachine } from './load-machine.ts'
-import type { NodeControl, NodeNotices, NodeSettings, NodeStatus } from './node-control.ts'
+import { NodeRecorder } from './metrics/node-reading.ts'
+import type { NodeControl, NodeNotices, NodeReading, NodeSettings, NodeStatus } from './node-control.ts'
 import type { NodeEdges, OpenEdges } from './node-edges.ts'
 import {
   type NodeLog,
@@ -115,6 +116,7 @@ export class RaftNode implements NodeControl {
   readonly #faults: NodeFaults | undefined
   readonly #events: Event[] = []
   readonly #rehearsal: Rehearsal
+  readonly #recorder: NodeRecorder
   readonly #board: StatusBoard
   readonly #gossip: Gossip
   readonly #nowMs: () => number
@@ -133,11 +135,13 @@ export class RaftNode implements NodeControl {
     const directory = openDirectory(settings)
     // A store reports nothing before it is handed something: by then there is the node.
     let node: RaftNode | undefined
+    const recorder = new NodeRecorder()
     const events: StoreEvents = {
       onPersisted: (token) => {
         if (node !== undefined) node.#persisted(token)
       },
       onFailed: (error) => host.fail(error),
+      onFlushed: recorder.flushed,
       onSpace: (isFull) => {
         if (node !== undefined) node.#spaceChanged(isFull)
       },
@@ -145,7 +149,7 @@ export class RaftNode implements NodeControl {
     const open = (to: StoreEvents): Promise<LogStore> => openStore(settings, directory, to)
     const { faults } = host
     const store = await (faults === undefined ? open(events) : faults.store(open, events))
-    node = new RaftNode(settings, host, definition, directory, store)
+    node = new RaftNode(settings, host, definition, directory, store, recorder)
     return node
   }
 
@@ -155,7 +159,9 @@ export class RaftNode implements NodeControl {
     definition: MachineDefinition,
     directory: NodeDirectory | undefined,
     store: LogStore,
+    recorder: NodeRecorder,
   ) {
+    this.#recorder = recorder
     const { identity } = settings
     const { faults, notices } = host
     this.#settings = settings
@@ -197,14 +203,8 @@ export class RaftNode implements NodeControl {
       onRole: (change) => this.#tellRole(change),
       onControl: (outcome) => this.#tellControl(outcome),
     })
-    const { heartbeatIntervalMs } = settings.raft
     this.#board = new StatusBoard(identity, settings.raft, () => core.configuration, nowMs())
-    this.#gossip = new Gossip({
-      board: this.#board,
-      heartbeatIntervalMs,
-      news: () => this.#news(),
-      send: (to, aside) => this.#sendAside(to, aside),
-    })
+    this.#gossip = this.#makeGossip()
     const wake = (): void => this.#mailbox.wake()
     this.#timer = faults === undefined ? new WakeTimer(wake) : faults.timer(wake)
     // The first turn loads the latest snapshot.
@@ -290,6 +290,7 @@ export class RaftNode implements NodeControl {
   // ---- news
 
   #tellRole({ role, term, leader }: RoleChange): void {
+    this.#recorder.follows(leader)
     this.#notices.tell({ kind: 'role', role, term, leader: leader ?? null, atMs: hrtimeMs() })
   }
 
@@ -298,6 +299,15 @@ export class RaftNode implements NodeControl {
   }
 
   readonly #log: NodeLog = (level, event, detail) => this.#notices.tell({ kind: 'log', level, event, detail })
+
+  #makeGossip(): Gossip {
+    return new Gossip({
+      board: this.#board,
+      heartbeatIntervalMs: this.#settings.raft.heartbeatIntervalMs,
+      news: () => this.#news(),
+      send: (to, aside) => this.#sendAside(to, aside),
+    })
+  }
 
   #news(): NodeNews {
     const { core, applied } = this.#driver
@@ -347,6 +357,7 @@ export class RaftNode implements NodeControl {
         commandsApplied: this.#machine.commandsApplied,
         sessions: this.#machine.sessions.count,
         clients: this.#gateway.clientCount,
+        refusedFrames: this.#gateway.refusedFrames,
         turns: mailbox.turns,
         longestTurnMs: this.#longestTurnMs,
         heapUsedBytes: heap.used_heap_size,
@@ -355,6 +366,14 @@ export class RaftNode implements NodeControl {
         mailboxGreatestDepth: mailbox.greatestDepth,
       },
     }
+  }
+
+  async measures(): Promise<NodeReading> {
+    const status = await this.status()
+    const trips = Array.from(this.#board.roundTrips, ([peer, { histogram }]) => {
+      return [peer, histogram.reading()] as const
+    })
+    return this.#recorder.reading(status, trips, this.#board.ignored)
   }
 
   async digest(): Promise<{ readonly applied: number; readonly sha256: string }> {

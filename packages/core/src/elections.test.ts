@@ -301,3 +301,17 @@ test('§5.2 whoever knows the leader of a term votes for no one else in it', () 
   const subject = new Subject({ hardState: { term: 1, vote: '' } }).receive('b', heartbeat(1))
   assert.equal(answered(subject, 'c', voteRequest(1)), false)
 })
+
+test('terms raised, elections that came to nothing and messages of an earlier term are counted', () => {
+  const subject = new Subject({ knobs: noPreVote }).becomeCandidate()
+  const { metrics } = subject.core
+  assert.deepEqual([metrics.elections, metrics.splitElections, metrics.termChanges], [1, 0, 1])
+  // Nobody has a majority when the time is up.
+  subject.core.campaign()
+  assert.deepEqual([metrics.elections, metrics.splitElections, metrics.termChanges], [2, 1, 2])
+  subject.receive('b', heartbeat(1))
+  assert.equal(metrics.staleMessages, 1)
+  // A later term, and a leader of it: that election has not come to nothing.
+  subject.receive('b', heartbeat(7))
+  assert.deepEqual([metrics.splitElections, metrics.termChanges], [1, 3])
+})

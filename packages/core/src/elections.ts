@@ -25,6 +25,7 @@ export class Elections {
   campaign(): void {
     const replica = this.#replica
     if (replica.role === 'leader') return
+    if (replica.role === 'candidate') replica.metrics.splitElections++
     if (!this.#isFit || (replica.options.leaseReads && this.protectsLeader())) {
       return replica.resetElectionTimer()
     }
@@ -99,6 +100,7 @@ export class Elections {
       replica.becomeLeader()
       this.#onElected()
     } else if (replica.role === 'candidate' && campaign.isLost(replica.gone)) {
+      replica.metrics.splitElections++
       replica.becomeFollower(replica.term, undefined)
     }
   }

@@ -72,6 +72,8 @@ export interface StoreEvents {
   /** Everything up to and including `token` is durable. */
   onPersisted(token: number): void
   onFailed(error: RaftError<'STORAGE_FAILED'>): void
+  /** A write and its flush took so long; not told by stores that flush nothing. */
+  onFlushed?(ms: number): void
   /**
    * True: a write was refused for space. Nothing of it is on the disk; everything handed over waits, in token order, and
    * is tried again by the store. False: it is accepted again. Called at each change, of which the first is to true.

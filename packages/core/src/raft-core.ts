@@ -464,6 +464,7 @@ export class RaftCore implements RaftHandle {
   /** §5.1: a request with a stale term is refused; the answer tells its sender the current one. */
   #stepEarlierTerm(message: Message): void {
     const replica = this.#replica
+    replica.metrics.staleMessages++
     if (isFromLeader(message)) {
       return replica.reply({ kind: 'heartbeatReply', ...replica.replyTo(message), round: 0 })
     }

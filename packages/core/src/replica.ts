@@ -26,6 +26,12 @@ export interface RaftMetrics {
   elections: number
   preElections: number
   leaderships: number
+  /** Elections of this node that ended without a leader: votes were split, or too few came. */
+  splitElections: number
+  /** Times that the term was raised. */
+  termChanges: number
+  /** Messages of an earlier term. */
+  staleMessages: number
   entriesAppended: number
   commandsAppended: number
   appendsSent: number
@@ -47,6 +53,9 @@ const newMetrics = (): RaftMetrics => ({
   elections: 0,
   preElections: 0,
   leaderships: 0,
+  splitElections: 0,
+  termChanges: 0,
+  staleMessages: 0,
   entriesAppended: 0,
   commandsAppended: 0,
   appendsSent: 0,
@@ -259,6 +268,7 @@ export class Replica {
 
   #enterTerm(term: number): void {
     invariant(Number.isSafeInteger(term) && term > this.#term, `term ${this.#term} to ${term}`)
+    this.metrics.termChanges++
     this.#term = term
     this.#vote = ''
     this.#voteIncarnation = 0

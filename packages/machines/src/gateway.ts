@@ -91,6 +91,8 @@ const MAX_FORWARDED = 1024
 export class Gateway implements Application<ClientEvent>, OutcomeListener {
   /** Set while somebody measures. */
   tracer: GatewayTracer | undefined
+  /** Frames of commands that were refused: nobody leads here, too much waits, the disk is full. */
+  refusedFrames = 0
   readonly #machine: ReplicatedMachine
   readonly #codec: Codec
   readonly #options: GatewayOptions
@@ -293,6 +295,7 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
   }
 
   #refuse(connection: ClientConnection, session: number, first: number, code: RefusalCode): void {
+    this.refusedFrames++
     const owner = this.#sessions.get(session)
     if (owner !== undefined) owner.takenThrough = first - 1
     const retryAfterMs = code === 'NO_SPACE' ? NO_SPACE_RETRY_MS : BUSY_RETRY_MS

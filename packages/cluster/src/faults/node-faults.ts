@@ -68,6 +68,7 @@ export class NodeFaults {
     const inner = await open({
       onPersisted: (token) => outer?.onPersisted(token),
       onFailed: (error) => (outer ?? events).onFailed(error),
+      onFlushed: (ms) => events.onFlushed?.(ms),
       onSpace: (isFull) => outer?.onSpace(isFull),
     })
     const bind = (own: StoreEvents): LogStore => {

@@ -92,6 +92,7 @@ export class LmdbLogStore implements LogStore {
   #removalMissed = false
   /** From a batch's start to its completion, or its refusal. */
   #isWriting = false
+  #beganMs = 0
   #isFull = false
   #retry: NodeJS.Timeout | undefined
   #failed = false
@@ -214,6 +215,7 @@ export class LmdbLogStore implements LogStore {
 
   #start(batch: WriteBatch): void {
     this.#isWriting = true
+    this.#beganMs = performance.now()
     if (this.#isReady(batch)) this.#write(batch)
     else this.#prepare(batch).then(() => this.#write(batch), this.#onFlushFailed)
   }
@@ -343,6 +345,7 @@ export class LmdbLogStore implements LogStore {
       return
     }
     this.#isWriting = false
+    this.#parts.events.onFlushed?.(performance.now() - this.#beganMs)
     const batch = this.#queue.inFlight as WriteBatch
     const { token } = batch
     this.#account(batch)

@@ -9,6 +9,9 @@
  *    32  ...  payload: a msgpack array of the commands
  *
  * Sequence numbers count commands, from 1, without gaps. Numbers are little-endian.
+ *
+ * A frame of a session without commands says that the connection has closed which the session was last used by. Nodes write
+ * it, never clients.
  */
 
 export const COMMAND_FRAME_HEADER_BYTES = 32
@@ -23,6 +26,13 @@ export interface CommandFrame {
   readonly confirmed: number
   /** A view, not a copy. */
   readonly payload: Uint8Array
+}
+
+/** What a node puts into the log when the connection of a session has closed. */
+export function closedConnectionFrame(session: number): Uint8Array {
+  const bytes = new Uint8Array(COMMAND_FRAME_HEADER_BYTES)
+  writeCommandFrame(bytes, 0, { session, first: 1, count: 0, confirmed: 0, payload: new Uint8Array(0) })
+  return bytes
 }
 
 /** Writes a frame into `target` at `offset`; returns the offset behind it. */
@@ -72,6 +82,7 @@ function complainAbout({ session, first, count, confirmed, payload }: CommandFra
   if (!Number.isSafeInteger(confirmed) || confirmed < 0 || confirmed >= first) return `confirmed ${confirmed}`
   if (session === NEW_SESSION)
     return count === 1 ? undefined : `${count} commands with the request for a session`
+  if (count === 0) return payload.byteLength === 0 ? undefined : 'a payload without commands'
   // A msgpack value has at least one byte, and the array around them one more.
   if (count < 1 || count >= payload.byteLength) return `${count} commands in ${payload.byteLength} bytes`
   return undefined

@@ -22,7 +22,7 @@ import type {
 } from '@troupe/core'
 import { encodable } from './answers.ts'
 import type { ClientConnection, ClientEvent } from './client-connection.ts'
-import { type CommandFrame, NEW_SESSION, readCommandFrames } from './command-frame.ts'
+import { type CommandFrame, closedConnectionFrame, NEW_SESSION, readCommandFrames } from './command-frame.ts'
 import type { GatewayTracer } from './frame-tracer.ts'
 import type { Codec } from './machine.ts'
 import { type Outcome, packOutcome } from './outcome.ts'
@@ -53,7 +53,7 @@ export interface GatewayOptions {
   readonly maxPendingReads: number
 }
 
-/** Command frames of one client frame, on their way into an entry. */
+/** Command frames of one client frame, on their way into an entry; without commands: its connection has closed. */
 interface WaitingFrames {
   readonly connection: ClientConnection
   readonly bytes: Uint8Array
@@ -78,6 +78,8 @@ interface SessionOwner {
   takenThrough: number | undefined
   /** Last sequence number that an outcome was told of. */
   answeredThrough: number
+  /** In which its last frame was taken. */
+  term: number
 }
 
 const BUSY_RETRY_MS = 5
@@ -161,9 +163,22 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
     if (client === undefined) return
     this.#clients.delete(connection)
     this.#dirty.delete(connection)
-    if (this.#sessions.get(client.session)?.connection === connection) this.#sessions.delete(client.session)
+    const owner = this.#sessions.get(client.session)
+    if (owner?.connection === connection) {
+      this.#sessions.delete(client.session)
+      this.#tellClosed(connection, client.session, owner)
+    }
     if (this.#nonceOwner.get(client.nonce) === connection) this.#nonceOwner.delete(client.nonce)
     this.#reads.forget(connection)
+  }
+
+  /**
+   * Behind the commands that came over it. Where leaders have changed since its last frame, the client has another by now whose
+   * connection counts. It is a hint: one that is refused is not repeated.
+   */
+  #tellClosed(connection: ClientConnection, session: number, { term }: SessionOwner): void {
+    if (!this.#machine.watchesConnections || term !== this.#leader[0]) return
+    this.#wait({ connection, bytes: closedConnectionFrame(session), session, first: 1, commandCount: 0 })
   }
 
   #frame(connection: ClientConnection, bytes: Uint8Array): void {
@@ -227,6 +242,7 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
     if (head === undefined) return
     let commandCount = 0
     for (const { count, session, first } of frames) {
+      if (count === 0) return this.#expel(connection, 'a frame without commands')
       if (session !== head.session || (session !== NEW_SESSION && first !== head.first + commandCount)) {
         return this.#expel(connection, 'command frames of one frame must follow each other in one session')
       }
@@ -238,11 +254,15 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
         ? this.#takeNonce(connection, first)
         : this.#takeSequence(connection, head, commandCount)
     if (!taken) return
-    if (this.#waiting.length === 0) this.#waitingSinceMs = Number.POSITIVE_INFINITY
-    this.#waiting.push({ connection, bytes, session, first, commandCount })
+    this.#wait({ connection, bytes, session, first, commandCount })
     this.tracer?.taken(session, first)
-    this.#waitingBytes += bytes.byteLength
-    this.#waitingCommands += commandCount
+  }
+
+  #wait(frames: WaitingFrames): void {
+    if (this.#waiting.length === 0) this.#waitingSinceMs = Number.POSITIVE_INFINITY
+    this.#waiting.push(frames)
+    this.#waitingBytes += frames.bytes.byteLength
+    this.#waitingCommands += frames.commandCount
   }
 
   /** Whether the request for a session is to be taken. */
@@ -284,13 +304,15 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
       if (this.#sessions.get(client.session)?.connection === connection) this.#sessions.delete(client.session)
       client.session = session
     }
+    const [term] = this.#leader
     const known = this.#sessions.get(session)
     if (known === undefined) {
-      const owner: SessionOwner = { connection, takenThrough: undefined, answeredThrough: 0 }
+      const owner: SessionOwner = { connection, takenThrough: undefined, answeredThrough: 0, term }
       this.#sessions.set(session, owner)
       return owner
     }
     known.connection = connection
+    known.term = term
     return known
   }
 
@@ -393,7 +415,8 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
 
   /** Once a session: everything from the first refused command on comes again. */
   #refuseAll(frames: readonly WaitingFrames[], code: RefusalCode, told = new Set<number>()): void {
-    for (const { connection, session, first } of frames) {
+    for (const { connection, session, first, commandCount } of frames) {
+      if (commandCount === 0) continue
       if (session !== NEW_SESSION && told.has(session)) continue
       told.add(session)
       this.#refuse(connection, session, first, code)

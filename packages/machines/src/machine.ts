@@ -37,6 +37,8 @@ export interface CommandMeta {
    * clock and never goes back; it says nothing about the time of day.
    */
   readonly timeMs: number
+  /** The client's session that the command came in; undefined where time passes without one. */
+  readonly session?: number | undefined
 }
 
 /** What a machine is made with. */
@@ -100,6 +102,12 @@ export interface StateMachine<Command = unknown, Result = unknown, Query = unkno
   readonly dueMs?: number
   /** Log time has come to `meta.timeMs`, without a command. */
   passTime?(meta: CommandMeta): void
+  /**
+   * The connection has closed over which the commands of `meta.session` came last: its client has most likely ended, but it may
+   * come back, and its commands with it. A node that cannot say so does not: whoever counts on it needs another end as well.
+   * @default nobody is told, and nothing enters the log
+   */
+  connectionClosed?(meta: CommandMeta): void
   /**
    * Reads; must not change the state. Throw {@link reject} for a query that makes no sense. A query that waits for something
    * gives {@link NOT_YET} until it is there: asked with `stale`, and not in one turn with others that have their answers, it
@@ -212,6 +220,15 @@ export function checkMachineDefinition(source: string, candidate: unknown): Mach
   return candidate as MachineDefinition
 }
 
+const OPTIONAL_METHODS = [
+  'applyPayload',
+  'queryPayload',
+  'passTime',
+  'connectionClosed',
+  'beginSave',
+  'beginLoad',
+] as const
+
 /**
  * Makes a machine and checks that it has every method of the contract.
  * @throws RaftError INVALID_MACHINE
@@ -238,7 +255,7 @@ export function createMachine(definition: MachineDefinition, context: MachineCon
   for (const method of ['apply', 'query', 'save', 'load'] as const) {
     if (typeof machine[method] !== 'function') return complain(`it has no method ${method}()`)
   }
-  for (const method of ['applyPayload', 'queryPayload', 'passTime', 'beginSave', 'beginLoad'] as const) {
+  for (const method of OPTIONAL_METHODS) {
     if (machine[method] !== undefined && typeof machine[method] !== 'function')
       return complain(`its ${method} is no method`)
   }

@@ -30,6 +30,9 @@ export interface OutcomeListener {
   stale(session: number, first: number): void
 }
 
+/** One for all commands of an entry. */
+type ReusedMeta = { -readonly [Field in keyof CommandMeta]: CommandMeta[Field] }
+
 export class ReplicatedMachine {
   readonly machine: StateMachine
   /** Commands applied since this replica was made. */
@@ -92,6 +95,11 @@ export class ReplicatedMachine {
     return this.machine.dueMs ?? Number.POSITIVE_INFINITY
   }
 
+  /** Whether the machine wants to be told of connections that close. */
+  get watchesConnections(): boolean {
+    return this.machine.connectionClosed !== undefined
+  }
+
   /** Where the state is on the disk: what it stands for. */
   get kept(): KeptState | undefined {
     return this.#storage && this.#standing
@@ -132,9 +140,12 @@ export class ReplicatedMachine {
     if (entry.kind !== EntryKind.commands) return
     const frames = readCommandFrames(entryPayload(entry))
     if (typeof frames === 'string') return
-    const meta: CommandMeta = { index: entry.index, timeMs: entry.timeMs }
+    const meta: ReusedMeta = { index: entry.index, timeMs: entry.timeMs, session: undefined }
     if (frames.length === 0) this.machine.passTime?.(meta)
-    for (const frame of frames) this.#applyFrame(frame, meta, listener)
+    for (const frame of frames) {
+      meta.session = frame.session
+      this.#applyFrame(frame, meta, listener)
+    }
   }
 
   #applyFrame(frame: CommandFrame, meta: CommandMeta, listener: OutcomeListener): void {
@@ -142,6 +153,7 @@ export class ReplicatedMachine {
       listener.sessionOpened(frame.first, this.#sessions.open(meta.timeMs))
       return
     }
+    if (frame.count === 0) return this.machine.connectionClosed?.(meta)
     const admission = this.#sessions.admit(frame, meta.timeMs)
     switch (admission.kind) {
       case 'stale':

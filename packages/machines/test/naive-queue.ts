@@ -20,6 +20,8 @@ export interface NaiveSettings {
   readonly backoffMs: number
   readonly maxBackoffMs: number
   readonly maxLosses: number
+  readonly rateMax?: number
+  readonly ratePerMs?: number
 }
 
 type State = 'ready' | 'delayed' | 'lined' | 'active' | 'dead'
@@ -48,6 +50,7 @@ interface NaiveConsumer {
   held: Entry[]
   delivery: number
   aliveUntilMs: number
+  session: number
 }
 
 class NaiveLane {
@@ -59,6 +62,9 @@ class NaiveLane {
   lined: Entry[] = []
   dead: Entry[] = []
   idle: NaiveConsumer[] = []
+  rateEndMs = 0
+  rateCount = 0
+  isAtRate = false
   activeOfKey = new Map<string, Entry>()
 
   constructor(queue: NaiveQueue, number: number, group: string) {
@@ -86,6 +92,8 @@ const NEVER = Number.POSITIVE_INFINITY
 export class NaiveQueues {
   readonly idWindowMs: number
   nowMs = 0
+  /** The client whose commands these are. */
+  session = 0
   lastPosition = 0
   #lastConsumer = 0
   #lanes = 0
@@ -132,11 +140,19 @@ export class NaiveQueues {
     for (const lane of lanes) this.#deliver(lane)
     for (const consumer of this.consumers.slice())
       if (consumer.aliveUntilMs <= this.nowMs) this.#removeConsumer(consumer)
+    for (const lane of this.#allLanes())
+      if (lane.isAtRate && lane.rateEndMs <= this.nowMs) this.#deliver(lane)
+  }
+
+  #allLanes(): NaiveLane[] {
+    return [...this.queues.values()].flatMap(({ lanes }) => lanes)
   }
 
   get dueMs(): number {
     const consumers = this.consumers.map(({ aliveUntilMs }) => aliveUntilMs)
-    return Math.min(NEVER, ...this.entries.map(({ timerMs }) => timerMs), ...consumers)
+    const atRate = this.#allLanes().filter(({ isAtRate }) => isAtRate)
+    const rates = atRate.map(({ rateEndMs }) => rateEndMs)
+    return Math.min(NEVER, ...this.entries.map(({ timerMs }) => timerMs), ...consumers, ...rates)
   }
 
   // ---- producers
@@ -257,6 +273,7 @@ export class NaiveQueues {
 
   #deliver(lane: NaiveLane): void {
     const priorityOf = ({ options }: Entry): number => options.priority ?? 5
+    lane.isAtRate = false
     while (!lane.queue.isPaused && lane.ready.length > 0 && lane.idle.length > 0) {
       const most = Math.min(...lane.ready.map(priorityOf))
       const entry = lane.ready.find((each) => priorityOf(each) === most) as Entry
@@ -264,6 +281,7 @@ export class NaiveQueues {
         this.#finish(entry)
         continue
       }
+      if (!this.#countsToRate(lane)) return
       const consumer = lane.idle.shift() as NaiveConsumer
       this.#takeOut(entry)
       entry.state = 'active'
@@ -274,6 +292,18 @@ export class NaiveQueues {
       consumer.held.push(entry)
       this.#offer(consumer)
     }
+  }
+
+  #countsToRate(lane: NaiveLane): boolean {
+    const { rateMax = 0, ratePerMs = 0 } = lane.queue.settings
+    if (rateMax === 0) return true
+    if (this.nowMs >= lane.rateEndMs) {
+      lane.rateEndMs = this.nowMs + ratePerMs
+      lane.rateCount = 0
+    }
+    lane.isAtRate = lane.rateCount >= rateMax
+    if (!lane.isAtRate) lane.rateCount++
+    return !lane.isAtRate
   }
 
   #offer(consumer: NaiveConsumer): void {
@@ -290,7 +320,17 @@ export class NaiveQueues {
     if (lane === undefined) throw new Error('UNKNOWN_GROUP')
     const id = ++this.#lastConsumer
     const aliveUntilMs = this.nowMs + leaseMs
-    const consumer: NaiveConsumer = { id, lane, prefetch, leaseMs, held: [], delivery: 0, aliveUntilMs }
+    const { session } = this
+    const consumer: NaiveConsumer = {
+      id,
+      lane,
+      prefetch,
+      leaseMs,
+      held: [],
+      delivery: 0,
+      aliveUntilMs,
+      session,
+    }
     this.consumers.push(consumer)
     this.#offer(consumer)
     this.#deliver(lane)
@@ -306,6 +346,7 @@ export class NaiveQueues {
   #living(id: number): NaiveConsumer {
     const consumer = this.consumer(id)
     consumer.aliveUntilMs = this.nowMs + consumer.leaseMs
+    consumer.session = this.session
     return consumer
   }
 
@@ -320,6 +361,11 @@ export class NaiveQueues {
     const consumer = this.consumers.find((each) => each.id === id)
     if (consumer !== undefined) this.#removeConsumer(consumer)
     return consumer !== undefined
+  }
+
+  connectionClosed(session: number): void {
+    for (const consumer of this.consumers.slice())
+      if (consumer.session === session) this.#removeConsumer(consumer)
   }
 
   #removeConsumer(consumer: NaiveConsumer): void {

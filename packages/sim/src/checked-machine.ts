@@ -11,6 +11,7 @@ const HEADER_BYTES = 16
 export class CheckedMachine implements StateMachine {
   readonly #inner: StateMachine
   readonly #onRun: OnRun
+  readonly connectionClosed?: (meta: CommandMeta) => void
   /** On the disk only: in memory the ways without them are run. */
   readonly beginSave?: () => Iterator<Uint8Array>
   readonly beginLoad?: (draft?: MachineStorage) => StateLoader
@@ -20,6 +21,7 @@ export class CheckedMachine implements StateMachine {
   constructor(inner: StateMachine, onRun: OnRun, isOnDisk: boolean) {
     this.#inner = inner
     this.#onRun = onRun
+    if (inner.connectionClosed !== undefined) this.connectionClosed = (meta) => inner.connectionClosed?.(meta)
     if (!isOnDisk) return
     this.beginSave = () => this.#beginSave()
     this.beginLoad = (draft) => this.#beginLoad(draft)

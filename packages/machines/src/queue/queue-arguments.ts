@@ -1,11 +1,12 @@
 /** Arguments of commands and queries, checked: what is wrong with them is the command's result, the same on every replica. */
 import { reject } from '../machine.ts'
-import type { Waiting } from './queue-commands.ts'
+import { SETTINGS, type Waiting } from './queue-commands.ts'
 import type { QueueState } from './queue-state.ts'
 import {
   BACKOFF_KINDS,
   type BackoffKind,
   type Consumer,
+  defaultQueueSettings,
   type Lane,
   type Queue,
   type QueueSettings,
@@ -78,8 +79,11 @@ export function handlesOf(value: unknown): readonly unknown[] {
   throw badCommand('handles: an array of slot, position, delivery, for each of them')
 }
 
-export function settingsOf(parts: readonly unknown[]): QueueSettings {
-  const [groups, maxMessages, maxBytes, attempts, backoff, backoffMs, maxBackoffMs, maxLosses] = parts
+/** @param known those that the queue has, for what is not given */
+export function settingsOf(parts: readonly unknown[], known = defaultQueueSettings): QueueSettings {
+  const values = SETTINGS.map((setting, at) => parts[at] ?? known[setting])
+  const [groups, maxMessages, maxBytes, attempts, backoff, backoffMs, maxBackoffMs, ...others] = values
+  const [maxLosses, rateMax, ratePerMs] = others
   if (!Array.isArray(groups) || groups.length === 0 || new Set(groups).size < groups.length)
     throw badCommand('groups: at least one, each once')
   if (!BACKOFF_KINDS.includes(backoff as BackoffKind))
@@ -93,5 +97,7 @@ export function settingsOf(parts: readonly unknown[]): QueueSettings {
     backoffMs: timeOf(backoffMs, 0, 'backoffMs'),
     maxBackoffMs: timeOf(maxBackoffMs, 0, 'maxBackoffMs'),
     maxLosses: integerOf(maxLosses, 1, 255, 'maxLosses'),
+    rateMax: integerOf(rateMax, 0, 2 ** 31, 'rateMax'),
+    ratePerMs: timeOf(ratePerMs, 1, 'ratePerMs'),
   }
 }

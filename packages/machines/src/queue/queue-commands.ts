@@ -7,7 +7,7 @@
  * A delivery needs no command: as soon as a message is ready and a consumer has room, every replica assigns it, within the entry that
  * made it so. The consumer reads what it holds by the query `deliveries`. A handle is `[slot, position, delivery]`.
  */
-import { type BackoffKind, defaultQueueSettings, type QueueSettings } from './topology.ts'
+import type { BackoffKind, QueueSettings } from './topology.ts'
 
 export const Op = {
   create: 1,
@@ -27,6 +27,7 @@ export const Op = {
   redrive: 15,
   progress: 16,
   tick: 17,
+  watch: 18,
 } as const
 
 /** What may stand at the beginning of a refusal's reason. */
@@ -77,6 +78,20 @@ export type QueueMessage = readonly [data: unknown, ...options: unknown[]]
 
 const PARTS = ['id', 'key', 'delayMs', 'priority', 'ttlMs', 'attempts', 'backoff', 'headers'] as const
 
+/** In the order of a `create` command. */
+export const SETTINGS = [
+  'groups',
+  'maxMessages',
+  'maxBytes',
+  'attempts',
+  'backoff',
+  'backoffMs',
+  'maxBackoffMs',
+  'maxLosses',
+  'rateMax',
+  'ratePerMs',
+] as const satisfies readonly (keyof QueueSettings)[]
+
 /** Which lists `purge` and `peek` look at. */
 export type Waiting = 'ready' | 'delayed' | 'dead'
 
@@ -87,23 +102,15 @@ export const queueCommands = {
     while (parts.at(-1) === null) parts.pop()
     return [data, ...parts]
   },
-  /** Makes a queue, or gives it other settings. A group that is no longer named must be empty. */
-  create(queue: string, settings: Partial<QueueSettings> = {}): unknown {
-    const all = { ...defaultQueueSettings, ...settings }
-    const { groups, maxMessages, maxBytes, attempts, backoff, backoffMs, maxBackoffMs, maxLosses } = all
-    return [
-      Op.create,
-      queue,
-      groups,
-      maxMessages,
-      maxBytes,
-      attempts,
-      backoff,
-      backoffMs,
-      maxBackoffMs,
-      maxLosses,
-    ]
-  },
+  /**
+   * Makes a queue, or gives it other settings: what is not given stays as it is, and is the default of a new queue. A group that
+   * is no longer named must be empty.
+   */
+  create: (queue: string, settings: Partial<QueueSettings> = {}): unknown => [
+    Op.create,
+    queue,
+    ...SETTINGS.map((setting) => settings[setting] ?? null),
+  ],
   /** Removes a queue that has no messages and no consumers. Result: whether it was there. */
   remove: (queue: string): unknown => [Op.remove, queue],
   /**
@@ -169,6 +176,8 @@ export const queueCommands = {
     handle,
     progress,
   ],
+  /** Whoever asks for the events of a group says so beforehand, and again before `forMs` have passed. Result: undefined. */
+  watch: (queue: string, group: string, forMs: number): unknown => [Op.watch, queue, group, forMs],
   /** Does nothing but let time pass. */
   tick: (): unknown => [Op.tick],
 }
@@ -204,6 +213,24 @@ export const queueQueries = {
   results: (positions: readonly number[]): unknown => ['results', positions],
   /** Waits for what becomes of a message. Answer: a {@link KeptResult}, or undefined where that takes too long. */
   awaitResult: (position: number): unknown => ['awaitResult', position],
+  /** Waits until so many messages would be taken. Answer: true, or undefined where that takes too long. */
+  awaitRoom: (queue: string, messages: number, bytes: number): unknown => [
+    'awaitRoom',
+    queue,
+    messages,
+    bytes,
+  ],
+  /**
+   * What became of a group's messages, in order, behind the event of number `after`; null: from now on. Waits. Answer:
+   * {@link LaneEvents}, or undefined where that takes too long.
+   */
+  awaitEvents: (queue: string, group: string, after: number | null, limit: number): unknown => [
+    'awaitEvents',
+    queue,
+    group,
+    after,
+    limit,
+  ],
   /** Answer: names. */
   queues: (): unknown => ['queues'],
 }
@@ -218,6 +245,24 @@ export type Delivery = readonly [
   message: Uint8Array,
 ]
 
+/**
+ * `completed`: acked, `value` is the result. `failed`: nacked, it comes again, or is dead with the next event; `value` is the reason, as
+ * for `dead`.
+ */
+export type LaneEvent = readonly [
+  kind: 'completed' | 'failed' | 'dead',
+  position: number,
+  id: string | null,
+  deliveries: number,
+  value: unknown,
+]
+
+/** `first`: the number of the first of them. Where it is not the one asked for, those between are not known any more. */
+export interface LaneEvents {
+  readonly first: number
+  readonly events: readonly LaneEvent[]
+}
+
 export interface GroupStats {
   readonly group: string
   readonly ready: number
@@ -230,6 +275,8 @@ export interface GroupStats {
   /** Of the ready message that was sent first, by the heads of the lists; undefined where there is none. */
   readonly oldestMs: number | undefined
   readonly delivered: number
+  /** Deliveries but the first of each message. */
+  readonly redelivered: number
   readonly acked: number
   readonly failed: number
   readonly lost: number
@@ -239,6 +286,8 @@ export interface GroupStats {
 }
 
 export interface QueueStats {
+  /** Log time of the last entry: what `oldestMs` is told by. */
+  readonly nowMs: number
   readonly isPaused: boolean
   readonly messages: number
   readonly bytes: number

@@ -19,12 +19,23 @@ import type { QueueState } from './queue-state.ts'
 import { findId } from './sending.ts'
 import { ackOne, faultOf, forEachHeld, nackOne, removeConsumer, termOne } from './settling.ts'
 import type { Consumer } from './topology.ts'
-import { cancel, createQueue, purge, redrive, removeQueue, setPaused, showLife, subscribe } from './upkeep.ts'
+import {
+  cancel,
+  createQueue,
+  purge,
+  redrive,
+  removeQueue,
+  setPaused,
+  showLife,
+  subscribe,
+  watchLane,
+} from './upkeep.ts'
 
 type Parts = readonly unknown[]
 type Run = (state: QueueState, parts: Parts) => unknown
 
 const MAX_PROGRESS_BYTES = 4096
+const MAX_WATCH_MS = 600_000
 
 /** Runs a decoded command. @throws what {@link reject} makes, and then has done nothing */
 export function runCommand(state: QueueState, command: unknown): unknown {
@@ -49,8 +60,7 @@ function ack(state: QueueState, [id, handles, results]: Parts): FaultyHandle[] |
   const consumer = living(state, id)
   const { lane } = consumer
   const faulty = forEachHeld(state, consumer, flat, (slot, offset) => {
-    const result = results === undefined ? undefined : state.codec.encode((results as Parts)[offset])
-    ackOne(state, lane, slot, result)
+    ackOne(state, lane, slot, results === undefined ? undefined : ((results as Parts)[offset] ?? null))
   })
   state.deliver(lane)
   return faulty
@@ -120,7 +130,13 @@ function cancelById(state: QueueState, [name, id]: Parts): boolean {
 }
 
 const runs: ReadonlyMap<unknown, Run> = new Map<unknown, Run>([
-  [Op.create, (state, [name, ...settings]) => createQueue(state, nameOf(name), settingsOf(settings))],
+  [
+    Op.create,
+    (state, [name, ...settings]) => {
+      const known = state.topology.queues.get(nameOf(name))?.settings
+      return createQueue(state, name as string, settingsOf(settings, known))
+    },
+  ],
   [
     Op.remove,
     (state, [name]) => {
@@ -153,5 +169,10 @@ const runs: ReadonlyMap<unknown, Run> = new Map<unknown, Run>([
   ],
   [Op.redrive, (state, [name, group, limit]) => redrive(state, laneOf(state, name, group), limitOf(limit))],
   [Op.cancel, cancelById],
+  [
+    Op.watch,
+    (state, [name, group, forMs]) =>
+      watchLane(state, laneOf(state, name, group), integerOf(forMs, 1, MAX_WATCH_MS, 'forMs')),
+  ],
   [Op.tick, () => undefined],
 ])

@@ -6,12 +6,104 @@ import { NOT_YET } from '../machine.ts'
 import {
   queueQueries as ask,
   type Delivery,
+  type Handle,
+  type LaneEvents,
   type QueueMessage,
   type QueueStats,
   queueCommands as q,
 } from './queue-commands.ts'
 import { QueueMachine } from './queue-machine.ts'
 import { MAX_DUE_AT_ONCE } from './upkeep.ts'
+
+describe('a queue that is made again', () => {
+  it('keeps the settings that are not given, and its messages', () => {
+    const subject = new QueueSubject({ attempts: 1, groups: ['', 'audit'] })
+    subject.send('a')
+    subject.run(q.create('jobs', { maxMessages: 3 }))
+    assert.deepEqual(
+      subject.stats.groups.map(({ group, ready }) => [group, ready]),
+      [
+        ['', 1],
+        ['audit', 1],
+      ],
+    )
+    assert.equal(subject.refusal(q.send('jobs', [q.message('b')])), 'QUEUE_FULL')
+    const consumer = subject.subscribe()
+    subject.run(q.nack(consumer, [subject.handle(consumer)], 0, 'no'))
+    assert.equal(subject.stats.dead, 1, 'it has one attempt still')
+  })
+})
+
+describe('a rate', () => {
+  it('bounds what is delivered in a window, whoever consumes, and goes on by itself', () => {
+    const subject = new QueueSubject({ rateMax: 2, ratePerMs: 50 })
+    for (const data of ['a', 'b', 'c', 'd', 'e']) subject.send(data)
+    const consumers = [subject.subscribe(), subject.subscribe()]
+    const all = (): unknown[] => consumers.flatMap((consumer) => subject.dataOf(consumer)).sort()
+    assert.deepEqual(all(), ['a', 'b'])
+    assert.equal(subject.machine.dueMs, 50)
+    subject.after(49)
+    assert.deepEqual(all(), ['a', 'b'])
+    subject.after(1)
+    assert.deepEqual(all(), ['a', 'b', 'c', 'd'])
+    subject.run(q.create('jobs', { rateMax: 0 }))
+    assert.deepEqual(all(), ['a', 'b', 'c', 'd', 'e'])
+  })
+})
+
+describe('events', () => {
+  const eventsOf = (subject: QueueSubject, after: number | null): LaneEvents =>
+    subject.machine.query(ask.awaitEvents('jobs', '', after, 10)) as LaneEvents
+
+  it('are told to those who watch, in order, and those that are not known any more are counted', () => {
+    const subject = new QueueSubject({ attempts: 2 })
+    for (const id of ['a', 'b', 'c']) subject.send(id, { id })
+    const consumer = subject.subscribe()
+    const [a, b, c] = subject.held(consumer).map(({ handle }) => handle) as [Handle, Handle, Handle]
+    subject.run(q.ack(consumer, [a]))
+    assert.deepEqual(eventsOf(subject, null), { first: 2, events: [] }, 'from now on')
+    assert.equal(eventsOf(subject, 1), NOT_YET)
+    subject.run(q.watch('jobs', '', 1000))
+    subject.run(q.ack(consumer, [b], [{ sum: 3 }]))
+    subject.run(q.nack(consumer, [c], 0, 'once'))
+    subject.run(q.nack(consumer, [subject.handle(consumer)], 0, 'twice'))
+    const events = [
+      ['completed', 2, 'b', 1, { sum: 3 }],
+      ['failed', 3, 'c', 1, 'once'],
+      ['failed', 3, 'c', 2, 'twice'],
+      ['dead', 3, 'c', 2, 'twice'],
+    ]
+    assert.deepEqual(eventsOf(subject, 1), { first: 2, events })
+    assert.deepEqual(eventsOf(subject, 3), { first: 4, events: events.slice(2) })
+    assert.deepEqual(eventsOf(subject, 0), { first: 2, events }, 'the first was before anybody watched')
+    const loaded = new QueueSubject()
+    loaded.machine.load(subject.machine.save())
+    assert.deepEqual(eventsOf(loaded, 3), { first: 6, events: [] }, 'all were missed')
+    assert.equal(eventsOf(loaded, 5), NOT_YET)
+  })
+
+  it('are written down no longer than somebody watches', () => {
+    const subject = new QueueSubject()
+    subject.run(q.watch('jobs', '', 10))
+    subject.send('a')
+    const consumer = subject.subscribe()
+    subject.after(10)
+    subject.run(q.ack(consumer, [subject.handle(consumer)]))
+    assert.deepEqual(eventsOf(subject, 0), { first: 2, events: [] })
+  })
+})
+
+describe('room', () => {
+  it('is waited for', () => {
+    const subject = new QueueSubject({ maxMessages: 2 })
+    subject.send('a')
+    const room = (count: number): unknown => subject.machine.query(ask.awaitRoom('jobs', count, 100))
+    assert.deepEqual([room(1), room(2)], [true, NOT_YET])
+    const consumer = subject.subscribe()
+    subject.run(q.ack(consumer, [subject.handle(consumer)]))
+    assert.equal(room(2), true)
+  })
+})
 
 describe('sending', () => {
   it('gives positions that follow each other: one number for a batch', () => {

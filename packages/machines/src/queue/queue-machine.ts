@@ -29,11 +29,11 @@ import { DEFAULT_SEGMENT_BYTES } from './payloads.ts'
 import { badCommand, laneOf, limitOf, queueOf, waitingOf } from './queue-arguments.ts'
 import { Op } from './queue-commands.ts'
 import { runCommand } from './queue-dispatch.ts'
-import { deliveriesOf, find, peek, resultsOf, statsOf } from './queue-queries.ts'
+import { deliveriesOf, eventsOf, find, hasRoom, peek, resultsOf, statsOf } from './queue-queries.ts'
 import { beginSave, QueueLoader, save } from './queue-saving.ts'
 import { type QueueLimits, QueueState } from './queue-state.ts'
 import { send } from './sending.ts'
-import { advance, dueMsOf } from './upkeep.ts'
+import { advance, dueMsOf, removeConsumersOf } from './upkeep.ts'
 
 const DEFAULT_LIMITS: QueueLimits = {
   idWindowMs: 300_000,
@@ -116,6 +116,12 @@ export class QueueMachine implements StateMachine {
     advance(this.#state, timeMs)
   }
 
+  /** What the client's consumers hold comes back at once. */
+  connectionClosed({ timeMs, session = 0 }: CommandMeta): void {
+    advance(this.#state, timeMs)
+    removeConsumersOf(this.#state, session)
+  }
+
   /** One command by the same path as many, so that there is only one. */
   apply(command: unknown, meta: CommandMeta): unknown {
     const { results, errors } = this.applyPayload(this.#codec.encode([command]), 1, meta) ?? {}
@@ -127,6 +133,7 @@ export class QueueMachine implements StateMachine {
   applyPayload(payload: Uint8Array, count: number, meta: CommandMeta): BatchResults | undefined {
     if (arrayLength(payload, 0) !== count) throw reject('the frame does not hold its commands')
     advance(this.#state, meta.timeMs)
+    this.#state.session = meta.session ?? 0
     const results = new Results(count)
     const source = viewed(payload)
     let offset = arrayBody(payload, 0)
@@ -175,6 +182,10 @@ export class QueueMachine implements StateMachine {
         return resultsOf(state, first)
       case 'awaitResult':
         return resultsOf(state, [first])[0] ?? NOT_YET
+      case 'awaitRoom':
+        return hasRoom(state, queueOf(state, first), Number(second), Number(third)) || NOT_YET
+      case 'awaitEvents':
+        return eventsOf(laneOf(state, first, second), third as number | null, limitOf(fourth)) ?? NOT_YET
       case 'queues':
         return [...state.topology.queues.keys()]
       default:

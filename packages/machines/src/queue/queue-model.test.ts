@@ -4,16 +4,22 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { NaiveQueues } from '../../test/naive-queue.ts'
 import { codec, context, drained, recut, runs, stateOf } from '../../test/support.ts'
+import type { BatchResults } from '../machine.ts'
 import { type Delivery, type Handle, queueCommands, queueQueries } from './queue-commands.ts'
 import { QueueMachine } from './queue-machine.ts'
 
 const ID_WINDOW_MS = 50
 const SETTINGS = { attempts: 3, backoffMs: 4, maxBackoffMs: 10, maxLosses: 3, maxMessages: 24 }
-const QUEUES = { one: [''], two: ['a', 'b'] } as const
+const QUEUES = {
+  one: { groups: [''] },
+  two: { groups: ['a', 'b'] },
+  slow: { groups: [''], rateMax: 2, ratePerMs: 8 },
+} as const
 const LANES: readonly (readonly [queue: string, group: string])[] = [
   ['one', ''],
   ['two', 'a'],
   ['two', 'b'],
+  ['slow', ''],
 ]
 /** Small segments, so that survivors are copied. */
 const OPTIONS = { idWindowMs: ID_WINDOW_MS, segmentBytes: 1024, maxMessageBytes: 512 }
@@ -43,7 +49,7 @@ const step = fc.oneof(
     weight: 5,
     arbitrary: fc.record({
       op: fc.constant('send'),
-      queue: fc.constantFrom('one', 'two', 'none'),
+      queue: fc.constantFrom('one', 'two', 'slow', 'none'),
       all: fc.array(fc.tuple(options, fc.nat({ max: 300 })), { minLength: 1, maxLength: 4 }),
     }),
   },
@@ -62,9 +68,15 @@ const step = fc.oneof(
   { weight: 3, arbitrary: fc.record({ op: fc.constant('redrive'), lane, limit }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('cancel'), lane, id: fc.constantFrom('i', 'j') }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('tick') }) },
+  { weight: 1, arbitrary: fc.record({ op: fc.constant('closed') }) },
 )
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
-const steps = fc.array(fc.tuple(step, fc.constantFrom(0, 0, 1, 5, 20)), { minLength: 1, maxLength: 60 })
+const steps = fc.array(fc.tuple(step, fc.constantFrom(0, 0, 1, 5, 20), fc.constantFrom(1, 2)), {
+  minLength: 1,
+  maxLength: 60,
+})
+
+type Told = readonly [payload: Uint8Array | undefined, timeMs: number, session: number]
 
 /** The real one and the naive one, side by side. */
 class Pair {
@@ -72,33 +84,43 @@ class Pair {
   readonly naive = new NaiveQueues(ID_WINDOW_MS)
   /** All handles that were ever given out, with the lane that they are of. */
   readonly handles: { readonly handle: Handle; readonly lane: number }[] = []
-  readonly payloads: [payload: Uint8Array, timeMs: number][] = []
+  /** What the machine was told; without a payload: that a connection has closed. */
+  readonly told: Told[] = []
   #timeMs = 0
+  #session = 0
   #lastConsumer = 0
 
   constructor() {
-    for (const [name, groups] of Object.entries(QUEUES)) {
-      this.apply(queueCommands.create(name, { ...SETTINGS, groups }))
-      this.naive.create(name, { ...SETTINGS, groups })
+    for (const [name, settings] of Object.entries(QUEUES)) {
+      this.apply(queueCommands.create(name, { ...SETTINGS, ...settings }))
+      this.naive.create(name, { ...SETTINGS, ...settings })
     }
   }
 
   apply(command: unknown): unknown {
-    const payload = codec.encode([command])
-    this.payloads.push([payload, this.#timeMs])
-    const outcome = this.machine.applyPayload(payload, 1, {
-      index: this.payloads.length,
-      timeMs: this.#timeMs,
-    })
+    const outcome = this.#tell(codec.encode([command]))
     const error = outcome?.errors?.[0]?.[1]
     if (error !== undefined) return error.split(' ')[0]
     const results = outcome?.results
     return results !== undefined && 'from' in results ? results.from : results?.[0]
   }
 
-  run(each: Step, passedMs: number): void {
+  #tell(payload: Uint8Array | undefined): BatchResults | undefined {
+    const told: Told = [payload, this.#timeMs, this.#session]
+    this.told.push(told)
+    return tell(this.machine, told, this.told.length)
+  }
+
+  run(each: Step, passedMs: number, session: number): void {
     this.#timeMs += passedMs
+    this.#session = session
+    this.naive.session = session
     this.naive.advance(this.#timeMs)
+    if (each.op === 'closed') {
+      this.#tell(undefined)
+      this.naive.connectionClosed(session)
+      return this.compare()
+    }
     const [command, expected] = this.#both(each)
     assert.deepEqual(this.apply(command), expected)
     this.compare()
@@ -269,7 +291,7 @@ describe('the queue machine', () => {
     fc.assert(
       fc.property(steps, (all) => {
         const pair = new Pair()
-        for (const [each, passedMs] of all) pair.run(each, passedMs)
+        for (const [each, passedMs, session] of all) pair.run(each, passedMs, session)
         pair.drain()
         assert.deepEqual([pair.machine.usage.slots, pair.machine.usage.aliveBytes], [0, 0])
       }),
@@ -282,7 +304,7 @@ describe('the queue machine', () => {
     fc.assert(
       fc.property(steps, fc.nat(), sizes, (all, at, cuts) => {
         const pair = new Pair()
-        for (const [index, [each, passedMs]] of all.entries()) {
+        for (const [index, [each, passedMs, session]] of all.entries()) {
           if (index === at % all.length) {
             const before = stateOf(pair.machine)
             const chunks = recut([...pair.machine.save()], cuts)
@@ -290,7 +312,7 @@ describe('the queue machine', () => {
             pair.machine.load(chunks)
             assert.equal(stateOf(pair.machine), before)
           }
-          pair.run(each, passedMs)
+          pair.run(each, passedMs, session)
         }
         assert.equal(stateOf(pair.machine), stateOf(replayed(pair)))
       }),
@@ -305,14 +327,14 @@ describe('the queue machine', () => {
         let save: Iterator<Uint8Array> | undefined
         let before = ''
         const chunks: Uint8Array[] = []
-        for (const [index, [each, passedMs]] of all.entries()) {
+        for (const [index, [each, passedMs, session]] of all.entries()) {
           if (index === at % all.length) {
             before = stateOf(pair.machine)
             save = pair.machine.beginSave()
           }
           const next = save?.next()
           if (next?.done === false) chunks.push(next.value)
-          pair.run(each, passedMs)
+          pair.run(each, passedMs, session)
         }
         if (isWhole) {
           chunks.push(...drained(save as Iterator<Uint8Array>))
@@ -328,9 +350,19 @@ describe('the queue machine', () => {
 })
 
 /** Another replica, that was given the same. */
-function replayed({ payloads }: Pair): QueueMachine {
+function replayed({ told }: Pair): QueueMachine {
   const machine = new QueueMachine(context(OPTIONS))
-  for (const [index, [payload, timeMs]] of payloads.entries())
-    machine.applyPayload(payload, 1, { index: index + 1, timeMs })
+  for (const [index, each] of told.entries()) tell(machine, each, index + 1)
   return machine
+}
+
+function tell(
+  machine: QueueMachine,
+  [payload, timeMs, session]: Told,
+  index: number,
+): BatchResults | undefined {
+  const meta = { index, timeMs, session }
+  if (payload !== undefined) return machine.applyPayload(payload, 1, meta)
+  machine.connectionClosed(meta)
+  return undefined
 }

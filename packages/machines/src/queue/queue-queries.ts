@@ -1,12 +1,14 @@
 /** What the queue machine answers; nothing here changes it. */
 import { reject } from '../machine.ts'
 import { stringBody } from '../msgpack-cursor.ts'
+import { eventCountOf } from './lane-watch.ts'
 import { Field, MessageState } from './messages.ts'
 import type {
   Delivery,
   FoundMessage,
   GroupStats,
   KeptResult,
+  LaneEvents,
   PeekedMessage,
   QueueStats,
   Waiting,
@@ -47,6 +49,7 @@ function deliveryOf(state: QueueState, slot: number): Delivery {
 
 export function statsOf(state: QueueState, queue: Queue): QueueStats {
   return {
+    nowMs: state.nowMs,
     isPaused: queue.isPaused,
     messages: queue.messageCount,
     bytes: queue.byteCount,
@@ -70,6 +73,27 @@ function groupStatsOf({ messages, topology }: QueueState, lane: Lane): GroupStat
     oldestMs: sent.length === 0 ? undefined : Math.min(...sent),
     ...lane.counters,
   }
+}
+
+/** Whether a send of so many messages would be taken. */
+export function hasRoom(state: QueueState, queue: Queue, messages: number, bytes: number): boolean {
+  const { maxMessages, maxBytes } = queue.settings
+  const areTaken = queue.messageCount + messages * queue.lanes.length <= maxMessages
+  return areTaken && queue.byteCount + bytes <= maxBytes && state.payloads.hasRoomFor(bytes)
+}
+
+/** Undefined where there is none yet. */
+export function eventsOf(
+  { watch, counters }: Lane,
+  after: number | null,
+  limit: number,
+): LaneEvents | undefined {
+  const count = eventCountOf(counters)
+  if (after === null) return { first: count + 1, events: [] }
+  if (after >= count) return undefined
+  const found = watch.read(after, limit)
+  // Nothing was written down: what there was is missed.
+  return found.events.length > 0 ? found : { first: count + 1, events: [] }
 }
 
 export function peek(state: QueueState, lane: Lane, waiting: Waiting, limit: number): PeekedMessage[] {

@@ -18,7 +18,7 @@ import type { HeldPayloads, PayloadDirectory, PayloadLoader, PayloadRun } from '
 import { QueueState } from './queue-state.ts'
 import { Consumer, Lane, type LaneCounters, Queue, type QueueSettings, type Topology } from './topology.ts'
 
-const FORMAT = 1
+const FORMAT = 2
 const FrameKind = { head: 0, words: 1, results: 2, run: 3 } as const
 const RESULTS_AT_ONCE = 256
 
@@ -33,6 +33,8 @@ type PackedLane = readonly [
   active: number,
   idle: readonly number[],
   counters: LaneCounters,
+  rate: readonly [endMs: number, count: number],
+  watchedUntilMs: number,
 ]
 type PackedQueue = readonly [
   name: string,
@@ -50,6 +52,7 @@ type PackedConsumer = readonly [
   held: PackedList,
   delivery: number,
   aliveUntilMs: number,
+  session: number,
 ]
 type Head = readonly [
   format: number,
@@ -158,6 +161,8 @@ function packLane(lane: Lane): PackedLane {
     lane.activeCount,
     [...lane.idle].map(({ id }) => id),
     { ...lane.counters },
+    [lane.rateEndMs, lane.rateCount],
+    lane.watch.untilMs,
   ]
 }
 
@@ -174,8 +179,9 @@ function packConsumer({
   held,
   delivery,
   aliveUntilMs,
+  session,
 }: Consumer): PackedConsumer {
-  return [id, lane.number, prefetch, leaseMs, packList(held), delivery, aliveUntilMs]
+  return [id, lane.number, prefetch, leaseMs, packList(held), delivery, aliveUntilMs, session]
 }
 
 function headOf(state: QueueState): Head {
@@ -193,6 +199,7 @@ function headOf(state: QueueState): Head {
     ids.freed,
     idWindow.head,
     idWindow.tail,
+    state.nextRateMs,
   ]
   return [
     FORMAT,
@@ -295,6 +302,7 @@ function restoreScalars(state: QueueState, scalars: readonly number[]): void {
   state.ids.restore(one(), one())
   state.idWindow.head = one()
   state.idWindow.tail = one()
+  state.nextRateMs = one()
 }
 
 function restoreQueue(topology: Topology, packed: PackedQueue): void {
@@ -310,7 +318,7 @@ function restoreQueue(topology: Topology, packed: PackedQueue): void {
 }
 
 function restoreLane(topology: Topology, queue: Queue, packed: PackedLane): void {
-  const [number, group, ready, delayed, dead, lined, active, , counters] = packed
+  const [number, group, ready, delayed, dead, lined, active, , counters, rate, watchedUntilMs] = packed
   const lane = new Lane(queue, number, group)
   topology.lanes[number] = lane
   queue.lanes.push(lane)
@@ -323,6 +331,8 @@ function restoreLane(topology: Topology, queue: Queue, packed: PackedLane): void
   lane.linedCount = lined
   lane.activeCount = active
   Object.assign(lane.counters, counters)
+  ;[lane.rateEndMs, lane.rateCount] = rate
+  lane.watch.untilMs = watchedUntilMs
 }
 
 function restoreList(list: SlotList, [head, tail, count]: PackedList): void {
@@ -332,10 +342,11 @@ function restoreList(list: SlotList, [head, tail, count]: PackedList): void {
 }
 
 function restoreConsumer(topology: Topology, packed: PackedConsumer): void {
-  const [id, lane, prefetch, leaseMs, held, delivery, aliveUntilMs] = packed
+  const [id, lane, prefetch, leaseMs, held, delivery, aliveUntilMs, session] = packed
   const consumer = new Consumer(id, topology.lane(lane), prefetch, leaseMs, aliveUntilMs)
   restoreList(consumer.held, held)
   consumer.delivery = delivery
+  consumer.session = session
   topology.consumers.set(id, consumer)
 }
 

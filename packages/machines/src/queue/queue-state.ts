@@ -3,7 +3,8 @@
  * `sending`, `settling`, `upkeep`; `deliver` is here, because everything that makes a message ready ends with it.
  *
  * Invariants: a message is in the list of its state and nowhere else; of a key's messages in a lane one at most is its *active* one,
- * and only that is ready, leased or waiting for its retry; a lane that is not paused has ready messages or idle consumers, not both.
+ * and only that is ready, leased or waiting for its retry; a lane that is neither paused nor at its rate has ready messages or idle
+ * consumers, not both.
  */
 import type { SegmentSpace } from '@troupe/core'
 import type { Codec } from '../machine.ts'
@@ -11,8 +12,10 @@ import { viewed } from '../viewed-bytes.ts'
 import type { Fingerprint } from './fingerprint.ts'
 import { FingerprintTable } from './fingerprint-table.ts'
 import { KeptResults } from './kept-results.ts'
+import { eventCountOf } from './lane-watch.ts'
 import { Field, MessageState, Messages, type SlotList } from './messages.ts'
 import { Payloads } from './payloads.ts'
+import type { LaneEvent, QueueMessage } from './queue-commands.ts'
 import { Timers } from './timers.ts'
 import { type Consumer, type Lane, Topology } from './topology.ts'
 
@@ -69,9 +72,13 @@ export class QueueState {
   /** Ids by the end of their windows. */
   readonly idWindow = { head: 0, tail: 0 }
   nowMs = 0
+  /** The client's session whose commands are run; 0 where there is none. */
+  session = 0
   lastPosition = 0
   /** No consumer is gone before. */
   nextConsumerMs = Number.POSITIVE_INFINITY
+  /** No lane that is at its rate may deliver again before. */
+  nextRateMs = Number.POSITIVE_INFINITY
 
   constructor(limits: QueueLimits, codec: Codec, space: SegmentSpace) {
     this.limits = limits
@@ -152,12 +159,28 @@ export class QueueState {
         this.expire(lane, slot)
         continue
       }
+      if (lane.queue.settings.rateMax > 0 && this.#isAtRate(lane)) return
       const consumer = idle.values().next().value as Consumer
       this.#lease(lane, consumer, slot)
       if (consumer.hasRoom && idle.size === 1) continue
       idle.delete(consumer)
       if (consumer.hasRoom) idle.add(consumer)
     }
+  }
+
+  /** Whether no more may be delivered in this window; otherwise one more is counted. */
+  #isAtRate(lane: Lane): boolean {
+    const { rateMax, ratePerMs } = lane.queue.settings
+    if (this.nowMs >= lane.rateEndMs) {
+      lane.rateEndMs = this.nowMs + ratePerMs
+      lane.rateCount = 0
+    }
+    if (lane.rateCount < rateMax) {
+      lane.rateCount++
+      return false
+    }
+    this.nextRateMs = Math.min(this.nextRateMs, lane.rateEndMs)
+    return true
   }
 
   #lease(lane: Lane, consumer: Consumer, slot: number): void {
@@ -170,6 +193,7 @@ export class QueueState {
     messages.count1(slot, 'delivery')
     lane.activeCount++
     lane.counters.delivered++
+    if (messages.deliveriesOf(slot) > 1) lane.counters.redelivered++
     this.timers.set(slot, this.nowMs + consumer.leaseMs)
   }
 
@@ -330,6 +354,18 @@ export class QueueState {
     this.keys.set(key, KeyField.tail, tail)
   }
 
+  // ---- events
+
+  /** For those who watch. The lane's counters have counted it, and the message is still there. */
+  note(lane: Lane, slot: number, kind: LaneEvent[0], value: unknown): void {
+    if (lane.watch.untilMs <= this.nowMs) return
+    const { messages } = this
+    const [, id = null] = this.codec.decode(new Uint8Array(this.bytesOf(slot))) as QueueMessage
+    const position = messages.wide(slot, Field.position)
+    const event: LaneEvent = [kind, position, id as string | null, messages.deliveriesOf(slot), value]
+    lane.watch.add(eventCountOf(lane.counters), event)
+  }
+
   // ---- dead letters
 
   /** No more deliveries, until somebody redrives it. The message must be out of its list. */
@@ -343,6 +379,7 @@ export class QueueState {
     messages.set(slot, Field.delivery, bytes.byteLength)
     messages.set(slot, Field.consumer, this.payloads.append(slot, viewed(bytes), 0, bytes.byteLength))
     lane.counters.died++
+    this.note(lane, slot, 'dead', reason)
     this.results.keep(messages.wide(slot, Field.position), this.nowMs, 'dead', bytes)
   }
 

@@ -47,13 +47,14 @@ export function faultOf(
   return isHeld ? undefined : HandleFault.notHeld
 }
 
-/** @param result encoded, to be kept for whoever waits for it */
-export function ackOne(state: QueueState, lane: Lane, slot: number, result: Uint8Array | undefined): void {
+/** @param result to be kept for whoever waits for it; undefined for none */
+export function ackOne(state: QueueState, lane: Lane, slot: number, result: unknown): void {
   if (result !== undefined) {
     const position = state.messages.wide(slot, Field.position)
-    state.results.keep(position, state.nowMs, 'completed', result)
+    state.results.keep(position, state.nowMs, 'completed', state.codec.encode(result))
   }
   lane.counters.acked++
+  state.note(lane, slot, 'completed', result)
   state.finish(lane, slot)
 }
 
@@ -68,6 +69,7 @@ export function nackOne(
   const { messages } = state
   messages.count1(slot, 'failure')
   lane.counters.failed++
+  state.note(lane, slot, 'failed', reason)
   const failures = messages.failuresOf(slot)
   const retry = retryOf(state, lane, slot)
   state.takeOut(lane, slot)

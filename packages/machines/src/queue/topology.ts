@@ -1,6 +1,7 @@
 /**
  * Queues, their lanes and their consumers: what there is little of. A *lane* is a queue as one group of consumers sees it.
  */
+import { LaneWatch } from './lane-watch.ts'
 import { emptyList, type SlotList } from './messages.ts'
 
 /** 0 is the most urgent. */
@@ -26,6 +27,9 @@ export interface QueueSettings {
   readonly maxBackoffMs: number
   /** Leases that may end, or consumers that may go, before a message is dead. 1 to 255. */
   readonly maxLosses: number
+  /** Messages that are delivered within each window of `ratePerMs`, at most, in each group. 0: no limit. */
+  readonly rateMax: number
+  readonly ratePerMs: number
 }
 
 export const defaultQueueSettings: QueueSettings = {
@@ -37,6 +41,8 @@ export const defaultQueueSettings: QueueSettings = {
   backoffMs: 1_000,
   maxBackoffMs: 300_000,
   maxLosses: 10,
+  rateMax: 0,
+  ratePerMs: 1_000,
 }
 
 export class Queue {
@@ -61,6 +67,7 @@ export class Queue {
 /** What became of the messages of a lane, since it was made. */
 export interface LaneCounters {
   delivered: number
+  redelivered: number
   acked: number
   failed: number
   lost: number
@@ -84,6 +91,7 @@ export class Lane {
   readonly idle = new Set<Consumer>()
   readonly counters: LaneCounters = {
     delivered: 0,
+    redelivered: 0,
     acked: 0,
     failed: 0,
     lost: 0,
@@ -91,6 +99,11 @@ export class Lane {
     expired: 0,
     removed: 0,
   }
+
+  /** The window that deliveries are counted in. */
+  rateEndMs = 0
+  rateCount = 0
+  readonly watch = new LaneWatch()
 
   constructor(queue: Queue, number: number, group: string) {
     this.queue = queue
@@ -114,6 +127,8 @@ export class Consumer {
   delivery = 0
   /** Without a sign of life until then it is gone. */
   aliveUntilMs: number
+  /** The client's session that its last command came in; 0 where there is none. */
+  session = 0
 
   constructor(id: number, lane: Lane, prefetch: number, leaseMs: number, aliveUntilMs: number) {
     this.id = id

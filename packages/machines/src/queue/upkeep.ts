@@ -13,8 +13,8 @@ export const MAX_DUE_AT_ONCE = 4096
 const IDS_FORGOTTEN_AT_ONCE = 1024
 
 /** The first deadline, in log time; Infinity where there is none. */
-export const dueMsOf = ({ timers, nextConsumerMs }: QueueState): number =>
-  Math.min(timers.nextMs, nextConsumerMs)
+export const dueMsOf = ({ timers, nextConsumerMs, nextRateMs }: QueueState): number =>
+  Math.min(timers.nextMs, nextConsumerMs, nextRateMs)
 
 /** What falls due until `timeMs`. */
 export function advance(state: QueueState, timeMs: number): void {
@@ -30,6 +30,7 @@ export function advance(state: QueueState, timeMs: number): void {
     for (const lane of lanes) state.deliver(lane)
   }
   if (state.nextConsumerMs <= nowMs) removeSilentConsumers(state)
+  if (state.nextRateMs <= nowMs) beginWindows(state)
   forgetIds(state, IDS_FORGOTTEN_AT_ONCE)
   state.results.advance(nowMs)
 }
@@ -41,6 +42,13 @@ function fallDue(state: QueueState, slot: number): void {
   if (state.isExpired(slot)) return state.expire(lane, slot)
   state.takeOut(lane, slot)
   state.enter(lane, slot)
+}
+
+/** Lanes that were at their rate deliver again; those that are not done with their window say so anew. */
+function beginWindows(state: QueueState): void {
+  state.nextRateMs = Number.POSITIVE_INFINITY
+  for (const lane of state.topology.lanes)
+    if (lane !== undefined && lane.queue.settings.rateMax > 0) state.deliver(lane)
 }
 
 function removeSilentConsumers(state: QueueState): void {
@@ -69,6 +77,8 @@ export function createQueue(state: QueueState, name: string, settings: QueueSett
   const queue = known ?? topology.addQueue(name, settings)
   queue.settings = settings
   for (const group of added) topology.addLane(queue, group)
+  // It may have had a lower rate.
+  for (const lane of queue.lanes) state.deliver(lane)
 }
 
 export function removeQueue(state: QueueState, queue: Queue): void {
@@ -101,8 +111,20 @@ export function subscribe(state: QueueState, lane: Lane, prefetch: number, lease
 /** Each command of a consumer is a sign of life. */
 export function showLife(state: QueueState, consumer: Consumer): void {
   consumer.aliveUntilMs = state.nowMs + consumer.leaseMs
+  consumer.session = state.session
   // May stand too early for one that has shown life since: then nobody is found to be gone.
   state.nextConsumerMs = Math.min(state.nextConsumerMs, consumer.aliveUntilMs)
+}
+
+/** The client of these consumers has lost its connection to the leader. If it lives, it subscribes again. */
+export function removeConsumersOf(state: QueueState, session: number): void {
+  for (const consumer of state.topology.consumers.values())
+    if (consumer.session === session) removeConsumer(state, consumer)
+}
+
+export function watchLane(state: QueueState, { watch }: Lane, forMs: number): void {
+  if (watch.untilMs <= state.nowMs) watch.clear()
+  watch.untilMs = state.nowMs + forMs
 }
 
 export function setPaused(state: QueueState, queue: Queue, isPaused: boolean): void {

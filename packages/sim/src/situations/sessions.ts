@@ -65,6 +65,8 @@ function sessionStates(world: WorldView): readonly Situation[] {
         if (model.count === before) reach('evicted')
         continue
       }
+      // A connection that has closed leaves its session as it was.
+      if (frame.count === 0) continue
       const admission = model.admit(frame, entry.timeMs)
       reach(admission.kind)
       if (admission.kind !== 'apply') continue

@@ -1,9 +1,12 @@
-/** What the machine refuses, as errors to switch on. */
+/** What the machine refuses, and what is wrong at the edge, as errors to switch on. */
 import { RaftError } from '@troupe/core'
 import { HandleFault, type QueueRefusal } from '@troupe/machines'
 
-/** Refusals of the machine, and what is wrong with a delivery that is settled. */
-export type QueueErrorCode = QueueRefusal | 'ALREADY_SETTLED' | 'LEASE_ENDED'
+/**
+ * Refusals of the machine; what is wrong with a delivery that is settled; `INVALID_DATA` for a payload that cannot be sent: it has no
+ * encoding, is too large, or does not fit the schema.
+ */
+export type QueueErrorCode = QueueRefusal | 'ALREADY_SETTLED' | 'LEASE_ENDED' | 'INVALID_DATA'
 
 /** A literal `code` to switch on, a message for people. What went wrong below the queue stays a RaftError. */
 export class QueueError extends Error {
@@ -16,16 +19,41 @@ export class QueueError extends Error {
   }
 }
 
+/** Around the machine's words: what it is, and what to do. */
+const WORDS: Partial<Record<QueueErrorCode, readonly [before: string, after: string]>> = {
+  UNKNOWN_QUEUE: [
+    'there is no queue ',
+    ': Queue.open and Queue.connect make it, unless they are told `create: false`',
+  ],
+  UNKNOWN_GROUP: ['there is no group ', ': name it in the setting `groups` when the queue is opened'],
+  UNKNOWN_CONSUMER: ['there is no consumer ', ': it was silent for too long, or its connection has closed'],
+  QUEUE_FULL: ['', ": consume, purge, raise its bounds, or send with whenFull: 'wait'"],
+  QUEUE_IN_USE: ['', ': consume or purge its messages and close its consumers first'],
+}
+
 /** A refusal of the machine as a {@link QueueError}; any other error as it is. */
 export function queueError(error: unknown): unknown {
+  if (RaftError.is(error, 'INVALID_COMMAND')) return invalidData(error.message, error)
   if (!RaftError.is(error, 'REJECTED')) return error
   const [, code, text] = /^([A-Z_]+) (.*)$/s.exec(error.data.reason) ?? []
   if (code === undefined || text === undefined) return error
-  return new QueueError(code as QueueRefusal, text, { cause: error })
+  const [before, after] = WORDS[code as QueueRefusal] ?? ['', '']
+  return new QueueError(code as QueueRefusal, `${before}${text}${after}`, { cause: error })
 }
+
+export function invalidData(reason: string, cause?: unknown): QueueError {
+  const options = cause === undefined ? undefined : { cause }
+  return new QueueError('INVALID_DATA', `the payload cannot be sent: ${reason}`, options)
+}
+
+export const isRefused = (error: unknown, code: QueueErrorCode): boolean =>
+  error instanceof QueueError && error.code === code
 
 export function handleError(fault: HandleFault): QueueError {
   return fault === HandleFault.gone
     ? new QueueError('ALREADY_SETTLED', 'the message is no more: it was acked, cancelled or purged before')
-    : new QueueError('LEASE_ENDED', 'the lease has ended: the message was, or will be, delivered again')
+    : new QueueError(
+        'LEASE_ENDED',
+        'this consumer does not hold the message: its lease has ended, or its connection has closed; it was, or will be, delivered again',
+      )
 }

@@ -7,14 +7,28 @@
  * An event's number is that of the lane's counters, which are replicated: so whoever asks for one that is not here any more is told
  * how many he has missed.
  */
-import type { LaneEvent } from './queue-commands.ts'
-import type { LaneCounters } from './topology.ts'
+
+/**
+ * `completed`: acked, `value` is the result. `failed`: nacked, it comes again, or is dead with the next event; `value` is the reason, as
+ * for `dead`.
+ */
+export type LaneEvent = readonly [
+  kind: 'completed' | 'failed' | 'dead',
+  position: number,
+  id: string | null,
+  deliveries: number,
+  value: unknown,
+]
 
 /** Events that are kept; the oldest go first. */
 const MAX_EVENTS = 4096
 
 /** How many there were since the lane was made. */
-export const eventCountOf = ({ acked, failed, died }: LaneCounters): number => acked + failed + died
+export const eventCountOf = ({
+  acked,
+  failed,
+  died,
+}: Readonly<Record<'acked' | 'failed' | 'died', number>>): number => acked + failed + died
 
 export class LaneWatch {
   /** Until then they are written down, by log time. */

@@ -7,6 +7,7 @@
  * A delivery needs no command: as soon as a message is ready and a consumer has room, every replica assigns it, within the entry that
  * made it so. The consumer reads what it holds by the query `deliveries`. A handle is `[slot, position, delivery]`.
  */
+import type { LaneEvent } from './lane-watch.ts'
 import type { BackoffKind, QueueSettings } from './topology.ts'
 
 export const Op = {
@@ -245,17 +246,7 @@ export type Delivery = readonly [
   message: Uint8Array,
 ]
 
-/**
- * `completed`: acked, `value` is the result. `failed`: nacked, it comes again, or is dead with the next event; `value` is the reason, as
- * for `dead`.
- */
-export type LaneEvent = readonly [
-  kind: 'completed' | 'failed' | 'dead',
-  position: number,
-  id: string | null,
-  deliveries: number,
-  value: unknown,
-]
+export type { LaneEvent }
 
 /** `first`: the number of the first of them. Where it is not the one asked for, those between are not known any more. */
 export interface LaneEvents {

@@ -1,0 +1,126 @@
+/**
+ * Sending: from data and options to a command, and from its result to receipts.
+ *
+ *     data ─► schema ─► message ─► one command ─► positions ─► receipts
+ *                                     └─ QUEUE_FULL ─► waits for room, where it is told to
+ */
+import { invalidOption } from '@troupe/core'
+import {
+  type KeptResult,
+  type MessageOptions,
+  type QueueMessage,
+  queueCommands,
+  queueQueries,
+} from '@troupe/machines'
+import { codec } from '@troupe/wire'
+import type { QueueCalls } from './queue-calls.ts'
+import { invalidData, isRefused } from './queue-errors.ts'
+import { type StandardSchema, validated } from './standard-schema.ts'
+
+/** Of one message. */
+export interface OutgoingOptions extends MessageOptions {
+  /** Not before this time of day, by the clock of this process; it becomes a `delayMs`. */
+  readonly at?: Date | number
+}
+
+/** A message with its options, for `sendMany`. */
+export interface Outgoing<T> extends OutgoingOptions {
+  readonly data: T
+}
+
+/** Of one call. */
+export interface SendLimits {
+  /** What becomes of a send that a full queue refuses. @default 'refuse': QUEUE_FULL */
+  readonly whenFull?: 'refuse' | 'wait'
+  /** Gives the call up: ABORTED where nothing was sent, else INDETERMINATE. */
+  readonly signal?: AbortSignal
+  /** For the command itself, not for the time that a full queue is waited for. @default the client's */
+  readonly timeoutMs?: number
+}
+
+export interface SendOptions extends OutgoingOptions, SendLimits {}
+
+/** A message that a quorum has. */
+export interface Receipt {
+  readonly position: number
+  /** Whether an earlier one of the same id stands for it: then this is its position. */
+  readonly duplicate: boolean
+  /** How the nodes write before they acknowledge; undefined where only they know: they are in other processes. */
+  readonly durability: string | undefined
+  /**
+   * What its handler returned. Waits.
+   * @throws Error with the reason of its death; RaftError ABORTED by the signal
+   */
+  result(options?: { readonly signal?: AbortSignal }): Promise<unknown>
+}
+
+export interface ProducerOptions<T> {
+  readonly schema: StandardSchema<T> | undefined
+  readonly durability: string | undefined
+}
+
+export class Producer<T> {
+  readonly #calls: QueueCalls
+  readonly #queue: string
+  readonly #options: ProducerOptions<T>
+
+  constructor(calls: QueueCalls, queue: string, options: ProducerOptions<T>) {
+    this.#calls = calls
+    this.#queue = queue
+    this.#options = options
+  }
+
+  async send(all: readonly Outgoing<T>[], limits: SendLimits): Promise<Receipt[]> {
+    const { schema } = this.#options
+    const messages =
+      schema === undefined
+        ? all.map((each) => messageOf(each.data, each))
+        : await Promise.all(all.map(async (each) => messageOf(await validated(schema, each.data), each)))
+    const positions = await this.#propose(messages, limits)
+    return messages.map((_, at) => {
+      const position = typeof positions === 'number' ? positions + at : (positions[at] as number)
+      return this.#receipt(Math.abs(position), position < 0)
+    })
+  }
+
+  async #propose(messages: readonly QueueMessage[], limits: SendLimits): Promise<number | number[]> {
+    const command = queueCommands.send(this.#queue, messages)
+    const { signal, timeoutMs, whenFull = 'refuse' } = limits
+    const options =
+      signal === undefined && timeoutMs === undefined
+        ? undefined
+        : { ...(signal === undefined ? {} : { signal }), ...(timeoutMs === undefined ? {} : { timeoutMs }) }
+    for (;;) {
+      try {
+        return await this.#calls.propose<number | number[]>(command, options)
+      } catch (error) {
+        if (whenFull !== 'wait' || !isRefused(error, 'QUEUE_FULL')) throw error
+      }
+      const bytes = messages.reduce((sum, message) => sum + codec.encode(message).byteLength, 0)
+      await this.#calls.awaited(queueQueries.awaitRoom(this.#queue, messages.length, bytes), signal)
+    }
+  }
+
+  #receipt(position: number, duplicate: boolean): Receipt {
+    const { durability } = this.#options
+    return { position, duplicate, durability, result: ({ signal } = {}) => this.result(position, signal) }
+  }
+
+  async result(position: number, signal?: AbortSignal): Promise<unknown> {
+    const [outcome, value] = await this.#calls.awaited<KeptResult>(queueQueries.awaitResult(position), signal)
+    if (outcome === 'completed') return value
+    throw new Error(value)
+  }
+}
+
+/** @throws QueueError INVALID_DATA; RaftError INVALID_OPTIONS */
+function messageOf(data: unknown, options: OutgoingOptions): QueueMessage {
+  // Encoded it would be nothing at all.
+  if (typeof data === 'function' || typeof data === 'symbol') throw invalidData(`it is a ${typeof data}`)
+  const { at, delayMs } = options
+  if (at === undefined) return queueCommands.message(data, options)
+  const timeMs = Number(at)
+  if (delayMs !== undefined || !Number.isFinite(timeMs))
+    throw invalidOption('at', at, 'a Date or milliseconds since 1970, and no delayMs beside it')
+  return queueCommands.message(data, { ...options, delayMs: Math.max(0, Math.ceil(timeMs - Date.now())) })
+}

@@ -43,7 +43,7 @@ export const packageLaws: Readonly<Record<string, PackageLaw>> = {
     ...onNode,
     packages: ['core', 'machines', 'faults', 'wire', 'actor', 'transport', 'store'],
   },
-  'packages/queue': { ...onNode, packages: ['core', 'machines', 'wire', 'cluster'] },
+  'packages/queue': { ...onNode, packages: ['core', 'machines', 'wire', 'cluster'], npm: ['piscina'] },
   'packages/cli': {
     ...onNode,
     // `up` restarts processes as the supervisor of threads restarts workers; `ca` writes certificates.

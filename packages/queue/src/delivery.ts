@@ -1,5 +1,12 @@
-import { type Delivery as Delivered, type Handle, type QueueMessage, queueCommands } from '@troupe/machines'
+import {
+  type Delivery as Delivered,
+  type Handle,
+  HandleFault,
+  type QueueMessage,
+  queueCommands,
+} from '@troupe/machines'
 import { codec } from '@troupe/wire'
+import { handleError } from './queue-errors.ts'
 import type { Settlements } from './settlements.ts'
 
 export interface NackOptions {
@@ -23,6 +30,8 @@ export class Delivery<T> {
   readonly #handle: Handle
   readonly #settlements: Settlements
   #isSettled = false
+  #lost: AbortController | undefined
+  #isLost = false
 
   constructor(consumer: number, delivered: Delivered, settlements: Settlements) {
     const [slot, position, delivery, deliveries, , message] = delivered
@@ -49,6 +58,27 @@ export class Delivery<T> {
   }
 
   /**
+   * Aborted when the lease is known to have ended although nobody settled it: the message is, or will be, somebody else's. Made when it
+   * is first asked for.
+   */
+  get signal(): AbortSignal {
+    this.#lost ??= new AbortController()
+    if (this.#isLost) this.#lost.abort(handleError(HandleFault.notHeld))
+    return this.#lost.signal
+  }
+
+  /** Whose consumer it is. */
+  get settlements(): Settlements {
+    return this.#settlements
+  }
+
+  /** The lease has ended. */
+  lose(): void {
+    this.#isLost = true
+    this.#lost?.abort(handleError(HandleFault.notHeld))
+  }
+
+  /**
    * Done: it is never delivered again once this has resolved. Acks of one turn go together.
    * @param result for whoever waits for the receipt's `result()`
    * @throws QueueError ALREADY_SETTLED, LEASE_ENDED; RaftError
@@ -68,6 +98,14 @@ export class Delivery<T> {
   term(reason: string): Promise<void> {
     this.#isSettled = true
     return this.#settlements.one(queueCommands.term(this.#consumer, [this.#handle], reason))
+  }
+
+  /**
+   * Says how far it is, for whoever asks by `queue.get(id)`: up to 4 KiB, the latest counts. A sign of life too.
+   * @throws as `ack`; QueueError BAD_COMMAND where it is too large
+   */
+  progress(value: unknown): Promise<void> {
+    return this.#settlements.progress(this.#handle, value)
   }
 
   /** Its lease begins anew. @throws as `ack` */

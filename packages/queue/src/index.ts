@@ -1,14 +1,23 @@
-/** The replicated queue: `Queue.open`, then `send`, `consume`, `process`. */
+/** The replicated queue: `Queue.open` or `Queue.connect`, then `send`, `consume`, `process`. */
 export type { FoundMessage, GroupStats, MessageOptions, QueueSettings, QueueStats } from '@troupe/machines'
+export { Cron } from './cron.ts'
 export { Delivery, type NackOptions } from './delivery.ts'
-export {
-  type Outgoing,
-  type PeekedEntry,
-  type ProcessOptions,
-  Queue,
-  type QueueOptions,
-  type Receipt,
-} from './queue.ts'
+export type { IsolatedMessage } from './isolated-handler.ts'
+export type { Outgoing, OutgoingOptions, Receipt, SendLimits, SendOptions } from './producer.ts'
+export { type PeekedEntry, Queue } from './queue.ts'
 export { QueueError, type QueueErrorCode } from './queue-errors.ts'
+export type {
+  CompletedEvent,
+  FailedEvent,
+  MissedEvent,
+  QueueEvent,
+  QueueEventMap,
+} from './queue-events.ts'
+export type { BatchOptions, ConnectOptions, ProcessOptions, QueueOptions } from './queue-options.ts'
+export { type GroupReport, metricsTextOf, type QueueReport } from './queue-report.ts'
+export type { RateLimit } from './rate-limit.ts'
+export { Repeat, type RepeatOptions } from './repeat.ts'
+export type { ScaledConcurrency } from './scaling.ts'
+export type { StandardSchema } from './standard-schema.ts'
 export { type ConsumeOptions, Subscription } from './subscription.ts'
-export { type Handler, Worker } from './worker.ts'
+export { type CustomBackoff, type Handler, Worker, type WorkerOptions } from './worker.ts'

@@ -1,14 +1,18 @@
 /**
  * The replicated queue: what producers and consumers call.
  *
- *     Queue.open ─► Cluster (three replicas in worker threads, machine 'queue') ─► Client ─► commands, queries
- *     send ─► receipt          consume, process ─► Subscription ─► deliveries ─► ack, nack
+ *     Queue.open ─► Cluster (three replicas in worker threads, machine 'queue') ─┐
+ *     Queue.connect ─► nodes in other processes, over TCP ──────────────────────┴─► Client ─► commands, queries
+ *
+ *     send ─► Producer ─► receipt          consume, process ─► Subscription ─► deliveries ─► ack, nack
+ *     on, events ─► what becomes of messages, wherever their consumers are
  */
-import { type Client, Cluster, type ClusterOptions } from '@troupe/cluster'
+import { EventEmitter } from 'node:events'
+import type { MessagePort } from 'node:worker_threads'
+import { Client, Cluster } from '@troupe/cluster'
+import { invalidOption } from '@troupe/core'
 import {
   type FoundMessage,
-  type KeptResult,
-  type MessageOptions,
   type PeekedMessage,
   type QueueMessage,
   type QueueSettings,
@@ -18,40 +22,18 @@ import {
   type Waiting,
 } from '@troupe/machines'
 import { codec } from '@troupe/wire'
-import { queueError } from './queue-errors.ts'
+import type { Delivery } from './delivery.ts'
+import { isolatedHandler } from './isolated-handler.ts'
+import { type Outgoing, Producer, type Receipt, type SendLimits, type SendOptions } from './producer.ts'
+import { QueueCalls } from './queue-calls.ts'
+import { eventsOf, type QueueEvent, type QueueEventMap } from './queue-events.ts'
+import type { BatchOptions, ConnectOptions, ProcessOptions, QueueOptions } from './queue-options.ts'
+import { type GroupReport, metricsTextOf, type QueueReport, reportOf } from './queue-report.ts'
+import { Repeat, type RepeatOptions } from './repeat.ts'
+import { resolveScaling, scale } from './scaling.ts'
+import type { StandardSchema } from './standard-schema.ts'
 import { type ConsumeOptions, Subscription } from './subscription.ts'
 import { type Handler, Worker } from './worker.ts'
-
-export interface QueueOptions extends Partial<QueueSettings> {
-  /** Where the replicas keep their data. @default a temporary directory, removed at the end */
-  readonly directory?: string
-  /** A cluster of the machine `queue` that is running; it is left running. @default one of its own */
-  readonly cluster?: Cluster
-  /** Of the cluster of its own. */
-  readonly clusterOptions?: Omit<ClusterOptions, 'directory' | 'machine'>
-}
-
-/** A message with its options, for `sendMany`. */
-export interface Outgoing<T> extends MessageOptions {
-  readonly data: T
-}
-
-export interface ProcessOptions extends Omit<ConsumeOptions, 'signal'> {
-  /** Handlers that run at the same time. @default 1 */
-  readonly concurrency?: number
-}
-
-/** A message that a quorum has. */
-export interface Receipt {
-  readonly position: number
-  /** Whether an earlier one of the same id stands for it: then this is its position. */
-  readonly duplicate: boolean
-  /**
-   * What its handler returned. Waits.
-   * @throws Error with the reason of its death
-   */
-  result(): Promise<unknown>
-}
 
 /** A message that is shown to an operator. */
 export interface PeekedEntry<T> extends Omit<PeekedMessage, 'message'> {
@@ -60,44 +42,88 @@ export interface PeekedEntry<T> extends Omit<PeekedMessage, 'message'> {
 
 const MOST_AT_ONCE = 1000
 const DEFAULT_LEASE_MS = 30_000
+const DEFAULT_BATCH = 100
+const DEFAULT_DURABILITY = 'flush-before-ack'
 
-export class Queue<T = unknown> {
+/** One that is handled, and the next. */
+const prefetchFor = (handlers: number): number => handlers * 2
+
+/** What a queue stands on. */
+interface Foundation<T> {
+  readonly client: Client
+  /** Its own: stopped with it. */
+  readonly cluster?: Cluster | undefined
+  readonly durability?: string | undefined
+  readonly schema?: StandardSchema<T> | undefined
+}
+
+export class Queue<T = unknown> extends EventEmitter<QueueEventMap> {
   readonly name: string
-  readonly #client: Client
+  readonly #calls: QueueCalls
+  readonly #producer: Producer<T>
   readonly #cluster: Cluster | undefined
   readonly #subscriptions = new Set<Subscription<T>>()
   readonly #workers = new Set<Worker<T>>()
+  readonly #repeats = new Set<Repeat<T>>()
+  readonly #ending = new AbortController()
+  #watching: Promise<void> | undefined
+  /** What the rates of the next report are told from. */
+  #reported: QueueStats | undefined
   #closing: Promise<void> | undefined
 
-  private constructor(name: string, client: Client, cluster: Cluster | undefined) {
+  private constructor(name: string, { client, cluster, durability, schema }: Foundation<T>) {
+    super()
     this.name = name
-    this.#client = client
+    this.#calls = new QueueCalls(client)
+    this.#producer = new Producer(this.#calls, name, { schema, durability })
     this.#cluster = cluster
+    this.on('newListener', (event) => {
+      if (event === 'completed' || event === 'failed' || event === 'dead') this.#watching ??= this.#watch()
+    })
   }
 
   /**
-   * Opens a queue, and makes it where it is not there; its settings are those given here.
-   * @throws RaftError INVALID_OPTIONS, INVALID_DIRECTORY; QueueError BAD_COMMAND, QUEUE_IN_USE
+   * Opens a queue whose replicas run in this process, and makes it where it is not there.
+   * @throws RaftError INVALID_OPTIONS; INVALID_DIRECTORY where another process has it open, too; QueueError BAD_COMMAND, QUEUE_IN_USE,
+   *   UNKNOWN_QUEUE
    */
-  static async open<T = unknown>(name: string, options: QueueOptions = {}): Promise<Queue<T>> {
-    const { directory, cluster, clusterOptions, ...settings } = options
-    const own =
-      cluster === undefined
-        ? await Cluster.start({
-            ...clusterOptions,
-            ...(directory === undefined ? {} : { directory }),
-            machine: 'queue',
-          })
+  static async open<T = unknown>(name: string, options: QueueOptions<T> = {}): Promise<Queue<T>> {
+    const { directory, cluster: given, clusterOptions, schema, create, ...settings } = options
+    const place = directory === undefined ? {} : { directory }
+    const cluster =
+      given === undefined
+        ? await Cluster.start({ ...clusterOptions, ...place, machine: 'queue' })
         : undefined
-    const client = await (cluster ?? (own as Cluster)).client()
-    const queue = new Queue<T>(name, client, own)
+    const durability =
+      cluster === undefined ? undefined : (clusterOptions?.durability ?? DEFAULT_DURABILITY)
+    const client = await (given ?? (cluster as Cluster)).client()
+    return new Queue<T>(name, { client, cluster, durability, schema }).#begin(settings, create)
+  }
+
+  /**
+   * Opens a queue of a cluster of processes, by the addresses (`host:port`) of one node or more; or, in another thread, by a port of
+   * `cluster.clientPort()`.
+   * @throws RaftError INVALID_OPTIONS; NODE_UNAVAILABLE where no node is reached in time; QueueError as `open`
+   */
+  static async connect<T = unknown>(
+    from: readonly string[] | MessagePort,
+    name: string,
+    options: ConnectOptions<T> = {},
+  ): Promise<Queue<T>> {
+    const { client: settings, schema, create, ...queueSettings } = options
+    const client = await Client.connect(from as readonly string[], settings)
+    return new Queue<T>(name, { client, schema }).#begin(queueSettings, create)
+  }
+
+  async #begin(settings: Partial<QueueSettings>, create = true): Promise<this> {
     try {
-      await queue.#propose(queueCommands.create(name, settings))
+      if (create) await this.#calls.propose(queueCommands.create(this.name, settings))
+      else await this.#calls.query(queueQueries.stats(this.name))
+      return this
     } catch (error) {
-      await queue.close()
+      await this.close()
       throw error
     }
-    return queue
   }
 
   /** Other clients, nodes to crash: the cluster of its own. */
@@ -107,94 +133,177 @@ export class Queue<T = unknown> {
 
   // ---- producers
 
-  /** Resolves when a quorum has flushed it. @throws QueueError QUEUE_FULL, BAD_COMMAND; RaftError as `Client.propose` */
-  async send(data: T, options: MessageOptions = {}): Promise<Receipt> {
-    const [receipt] = await this.#send([queueCommands.message(data, options)])
+  /**
+   * Resolves when a quorum has flushed it.
+   * @throws QueueError QUEUE_FULL, INVALID_DATA, BAD_COMMAND; RaftError as `Client.propose`
+   */
+  async send(data: T, options: SendOptions = {}): Promise<Receipt> {
+    const [receipt] = await this.#producer.send([{ ...options, data }], options)
     return receipt as Receipt
   }
 
   /** All of them or none, in one proposal. @throws as `send` */
-  sendMany(messages: readonly Outgoing<T>[]): Promise<Receipt[]> {
-    if (messages.length === 0) return Promise.resolve([])
-    return this.#send(messages.map(({ data, ...options }) => queueCommands.message(data, options)))
+  sendMany(messages: readonly Outgoing<T>[], limits: SendLimits = {}): Promise<Receipt[]> {
+    return messages.length === 0 ? Promise.resolve([]) : this.#producer.send(messages, limits)
   }
 
-  async #send(messages: readonly QueueMessage[]): Promise<Receipt[]> {
-    const positions = await this.#propose<number | number[]>(queueCommands.send(this.name, messages))
-    return messages.map((_, at) => {
-      const position = typeof positions === 'number' ? positions + at : (positions[at] as number)
-      return this.#receipt(Math.abs(position), position < 0)
-    })
+  /** What the handler of the message at this position returned. Waits. @throws as `receipt.result` */
+  result(position: number, { signal }: { readonly signal?: AbortSignal } = {}): Promise<unknown> {
+    return this.#producer.result(position, signal)
   }
 
-  #receipt(position: number, duplicate: boolean): Receipt {
-    return { position, duplicate, result: () => this.#result(position) }
-  }
-
-  async #result(position: number): Promise<unknown> {
-    for (;;) {
-      const query = queueQueries.awaitResult(position)
-      const found = await this.#query<KeptResult | undefined>(query, 'stale')
-      if (found?.[0] === 'completed') return found[1]
-      if (found !== undefined) throw new Error(found[1] as string)
-    }
+  /**
+   * Sends again and again, at an interval or by cron, from this process: run it in as many as you like, each occurrence is sent once.
+   * @param name of the schedule: the same in all processes that run it
+   * @param data or what makes it of the time of the occurrence
+   * @throws RaftError INVALID_OPTIONS
+   */
+  repeat(name: string, data: T | ((time: Date) => T), options: RepeatOptions): Repeat<T> {
+    const repeat = new Repeat<T>(name, data, options, (message) => this.sendMany([message]))
+    this.#repeats.add(repeat)
+    return repeat
   }
 
   // ---- consumers
 
   /** Deliveries, one after the other; each has to be settled. Leaving the loop gives the others back. */
   consume(options: ConsumeOptions = {}): Subscription<T> {
-    const subscription = new Subscription<T>(this.#client, this.name, options)
+    const subscription = new Subscription<T>(this.#calls.client, this.name, options)
     this.#subscriptions.add(subscription)
     return subscription
   }
 
-  /** Calls a handler for each message: acks what it does, nacks what it throws at. */
-  process(handler: Handler<T>, options: ProcessOptions = {}): Worker<T> {
-    const { concurrency = 1, leaseMs = DEFAULT_LEASE_MS } = options
-    const subscription = this.consume({ prefetch: concurrency * 2, ...options })
-    const worker = new Worker<T>(subscription, handler, concurrency, leaseMs)
+  /** The same in batches: what is there, and what comes within `lingerMs`; each delivery has to be settled. */
+  async *consumeBatches(options: BatchOptions = {}): AsyncGenerator<Delivery<T>[], undefined, undefined> {
+    const { max = DEFAULT_BATCH, lingerMs = 0, ...others } = options
+    const subscription = this.consume({ prefetch: max * 2, ...others })
+    try {
+      for (;;) {
+        const batch = await subscription.take(max, lingerMs)
+        if (batch.length === 0) return undefined
+        yield batch
+      }
+    } finally {
+      await subscription.return()
+      this.#subscriptions.delete(subscription)
+    }
+  }
+
+  /**
+   * Calls a handler for each message: acks what it does, nacks what it throws at.
+   * @param handler with `isolate`: the URL of the module whose default export it is
+   * @throws RaftError INVALID_OPTIONS
+   */
+  process(handler: Handler<T> | URL, options: ProcessOptions = {}): Worker<T> {
+    const { concurrency = 1, leaseMs = DEFAULT_LEASE_MS, isolate = false, signal, ...others } = options
+    const scaling = resolveScaling(concurrency)
+    if (!isolate && typeof handler !== 'function')
+      throw invalidOption('handler', handler, 'a function, or a URL with isolate: true')
+    const isolated = isolate ? isolatedHandler<T>(handler as URL, scaling.max) : undefined
+    const { backoff, ...consuming } = others
+    const subscription = this.consume({ prefetch: prefetchFor(scaling.min), ...consuming, leaseMs })
+    const ending = new AbortController()
+    const worker = new Worker<T>(subscription, isolated?.handle ?? (handler as Handler<T>), {
+      concurrency: scaling.min,
+      leaseMs,
+      backoff,
+      onClosed: async () => {
+        ending.abort()
+        this.#workers.delete(worker)
+        this.#subscriptions.delete(subscription)
+        await isolated?.close()
+      },
+    })
     this.#workers.add(worker)
+    const resize = (handlers: number): void => {
+      worker.concurrency = handlers
+      if (others.prefetch === undefined) void subscription.setPrefetch(prefetchFor(handlers))
+    }
+    if (scaling.max > scaling.min)
+      void scale(resize, scaling, () => this.#groupReport(others.group ?? ''), ending.signal)
+    const close = (): void => void worker.close(true)
+    signal?.addEventListener('abort', close, { once: true, signal: ending.signal })
+    if (signal?.aborted === true) close()
     return worker
   }
 
-  // ---- operators
+  // ---- what becomes of messages
 
-  stats(): Promise<QueueStats> {
-    return this.#query(queueQueries.stats(this.name))
+  /**
+   * Events of a group from now on, as `queue.on` tells of the group ''. At most once: see `MissedEvent`.
+   * @throws QueueError UNKNOWN_GROUP
+   */
+  events(options: { readonly group?: string; readonly signal?: AbortSignal } = {}): AsyncGenerator<QueueEvent> {
+    const { group = '', signal } = options
+    const ending = signal === undefined ? this.#ending.signal : AbortSignal.any([signal, this.#ending.signal])
+    return eventsOf(this.#calls, this.name, group, ending)
   }
 
-  /** A message of this id that is remembered. */
+  async #watch(): Promise<void> {
+    try {
+      for await (const event of this.events()) this.emit(event.kind, event as never)
+    } catch (error) {
+      if (this.listenerCount('error') > 0) this.emit('error', error)
+    }
+  }
+
+  /** A message of this id that is remembered: what it is doing in each group, and how far its handler says it is. */
   get(id: string): Promise<FoundMessage | undefined> {
-    return this.#query(queueQueries.get(this.name, id))
+    return this.#calls.query(queueQueries.get(this.name, id))
   }
 
   /** Removes a message that nobody holds. Resolves with whether there was one. */
   cancel(id: string): Promise<boolean> {
-    return this.#propose(queueCommands.cancel(this.name, id))
+    return this.#calls.propose(queueCommands.cancel(this.name, id))
+  }
+
+  // ---- operators
+
+  /** How much there is, how old, and how fast it goes: as of now, for which log time is let pass. */
+  async stats(): Promise<QueueReport> {
+    const stats = await this.#stats()
+    const report = reportOf(stats, this.#reported)
+    this.#reported = stats
+    return report
+  }
+
+  /** The same in Prometheus' text format, without rates. */
+  async metricsText(): Promise<string> {
+    return metricsTextOf(this.name, reportOf(await this.#stats(), undefined))
+  }
+
+  async #groupReport(group: string): Promise<GroupReport | undefined> {
+    const { groups } = reportOf(await this.#stats(), undefined)
+    return groups.find((each) => each.group === group)
+  }
+
+  async #stats(): Promise<QueueStats> {
+    await this.#calls.propose(queueCommands.tick())
+    return this.#calls.query(queueQueries.stats(this.name))
   }
 
   /** Nothing more is delivered. */
   async pause(): Promise<void> {
-    await this.#propose(queueCommands.pause(this.name))
+    await this.#calls.propose(queueCommands.pause(this.name))
   }
 
   async resume(): Promise<void> {
-    await this.#propose(queueCommands.resume(this.name))
+    await this.#calls.propose(queueCommands.resume(this.name))
   }
 
   /** Removes what waits. Resolves with how many those were. */
   purge(waiting: Waiting = 'ready', group = ''): Promise<number> {
-    return this.#repeat(() => queueCommands.purge(this.name, group, waiting, MOST_AT_ONCE))
+    return this.#repeatedly(() => queueCommands.purge(this.name, group, waiting, MOST_AT_ONCE))
   }
 
   /** Makes dead messages ready again. Resolves with how many those were. */
   redrive(group = ''): Promise<number> {
-    return this.#repeat(() => queueCommands.redrive(this.name, group, MOST_AT_ONCE))
+    return this.#repeatedly(() => queueCommands.redrive(this.name, group, MOST_AT_ONCE))
   }
 
   async peek(waiting: Waiting = 'ready', limit = 10, group = ''): Promise<PeekedEntry<T>[]> {
-    const found = await this.#query<PeekedMessage[]>(queueQueries.peek(this.name, group, waiting, limit))
+    const query = queueQueries.peek(this.name, group, waiting, limit)
+    const found = await this.#calls.query<PeekedMessage[]>(query)
     return found.map(({ message, ...rest }) => ({
       ...rest,
       data: (codec.decode(message) as QueueMessage)[0] as T,
@@ -202,25 +311,13 @@ export class Queue<T = unknown> {
   }
 
   /** As a turn does a bounded number of them. */
-  async #repeat(command: () => unknown): Promise<number> {
+  async #repeatedly(command: () => unknown): Promise<number> {
     let sum = 0
     for (;;) {
-      const count = await this.#propose<number>(command())
+      const count = await this.#calls.propose<number>(command())
       sum += count
       if (count < MOST_AT_ONCE) return sum
     }
-  }
-
-  #propose<Result>(command: unknown): Promise<Result> {
-    return this.#client.propose<Result>(command).catch((error: unknown) => {
-      throw queueError(error)
-    })
-  }
-
-  #query<Answer>(query: unknown, consistency: 'linearizable' | 'stale' = 'linearizable'): Promise<Answer> {
-    return this.#client.query<Answer>(query, { consistency }).catch((error: unknown) => {
-      throw queueError(error)
-    })
   }
 
   /** Drains workers, leaves what is consumed, stops a cluster of its own. Idempotent. */
@@ -230,9 +327,12 @@ export class Queue<T = unknown> {
   }
 
   async #close(): Promise<void> {
+    this.#ending.abort()
+    await Promise.all([...this.#repeats].map((repeat) => repeat.stop()))
     await Promise.all([...this.#workers].map((worker) => worker.close()))
     await Promise.all([...this.#subscriptions].map((subscription) => subscription.return()))
-    await this.#client.close()
+    await this.#watching
+    await this.#calls.client.close()
     await this.#cluster?.stop()
   }
 

@@ -65,6 +65,26 @@ export class Settlements {
     }
   }
 
+  /** Leases begin anew, with the consumer's life. Resolves with the offsets of those that had ended. @throws as `one` */
+  async extend(handles: readonly Handle[], leaseMs: number): Promise<readonly number[]> {
+    const command = queueCommands.extend(this.#consumer, handles, leaseMs)
+    const faulty = await this.#client
+      .propose<readonly FaultyHandle[] | undefined>(command)
+      .catch((error: unknown) => {
+        throw settlementError(error)
+      })
+    return (faulty ?? NONE).map(([offset]) => offset)
+  }
+
+  /** @throws as `one` */
+  async progress(handle: Handle, value: unknown): Promise<void> {
+    const command = queueCommands.progress(this.#consumer, handle, value)
+    const fault = await this.#client.propose<HandleFault | undefined>(command).catch((error: unknown) => {
+      throw settlementError(error)
+    })
+    if (fault !== undefined) throw handleError(fault)
+  }
+
   /** A command about one handle. @throws QueueError ALREADY_SETTLED, LEASE_ENDED */
   async one(command: unknown): Promise<void> {
     const faulty = await this.#client
@@ -76,6 +96,9 @@ export class Settlements {
     if (fault !== undefined) throw handleError(fault[1])
   }
 }
+
+/** For offsets of handles, so that none has to be found. */
+const NONE: readonly FaultyHandle[] = []
 
 /** A consumer that is gone holds nothing: all its leases have ended. */
 function settlementError(error: unknown): unknown {

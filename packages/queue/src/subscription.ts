@@ -9,7 +9,10 @@ import type { Client } from '@troupe/cluster'
 import { RaftError } from '@troupe/core'
 import { type Delivery as Delivered, queueCommands, queueQueries } from '@troupe/machines'
 import { Delivery } from './delivery.ts'
+import { extendAll } from './leases.ts'
+import { isPassing } from './queue-calls.ts'
 import { QueueError, queueError } from './queue-errors.ts'
+import { passed, RateGate, type RateLimit } from './rate-limit.ts'
 import { Settlements } from './settlements.ts'
 
 export interface ConsumeOptions {
@@ -19,6 +22,8 @@ export interface ConsumeOptions {
   readonly prefetch?: number
   /** How long it may keep a message without a sign of life. @default 30,000 */
   readonly leaseMs?: number
+  /** Messages that it takes within each window, at most; `prefetch` is no more than that. @default no limit */
+  readonly rate?: RateLimit
   /** Ends the iteration; what it holds is given back. */
   readonly signal?: AbortSignal
 }
@@ -36,7 +41,7 @@ export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undef
   readonly #client: Client
   readonly #queue: string
   readonly #group: string
-  readonly #prefetch: number
+  #prefetch: number
   readonly #leaseMs: number
   #consumer = 0
   #settlements: Settlements | undefined
@@ -48,6 +53,14 @@ export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undef
   }[] = []
   #failure: unknown
   #isOver = false
+  /** By its rate: what it may not begin soon is better held by others. */
+  readonly #mostHeld: number
+  readonly #gate: RateGate | undefined
+  /** Those who wait for the gate, one after the other. */
+  #passing: Promise<unknown> = Promise.resolve()
+  readonly #ending = new AbortController()
+  /** Wakes {@link take}. */
+  #arrived: (() => void) | undefined
   /** Gives the question up that waits. */
   #reading = new AbortController()
   /** The replica that was asked. */
@@ -58,11 +71,13 @@ export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undef
   #leaving: Promise<void> | undefined
 
   constructor(client: Client, queue: string, options: ConsumeOptions) {
-    const { group = '', prefetch = DEFAULT_PREFETCH, leaseMs = DEFAULT_LEASE_MS, signal } = options
+    const { group = '', prefetch = DEFAULT_PREFETCH, leaseMs = DEFAULT_LEASE_MS, rate, signal } = options
+    this.#gate = rate && new RateGate(rate)
+    this.#mostHeld = rate?.max ?? Number.POSITIVE_INFINITY
     this.#client = client
     this.#queue = queue
     this.#group = group
-    this.#prefetch = prefetch
+    this.#prefetch = Math.min(prefetch, this.#mostHeld)
     this.#leaseMs = leaseMs
     this.#life = setInterval(() => this.#showLife(), Math.max(1, Math.floor(leaseMs / 3)))
     this.#watch = setInterval(() => this.#followLeader(), FOLLOW_MS)
@@ -77,6 +92,41 @@ export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undef
   }
 
   next(): Promise<IteratorResult<Delivery<T>, undefined>> {
+    if (this.#gate === undefined) return this.#next()
+    const passed = this.#passing.then(() => this.#gate?.pass(this.#ending.signal))
+    const next = passed.then(() => this.#next())
+    // The place in the window is taken when there is a message.
+    this.#passing = next.catch(() => {})
+    return next
+  }
+
+  /**
+   * Up to `max` deliveries at once: what is there, and what comes within `lingerMs` after the first. None where it is over.
+   * @throws as `next`
+   */
+  async take(max: number, lingerMs = 0): Promise<Delivery<T>[]> {
+    const first = await this.next()
+    if (first.done === true) return []
+    const batch = [first.value]
+    const endMs = performance.now() + lingerMs
+    while (batch.length < max && !this.#isOver) {
+      const leftMs = endMs - performance.now()
+      if (this.#buffer.length > 0) {
+        const { value } = await this.next()
+        if (value !== undefined) batch.push(value)
+      } else if (leftMs > 0) await this.#arrival(leftMs)
+      else break
+    }
+    return batch
+  }
+
+  #arrival(ms: number): Promise<void> {
+    const arrived = new AbortController()
+    this.#arrived = () => arrived.abort()
+    return passed(ms, arrived.signal)
+  }
+
+  #next(): Promise<IteratorResult<Delivery<T>, undefined>> {
     const value = this.#buffer.shift()
     if (value !== undefined) return Promise.resolve({ done: false, value })
     if (this.#failure !== undefined) return Promise.reject(this.#failure)
@@ -102,6 +152,7 @@ export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undef
   /** Takes nothing more; what it holds stays its own. */
   async stop(): Promise<void> {
     this.#isOver = true
+    this.#wake()
     this.#reading.abort()
     await this.#client.propose(queueCommands.prefetch(this.#consumer, 0)).catch(() => {})
     this.#buffer = []
@@ -110,6 +161,7 @@ export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undef
 
   #end(failure?: unknown): void {
     this.#isOver = true
+    this.#wake()
     this.#reading.abort()
     this.#failure ??= failure
     this.#buffer = []
@@ -157,8 +209,25 @@ export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undef
     if (this.#isOver) return
     const value = new Delivery<T>(this.#consumer, delivered, this.#settlements as Settlements)
     const next = this.#waiting.shift()
-    if (next === undefined) this.#buffer.push(value)
-    else next.resolve({ done: false, value })
+    if (next !== undefined) return next.resolve({ done: false, value })
+    this.#buffer.push(value)
+    this.#arrived?.()
+  }
+
+  /** Whoever waits for something sees that it is over. */
+  #wake(): void {
+    this.#ending.abort()
+    this.#arrived?.()
+  }
+
+  /** Messages that it holds at most, from now on. */
+  async setPrefetch(wanted: number): Promise<void> {
+    const prefetch = Math.min(wanted, this.#mostHeld)
+    if (prefetch === this.#prefetch) return
+    this.#prefetch = prefetch
+    // One that is gone, or not there yet, subscribes with it.
+    if (this.#consumer !== 0 && !this.#isOver)
+      await this.#client.propose(queueCommands.prefetch(this.#consumer, prefetch)).catch(() => {})
   }
 
   /** A question that waits at a node which leads no more, or is gone, would wait on. */
@@ -166,6 +235,8 @@ export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undef
     if (this.#isOver || this.#client.leader === this.#asked) return
     this.#reading.abort()
     this.#reading = new AbortController()
+    // A leader knows by what came over it whose connection has closed.
+    if (this.#client.leader !== undefined) this.#showLife()
   }
 
   /** Whether an error is one that passes. */
@@ -180,7 +251,8 @@ export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undef
       }
       return true
     }
-    if (error instanceof RaftError && error.code !== 'SHUTTING_DOWN' && error.code !== 'INVALID_OPTIONS') {
+    // ABORTED: the question was given up, for another leader's sake.
+    if (isPassing(error) || RaftError.is(error, 'ABORTED')) {
       await new Promise((resolve) => setTimeout(resolve, RETRY_MS))
       return true
     }
@@ -195,8 +267,13 @@ export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undef
     )
   }
 
+  /** What nobody has taken yet keeps its lease as long as its consumer lives. */
   #showLife(): void {
-    if (this.#consumer === 0) return
-    this.#client.propose(queueCommands.extend(this.#consumer, [], this.#leaseMs)).catch(() => {})
+    const settlements = this.#settlements
+    if (this.#consumer === 0 || settlements === undefined) return
+    const waiting = this.#buffer.slice()
+    void extendAll(settlements, waiting, this.#leaseMs).then((lost) => {
+      if (lost.length > 0) this.#buffer = this.#buffer.filter((each) => !lost.includes(each))
+    })
   }
 }

@@ -1,0 +1,109 @@
+/** The queue's clients where they are not beside the replicas: in other threads, and over TCP. What dies gives back at once. */
+import assert from 'node:assert/strict'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
+import { describe, it } from 'node:test'
+import { type MessagePort, Worker } from 'node:worker_threads'
+import { Cluster } from '@troupe/cluster'
+import { Queue, QueueError } from '@troupe/queue'
+import { withProcesses } from './node-processes.ts'
+import { assertEqualReplicas, fixture, until, withDirectory } from './support.ts'
+
+const consumer = new URL(fixture('queue-consumer.ts')).pathname
+const three = ['n1', 'n2', 'n3']
+const isRefused = (code: string) => (error: unknown) => error instanceof QueueError && error.code === code
+
+describe('a client that ends', { timeout: 120_000 }, () => {
+  it('in a thread that is terminated gives its messages back, long before their leases end', async () => {
+    const cluster = await Cluster.start({ machine: 'queue' })
+    try {
+      await using queue = await Queue.open<string>('held', { cluster })
+      await queue.sendMany([{ data: 'a' }, { data: 'b' }])
+      const thread = new Worker(consumer)
+      const port = cluster.clientPort() as MessagePort
+      thread.postMessage(port, [port])
+      for (const data of ['a', 'b']) assert.deepEqual(await once(thread, 'message'), [data])
+      assert.equal((await queue.stats()).groups[0]?.active, 2)
+      await thread.terminate()
+      const seen: unknown[] = []
+      for await (const delivery of queue.consume()) {
+        seen.push([delivery.data, delivery.deliveries])
+        await delivery.ack()
+        if (seen.length === 2) break
+      }
+      assert.deepEqual(seen, [
+        ['a', 2],
+        ['b', 2],
+      ])
+      const stats = await queue.stats()
+      assert.deepEqual([stats.groups[0]?.lost, stats.groups[0]?.consumers], [2, 0])
+      await assertEqualReplicas(cluster)
+    } finally {
+      await cluster.stop()
+    }
+  })
+
+  it(
+    'in a process that is killed does, too, over TCP; a queue is the same there',
+    withProcesses(
+      three,
+      async (processes) => {
+        await processes.startAll()
+        const seeds = Object.values(processes.peers)
+        await assert.rejects(Queue.connect(seeds, 'held', { create: false }), isRefused('UNKNOWN_QUEUE'))
+        await using queue = await Queue.connect<string>(seeds, 'held', { attempts: 1 })
+        const receipts = await queue.sendMany([{ data: 'a' }, { data: 'b', id: 'b' }])
+        const child = fork(consumer, ['held', ...seeds])
+        const exited = once(child, 'exit')
+        try {
+          for (const data of ['a', 'b']) assert.deepEqual((await once(child, 'message'))[0], data)
+        } finally {
+          child.kill('SIGKILL')
+          await exited
+        }
+        const worker = queue.process(({ data }) => `did ${data}`)
+        assert.deepEqual(await Promise.all(receipts.map((receipt) => receipt.result())), ['did a', 'did b'])
+        await worker.close()
+        assert.equal((await queue.stats()).groups[0]?.lost, 2)
+      },
+      () => ({ machine: 'queue' }),
+    ),
+  )
+})
+
+describe('a connection that breaks', { timeout: 120_000 }, () => {
+  it(
+    'and comes again: deliveries of before are refused by type, the consumer goes on, nothing is lost',
+    withProcesses(
+      ['n1'],
+      async (processes) => {
+        await processes.startAll()
+        await using queue = await Queue.connect<number>(Object.values(processes.peers), 'jobs')
+        await queue.sendMany([{ data: 1 }, { data: 2 }])
+        const consuming = queue.consume({ prefetch: 2, leaseMs: 3_600_000 })
+        const { value: first } = await consuming.next()
+        assert.equal(first?.data, 1)
+        // Its only node: a restart closes every connection, and the log remembers the consumer.
+        await processes.nodes.get('n1')?.end('SIGKILL')
+        await processes.launch('n1').started()
+        await first?.ack()
+        const { value: second } = await consuming.next()
+        assert.equal(second?.data, 2)
+        await second?.ack()
+        await assert.rejects(second?.ack() as Promise<void>, isRefused('ALREADY_SETTLED'))
+        await until('nothing is left', async () => (await queue.stats()).messages === 0)
+      },
+      () => ({ machine: 'queue' }),
+    ),
+  )
+})
+
+describe('a directory', () => {
+  it('is opened once: the second is told so, and the first goes on', () =>
+    withDirectory(async (directory) => {
+      await using queue = await Queue.open<string>('jobs', { directory })
+      await assert.rejects(Queue.open('jobs', { directory }), /INVALID_DIRECTORY|in use|locked|open/)
+      await queue.send('a')
+      assert.equal((await queue.stats()).messages, 1)
+    }))
+})

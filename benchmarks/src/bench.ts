@@ -9,8 +9,11 @@ import { type ClientSettings, Cluster, type ClusterOptions } from '@troupe/clust
 import { invalidOption } from '@troupe/core'
 import { describeFileSystem, makeDirectory } from '@troupe/store'
 import type { CommandContext } from './command.ts'
+import type { ClientSource } from './engine/tested-cluster.ts'
 import { LoadGenerator } from './load/load-generator.ts'
 import { Rig } from './rig/rig.ts'
+import { ConnectedCluster, type ConnectSettings } from './tcp/connected-cluster.ts'
+import { ProcessCluster } from './tcp/process-cluster.ts'
 import { Progress } from './terminal/progress.ts'
 import type { WorkloadSpec } from './workload.ts'
 
@@ -58,6 +61,11 @@ export class Bench {
     }
   }
 
+  /** The environment's variables. */
+  get env(): CommandContext['env'] {
+    return this.#context.env
+  }
+
   /** Says something beside the results, at once. */
   warn(text: string): void {
     this.#context.stderr.write(`troupe: ${text}\n`)
@@ -82,7 +90,24 @@ export class Bench {
     this.#closers.push(close)
   }
 
-  startLoad(cluster: Cluster, workload: WorkloadSpec, settings?: ClientSettings): LoadGenerator {
+  /**
+   * Nodes as processes, over TCP on the loopback.
+   * @param name of their folder in the data directory
+   */
+  async startProcesses(name: string, options: ClusterOptions, tls: boolean): Promise<ProcessCluster> {
+    const starting = ProcessCluster.start({ directory: join(this.directory, name), options, tls })
+    this.#closers.push(() => starting.then((cluster) => cluster.stop()).catch(() => {}))
+    return this.or(starting)
+  }
+
+  /** A cluster that runs already; it is left as it is. */
+  async connect(settings: ConnectSettings): Promise<ConnectedCluster> {
+    const connecting = ConnectedCluster.connect(settings)
+    this.#closers.push(() => connecting.then((cluster) => cluster.close()).catch(() => {}))
+    return this.or(connecting)
+  }
+
+  startLoad(cluster: ClientSource, workload: WorkloadSpec, settings?: ClientSettings): LoadGenerator {
     const load = new LoadGenerator(cluster, workload, settings)
     this.#closers.push(() => load.close())
     return load

@@ -1,6 +1,8 @@
 /** A cluster with its load, and the check at their end: what every benchmark of load begins and ends with. */
-import type { ClientSettings, Cluster } from '@troupe/cluster'
+import type { ClientSettings } from '@troupe/cluster'
 import type { Bench } from './bench.ts'
+import { besideOthers, type EngineValues, startTested } from './engine/start-cluster.ts'
+import type { LoadableCluster } from './engine/tested-cluster.ts'
 import { describeEnvironment } from './environment.ts'
 import { sustainedFaultOf } from './faults/sustained-faults.ts'
 import type { LoadGenerator } from './load/load-generator.ts'
@@ -13,17 +15,17 @@ import {
   workloadSpec,
 } from './options.ts'
 import type { LoadReport } from './report/load-report.ts'
-import { type Conditions, conditionsOf } from './throughput/conditions.ts'
+import { type Conditions, conditionsOf, connectedConditions } from './throughput/conditions.ts'
 import { verify } from './verify.ts'
 
 export interface LoadedCluster {
-  readonly cluster: Cluster
+  readonly cluster: LoadableCluster
   readonly load: LoadGenerator
   /** For the rows. */
   readonly conditions: Conditions
 }
 
-type Values = ClusterValues & WorkloadValues & Partial<ReadValues> & { readonly fault?: string }
+type Values = ClusterValues & WorkloadValues & Partial<ReadValues> & EngineValues
 
 /**
  * Starts a cluster and a load that does nothing yet, and tells the report where.
@@ -37,17 +39,21 @@ export async function startLoaded(
   report: LoadReport<object>,
 ): Promise<LoadedCluster> {
   const { durability, machine, fault = 'none' } = values
-  const environment = describeEnvironment(durability === 'memory' ? undefined : bench.directory, durability)
-  report.environment = environment
   const reads = readsOf(values)
   const options = clusterOptions(values, machine, reads)
   const hasFault = sustainedFaultOf(fault) !== undefined
-  const conditions = conditionsOf(values, options, environment, {
-    reads,
-    fault: hasFault ? fault : undefined,
-  })
-  const cluster = await bench.startCluster(name, hasFault ? { ...options, faults: true } : options)
-  const load = bench.startLoad(cluster, workloadSpec(values), settings)
+  const cluster = await startTested(bench, name, values, options)
+  const isOurs = values.connect === undefined
+  const onDisk = isOurs && durability !== 'memory'
+  const environment = describeEnvironment(onDisk ? bench.directory : undefined, durability)
+  report.environment = environment
+  const told = { reads, fault: hasFault ? fault : undefined }
+  const conditions = isOurs
+    ? conditionsOf(values, options, environment, told)
+    : connectedConditions(values, await bench.or(cluster.status()), environment, told)
+  const own = workloadSpec(values)
+  const workload = isOurs ? own : await bench.or(besideOthers(cluster, own))
+  const load = bench.startLoad(cluster, workload, settings)
   if (reads !== undefined) await bench.or(load.fill())
   return { cluster, load, conditions }
 }

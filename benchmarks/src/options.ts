@@ -26,6 +26,40 @@ export const engineOption = {
   help: 'how the nodes run: as worker threads of this process, the only way there is so far',
 } as const satisfies ChoiceOption
 
+/** For benchmarks whose nodes may be processes too. */
+export const tcpOptionTable = {
+  engine: {
+    kind: 'choice',
+    choices: ['threads', 'tcp', 'tls'],
+    default: 'threads',
+    help: 'how the nodes run: as worker threads of this process, or as processes over TCP on the loopback; tls: over TLS',
+  },
+  tls: { kind: 'flag', help: 'mutual TLS between the processes and for their client: tcp is then as tls' },
+} as const satisfies OptionTable
+
+/** For benchmarks of clusters that run already. */
+export const connectOptionTable = {
+  connect: {
+    kind: 'text',
+    placeholder: 'LIST',
+    otherwise: 'nodes of our own',
+    help: 'load a cluster that runs already: host:port,host:port,…; the check counts what this load wrote',
+  },
+  'tls-authority': {
+    kind: 'text',
+    placeholder: 'FILE',
+    otherwise: 'no TLS',
+    help: 'the certificate of its authority: speak TLS',
+  },
+  'tls-certificate': {
+    kind: 'text',
+    placeholder: 'FILE',
+    otherwise: 'none: TROUPE_CLIENT_TOKEN and TROUPE_CONTROL_TOKEN',
+    help: 'a certificate that proves who this is',
+  },
+  'tls-key': { kind: 'text', placeholder: 'FILE', otherwise: 'none', help: 'the key of that' },
+} as const satisfies OptionTable
+
 /** The cluster and its data. */
 export const clusterOptionTable = {
   engine: engineOption,
@@ -148,7 +182,10 @@ export const rateOption = {
   help: 'open loop: commands start at this rate, however slow the answers are',
 } as const satisfies NumberOption
 
-export type ClusterValues = OptionValues<typeof clusterOptionTable>
+/** Of whichever benchmark: some have more engines. */
+export type ClusterValues = Omit<OptionValues<typeof clusterOptionTable>, 'engine'> & {
+  readonly engine: string
+}
 export type ReadValues = OptionValues<typeof readOptionTable>
 export type OutputValues = OptionValues<typeof outputOptionTable>
 export type WorkloadValues = OptionValues<typeof workloadOptionTable>

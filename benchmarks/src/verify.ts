@@ -9,8 +9,9 @@
  * A client's commands are applied in the order in which it proposed them. Positions of a `log` show it for all of them; in
  * `kv` a key's value must be that of the last write that was acknowledged, which is looked at for a part of the keys.
  */
-import type { Client, Cluster } from '@troupe/cluster'
+import type { Client } from '@troupe/cluster'
 import { type KvEntry, kv, type LogAnswer, log } from '@troupe/machines'
+import type { ObservedCluster } from './engine/tested-cluster.ts'
 import { type KeyCounts, type PositionFindings, UNSURE } from './load/ledger.ts'
 import { keyName, Workload, type WorkloadSpec } from './workload.ts'
 
@@ -73,7 +74,7 @@ export function checkVersions(
   return { lost, duplicated }
 }
 
-/** @param next the position behind the log's last record, which is how many records there are */
+/** @param next how many records the log has got */
 export function checkPositions(
   totals: { readonly acknowledged: number; readonly unknown: number },
   next: number,
@@ -96,7 +97,7 @@ export function verdictOf({ lost, duplicated, reordered }: Findings, digestsEqua
  * Counts, waits for all replicas and compares them. No load may run. Does not throw for a cluster that fails: a loss
  * that was found stays one, and what could not be found out is `unknown`.
  */
-export async function verify(cluster: Cluster, load: Books): Promise<Verification> {
+export async function verify(cluster: ObservedCluster, load: Books): Promise<Verification> {
   const { acknowledged, unknown } = await load.totals()
   let found: Findings = { lost: 0, duplicated: 0, reordered: 0 }
   let digests: Record<string, string> = {}
@@ -123,18 +124,19 @@ export async function verify(cluster: Cluster, load: Books): Promise<Verificatio
   return { verdict, ...findings }
 }
 
-async function countLosses(cluster: Cluster, load: Books): Promise<Findings> {
+async function countLosses(cluster: ObservedCluster, load: Books): Promise<Findings> {
   await using client = await cluster.client({ timeoutMs: QUERY_TIMEOUT_MS })
   if (load.workload.machine === 'log') {
     const { next } = await client.query<LogAnswer>(log.range())
-    return checkPositions(await load.totals(), next, await load.positions(next))
+    const { logStart = 0 } = load.workload
+    return checkPositions(await load.totals(), next - logStart, await load.positions(next))
   }
   const { keys } = load.workload
   let lost = 0
   let duplicated = 0
   for (let from = 0; from < keys; from += KEYS_PER_QUERY) {
     const count = Math.min(KEYS_PER_QUERY, keys - from)
-    const names = Array.from({ length: count }, (_, offset) => keyName(from + offset, keys))
+    const names = Array.from({ length: count }, (_, offset) => keyName(from + offset, load.workload))
     const losses = checkVersions(load.counts, await client.query<number[]>(kv.versions(names)), from)
     lost += losses.lost
     duplicated += losses.duplicated
@@ -152,7 +154,7 @@ async function countReordered(client: Client, load: Books): Promise<number> {
     const last = load.counts.last[key] as number
     if (last === 0 || last === UNSURE) continue
     const expected = workload.valueAt(last - 1)
-    const answer = client.query<KvEntry | undefined>(kv.get(keyName(key, keys)))
+    const answer = client.query<KvEntry | undefined>(kv.get(keyName(key, load.workload)))
     checks.push(answer.then((entry) => entry?.value === expected))
   }
   return (await Promise.all(checks)).filter((isExpected) => !isExpected).length

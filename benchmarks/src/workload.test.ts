@@ -81,7 +81,7 @@ test('a size too small for the key is refused with what would do', () => {
 test('an answer tells how much of the writes it has seen', () => {
   const workload = new Workload(spec)
   const value = workload.valueAt(0)
-  assert.deepEqual(workload.queryAt(0), kv.get(keyName(workload.keyAt(0), spec.keys)))
+  assert.deepEqual(workload.queryAt(0), kv.get(keyName(workload.keyAt(0), spec)))
   assert.equal(workload.seenBy(undefined), 0)
   assert.equal(workload.seenBy({ key: 'k', value, version: 4 }), 4)
   assert.equal(workload.seenBy({ key: 'k', value: `${value}x`, version: 4 }), -1)

@@ -15,6 +15,10 @@ export interface WorkloadSpec {
   readonly keys: number
   readonly sizeBytes: number
   readonly seed: number
+  /** Begins the names of its keys, where others have keys too. */
+  readonly keyPrefix?: string
+  /** How long a log was before, where others have written to it. */
+  readonly logStart?: number
 }
 
 /** Values differ from one write of a key to the next: replicas that apply them in different orders end different. */
@@ -33,7 +37,7 @@ export class Workload {
   constructor(spec: WorkloadSpec) {
     this.spec = spec
     this.#isKv = spec.machine === 'kv'
-    this.#names = this.#isKv ? Array.from({ length: spec.keys }, (_, key) => keyName(key, spec.keys)) : []
+    this.#names = this.#isKv ? Array.from({ length: spec.keys }, (_, key) => keyName(key, spec)) : []
     const length = valueLength(spec)
     this.#valueLength = length
     this.#values = Array.from({ length: VALUE_VARIANTS }, (_, variant) =>
@@ -85,16 +89,19 @@ export class Workload {
   }
 }
 
+type KeySpec = Pick<WorkloadSpec, 'keys' | 'keyPrefix'>
+
 /** Names of equal length, so that all commands have the same size. */
-export function keyName(key: number, keys: number): string {
-  return `k${String(key).padStart(String(keys - 1).length, '0')}`
+export function keyName(key: number, { keys, keyPrefix = 'k' }: KeySpec): string {
+  return `${keyPrefix}${String(key).padStart(String(keys - 1).length, '0')}`
 }
 
 /**
  * Characters of the value. A string has no encoding of 33, 258 or 65,539 bytes: one byte less is taken there.
  */
-function valueLength({ machine, keys, sizeBytes }: WorkloadSpec): number {
-  const keyBytes = machine === 'kv' ? 3 + keyName(0, keys).length : 0
+function valueLength(spec: WorkloadSpec): number {
+  const { machine, keys, sizeBytes } = spec
+  const keyBytes = machine === 'kv' ? 3 + keyName(0, spec).length : 0
   const left = sizeBytes - keyBytes
   if (left < 1) {
     throw invalidOption(

@@ -5,6 +5,7 @@
 import type { Bench } from '../bench.ts'
 import { commandOf } from '../benchmark.ts'
 import type { OptionValues } from '../command.ts'
+import { checkEngine } from '../engine/start-cluster.ts'
 import {
   distributionOf,
   type LatencyDistribution,
@@ -19,6 +20,7 @@ import {
   clusterOptionTable,
   configurationOf,
   outputOptionTable,
+  tcpOptionTable,
   workloadOptionTable,
   workloadSpec,
 } from '../options.ts'
@@ -51,6 +53,7 @@ const optionTable = {
   ...workloadOptionTable,
   size: { ...workloadOptionTable.size, default: BAR_COMMAND_BYTES },
   ...clusterOptionTable,
+  ...tcpOptionTable,
   ...outputOptionTable,
 } as const
 
@@ -232,7 +235,10 @@ export const checkPerfCommand = commandOf({
     'Latency counts from when a write should have started, which is stricter than what etcd measures.',
   ],
   options: optionTable,
-  check: workloadSpec,
+  check(values) {
+    workloadSpec(values)
+    checkEngine(values)
+  },
   report: (values) => new CheckPerfReport(values),
   expectedMs: ({ seconds }) => seconds * MS_PER_S + CHECK_MS,
   measure,

@@ -1,9 +1,10 @@
 /** `bench churn`: nodes crash and come back at random under load; afterwards nothing may be lost or done twice. */
 import { hrtimeMs } from '@troupe/actor'
-import type { Cluster } from '@troupe/cluster'
 import type { Bench } from '../bench.ts'
 import { commandOf } from '../benchmark.ts'
 import type { OptionValues } from '../command.ts'
+import { checkEngine, describeEngine } from '../engine/start-cluster.ts'
+import { ours, type TestedCluster } from '../engine/tested-cluster.ts'
 import {
   distributionOf,
   type LatencyDistribution,
@@ -17,6 +18,7 @@ import {
   clusterOptionTable,
   outputOptionTable,
   rateOption,
+  tcpOptionTable,
   workloadOptionTable,
   workloadSpec,
 } from '../options.ts'
@@ -47,6 +49,7 @@ const optionTable = {
   ...workloadOptionTable,
   ...clusterOptionTable,
   nodes: { ...clusterOptionTable.nodes, min: 2 },
+  ...tcpOptionTable,
   ...outputOptionTable,
 } as const
 
@@ -68,7 +71,7 @@ class ChurnReport extends LoadReport<ChurnValues> implements Report {
     const { nodes, seconds, rate, machine } = this.values
     this.printHead(
       output,
-      `Churn: ${machine}, ${nodes} nodes, ${seconds} s, ${formatNumber(rate)} commands/s`,
+      `Churn: ${machine}, ${nodes} nodes, ${seconds} s, ${formatNumber(rate)} commands/s${describeEngine(this.values)}`,
     )
     const { latencyMs } = this
     output.line(`${formatNumber(this.crashes)} crashes, ${formatNumber(this.elections)} elections`)
@@ -118,7 +121,8 @@ const MS_PER_S = 1000
 
 async function measureChurn(bench: Bench, values: ChurnValues, report: ChurnReport): Promise<void> {
   const loaded = await startLoaded(bench, 'churn', values, clientSettings([1], 1), report)
-  const { cluster, load } = loaded
+  const { load } = loaded
+  const cluster = ours(loaded.cluster)
   cluster.on('leader', () => report.elections++)
   cluster.on('exit', ({ expected }) => {
     if (!expected) report.unexpectedExits++
@@ -145,7 +149,7 @@ async function measureChurn(bench: Bench, values: ChurnValues, report: ChurnRepo
 
 async function crashAndRestart(
   bench: Bench,
-  cluster: Cluster,
+  cluster: TestedCluster,
   schedule: ChurnSchedule,
   durationMs: number,
   report: ChurnReport,
@@ -175,7 +179,10 @@ export const churnCommand = commandOf({
     'A seed fixes who crashes when (--seed). Never more than a minority is down at once, unless --all is given.',
   ],
   options: optionTable,
-  check: workloadSpec,
+  check(values) {
+    workloadSpec(values)
+    checkEngine(values)
+  },
   report: (values) => new ChurnReport(values),
   expectedMs: ({ seconds }) => seconds * MS_PER_S + CHECK_MS,
   measure: measureChurn,

@@ -17,6 +17,7 @@ import {
   workloadSpec,
 } from '../options.ts'
 import { formatNumber } from '../terminal/format.ts'
+import { orderOf } from '../turns.ts'
 import { CompareReport } from './compare-report.ts'
 import type { Contestant, ContestSettings } from './contestant.ts'
 import { peers } from './peer-contestant.ts'
@@ -64,12 +65,6 @@ export function choosePeers(
   const wrong = wanted.find((name) => !known.includes(name))
   if (wrong !== undefined) throw invalidOption('--peers', wrong, `one or more of ${known.join(', ')}`)
   return all.filter(({ facts }) => wanted.includes(facts.name))
-}
-
-/** The order of a repeat, counted from 0: each begins once, before anybody does so again. */
-export function orderOf<Each>(each: readonly Each[], repeat: number): readonly Each[] {
-  const first = repeat % Math.max(1, each.length)
-  return [...each.slice(first), ...each.slice(0, first)]
 }
 
 /** One contestant, from its start to its end. */

@@ -1,7 +1,8 @@
 /** One cell on real worker threads: a cluster, load, its trials, and the check that nothing was lost. */
 import { hrtimeMs } from '@troupe/actor'
-import type { Cluster, ClusterOptions } from '@troupe/cluster'
+import type { ClusterOptions } from '@troupe/cluster'
 import type { Bench } from '../bench.ts'
+import type { TestedCluster } from '../engine/tested-cluster.ts'
 import { summarizeHistogram } from '../latency.ts'
 import { delay } from '../load/failure.ts'
 import type { LoadGenerator } from '../load/load-generator.ts'
@@ -116,7 +117,7 @@ async function checkAfter(
   bench: Bench,
   result: CellResult,
   load: LoadGenerator,
-  cluster: Cluster,
+  cluster: TestedCluster,
 ): Promise<Verification> {
   if (cluster.activeFaults.length > 0) await bench.or(cluster.heal())
   const { latency } = await bench.or(load.stopOpenLoop())

@@ -1,8 +1,9 @@
 /** One trial on real worker threads: a leader is lost under load, and what the clients feel of it. */
 import { hrtimeMs } from '@troupe/actor'
-import type { Cluster, Fault } from '@troupe/cluster'
+import type { Fault } from '@troupe/cluster'
 import { invariant, type NodeId } from '@troupe/core'
 import type { Bench } from '../bench.ts'
+import type { TestedCluster } from '../engine/tested-cluster.ts'
 import { delay } from '../load/failure.ts'
 import type { LoadGenerator } from '../load/load-generator.ts'
 import { rounded } from '../terminal/format.ts'
@@ -16,7 +17,7 @@ import type { RoleEvent, RoleLog } from './role-log.ts'
 export interface Stand {
   readonly bench: Bench
   readonly cell: Cell
-  readonly cluster: Cluster
+  readonly cluster: TestedCluster
   readonly load: LoadGenerator
   readonly roles: RoleLog
 }
@@ -142,7 +143,7 @@ interface Struck {
   readonly heal: () => Promise<unknown>
 }
 
-async function inject(cluster: Cluster, { isPlain }: ElectionFault, strike: Fault): Promise<Struck> {
+async function inject(cluster: TestedCluster, { isPlain }: ElectionFault, strike: Fault): Promise<Struck> {
   if (!isPlain) {
     const { id, atMs } = await cluster.inject(strike)
     return { atMs, heal: () => cluster.heal(id) }
@@ -171,7 +172,7 @@ async function throughput({ bench, load }: Stand): Promise<number> {
 const perSecond = (commands: number, ms: number): number => Math.round((commands / ms) * 1000)
 
 /** Waits until every node runs and has applied what the leader had committed when it was first asked. */
-export async function allCaughtUp(bench: Bench, cluster: Cluster): Promise<void> {
+export async function allCaughtUp(bench: Bench, cluster: TestedCluster): Promise<void> {
   const deadlineMs = hrtimeMs() + PATIENCE_MS
   let goal: number | undefined
   for (;;) {

@@ -1,10 +1,11 @@
 /** Puts a sustained fault on a cluster, and takes it off again; what it does is marked in a timeline. */
 import { hrtimeMs } from '@troupe/actor'
-import type { Cluster, Fault, InjectedFault } from '@troupe/cluster'
+import type { Fault } from '@troupe/cluster'
+import type { TestedCluster } from '../engine/tested-cluster.ts'
 import type { TimelineEventKind } from '../timeline/timeline.ts'
 import type { SustainedFault } from './sustained-faults.ts'
 
-export type FaultyCluster = Pick<Cluster, 'inject' | 'heal'>
+export type FaultyCluster = Pick<TestedCluster, 'inject' | 'heal'>
 
 export interface Marks {
   mark(kind: TimelineEventKind, text: string, atMs?: number): void
@@ -72,7 +73,7 @@ export class FaultDriver {
     }
   }
 
-  async #strike(fault: Fault): Promise<InjectedFault> {
+  async #strike(fault: Fault): ReturnType<TestedCluster['inject']> {
     const injected = await this.#cluster.inject(fault)
     this.#strikes++
     this.#marks.mark('fault', injected.text, injected.atMs)

@@ -10,6 +10,12 @@ export interface SustainedFault {
   readonly recurring?: { readonly fault: Fault; readonly everyMs: number; readonly healAfterMs: number }
 }
 
+const crashes = {
+  help: 'the leader crashes every 5 s and comes back after 1 s',
+  lasting: [],
+  recurring: { fault: { kind: 'crash', nodes: 'primaries' }, everyMs: 5000, healAfterMs: 1000 },
+} as const satisfies SustainedFault
+
 export const sustainedFaults = {
   delay: {
     help: 'frames between nodes take 10 ± 2 ms',
@@ -23,11 +29,8 @@ export const sustainedFaults = {
     help: 'each flush takes 20 ± 10 ms longer, on all nodes',
     lasting: [{ kind: 'storage', mode: 'slow', timeMs: 20, jitterMs: 10, nodes: 'all' }],
   },
-  crashes: {
-    help: "the leader's worker crashes every 5 s and comes back after 1 s",
-    lasting: [],
-    recurring: { fault: { kind: 'crash', nodes: 'primaries' }, everyMs: 5000, healAfterMs: 1000 },
-  },
+  crash: crashes,
+  crashes: { ...crashes, help: 'the same' },
 } as const satisfies Readonly<Record<string, SustainedFault>>
 
 const MAX_AFTER_MS = 2000

@@ -1,18 +1,21 @@
 /** `bench latency`: load at a rate, or at a share of what the cluster can do, and the latency that its clients feel. */
-import type { Cluster } from '@troupe/cluster'
 import type { Bench } from '../bench.ts'
 import { commandOf } from '../benchmark.ts'
 import type { OptionValues } from '../command.ts'
+import { checkEngine, describeEngine } from '../engine/start-cluster.ts'
+import type { LoadableCluster } from '../engine/tested-cluster.ts'
 import { sustainedFaultOf } from '../faults/sustained-faults.ts'
 import type { LoadGenerator } from '../load/load-generator.ts'
 import { CHECK_MS, checkNothingLost, startLoaded } from '../loaded-cluster.ts'
 import {
   clientSettings,
   clusterOptionTable,
+  connectOptionTable,
   faultOption,
   outputOptionTable,
   readOptionTable,
   readSpec,
+  tcpOptionTable,
   workloadOptionTable,
   workloadSpec,
 } from '../options.ts'
@@ -63,6 +66,8 @@ const optionTable = {
   ...readOptionTable,
   ...workloadOptionTable,
   ...clusterOptionTable,
+  ...tcpOptionTable,
+  ...connectOptionTable,
   ...outputOptionTable,
 } as const
 
@@ -98,7 +103,7 @@ export class LatencyReport extends LoadReport<LatencyValues> implements Report {
   }
 
   print(output: Output): void {
-    this.printHead(output, `Latency: ${describeScene(this.values)}`)
+    this.printHead(output, `Latency: ${describeScene(this.values)}${describeEngine(this.values)}`)
     const { capacityPerSecond, spread } = this
     if (capacityPerSecond !== undefined) {
       const window = formatNumber(this.values['capacity-window'])
@@ -186,7 +191,7 @@ const MAX_OUTSTANDING = 1 << 18
 
 async function shareOfCapacity(
   bench: Bench,
-  cluster: Cluster,
+  cluster: LoadableCluster,
   load: LoadGenerator,
   values: LatencyValues,
   report: LatencyReport,
@@ -221,6 +226,7 @@ export const latencyCommand = commandOf({
   check(values) {
     workloadSpec(values)
     readSpec(values)
+    checkEngine(values)
   },
   report: (values) => new LatencyReport(values),
   expectedMs: expectedLatencyMs,

@@ -1,6 +1,6 @@
 /** Load at a rate: what a call takes from the instant it should have begun, and from the one it did. */
-import type { Cluster } from '@troupe/cluster'
 import type { Bench } from '../bench.ts'
+import { type LoadableCluster, ours } from '../engine/tested-cluster.ts'
 import { FaultDriver } from '../faults/fault-driver.ts'
 import { afterFaultMs, type SustainedFault } from '../faults/sustained-faults.ts'
 import {
@@ -74,7 +74,7 @@ export const rateRunMs = ({
 
 export async function measureRate(
   bench: Bench,
-  cluster: Cluster,
+  cluster: LoadableCluster,
   load: LoadGenerator,
   settings: RateSettings,
 ): Promise<LatencyRun> {
@@ -90,7 +90,7 @@ export async function measureRate(
     await bench.or(load.startOpenLoop(ratePerSecond, spec))
     await bench.or(delay(warmupMs))
     const before = await bench.or(snapshot(cluster, load))
-    const driver = fault && new FaultDriver(cluster, fault, recorder)
+    const driver = fault && new FaultDriver(ours(cluster), fault, recorder)
     await bench.or(driver?.begin() ?? Promise.resolve())
     await noteProgress(bench, recorder, measuredMs)
     const after = await bench.or(snapshot(cluster, load))

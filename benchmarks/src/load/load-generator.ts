@@ -1,13 +1,17 @@
 import { Worker } from 'node:worker_threads'
 import type { CpuProfile } from '@troupe/actor'
-import type { ClientSettings, ClientTrace, Cluster } from '@troupe/cluster'
+import type { ClientSettings, ClientTrace } from '@troupe/cluster'
 import { type NodeId, RaftError } from '@troupe/core'
+import type { ClientSource } from '../engine/tested-cluster.ts'
 import type { LatencySummary } from '../latency.ts'
 import type { WorkloadSpec } from '../workload.ts'
 import type { ClosedLoopResult, ClosedLoopSpec } from './closed-loop.ts'
 import { type KeyCounts, keyCounts, keyCountsBuffer, type PositionFindings } from './ledger.ts'
 import type { OpenLoopResult, OpenLoopSpec } from './open-loop.ts'
-import type { LoadBirth, LoadCallName, LoadCalls, LoadMessage, LoadTotals } from './protocol.ts'
+import type { ClientWay, LoadBirth, LoadCallName, LoadCalls, LoadMessage, LoadTotals } from './protocol.ts'
+
+const wayTo = (source: ClientSource): ClientWay =>
+  'clientPort' in source ? { port: source.clientPort() } : { seeds: source.seeds, dialing: source.dialing }
 
 interface Pending {
   readonly resolve: (answer: never) => void
@@ -26,16 +30,16 @@ export class LoadGenerator {
   #ended: unknown
   #onTotals: ((totals: LoadTotals) => void) | undefined
 
-  constructor(cluster: Cluster, workload: WorkloadSpec, settings: ClientSettings = {}) {
+  constructor(source: ClientSource, workload: WorkloadSpec, settings: ClientSettings = {}) {
     this.workload = workload
     const counts = keyCountsBuffer(workload.keys)
     this.counts = keyCounts(counts)
-    const clientPort = cluster.clientPort()
-    const birth: LoadBirth = { clientPort, settings, workload, counts }
+    const way = wayTo(source)
+    const birth: LoadBirth = { way, settings, workload, counts }
     this.#worker = new Worker(new URL(import.meta.resolve('@troupe/benchmarks/load-worker')), {
       name: 'load',
       workerData: birth,
-      transferList: [clientPort],
+      transferList: 'port' in way ? [way.port] : [],
     })
     this.#worker.on('message', (message: LoadMessage) => this.#take(message))
     this.#worker.on('error', (error) => this.#fail(error))

@@ -140,11 +140,16 @@ class LoadThread {
   }
 }
 
+function connect({ way, settings }: LoadBirth): Promise<Client> {
+  if ('port' in way) return Client.connect(way.port, settings)
+  return Client.connect(way.seeds, { ...settings, ...way.dialing })
+}
+
 async function main(): Promise<void> {
   const port = parentPort
   invariant(port !== null, 'the load generator runs in a worker thread')
   const birth = workerData as LoadBirth
-  const thread = new LoadThread(await Client.connect(birth.clientPort, birth.settings), birth)
+  const thread = new LoadThread(await connect(birth), birth)
   const tell = (message: LoadMessage): void => port.postMessage(message)
   setInterval(() => tell({ kind: 'totals', totals: thread.totals() }), REPORT_MS)
   port.on('message', async ({ id, name, ask }: LoadRequest) => {

@@ -3,15 +3,21 @@ import type { MessagePort } from 'node:worker_threads'
 import type { CpuProfile, ThreadUsage } from '@troupe/actor'
 import type { ClientSettings, ClientTrace } from '@troupe/cluster'
 import type { NodeId, WireError } from '@troupe/core'
+import type { DialingSettings } from '../engine/tested-cluster.ts'
 import type { LatencySummary } from '../latency.ts'
 import type { WorkloadSpec } from '../workload.ts'
 import type { ClosedLoopResult, ClosedLoopSpec } from './closed-loop.ts'
 import type { PositionFindings } from './ledger.ts'
 import type { OpenLoopResult, OpenLoopSpec } from './open-loop.ts'
 
+/** How the thread's client gets to the nodes. */
+export type ClientWay =
+  | { readonly port: MessagePort }
+  | { readonly seeds: readonly string[]; readonly dialing: DialingSettings }
+
 /** `workerData` of the thread. */
 export interface LoadBirth {
-  readonly clientPort: MessagePort
+  readonly way: ClientWay
   readonly settings: ClientSettings
   readonly workload: WorkloadSpec
   /** For `keyCounts`. */

@@ -2,9 +2,9 @@
 import { writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { CpuProfile } from '@troupe/actor'
-import type { Cluster } from '@troupe/cluster'
 import { invalidOption } from '@troupe/core'
 import { makeDirectory } from '@troupe/store'
+import type { TestedCluster } from '../engine/tested-cluster.ts'
 import type { Output } from '../report.ts'
 import type { Column } from '../terminal/table.ts'
 import { type FunctionTime, profileOf, type ThreadProfile } from './top-functions.ts'
@@ -26,7 +26,7 @@ export interface ActorProfile {
 
 /** Samples all actors from now on. It costs a few percent: figures of such a run are not to be compared with others. */
 export async function startProfiles(
-  cluster: Pick<Cluster, 'instruments'>,
+  cluster: Pick<TestedCluster, 'instruments'>,
   load: ProfiledLoad,
 ): Promise<void> {
   await Promise.all([cluster.instruments.startProfiles(), load.startProfile()])
@@ -37,7 +37,7 @@ export async function startProfiles(
  * @param name of the run
  */
 export async function takeProfiles(
-  cluster: Pick<Cluster, 'instruments' | 'leader'>,
+  cluster: Pick<TestedCluster, 'instruments' | 'leader'>,
   load: ProfiledLoad,
   directory: string,
   name: string,

@@ -9,7 +9,7 @@ export abstract class LoadReport<Values extends object> {
   environment: Environment | undefined
   /** Of everything, after the last run. */
   verification: Verification | undefined
-  protected readonly values: Values
+  readonly values: Values
 
   constructor(values: Values) {
     this.values = values

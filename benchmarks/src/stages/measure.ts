@@ -1,5 +1,6 @@
 /** Begins to write stages down on all actors of a cluster, and collects them. */
-import type { ClientTrace, Cluster } from '@troupe/cluster'
+import type { ClientTrace } from '@troupe/cluster'
+import type { TestedCluster } from '../engine/tested-cluster.ts'
 import { type Joined, joinStages } from './join.ts'
 import { type StageReport, summarizeStages } from './summary.ts'
 
@@ -10,7 +11,7 @@ export interface TracedClient {
 }
 
 /** What of a cluster is used here. */
-export type TracedCluster = Pick<Cluster, 'instruments' | 'status'>
+export type TracedCluster = Pick<TestedCluster, 'instruments' | 'status'>
 
 /** From now on. Call it where the load is warm; the latest 32,768 turns, flushes and frames of each actor are kept. */
 export async function startStages(cluster: TracedCluster, client: TracedClient): Promise<void> {

@@ -1,5 +1,5 @@
 /** Looks into a cluster while a load runs on it: stages and profiles, both only where asked for. */
-import type { Cluster } from '@troupe/cluster'
+import { type LoadableCluster, ours } from '../engine/tested-cluster.ts'
 import { type ActorProfile, type ProfiledLoad, startProfiles, takeProfiles } from '../profile/profile-run.ts'
 import { startStages, type TracedClient, takeStages } from './measure.ts'
 import type { StageReport } from './summary.ts'
@@ -24,7 +24,7 @@ export interface Observed {
  * With stages the load is about as fast as without; with profiles it is slower by a few percent.
  */
 export async function observed<Result>(
-  cluster: Pick<Cluster, 'instruments' | 'status' | 'leader'>,
+  cluster: LoadableCluster,
   load: TracedClient & ProfiledLoad,
   { stages = false, profileDirectory, name }: Wanted,
   warmupMs: number,
@@ -34,12 +34,14 @@ export async function observed<Result>(
   // Awaited below; a failure meanwhile is no unhandled one.
   running.catch(() => {})
   await new Promise((resume) => setTimeout(resume, warmupMs))
-  if (stages) await startStages(cluster, load)
-  if (profileDirectory !== undefined) await startProfiles(cluster, load)
+  if (stages) await startStages(ours(cluster), load)
+  if (profileDirectory !== undefined) await startProfiles(ours(cluster), load)
   const result = await running
-  const report = stages ? await takeStages(cluster, load) : undefined
+  const report = stages ? await takeStages(ours(cluster), load) : undefined
   const profiles =
-    profileDirectory === undefined ? undefined : await takeProfiles(cluster, load, profileDirectory, name)
+    profileDirectory === undefined
+      ? undefined
+      : await takeProfiles(ours(cluster), load, profileDirectory, name)
   return {
     result,
     observed: { ...(report && { stages: report }), ...(profiles && { profiles }) },

@@ -1,22 +1,26 @@
 /** What a figure was measured under. Stands in every row: a figure without it means nothing. */
-import { type ClusterOptions, defaultBatching } from '@troupe/cluster'
+import { type ClusterOptions, type ClusterStatus, defaultBatching } from '@troupe/cluster'
 import { type Durability, defaultRaftKnobs } from '@troupe/core'
 import type { Environment } from '../environment.ts'
 import type { ReadConsistency, ReadSpec } from '../load/reads.ts'
 
 export interface Conditions {
+  /** `threads`, `tcp`, or `connected` for a cluster that runs already. */
   readonly engine: string
+  /** Mutual TLS between all; null where there are no connections. */
+  readonly tls: boolean | null
   readonly nodes: number
   readonly machine: string
   /** Where the machine keeps its state. */
   readonly storage: string
   readonly payloadBytes: number
   readonly durability: Durability
-  readonly lingerMs: number
-  readonly maxBatchBytes: number
-  readonly maxBatchCommands: number
-  readonly maxInflightMessages: number
-  readonly maxUncommittedEntries: number
+  /** These are null for a cluster that runs already: it does not tell. */
+  readonly lingerMs: number | null
+  readonly maxBatchBytes: number | null
+  readonly maxBatchCommands: number | null
+  readonly maxInflightMessages: number | null
+  readonly maxUncommittedEntries: number | null
   readonly readConsistency: ReadConsistency | null
   readonly readPercent: number
   /** What was done to the cluster meanwhile. */
@@ -37,6 +41,13 @@ interface Given {
   readonly storage: string
   readonly size: number
   readonly seed: number
+  readonly tls?: boolean
+  readonly 'tls-authority'?: string | undefined
+}
+
+interface Told {
+  readonly reads?: ReadSpec | undefined
+  readonly fault?: string | undefined
 }
 
 /** The conditions of a run, with the engine's defaults where nothing was given. */
@@ -44,15 +55,44 @@ export function conditionsOf(
   given: Given,
   cluster: ClusterOptions & { readonly durability: Durability },
   environment: Environment,
-  { reads, fault }: { readonly reads?: ReadSpec | undefined; readonly fault?: string | undefined } = {},
+  told: Told = {},
 ): Conditions {
   const { raft, batching } = cluster
   const { lingerMs, maxBatchBytes, maxBatchCommands } = { ...defaultBatching, ...batching }
   const { maxInflightMessages, maxUncommittedEntries } = { ...defaultRaftKnobs, ...raft }
-  const { engine, nodes, machine, storage, size, seed } = given
+  const { engine, nodes, machine, storage, size, tls = false } = given
+  const isTls = tls || engine === 'tls'
   return {
-    ...{ engine, nodes, machine, storage, payloadBytes: size, durability: cluster.durability },
+    engine: engine === 'threads' ? 'threads' : 'tcp',
+    tls: engine === 'threads' ? null : isTls,
+    ...{ nodes, machine, storage, payloadBytes: size, durability: cluster.durability },
     ...{ lingerMs, maxBatchBytes, maxBatchCommands, maxInflightMessages, maxUncommittedEntries },
+    ...surroundings(given, environment, told),
+  }
+}
+
+/** Of a cluster that runs already: what it tells, and what the load is. */
+export function connectedConditions(
+  given: Given,
+  { nodes }: ClusterStatus,
+  environment: Environment,
+  told: Told = {},
+): Conditions {
+  const running = nodes.find((node) => node.running)
+  const unknown = null
+  return {
+    engine: 'connected',
+    tls: given['tls-authority'] !== undefined,
+    ...{ nodes: nodes.length, machine: given.machine, storage: 'unknown', payloadBytes: given.size },
+    durability: running?.durability ?? environment.durability,
+    ...{ lingerMs: unknown, maxBatchBytes: unknown, maxBatchCommands: unknown },
+    ...{ maxInflightMessages: unknown, maxUncommittedEntries: unknown },
+    ...surroundings(given, environment, told),
+  }
+}
+
+function surroundings({ seed }: Given, environment: Environment, { reads, fault }: Told) {
+  return {
     readConsistency: reads?.consistency ?? null,
     readPercent: reads?.percent ?? 0,
     fault: fault ?? null,

@@ -1,6 +1,6 @@
 /** One window of load on a cluster, and beside it the same load on the bare rig. */
-import type { Cluster } from '@troupe/cluster'
 import type { Bench } from '../bench.ts'
+import { type LoadableCluster, ours } from '../engine/tested-cluster.ts'
 import { FaultDriver } from '../faults/fault-driver.ts'
 import { afterFaultMs, type SustainedFault } from '../faults/sustained-faults.ts'
 import {
@@ -128,7 +128,7 @@ export async function measureRig(bench: Bench, rig: Rig, settings: LoadSettings)
 
 export async function measureCluster(
   bench: Bench,
-  cluster: Cluster,
+  cluster: LoadableCluster,
   load: LoadGenerator,
   settings: LoadSettings,
   rig?: Speed,
@@ -146,7 +146,7 @@ export async function measureCluster(
   const before = await bench.or(snapshot(cluster, load))
   const recorder = new TimelineRecorder(cluster, load, intervalMsFor(runMs(settings)))
   const spec = loopSpec(settings)
-  const name = `window-${settings.window}-batch-${settings.batch}-${settings.repeat}`
+  const name = `${prefixOf(settings)}window-${settings.window}-batch-${settings.batch}-${settings.repeat}`
   let result: ClosedLoopResult
   let seen: Observed
   let faulty: RunMetrics | undefined
@@ -181,20 +181,24 @@ export async function measureCluster(
   return rig === undefined ? run : { ...run, rig, ...ratios(speed, rig) }
 }
 
+/** Of the names of a run's files: with several engines each has its own. */
+const prefixOf = ({ conditions }: LoadSettings): string =>
+  conditions === undefined || conditions.engine === 'threads' ? '' : conditions.tls ? 'tls-' : 'tcp-'
+
 /**
  * Puts the fault on when the warm-up is over, and takes it off when all was measured: the load goes on for a while. Tells
  * what the nodes did under it, without what they did before and do afterwards.
  */
 async function underFault(
   bench: Bench,
-  cluster: Cluster,
+  cluster: LoadableCluster,
   load: LoadGenerator,
   { fault, warmupSeconds, seconds }: LoadSettings,
   recorder: TimelineRecorder,
   loop: Promise<unknown>,
 ): Promise<RunMetrics | undefined> {
   if (fault === undefined) return undefined
-  const driver = new FaultDriver(cluster, fault, recorder)
+  const driver = new FaultDriver(ours(cluster), fault, recorder)
   await bench.or(delay(warmupSeconds * MS_PER_S))
   await bench.or(driver.begin())
   const before = await bench.or(snapshot(cluster, load))

@@ -1,6 +1,7 @@
 /** What happened when while a load ran: throughput and latency of each interval, and the events between them. */
 import { hrtimeMs } from '@troupe/actor'
-import type { Cluster, ClusterEvents, ClusterStatus } from '@troupe/cluster'
+import type { ClusterEvents, ClusterStatus } from '@troupe/cluster'
+import type { ObservedCluster } from '../engine/tested-cluster.ts'
 import type { LatencySummary } from '../latency.ts'
 import { rounded } from '../terminal/format.ts'
 
@@ -39,7 +40,7 @@ export interface TimedLoad {
   totals(): Promise<{ readonly acknowledged: number; readonly reads: number }>
 }
 
-export type WatchedCluster = Pick<Cluster, 'on' | 'off' | 'status'>
+export type WatchedCluster = Pick<ObservedCluster, 'on' | 'off' | 'status'>
 
 const MS_PER_S = 1000
 const SHORTEST_INTERVAL_MS = 100

@@ -27,6 +27,7 @@ import { serveControl } from './control-server.ts'
 import { askFounders, foundingConfiguration, SeenFounders } from './founding.ts'
 import { HandOver } from './hand-over.ts'
 import { HealthServer } from './health-server.ts'
+import { Instruments } from './instruments.ts'
 import { KeptAddresses } from './kept-addresses.ts'
 import { limitedLogger } from './log-limiter.ts'
 import { drawNumber, GROUP } from './manifest.ts'
@@ -54,6 +55,10 @@ export interface NodeProcessHooks {
 }
 
 export class NodeProcess {
+  /** Where this node's time goes: as `Cluster.instruments`, of this node alone. */
+  readonly instruments = new Instruments(() =>
+    this.#node === undefined ? [] : [{ id: this.id, api: this.#node }],
+  )
   readonly #options: ResolvedNodeOptions
   readonly #hooks: NodeProcessHooks
   readonly #desk = new ControlDesk()

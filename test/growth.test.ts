@@ -47,7 +47,8 @@ async function grow(directory: string, { near, far, command }: AnotherHost): Pro
     await Promise.all(three.map((id) => processes.launch(id, own(id)).started()))
     await until('the sessions of before are known', async () => {
       const status = await processes.nodes.get('n1')?.ask('status')
-      return (status?.['metrics'] as { sessions: number }).sessions > 0
+      const metrics = status?.['metrics'] as { sessions: number } | undefined
+      return metrics !== undefined && metrics.sessions > 0
     })
     await using client = await processes.client({ tls: somebody, timeoutMs: 60_000 })
     await assertNothingLost(client, [inThreads])

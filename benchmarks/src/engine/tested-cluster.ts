@@ -35,7 +35,10 @@ export interface ObservedCluster extends Pick<EventEmitter<ClusterEvents>, 'on' 
 }
 
 /** Where the time of nodes goes; not of nodes that somebody else runs. */
-export type InstrumentedCluster = Pick<Cluster['instruments'], keyof Cluster['instruments']>
+export type InstrumentedCluster = Pick<
+  Cluster['instruments'],
+  Exclude<keyof Cluster['instruments'], 'metrics'>
+>
 
 /** A cluster whose nodes are ours to crash. */
 export interface TestedCluster extends ObservedCluster {

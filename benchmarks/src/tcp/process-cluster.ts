@@ -21,6 +21,7 @@ import {
   type NodeDigest,
   type NodeOptions,
   type NodeReport,
+  viewOf,
 } from '@troupe/cluster'
 import { type ControlCommand, invalidOption, type NodeId } from '@troupe/core'
 import { makeDirectory } from '@troupe/store'
@@ -165,7 +166,7 @@ export class ProcessCluster extends EventEmitter<ClusterEvents> implements Teste
 
   async status(): Promise<ClusterStatus> {
     const nodes = await Promise.all(this.ids.map((id) => this.#report(id)))
-    return { leader: this.#leader.id, term: this.#leader.term, nodes }
+    return { leader: this.#leader.id, term: this.#leader.term, nodes, view: viewOf(nodes) }
   }
 
   async #report(id: NodeId): Promise<NodeReport> {

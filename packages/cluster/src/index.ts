@@ -13,7 +13,7 @@ export { type CallOptions, Client, type QueryOptions, type Served, type TcpClien
 export type { DialSettings } from './client-dialer.ts'
 export { Cluster } from './cluster.ts'
 export type { ClusterEvents } from './cluster-events.ts'
-export type { ClusterStatus, NodeDigest, NodeReport } from './cluster-status.ts'
+export { type ClusterStatus, type NodeDigest, type NodeReport, viewOf } from './cluster-status.ts'
 export type { InjectedFault } from './faults/cluster-faults.ts'
 export type { Instruments } from './instruments.ts'
 export type { Logger, LogLevel } from './logger.ts'

@@ -126,7 +126,14 @@ export class Cron {
 
 function zoneOf(timeZone: string): Intl.DateTimeFormat {
   const numeric = 'numeric'
-  const fields = { year: numeric, month: numeric, day: numeric, hour: numeric, minute: numeric, second: numeric } as const
+  const fields = {
+    year: numeric,
+    month: numeric,
+    day: numeric,
+    hour: numeric,
+    minute: numeric,
+    second: numeric,
+  } as const
   try {
     return new Intl.DateTimeFormat('en-US', { ...fields, timeZone, hourCycle: 'h23', calendar: 'gregory' })
   } catch {
@@ -141,13 +148,21 @@ function parse(field: Field, text: string, expression: string): Parsed {
     const step = stepText === undefined ? 1 : Number(stepText)
     const [first, last] = rangeOf(field, range, stepText !== undefined) ?? []
     if (first === undefined || last === undefined || rest.length > 0 || !(Number.isInteger(step) && step > 0))
-      throw invalidOption('cron', expression, `a ${field.name} from ${field.least} to ${field.most}, not ${part}`)
+      throw invalidOption(
+        'cron',
+        expression,
+        `a ${field.name} from ${field.least} to ${field.most}, not ${part}`,
+      )
     for (let value = first; value <= last; value += step) values.add(value)
   }
   return { values: [...values].sort((left, right) => left - right), isAny: text.startsWith('*') }
 }
 
-function rangeOf(field: Field, range: string, hasStep: boolean): readonly [first: number, last: number] | undefined {
+function rangeOf(
+  field: Field,
+  range: string,
+  hasStep: boolean,
+): readonly [first: number, last: number] | undefined {
   const { least, most } = field
   if (range === '*') return [least, most]
   const [from = '', to, ...rest] = range.split('-')

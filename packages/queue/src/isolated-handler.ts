@@ -25,7 +25,11 @@ export interface IsolatedHandler<T> {
  */
 export function isolatedHandler<T>(module: URL, threads: number): IsolatedHandler<T> {
   if (!(module instanceof URL))
-    throw invalidOption('handler', module, 'the URL of a module whose default export it is, with isolate: true')
+    throw invalidOption(
+      'handler',
+      module,
+      'the URL of a module whose default export it is, with isolate: true',
+    )
   // Only who isolates loads it.
   const pool = import('piscina').then(
     ({ Piscina }) =>

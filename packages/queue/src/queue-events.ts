@@ -78,7 +78,10 @@ export async function* eventsOf(
   }
 }
 
-function eventOf(group: string, [kind, position, id, deliveries, value]: LaneEvents['events'][0]): QueueEvent {
+function eventOf(
+  group: string,
+  [kind, position, id, deliveries, value]: LaneEvents['events'][0],
+): QueueEvent {
   const about = { group, position, id: id ?? undefined, deliveries }
   return kind === 'completed'
     ? { kind, ...about, result: value ?? undefined }

@@ -91,11 +91,8 @@ export class Queue<T = unknown> extends EventEmitter<QueueEventMap> {
     const { directory, cluster: given, clusterOptions, schema, create, ...settings } = options
     const place = directory === undefined ? {} : { directory }
     const cluster =
-      given === undefined
-        ? await Cluster.start({ ...clusterOptions, ...place, machine: 'queue' })
-        : undefined
-    const durability =
-      cluster === undefined ? undefined : (clusterOptions?.durability ?? DEFAULT_DURABILITY)
+      given === undefined ? await Cluster.start({ ...clusterOptions, ...place, machine: 'queue' }) : undefined
+    const durability = cluster === undefined ? undefined : (clusterOptions?.durability ?? DEFAULT_DURABILITY)
     const client = await (given ?? (cluster as Cluster)).client()
     return new Queue<T>(name, { client, cluster, durability, schema }).#begin(settings, create)
   }
@@ -233,7 +230,9 @@ export class Queue<T = unknown> extends EventEmitter<QueueEventMap> {
    * Events of a group from now on, as `queue.on` tells of the group ''. At most once: see `MissedEvent`.
    * @throws QueueError UNKNOWN_GROUP
    */
-  events(options: { readonly group?: string; readonly signal?: AbortSignal } = {}): AsyncGenerator<QueueEvent> {
+  events(
+    options: { readonly group?: string; readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<QueueEvent> {
     const { group = '', signal } = options
     const ending = signal === undefined ? this.#ending.signal : AbortSignal.any([signal, this.#ending.signal])
     return eventsOf(this.#calls, this.name, group, ending)

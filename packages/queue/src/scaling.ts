@@ -29,7 +29,11 @@ export function resolveScaling(concurrency: number | ScaledConcurrency): Resolve
   const { min = 1, max, targetDepth = 100, targetAgeMs = Number.POSITIVE_INFINITY, intervalMs = 1000 } = given
   const areSound = Number.isSafeInteger(min) && Number.isSafeInteger(max) && min >= 1 && max >= min
   if (!(areSound && targetDepth > 0 && targetAgeMs > 0 && intervalMs > 0))
-    throw invalidOption('concurrency', concurrency, 'a positive integer, or { min, max, targetDepth } of such')
+    throw invalidOption(
+      'concurrency',
+      concurrency,
+      'a positive integer, or { min, max, targetDepth } of such',
+    )
   return { min, max, targetDepth, targetAgeMs, intervalMs }
 }
 

@@ -44,10 +44,15 @@ export const packageLaws: Readonly<Record<string, PackageLaw>> = {
     packages: ['core', 'machines', 'faults', 'wire', 'actor', 'transport', 'store'],
   },
   'packages/queue': { ...onNode, packages: ['core', 'machines', 'wire', 'cluster'], npm: ['piscina'] },
+  'packages/lab': {
+    ...onNode,
+    packages: ['core', 'check', 'machines', 'faults', 'sim'],
+    npm: ['piscina', 'yaml'],
+  },
   'packages/cli': {
     ...onNode,
     // `up` restarts processes as the supervisor of threads restarts workers; `ca` writes certificates.
-    packages: ['core', 'machines', 'actor', 'transport', 'store', 'cluster', 'sim', 'benchmarks'],
+    packages: ['core', 'machines', 'actor', 'transport', 'store', 'cluster', 'sim', 'lab', 'benchmarks'],
     npm: ['piscina', 'yaml'],
   },
   benchmarks: {

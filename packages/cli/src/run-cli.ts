@@ -11,6 +11,7 @@ import { log } from './log.ts'
 import { node } from './node/node.ts'
 import { operate } from './node/operate.ts'
 import { restore } from './restore.ts'
+import { runCommand } from './run/run.ts'
 import { sim } from './sim.ts'
 import { soak } from './soak.ts'
 import { up } from './up/up.ts'
@@ -40,6 +41,7 @@ const topCommands: readonly TopCommand[] = [
   { name: 'remove', summary: 'takes a node out of the members, over TCP', run: operate('remove') },
   { name: 'snapshot', summary: 'lets a node take a snapshot, over TCP', run: operate('snapshot') },
   { name: 'restore', summary: 'makes a new cluster of a backup', run: restore },
+  { name: 'run', summary: 'runs scenarios: faults as data, with verdicts', run: runCommand },
   { name: 'sim', summary: 'runs the whole stack in virtual time, under faults, seed by seed', run: sim },
   {
     name: 'log',

@@ -52,10 +52,12 @@ const frame = { link, frame: count }
 const fields: Readonly<Record<(Deed | FrameDeed)['do'], Readonly<Record<string, Kind>>>> = {
   cut: links,
   jam: links,
-  weather: { effects, forMs: time },
+  weather: { effects, links: optional(kind('a list of links such as n1>n2', isList(isLink))), forMs: time },
   flap: { nodes: kind('two nodes', (value) => isList(isName)(value) && (value as unknown[]).length === 2) },
   hangUp: { client: name, node: name },
   crash: whileAtNode,
+  start: atNode,
+  recover: {},
   wipe: atNode,
   flipEntry: { node: name, back: count },
   flipSnapshot: atNode,

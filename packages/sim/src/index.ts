@@ -1,5 +1,5 @@
 export { type Coverage, noCoverage } from './coverage.ts'
-export { Dice, diceOf } from './dice.ts'
+export { Dice, diceOf, streams } from './dice.ts'
 export { type Mutant, mutantNamed, mutants, mutated } from './mutants/index.ts'
 export {
   type FaultKind,
@@ -21,7 +21,9 @@ export {
   type Schedule,
 } from './schedule.ts'
 export { type Drawn, type ShrinkOptions, type Shrunk, scheduleOf, shrink } from './shrink.ts'
-export { type Deed, describeDeed, type Step } from './step.ts'
+export type { SimNode } from './sim-node.ts'
+export { situationNames } from './situation-names.ts'
+export { type Deed, describeDeed, linkName, type Step } from './step.ts'
 export { describeNode } from './timeline.ts'
-export { type Failure, World } from './world.ts'
-export type { Invariant, NodeView, SimEvent, WorldView } from './world-view.ts'
+export { type Failure, World, type WorldOptions } from './world.ts'
+export type { Invariant, NodeView, SimEvent, Watcher, WorldView } from './world-view.ts'

@@ -43,8 +43,13 @@ function withNames(step: Step, gone: string, renamed: (name: string) => string):
       const links = step.links.filter((name) => !touches(name)).map(link)
       return links.length === 0 ? undefined : { ...step, links }
     }
-    case 'weather':
+    case 'weather': {
+      if (step.links === undefined) return step
+      const links = step.links.filter((one) => !touches(one)).map(link)
+      return links.length === 0 ? undefined : { ...step, links }
+    }
     case 'write':
+    case 'recover':
       return step
     case 'flap': {
       const [left, right] = step.nodes

@@ -25,6 +25,8 @@ export interface StageHost {
   readonly coverage: Coverage
   /** Takes a node down; it starts again after a while. */
   crash(node: SimNode, downMs: number): void
+  /** Starts a node that is down. */
+  start(node: SimNode): void
   /** Empties the directory of a node. False where the budget forbids it. */
   wipe(node: SimNode): boolean
   /** Takes a node down, and entries out of its log where the budget allows it. False where nothing was done. */
@@ -115,8 +117,9 @@ export class Stage {
   readonly #doers: Doers = {
     cut: ({ links }) => this.#rule({ links: links.map(linkEnds), effect: { kind: 'link', mode: 'drop' } }),
     jam: ({ links }) => this.#rule({ links: links.map(linkEnds), effect: { kind: 'link', mode: 'jam' } }),
-    weather: ({ effects }) => {
-      const undos = effects.map((effect) => this.#host.carrier.add({ links: 'all', effect }))
+    weather: ({ effects, links }) => {
+      const where = links === undefined ? 'all' : links.map(linkEnds)
+      const undos = effects.map((effect) => this.#host.carrier.add({ links: where, effect }))
       return () => {
         for (const undo of undos) undo()
       }
@@ -133,6 +136,18 @@ export class Stage {
         this.#host.crash(found, forMs)
         return over
       }),
+    start: ({ node }) => {
+      const found = this.#node(node)
+      if (found === undefined || found.isUp) return undefined
+      this.#host.start(found)
+      return over
+    },
+    recover: () => {
+      for (const undo of [...this.#active]) undo()
+      this.#active.clear()
+      for (const node of this.#host.nodes) if (!node.isUp) this.#host.start(node)
+      return over
+    },
     wipe: ({ node }) => {
       const found = this.#node(node)
       return found !== undefined && this.#host.wipe(found) ? over : undefined
@@ -207,13 +222,14 @@ export class Stage {
     })
   }
 
-  /** The rate of the fastest and the slowest clock must differ by less than what leases allow for. */
+  /** The rate of the fastest and the slowest clock must differ by less than what leases allow for, within the budget. */
   #skew({ node: id, rate }: DeedOf<'skew'>): Undo | undefined {
     const node = this.#up(id)
     // Two skews of one clock would multiply.
     if (node === undefined || this.#skewed.has(node)) return undefined
     const { leaseReads, maxClockDrift } = this.#host.plan.knobs
-    if (leaseReads && (rate < 1 || rate >= 1 + maxClockDrift)) return undefined
+    const isBeyond = rate < 1 || rate >= 1 + maxClockDrift
+    if (leaseReads && isBeyond && !this.#host.plan.exceedBudget) return undefined
     this.#skewed.add(node)
     node.clock.add(1, { mode: 'rate', rate })
     node.rearm()
@@ -227,7 +243,8 @@ export class Stage {
   /** A lease is only as good as the bound on the clocks. */
   #jump({ node: id, byMs }: DeedOf<'jump'>): Undo | undefined {
     const node = this.#up(id)
-    if (node === undefined || this.#host.plan.knobs.leaseReads) return undefined
+    const { knobs, exceedBudget } = this.#host.plan
+    if (node === undefined || (knobs.leaseReads && !exceedBudget)) return undefined
     node.clock.add(0, { mode: 'bump', byMs })
     node.rearm()
     return over

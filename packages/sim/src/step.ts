@@ -16,12 +16,21 @@ export type FaultDeed =
   /** Nothing arrives, or all is held back until it is over. */
   | { readonly do: 'cut'; readonly links: readonly string[]; readonly forMs: number }
   | { readonly do: 'jam'; readonly links: readonly string[]; readonly forMs: number }
-  /** Effects on all links, each by chance. */
-  | { readonly do: 'weather'; readonly effects: readonly LinkEffect[]; readonly forMs: number }
+  /** Effects on all links, or on these, each by chance. */
+  | {
+      readonly do: 'weather'
+      readonly effects: readonly LinkEffect[]
+      readonly links?: readonly string[]
+      readonly forMs: number
+    }
   /** The connection of two nodes closes and opens again. */
   | { readonly do: 'flap'; readonly nodes: readonly [string, string] }
   | { readonly do: 'hangUp'; readonly client: string; readonly node: string }
   | { readonly do: 'crash'; readonly node: string; readonly forMs: number }
+  /** Comes back before its time. */
+  | { readonly do: 'start'; readonly node: string }
+  /** Whatever lasts is over, and whoever is down comes back. */
+  | { readonly do: 'recover' }
   /** An empty directory, under another incarnation. */
   | { readonly do: 'wipe'; readonly node: string }
   /** A bit of a flushed entry, so many places before the last one; of the latest snapshot. */

@@ -67,6 +67,13 @@ export interface WorldOptions {
   readonly plan: Plan
   /** What is done to it, in the order of time. Without it the seed of the plan draws that as it goes. */
   readonly steps?: readonly Step[] | undefined
+  /**
+   * Called once, before anything happens: does things to the world as it goes, through its stage and its scheduler, beside
+   * what its seed draws. What it does follows from the plan alone, or the run is not the same again.
+   */
+  readonly direct?: ((world: World) => void) | undefined
+  /** Look at events beside the invariants. They change nothing; what they throw fails the run. */
+  readonly watchers?: readonly Watcher[] | undefined
   /** Ends it, whatever has been found by then: that time, in virtual ms. */
   readonly endMs?: number | undefined
   /** Told of every line of the trace. */
@@ -108,7 +115,7 @@ export class World
   readonly #graves = new Map<string, LogContent>()
   #isHealed = false
 
-  constructor({ plan, steps, endMs, onLine, onStep }: WorldOptions) {
+  constructor({ plan, steps, direct, watchers = [], endMs, onLine, onStep }: WorldOptions) {
     this.plan = plan
     this.trace = new Trace(onLine)
     this.#timeline = onLine === undefined ? undefined : new Timeline(this)
@@ -119,7 +126,7 @@ export class World
     const { invariants, quiet } = allInvariants(this.coverage, plan.isCalm)
     this.quiet = quiet
     this.situations = new SituationWatch(this, allSituations(this))
-    for (const watcher of [...invariants, ...this.situations.watchers]) {
+    for (const watcher of [...invariants, ...this.situations.watchers, ...watchers]) {
       for (const kind of watcher.on) this.#byKind.set(kind, [...(this.#byKind.get(kind) ?? []), watcher])
     }
     const total = plan.voters + plan.learners + plan.spares
@@ -160,7 +167,8 @@ export class World
     } else {
       this.#follow(steps.filter((step) => !isFrameDeed(step)))
     }
-    scheduler.at(plan.faultMs, { run: () => this.#heal() })
+    direct?.(this)
+    scheduler.at(plan.faultMs, { run: () => this.heal() })
     if (endMs !== undefined) scheduler.at(endMs, { run: () => (this.isDone = true) })
   }
 
@@ -363,8 +371,14 @@ export class World
 
   // ---- the end
 
-  /** Nothing goes wrong any more: from here on the cluster has to find together again. */
-  #heal(): void {
+  /** Whether the phase with faults is over. */
+  get isHealed(): boolean {
+    return this.#isHealed
+  }
+
+  /** Nothing goes wrong any more, at the latest after `plan.faultMs`: from here on the cluster has to find together again. */
+  heal(): void {
+    if (this.#isHealed) return
     this.line('---- everything is healed')
     this.#isHealed = true
     this.stage.heal()

@@ -1,0 +1,183 @@
+/** Runs cases on an engine and judges them. What the engine cannot do is an error before anything runs. */
+import { combineVerdicts, type Verdict } from '@troupe/check'
+import { invalidOption } from '@troupe/core'
+import type { Asserted, Assertion } from './assertion.ts'
+import { type Summary, summaryOf } from './assertions/statistics.ts'
+import type { CaseRun, Engine } from './engine.ts'
+import { figureNames } from './figures.ts'
+import { judge } from './judge.ts'
+import type { Loaded } from './load-files.ts'
+import { type PlacedProblem, ScenarioError } from './scenario/problems.ts'
+import type { Case } from './scenario/read-scenario.ts'
+
+/** What a case came to. */
+export interface CaseResult {
+  readonly file: string
+  readonly name: string
+  readonly engine: string
+  readonly source: string | undefined
+  readonly about: string | undefined
+  readonly verdict: Verdict
+  readonly asserted: readonly Asserted[]
+  readonly seeds: { readonly base: number; readonly runs: number }
+  readonly runs: number
+  readonly failed: number
+  readonly unknown: number
+  readonly events: number
+  readonly elapsedMs: number
+  readonly wallMs: number
+  /** In how many runs each situation was reached. */
+  readonly situations: Readonly<Record<string, number>>
+  readonly figures: Readonly<Record<string, Summary>>
+  readonly applied: number
+  readonly skipped: number
+  /** The first run that failed, or that shows nothing. */
+  readonly example: CaseRun | undefined
+  readonly reproduce: string
+}
+
+export interface SuiteResult {
+  readonly verdict: Verdict
+  readonly cases: readonly CaseResult[]
+  readonly wallMs: number
+}
+
+export interface SuiteOptions {
+  /** By their names; those of plug-ins come beside them. */
+  readonly engines: readonly Engine[]
+  /** Which engine runs it all. @default sim */
+  readonly engine: string
+  readonly runs?: number | undefined
+  readonly base?: number | undefined
+  readonly timeline?: boolean | undefined
+  readonly signal: AbortSignal
+  /** Cases at the same time. @default 2 */
+  readonly atOnce?: number | undefined
+  readonly onRun?: (item: Case, done: number, of: number) => void
+  readonly onCase?: (result: CaseResult, done: number, of: number) => void
+}
+
+/** What is to be run where. */
+interface Planned extends Loaded {
+  readonly engine: Engine
+}
+
+/** Runs a suite; its cases in the order of the files. @throws ScenarioError, RaftError INVALID_OPTIONS */
+export async function runSuite(loaded: readonly Loaded[], options: SuiteOptions): Promise<SuiteResult> {
+  const startMs = performance.now()
+  const planned = planFor(loaded, options)
+  const results: CaseResult[] = []
+  const queue = planned.entries()
+  const work = async (): Promise<void> => {
+    for (const [at, one] of queue) {
+      if (options.signal.aborted) return
+      results[at] = await runCase(one, options)
+      options.onCase?.(results[at], results.filter(Boolean).length, planned.length)
+    }
+  }
+  await Promise.all(Array.from({ length: options.atOnce ?? 2 }, work))
+  const cases = results.filter(Boolean)
+  const verdict = combineVerdicts(cases.map((one) => one.verdict))
+  return { verdict, cases, wallMs: performance.now() - startMs }
+}
+
+/** Finds the engines, and what they cannot do. Cases for other engines are left out. */
+function planFor(loaded: readonly Loaded[], { engines, engine: name }: SuiteOptions): Planned[] {
+  const problems: PlacedProblem[] = []
+  const planned = loaded.flatMap((one): Planned[] => {
+    const { item, assertions } = one
+    const known = [...engines, ...one.engines]
+    const wanted = item.scenario.engine ?? ['sim']
+    for (const [at, each] of wanted.entries()) {
+      if (known.some((engine) => engine.name === each) || engineNames.includes(each)) continue
+      const expected = `one of ${[...engineNames, ...one.engines.map((engine) => engine.name)].join(', ')}`
+      problems.push(item.place({ path: ['engine', at], value: each, expected }))
+    }
+    problems.push(...missingAssertions(item, assertions))
+    if (!wanted.includes(name)) return []
+    const engine = known.find((candidate) => candidate.name === name)
+    if (engine === undefined)
+      throw invalidOption('--engine', name, `one of ${known.map((k) => k.name).join(', ')}`)
+    problems.push(...engine.unable(item).map((problem) => item.place(problem)))
+    return [{ ...one, engine }]
+  })
+  if (problems.length > 0) throw new ScenarioError(problems)
+  if (planned.length === 0) throw invalidOption('--engine', name, 'an engine that one of the cases names')
+  return planned
+}
+
+/** The engines that files may name, also where this one is not asked for now. */
+export const engineNames: readonly string[] = ['sim', 'threads', 'tcp']
+
+function missingAssertions(item: Case, custom: readonly Assertion[]): PlacedProblem[] {
+  return (item.scenario.assert ?? []).flatMap((spec, at) => {
+    if (!('custom' in spec) || custom.some(({ name }) => name === spec.custom.name)) return []
+    const known = custom.map(({ name }) => name).join(', ')
+    const expected = known === '' ? 'an assertion of a plug-in: there is none' : `one of ${known}`
+    return [item.place({ path: ['assert', at, 'custom', 'name'], value: spec.custom.name, expected })]
+  })
+}
+
+async function runCase({ item, engine, assertions }: Planned, options: SuiteOptions): Promise<CaseResult> {
+  const startMs = performance.now()
+  const { seeds = {} } = item.scenario
+  const base = options.base ?? seeds.base ?? engine.defaultSeeds.base
+  const count = options.runs ?? seeds.runs ?? engine.defaultSeeds.runs
+  const runs: CaseRun[] = []
+  await engine.run({
+    item,
+    seeds: Array.from({ length: count }, (_, at) => base + at),
+    timeline: options.timeline ?? false,
+    signal: options.signal,
+    onRun: (run) => {
+      runs.push(run)
+      options.onRun?.(item, runs.length, count)
+    },
+  })
+  runs.sort((left, right) => left.seed - right.seed)
+  const { verdict, asserted } = judge(item, runs, assertions)
+  const { file, name } = item
+  const { source, about } = item.scenario
+  const example = exampleOf(runs, options.timeline ?? false)
+  return {
+    ...{ file, name, source, about, engine: engine.name, verdict, asserted },
+    seeds: { base, runs: count },
+    runs: runs.length,
+    failed: runs.filter((run) => run.verdict === 'fail').length,
+    unknown: runs.filter((run) => run.verdict === 'unknown').length,
+    events: sum(runs, ({ events }) => events),
+    elapsedMs: sum(runs, ({ elapsedMs }) => elapsedMs),
+    wallMs: performance.now() - startMs,
+    situations: situationsOf(runs),
+    figures: figuresOf(runs),
+    applied: sum(runs, ({ applied }) => applied),
+    skipped: sum(runs, ({ skipped }) => skipped),
+    example,
+    reproduce: engine.reproduce(item, example?.seed ?? base),
+  }
+}
+
+const sum = (runs: readonly CaseRun[], of: (run: CaseRun) => number): number =>
+  runs.reduce((so, run) => so + of(run), 0)
+
+function exampleOf(runs: readonly CaseRun[], isWanted: boolean): CaseRun | undefined {
+  const odd =
+    runs.find(({ verdict }) => verdict === 'fail') ?? runs.find(({ verdict }) => verdict === 'unknown')
+  return odd ?? (isWanted ? runs[0] : undefined)
+}
+
+function situationsOf(runs: readonly CaseRun[]): Record<string, number> {
+  const counts: Record<string, number> = {}
+  for (const name of runs.flatMap(({ situations }) => Object.keys(situations)))
+    counts[name] = (counts[name] ?? 0) + 1
+  return counts
+}
+
+function figuresOf(runs: readonly CaseRun[]): Record<string, Summary> {
+  return Object.fromEntries(
+    figureNames.flatMap((name) => {
+      const summary = summaryOf(runs.flatMap(({ figures }) => figures[name] ?? []))
+      return summary === undefined ? [] : [[name, summary]]
+    }),
+  )
+}

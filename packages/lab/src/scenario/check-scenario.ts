@@ -1,0 +1,26 @@
+import type { Report } from '../schema/schema.ts'
+import { checkContradictions } from './contradictions.ts'
+import { checkKnobs, withOptions } from './knobs.ts'
+import { checkNames } from './names.ts'
+import { checkStep } from './rules.ts'
+import type { Scenario } from './scenario.ts'
+import { walk } from './walk.ts'
+
+/** Reports what a scenario whose fields all fit gets wrong as a whole. */
+export function checkScenario(scenario: Scenario, report: Report): void {
+  const { cluster = {}, workload = {}, setup = [], phases, proof } = scenario
+  checkKnobs(cluster, ['cluster'], report)
+  if (proof?.broken !== undefined) {
+    checkKnobs(withOptions(scenario, proof.broken).cluster ?? {}, ['proof', 'broken', 'cluster'], report)
+  }
+  const { mix } = workload
+  const sum = mix === undefined ? 1 : mix.read + mix.write + (mix.cas ?? 0)
+  if (Math.abs(sum - 1) > 1e-6) {
+    report({ path: ['workload', 'mix'], value: mix, expected: `shares that are 1 together, not ${sum}` })
+  }
+  checkNames(scenario, report)
+  for (const [name, steps] of Object.entries({ setup, phases })) {
+    for (const { kind, fields, path } of walk(steps, [name])) checkStep(kind, fields, path, report)
+    checkContradictions(steps, [name], report)
+  }
+}

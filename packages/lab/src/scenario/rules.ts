@@ -1,0 +1,85 @@
+/** What must hold between the fields of one step, beside what each of them is. */
+import type { Path, Report } from '../schema/schema.ts'
+import type { StepFields, StepKind } from './steps.ts'
+
+type Rule<K extends StepKind> = (
+  fields: StepFields[K],
+  say: (field: string, expected: string) => void,
+) => void
+
+/** Says what is wrong where not exactly one of these fields is there. */
+function exactlyOne(
+  fields: object,
+  names: readonly string[],
+  say: (field: string, expected: string) => void,
+): void {
+  const given = names.filter((name) => Object.hasOwn(fields, name))
+  const expected = `exactly one of ${names.join(', ')}`
+  if (given.length === 0) say('', expected)
+  for (const name of given.slice(1)) say(name, expected)
+}
+
+const onlyWith = (
+  isThere: boolean,
+  isWanted: boolean,
+  field: string,
+  what: string,
+  say: (field: string, expected: string) => void,
+): void => {
+  if (isWanted && !isThere) say(field, `to be there with ${what}`)
+  if (!isWanted && isThere) say(field, `to be there only with ${what}`)
+}
+
+const effects = ['delay', 'loss', 'burst', 'duplicate', 'corrupt', 'reorder', 'rate'] as const
+
+const rules: { readonly [K in StepKind]?: Rule<K> } = {
+  partition: (fields, say) => {
+    exactlyOne(fields, ['split', 'topology', 'groups'], say)
+    if (fields.topology === undefined) return
+    if (fields.direction !== undefined) say('direction', 'none with a topology')
+    if (fields.clients !== undefined) say('clients', 'none with a topology: it has no sides')
+  },
+  link: ({ mode, time }, say) => onlyWith(time !== undefined, mode === 'slow', 'time', 'mode: slow', say),
+  network: (fields, say) => {
+    if (effects.every((name) => fields[name] === undefined)) say('', `at least one of ${effects.join(', ')}`)
+    if (fields.reorder !== undefined && fields.delay === undefined) {
+      say('reorder', 'a delay with it: only what is delayed can be overtaken')
+    }
+    if (fields.loss !== undefined && fields.burst !== undefined) say('burst', 'no loss beside it')
+  },
+  disk: ({ mode, by }, say) => onlyWith(by !== undefined, mode === 'slow', 'by', 'mode: slow', say),
+  damage: ({ what, back, count }, say) => {
+    if (what === 'snapshot' && back !== undefined) say('back', 'none with what: snapshot')
+    if (what === 'snapshot' && count !== undefined) say('count', 'none with what: snapshot')
+  },
+  clock: ({ mode, by, rate, for: span }, say) => {
+    onlyWith(by !== undefined, mode === 'bump', 'by', 'mode: bump', say)
+    onlyWith(rate !== undefined, mode === 'rate', 'rate', 'mode: rate', say)
+    if (mode === 'bump' && span !== undefined) say('for', 'none with mode: bump, which is over at once')
+  },
+  members: (fields, say) => {
+    const names = ['add', 'promote', 'demote', 'remove'] as const
+    if (names.every((name) => fields[name] === undefined)) say('', `at least one of ${names.join(', ')}`)
+  },
+  every: (fields, say) => {
+    exactlyOne(fields, ['for', 'times'], say)
+    if (fields.interval !== undefined && fields.interval.mostMs === 0) say('interval', 'more than no time')
+  },
+  until: (fields, say) => exactlyOne(fields, ['is', 'reached'], say),
+  when: (fields, say) => exactlyOne(fields, ['reached', 'sends'], say),
+  statusCheck: ({ max, min }, say) => {
+    if (max === undefined && min === undefined) say('', 'max or min')
+    if (max !== undefined && min !== undefined && min > max) say('min', `at most max (${max})`)
+  },
+}
+
+/** Reports what does not go together in a step. */
+export function checkStep(kind: StepKind, fields: unknown, path: Path, report: Report): void {
+  const rule = rules[kind] as
+    | ((fields: unknown, say: (field: string, expected: string) => void) => void)
+    | undefined
+  rule?.(fields, (field, expected) => {
+    const value = field === '' ? fields : (fields as Readonly<Record<string, unknown>>)[field]
+    report({ path: field === '' ? path : [...path, field], value, expected })
+  })
+}

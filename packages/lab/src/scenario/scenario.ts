@@ -1,0 +1,140 @@
+/** The model of a scenario: a test case as data. One file holds one, or a template of several. */
+
+import { figureNames } from '../figures.ts'
+import {
+  about,
+  anything,
+  choice,
+  flag,
+  type Infer,
+  integer,
+  list,
+  number,
+  oneField,
+  optional,
+  pair,
+  record,
+  type Schema,
+  table,
+  text,
+} from '../schema/schema.ts'
+import { duration, percent } from '../schema/units.ts'
+import { situation, step } from './steps.ts'
+
+const ms = number(0.001, 3_600_000)
+
+const cluster = record({
+  voters: optional(about('n1, n2, … (default 3)', integer(1, 7))),
+  learners: optional(about('the nodes behind them', integer(0, 3))),
+  spares: optional(about('nodes that run, and are no members yet', integer(0, 3))),
+  electionMs: optional(about('the shortest and the longest election timeout (default [150, 300])', pair(ms))),
+  heartbeatMs: optional(about('default 50', ms)),
+  preVote: optional(flag),
+  checkQuorum: optional(flag),
+  leaseReads: optional(flag),
+  maxClockDrift: optional(number(0, 1)),
+  durability: optional(choice('memory', 'acked-before-flush', 'flush-before-ack')),
+  stateOnDisk: optional(about('whether machines keep their state on the disk', flag)),
+  raft: optional(about('further options of the protocol, by their names', table(anything))),
+})
+
+const workload = record({
+  kind: optional(choice('kv')),
+  clients: optional(integer(1, 16)),
+  keys: optional(integer(1, 1000)),
+  concurrency: optional(about('operations of one client at the same time', integer(1, 64))),
+  think: optional(about('mean time between an answer and the next question', duration)),
+  mix: optional(record({ read: number(0, 1), write: number(0, 1), cas: optional(number(0, 1)) })),
+  consistencies: optional(list(choice('linearizable', 'lease', 'follower', 'stale'), 1)),
+  deadline: optional(about('how long a caller waits', duration)),
+  retransmit: optional(about('after which time an unanswered command is sent again', duration)),
+})
+
+const speed = record({ time: duration, jitter: optional(duration) })
+
+/** What only virtual time has. */
+const sim = record({
+  network: optional(about('how long a frame takes, and the mean of what chance adds', speed)),
+  flush: optional(about('how long a flush takes, likewise', speed)),
+  interleaving: optional(choice('random', 'priorities')),
+  exceedBudget: optional(about('faults may destroy what a quorum has agreed on', flag)),
+  silentCrashes: optional(about('share of crashes that close no connection', percent)),
+  provenDeaths: optional(about('share of the others that a supervisor tells of', percent)),
+})
+
+const bound = record({
+  max: optional(number(0)),
+  min: optional(number(0)),
+  mean: optional(number(0)),
+  p50: optional(number(0)),
+  p99: optional(number(0)),
+})
+
+const figures = about('bounds of what was measured, over all runs', boundsOf())
+
+function boundsOf(): Schema<Readonly<Record<string, Infer<typeof bound>>>> {
+  return record(Object.fromEntries(figureNames.map((name) => [name, optional(bound)]))) as unknown as Schema<
+    Readonly<Record<string, Infer<typeof bound>>>
+  >
+}
+
+/** What is asserted; the invariants of the engine always hold. */
+const assertion = oneField('an assertion', {
+  sometimes: about(
+    'traps that were reached: in at least one run, or the case is unknown',
+    list(situation, 1),
+  ),
+  never: about('situations that no run reached', list(situation, 1)),
+  figures,
+  linearizable: about('decided: every history was, or the case is unknown', flag),
+  custom: about('an assertion of a plug-in', record({ name: text, with: optional(anything) })),
+})
+export type AssertionSpec = Infer<typeof assertion>
+
+/** How it is shown that the case can fail. */
+const proof = record({
+  slips: optional(about('bugs on purpose, by name: with each of them the case fails', list(text, 1))),
+  broken: optional(
+    about(
+      'options with which it does not pass',
+      record({ cluster: optional(cluster), workload: optional(workload), sim: optional(sim) }),
+    ),
+  ),
+})
+
+export const scenario = record({
+  name: about('unique, in a few words', text),
+  source: optional(about('where it comes from', text)),
+  about: optional(about('what happens, and what is to come of it', text)),
+  engine: optional(about('which engines run it (default sim)', list(text, 1))),
+  plugins: optional(
+    about('modules with engines, assertions or data sources, as paths from this file', list(text, 1)),
+  ),
+  parameters: optional(
+    about(
+      'a table, lists to combine, or { file, query? }: each row is a case, and its values stand where its names do',
+      anything,
+    ),
+  ),
+  seeds: optional(record({ base: optional(integer(0)), runs: optional(integer(1, 1_000_000)) })),
+  cluster: optional(cluster),
+  workload: optional(workload),
+  sim: optional(sim),
+  setup: optional(about('before anything goes wrong', list(step, 1))),
+  phases: about('what happens, one after the other', list(step, 1)),
+  expect: optional(
+    about(
+      'where failing is what must come of it: by which of these invariants',
+      record({ fail: list(text, 1) }),
+    ),
+  ),
+  assert: optional(about('what must be true in the end', list(assertion, 1))),
+  proof: optional(proof),
+})
+
+/** A scenario as it was read. */
+export type Scenario = Infer<typeof scenario>
+export type ClusterSpec = Infer<typeof cluster>
+export type WorkloadSpec = Infer<typeof workload>
+export type SimSpec = Infer<typeof sim>
+export type Bound = Infer<typeof bound>

@@ -1,0 +1,306 @@
+/**
+ * What phases are made of: steps that order others, faults, and what clients and operators do. The words are those of
+ * shared vocabulary of the field (docs/scenarios.md has them with what each engine can do).
+ */
+import { DIRECTIONS, DISTRIBUTIONS, SPLITS, TOPOLOGIES } from '@troupe/faults'
+import { situationNames } from '@troupe/sim'
+import { figureNames } from '../figures.ts'
+import {
+  about,
+  choice,
+  either,
+  flag,
+  type Infer,
+  integer,
+  list,
+  named,
+  number,
+  type OneField,
+  oneField,
+  optional,
+  part,
+  record,
+  type Schema,
+  table,
+  text,
+} from '../schema/schema.ts'
+import { byteRate, duration, percent, type Span, shift, span } from '../schema/units.ts'
+
+/** Sets of nodes that are looked up when a step is done. Whoever selects names others uses a name of its own. */
+export const nodeSets = [
+  'all',
+  'random',
+  'one',
+  'minority',
+  'minority-third',
+  'majority',
+  'primaries',
+  'leader',
+  'follower',
+  'followers',
+  'sender',
+  'receiver',
+  'clients',
+] as const
+
+/** Kinds of messages between nodes, as `when` waits for them. */
+export const messageKinds = [
+  'preVoteRequest',
+  'preVoteReply',
+  'voteRequest',
+  'voteReply',
+  'appendRequest',
+  'appendReply',
+  'heartbeat',
+  'heartbeatReply',
+  'timeoutNow',
+  'readIndexRequest',
+  'readIndexReply',
+  'snapshotOffer',
+  'snapshotPull',
+  'snapshotChunk',
+  'repairRequest',
+  'repairReply',
+] as const
+
+const isText = (value: unknown): boolean => typeof value === 'string'
+
+/** Nodes: a set, a name, or names. */
+export const selector: Schema<string | readonly string[]> = about(
+  `a node, a name given by select, a list of them, or one of ${nodeSets.join(', ')}`,
+  either<string, readonly string[]>(isText, text, list(text, 1)),
+)
+export type Selector = Infer<typeof selector>
+
+let names: readonly string[] | undefined
+/** The dangerous places that the simulator knows by name. */
+const knownSituations = (): readonly string[] => {
+  names ??= situationNames()
+  return names
+}
+export const situation: Schema<string> = named('the name of a situation', knownSituations)
+
+const forTime = optional(about('how long; without it until everything is healed', span))
+const direction = optional(choice(...DIRECTIONS))
+const links = { from: selector, to: selector, direction }
+const target = { target: selector }
+
+const chance = record({ percent, correlation: optional(percent) })
+const delay = record({
+  time: duration,
+  jitter: optional(duration),
+  correlation: optional(percent),
+  distribution: optional(choice(...DISTRIBUTIONS)),
+})
+const burst = record({
+  toBad: percent,
+  toGood: percent,
+  lossInBad: optional(percent),
+  lossInGood: optional(percent),
+})
+
+const partition = record({
+  split: optional(choice(...SPLITS)),
+  topology: optional(choice(...TOPOLOGIES)),
+  groups: optional(list(selector, 1)),
+  direction,
+  clients: optional(
+    about(
+      'all: they reach every node; apart: each stays on one side; isolated: all stay on the isolated side',
+      choice('all', 'apart', 'isolated'),
+    ),
+  ),
+  for: forTime,
+})
+
+const network = record({
+  delay: optional(delay),
+  loss: optional(either(isText, percent, chance)),
+  burst: optional(about('loss in bursts, after Gilbert and Elliott', burst)),
+  duplicate: optional(either(isText, percent, chance)),
+  corrupt: optional(either(isText, percent, chance)),
+  reorder: optional(about('needs a delay: this share is not delayed, and overtakes', percent)),
+  rate: optional(byteRate),
+  on: optional(about('without it on all links, of clients too', record(links))),
+  for: forTime,
+})
+
+const faults = {
+  partition: about('cuts groups of nodes off from each other', partition),
+  link: about(
+    'drop: nothing arrives; slow: later; jam: held until it is over',
+    record({ ...links, mode: choice('drop', 'slow', 'jam'), time: optional(duration), for: forTime }),
+  ),
+  network: about('what happens to frames by chance', network),
+  flap: about('connections close and open again', record({ from: selector, to: selector })),
+  hangUp: about("clients' connections close", record({ from: selector })),
+  kill: about(
+    'the process dies: what is not flushed is lost',
+    record({ ...target, downFor: optional(span), keepQuorum: optional(flag) }),
+  ),
+  start: about('a node that is down comes back', record(target)),
+  pause: about(
+    'takes no turns: a stopped process, a long garbage collection',
+    record({ ...target, for: forTime }),
+  ),
+  wipe: about('comes back with an empty directory, as another member', record(target)),
+  disk: about(
+    'slow: by that factor; stall: nothing completes; full: refused for space; fail: the next flush fails',
+    record({
+      ...target,
+      mode: choice('slow', 'stall', 'full', 'fail'),
+      by: optional(number(1, 10_000)),
+      for: forTime,
+    }),
+  ),
+  damage: about(
+    'a flipped bit: in a flushed entry, so many places before the last one, or in the latest snapshot',
+    record({
+      ...target,
+      what: choice('entry', 'snapshot'),
+      back: optional(integer(0, 100_000)),
+      count: optional(integer(1, 1000)),
+    }),
+  ),
+  rollBack: about(
+    'the node dies, and its last flushed entries are gone when it comes back',
+    record({ ...target, entries: integer(1, 100_000), downFor: span }),
+  ),
+  clock: about(
+    'bump: jumps once; rate: runs so many times as fast',
+    record({
+      ...target,
+      mode: choice('bump', 'rate'),
+      by: optional(shift),
+      rate: optional(number(0.01, 100)),
+      for: forTime,
+    }),
+  ),
+} as const
+
+const operations = {
+  members: about(
+    'changes of the members; several at once through a joint configuration',
+    record({
+      add: optional(selector),
+      promote: optional(selector),
+      demote: optional(selector),
+      remove: optional(selector),
+      leave: optional(choice('auto', 'explicit')),
+    }),
+  ),
+  transfer: about(
+    'hands leadership over, to the best where none is named',
+    record({ to: optional(selector) }),
+  ),
+  elect: about('asks for votes', record(target)),
+  snapshot: about('takes a snapshot, and drops the log behind it', record(target)),
+  write: about(
+    'clients write a value that was never written before',
+    record({ client: optional(text), key: optional(text), times: optional(integer(1, 1000)) }),
+  ),
+  read: about(
+    'clients read; node answers, where the consistency lets it',
+    record({
+      client: optional(text),
+      key: optional(text),
+      node: optional(selector),
+      consistency: optional(choice('linearizable', 'lease', 'follower', 'stale')),
+      times: optional(integer(1, 1000)),
+    }),
+  ),
+} as const
+
+/** What is true or not at any moment of a run, and can be waited for. */
+export const conditions = ['leader', 'noLeader', 'settled'] as const
+
+const within = about('it is given up then', duration)
+
+const waits = {
+  wait: about('lets time pass', span),
+  warmup: about(
+    'waits for so many acknowledged writes; without them the run counts for nothing',
+    record({ writes: integer(1), within }),
+  ),
+  until: about(
+    'waits; leader: somebody leads; noLeader: nobody does; settled: all members have all that is committed',
+    record({
+      is: optional(choice(...conditions)),
+      reached: optional(situation),
+      within,
+      else: optional(about('abort (default): the run is unknown', choice('abort', 'continue'))),
+    }),
+  ),
+  statusCheck: about(
+    'where a figure is not within its bounds now, the run is aborted: unknown',
+    record({ figure: choice(...figureNames), max: optional(number(0)), min: optional(number(0)) }),
+  ),
+  select: about('gives names to nodes as they are now, for later targets', table(selector)),
+  heal: about('all that lasts is over, and whoever is down comes back', choice('all')),
+} as const
+
+const steps: Schema<readonly Step[]> = part('steps', 'a list of steps', () => list(step, 1))
+
+const nested = {
+  serial: about('one after the other', steps),
+  parallel: about('all at once; over when the last one is', steps),
+  every: about(
+    'again and again, with that time between beginnings',
+    record({ interval: span, for: optional(duration), times: optional(integer(1, 100_000)), do: steps }),
+  ),
+  schedule: about(
+    'each at its time from the beginning of this',
+    list(record({ at: duration, do: steps }), 1),
+  ),
+  when: about(
+    'from now on, whenever that happens: what is done then; sender and receiver are targets after a message',
+    record({
+      reached: optional(situation),
+      sends: optional(choice(...messageKinds)),
+      chance: optional(percent),
+      times: optional(about('at most so often; once where it is not given', integer(1, 100_000))),
+      do: steps,
+    }),
+  ),
+} as const
+
+const fields = { ...waits, ...nested, ...faults, ...operations } as const
+type Leaves = typeof waits & typeof faults & typeof operations
+
+/** A step with others in it; written out, since a type cannot be inferred from itself. */
+export interface Nested {
+  readonly serial: readonly Step[]
+  readonly parallel: readonly Step[]
+  readonly every: {
+    readonly interval: Span
+    readonly for?: number
+    readonly times?: number
+    readonly do: readonly Step[]
+  }
+  readonly schedule: readonly { readonly at: number; readonly do: readonly Step[] }[]
+  readonly when: {
+    readonly reached?: string
+    readonly sends?: (typeof messageKinds)[number]
+    readonly chance?: number
+    readonly times?: number
+    readonly do: readonly Step[]
+  }
+}
+
+/** One step: an object with one field. */
+export type Step = OneField<Leaves> | { [K in keyof Nested]: { readonly [L in K]: Nested[K] } }[keyof Nested]
+
+/** What each kind of step is written with, by its name. */
+export type StepFields = { readonly [K in keyof Leaves]: Infer<Leaves[K]> } & Nested
+export type StepKind = keyof StepFields
+
+export const step: Schema<Step> = part('step', 'a step', () => oneField('a step', fields) as Schema<Step>)
+
+export const stepKinds = Object.keys(fields) as readonly StepKind[]
+export const faultKinds = Object.keys(faults) as readonly (keyof typeof faults)[]
+export const operationKinds = Object.keys(operations) as readonly (keyof typeof operations)[]
+
+/** The kind of a step and what it is written with. */
+export function kindOf(one: Step): StepKind {
+  return Object.keys(one)[0] as StepKind
+}

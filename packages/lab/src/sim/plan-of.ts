@@ -1,0 +1,54 @@
+import type { Consistency } from '@troupe/machines'
+import { type Plan, plainPlan } from '@troupe/sim'
+import { knobsOf } from '../scenario/knobs.ts'
+import { defaultClients, defaultVoters } from '../scenario/names.ts'
+import type { Scenario, WorkloadSpec } from '../scenario/scenario.ts'
+import { lengthOf } from '../scenario/timing.ts'
+import { setupOf } from './setup.ts'
+
+/** The plan that a scenario makes of a seed: nothing goes wrong in it by itself. */
+export function planFor(scenario: Scenario, seed: number): Plan {
+  const { cluster = {}, workload = {}, sim = {}, phases } = scenario
+  const knobs = knobsOf(cluster)
+  const { network = { time: 0.5, jitter: 0.5 }, flush = { time: 1, jitter: 1 } } = sim
+  const lengthMs = lengthOf(setupOf(scenario)).mostMs + lengthOf(phases).mostMs
+  return {
+    ...plainPlan,
+    seed,
+    // The director heals when its phases are over; this is the latest.
+    faultMs: lengthMs + 1000,
+    voters: cluster.voters ?? defaultVoters,
+    learners: cluster.learners ?? 0,
+    spares: cluster.spares ?? 0,
+    knobs,
+    network: { delayMs: network.time, jitterMs: network.jitter ?? 0 },
+    disk: { flushMs: flush.time, jitterMs: flush.jitter ?? 0, bytesPerMs: 1e5 },
+    turn: { leastMs: 0.02, jitterMs: 0.05 },
+    hints: {
+      silentCrash: (sim.silentCrashes ?? 0) / 100,
+      exitTold: (sim.provenDeaths ?? 100) / 100,
+    },
+    stateOnDisk: cluster.stateOnDisk ?? false,
+    workload: workloadOf(workload, knobs.electionTimeoutMinMs),
+    exceedBudget: sim.exceedBudget ?? false,
+    interleaving: sim.interleaving ?? 'random',
+  }
+}
+
+function workloadOf(workload: WorkloadSpec, electionTimeoutMinMs: number): Plan['workload'] {
+  const { mix = { read: 0.4, write: 0.5, cas: 0.1 } } = workload
+  const { cas = 0 } = mix
+  const writes = mix.write + cas
+  return {
+    clients: workload.clients ?? defaultClients,
+    keys: workload.keys ?? 3,
+    concurrency: workload.concurrency ?? 2,
+    thinkMs: workload.think ?? 30,
+    reads: mix.read,
+    compareAndSets: writes === 0 ? 0 : cas / writes,
+    consistencies: (workload.consistencies ?? ['linearizable']) as readonly Consistency[],
+    deadlineMs: workload.deadline ?? 5000,
+    retransmitMs: workload.retransmit ?? electionTimeoutMinMs,
+    throughNodes: false,
+  }
+}

@@ -1,0 +1,104 @@
+/** The engine `sim`: the whole stack in virtual time, seed by seed, over all cores. */
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { Piscina } from 'piscina'
+import type { CaseRun, Engine, EngineTask } from '../engine.ts'
+import { knobsOf } from '../scenario/knobs.ts'
+import type { Case } from '../scenario/read-scenario.ts'
+import type { Scenario } from '../scenario/scenario.ts'
+import type { StepFields } from '../scenario/steps.ts'
+import { walk } from '../scenario/walk.ts'
+import type { Problem, Report } from '../schema/schema.ts'
+import type { SimSeeds } from './sim-worker.ts'
+
+export interface SimEngineOptions {
+  /** @default as many as there are cores */
+  readonly threads?: number | undefined
+  /** What the threads run: a file whose default export is that of `@troupe/lab/sim-worker`. @default that one */
+  readonly worker?: string | undefined
+  readonly workerData?: unknown
+}
+
+/** Seeds of one task: enough that the way there and back does not count. */
+const BATCH = 5
+const TIMELINE_LINES = 400
+
+export class SimEngine implements Engine {
+  readonly name = 'sim'
+  readonly defaultSeeds = { base: 1, runs: 20 }
+  readonly #options: SimEngineOptions
+  #pool: Piscina | undefined
+
+  constructor(options: SimEngineOptions = {}) {
+    this.#options = options
+  }
+
+  unable({ scenario }: Case): readonly Problem[] {
+    const problems: Problem[] = []
+    const report: Report = (problem) => void problems.push(problem)
+    const { cluster = {} } = scenario
+    if (cluster.durability === 'memory') {
+      const expected = 'flush-before-ack or acked-before-flush: in sim every log is on a disk'
+      report({ path: ['cluster', 'durability'], value: cluster.durability, expected })
+    }
+    checkClocks(scenario, report)
+    return problems
+  }
+
+  async run({ item: { scenario }, seeds, timeline, onRun, signal }: EngineTask): Promise<void> {
+    const size = timeline ? 1 : BATCH
+    const batches = Array.from({ length: Math.ceil(seeds.length / size) }, (_, at) =>
+      seeds.slice(at * size, (at + 1) * size),
+    )
+    await Promise.all(
+      batches.map(async (batch) => {
+        const task: SimSeeds = { scenario, seeds: batch, timelineLines: timeline ? TIMELINE_LINES : 0 }
+        for (const run of await this.#runBatch(task, signal)) onRun(run)
+      }),
+    )
+  }
+
+  /** None where it was interrupted: what was found so far is told. */
+  async #runBatch(task: SimSeeds, signal: AbortSignal): Promise<readonly CaseRun[]> {
+    if (signal.aborted) return []
+    try {
+      return (await this.#workers.run(task, { signal })) as readonly CaseRun[]
+    } catch (error) {
+      if (signal.aborted) return []
+      throw error
+    }
+  }
+
+  get #workers(): Piscina {
+    const {
+      threads = Math.max(1, availableParallelism()),
+      worker = '@troupe/lab/sim-worker',
+      workerData,
+    } = this.#options
+    const filename = worker.startsWith('@') ? fileURLToPath(import.meta.resolve(worker)) : worker
+    this.#pool ??= new Piscina({ filename, workerData, minThreads: threads, maxThreads: threads })
+    return this.#pool
+  }
+
+  reproduce({ file, name }: Case, seed: number): string {
+    return `pnpm troupe run ${file} --case '${name}' --from ${seed} --seeds 1 --timeline`
+  }
+
+  async close(): Promise<void> {
+    await this.#pool?.destroy()
+  }
+}
+
+/** A lease is only as good as the bound on the clocks: who breaks it has to say so. */
+function checkClocks({ cluster, sim, setup = [], phases }: Scenario, report: Report): void {
+  const { leaseReads, maxClockDrift } = knobsOf(cluster)
+  if (!leaseReads || sim?.exceedBudget === true) return
+  for (const { kind, fields, path } of [...walk(setup, ['setup']), ...walk(phases, ['phases'])]) {
+    if (kind !== 'clock') continue
+    const { mode, rate = 1 } = fields as StepFields['clock']
+    const expected = `with leaseReads sim.exceedBudget, or rates from 1 to below ${1 + maxClockDrift} (maxClockDrift)`
+    if (mode === 'bump' || rate < 1 || rate >= 1 + maxClockDrift) {
+      report({ path, value: mode === 'bump' ? mode : rate, expected })
+    }
+  }
+}

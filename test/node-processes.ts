@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import type { TestContext } from 'node:test'
 import { Client, type NodeOptions, type TcpClientSettings } from '@troupe/cluster'
 import { TestAuthority, type TlsFiles } from '@troupe/transport'
 import { fixture, until, withDirectory } from './support.ts'
@@ -145,16 +146,16 @@ export async function assertEqualDigests({ nodes }: NodeProcesses): Promise<void
 /** Gives `run` a cluster of processes that are not started yet. */
 export function withProcesses(
   ids: readonly string[],
-  run: (processes: NodeProcesses) => Promise<void>,
+  run: (processes: NodeProcesses, t: TestContext) => Promise<void>,
   common: (directory: string) => Partial<NodeOptions> = () => ({}),
-): () => Promise<void> {
-  return () =>
+): (t: TestContext) => Promise<void> {
+  return (t) =>
     withDirectory(async (directory) => {
       const ports = await freePorts(ids.length)
       const peers = Object.fromEntries(ids.map((id, index) => [id, `127.0.0.1:${ports[index]}`]))
       const processes = new NodeProcesses(directory, peers, common(directory))
       try {
-        await run(processes)
+        await run(processes, t)
       } finally {
         await processes.killAll()
       }

@@ -35,7 +35,7 @@ describe('three processes', () => {
 
   it(
     'are restarted one after the other under load: each hands over, ends with code 0, and nothing is lost',
-    withProcesses(three, async (processes) => {
+    withProcesses(three, async (processes, t) => {
       await processes.startAll()
       await using client = await processes.client({ timeoutMs: 60_000 })
       const ledger = new Ledger(client)
@@ -53,6 +53,8 @@ describe('three processes', () => {
       await ledger.verify()
       assert.equal(ledger.unknown, 0)
       await assertEqualDigests(processes)
+      const { acknowledged, longestPauseMs } = ledger
+      t.diagnostic(`${acknowledged} writes; the longest pause between two: ${longestPauseMs.toFixed(0)} ms`)
     }),
   )
 })

@@ -142,6 +142,9 @@ export class Ledger {
   #broken: unknown
   acknowledged = 0
   unknown = 0
+  /** The longest time between one acknowledgement and the next, since the first. */
+  longestPauseMs = 0
+  #lastMs: number | undefined
 
   constructor(client: Client, prefix = 'k', keyCount = 50) {
     this.#client = client
@@ -177,12 +180,19 @@ export class Ledger {
       await this.#client.propose(kv.set(key, this.#writes), { timeoutMs })
       this.#acknowledged.set(key, (this.#acknowledged.get(key) ?? 0) + 1)
       this.acknowledged++
+      this.#mark()
     } catch (error) {
       if (RaftError.is(error, 'INDETERMINATE')) {
         this.#unknown.set(key, (this.#unknown.get(key) ?? 0) + 1)
         this.unknown++
       } else if (!RaftError.is(error, 'TIMEOUT') && !RaftError.is(error, 'BUSY')) throw error
     }
+  }
+
+  #mark(): void {
+    const nowMs = performance.now()
+    this.longestPauseMs = Math.max(this.longestPauseMs, nowMs - (this.#lastMs ?? nowMs))
+    this.#lastMs = nowMs
   }
 
   /** Nothing acknowledged is lost, nothing is applied twice. */

@@ -22,6 +22,9 @@ interface Line {
   readonly nodes?: readonly { readonly node: string; readonly role: string; readonly state: string }[]
 }
 
+/** A test that fails leaves none behind: the nodes end with it. */
+const started: Up[] = []
+
 /** One `troupe up --json`, line by line. */
 class Up {
   readonly child: ChildProcess
@@ -34,6 +37,7 @@ class Up {
     const stdout = this.child.stdout as NodeJS.ReadableStream
     createInterface({ input: stdout }).on('line', (line) => this.lines.push(JSON.parse(line) as Line))
     this.child.stderr?.pipe(process.stderr)
+    started.push(this)
     this.#exited = once(this.child, 'close').then(([code]) => {
       this.exitCode = code
     })
@@ -78,7 +82,10 @@ function isAlive(pid: number): boolean {
 
 describe('troupe up', () => {
   const command = new TroupeCommand()
-  after(() => command.remove())
+  after(() => {
+    for (const { child } of started) child.kill('SIGKILL')
+    command.remove()
+  })
 
   it('runs processes, restarts what is killed, and ends cleanly, the leader first; the directory serves again', async () => {
     const directory = join(command.scratch, 'kept')
@@ -155,6 +162,27 @@ describe('troupe up', () => {
     assert.equal(machine.code, 2)
     assert.match(machine.stderr, /node n1 does not start: exit code 64: .*nonsense/)
     assert.deepEqual(machine.left, [])
+  })
+
+  it('speaks TLS with the certificates that troupe ca makes', async () => {
+    const tls = join(command.scratch, 'tls')
+    const made = await command.run('ca', tls, '--nodes', 'n1,n2', '--operators', 'admin')
+    assert.equal(made.code, 0)
+    const up = new Up(command, '--processes', '--nodes', '2', '--tls', tls)
+    const seeds = await up.ready()
+    const file = (name: string): string => join(tls, name)
+    const own = { certificate: file('admin.pem'), key: file('admin.key'), authority: file('ca.pem') }
+    const client = await Client.connect(seeds, { tls: own, timeoutMs: 60_000 })
+    await client.propose(kv.set('a', 1))
+    await client.close()
+    await up.shows('both', (nodes) => nodes.filter(({ state }) => state === 'running').length === 2)
+    const authority = ['--tls-authority', own.authority]
+    const admin = ['--tls-certificate', own.certificate, '--tls-key', own.key]
+    const status = await command.run('status', '--connect', seeds.join(','), ...authority, ...admin)
+    assert.match(status.stdout, /^n[12] leads in term/)
+    const nobody = await command.run('status', '--connect', seeds.join(','), ...authority)
+    assert.match(nobody.stderr, /a control without a token/)
+    assert.equal(await up.end('SIGTERM'), 0)
   })
 
   it('runs threads as well', async () => {

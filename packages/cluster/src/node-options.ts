@@ -42,6 +42,8 @@ export interface NodeOptions extends SharedOptions {
   readonly durability?: 'flush-before-ack' | 'acked-before-flush'
   /** PEM files: TLS 1.3 for all connections, and proof of who is who between the nodes. @default no TLS */
   readonly tls?: TlsFiles
+  /** How often those files are looked at again, in ms; what has changed serves connections from then on. @default 10,000 */
+  readonly certificateCheckMs?: number
   /** Listen beyond the loopback without TLS: whoever reaches the port can read and change everything. @default false */
   readonly insecure?: boolean
   /** What clients and operators without a certificate prove themselves with. */
@@ -65,6 +67,7 @@ export interface ResolvedNodeOptions {
   readonly advertise: string | undefined
   readonly join: boolean
   readonly tls: TlsFiles | undefined
+  readonly certificateCheckMs: number
   readonly insecure: boolean
   readonly tokens: { readonly client?: string; readonly control?: string }
   readonly limits: Partial<ListenLimits>
@@ -82,6 +85,7 @@ const OWN_FIELDS = [
   'advertise',
   'join',
   'tls',
+  'certificateCheckMs',
   'insecure',
   'tokens',
   'limits',
@@ -135,6 +139,7 @@ export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
     advertise: advertise ?? given.peers?.[id],
     join,
     tls: tls === undefined ? undefined : checkTls(tls),
+    certificateCheckMs: positive('certificateCheckMs', given.certificateCheckMs ?? 10_000),
     insecure,
     tokens,
     limits,

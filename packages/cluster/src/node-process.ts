@@ -143,8 +143,8 @@ export class NodeProcess {
       fail: (error) => this.#fail(error),
     })
     this.#removal.leaderChanged(this.#leader)
-    this.#credentials?.watch()
-    const { health } = this.#options
+    const { health, certificateCheckMs } = this.#options
+    this.#credentials?.watch(certificateCheckMs)
     if (health !== undefined) this.#health = await HealthServer.open(health, this)
     logger('info', 'node started', { node: id, incarnation, boot: identity.boot, directory: path })
   }

@@ -64,8 +64,10 @@ export function sentenceOf(event: LocalEvent): string {
       return `${node} has handed leadership to ${event.to}`
     case 'ended':
       return `${node} has ended: ${event.reason}`
+    case 'stopped':
+      return `${node} has stopped`
     case 'removed':
-      return `${node}: ${event.reason}`
+      return `${node} is no member any more, and has stopped`
     case 'restarting':
       return `${node} is started again in ${event.delayMs} ms`
     case 'quarantined':
@@ -130,7 +132,8 @@ class TableView implements ClusterView {
   }
 
   status(rows: readonly NodeRow[]): void {
-    const width = Math.max(20, (this.#out.columns ?? 120) - 1)
+    // A terminal that does not know says 0.
+    const width = (this.#out.columns || 120) - 1
     const lines = tableOf(rows).trimEnd().split('\n')
     // A line that wraps would count twice when it is drawn over.
     const table = lines.map((line) => line.slice(0, width)).join('\n')

@@ -162,16 +162,13 @@ export class LocalProcesses implements LocalCluster {
   #ended(node: WatchedNode, code: number | null, signal: NodeJS.Signals | null, words: string): void {
     const { id } = node
     node.child = undefined
-    if (this.#stopping !== undefined) {
-      node.state = 'stopped'
-      return this.#tell({ event: 'ended', node: id, reason: howItEnded(code, signal, words) })
-    }
-    if (code === 0) {
-      node.state = 'removed'
-      return this.#tell({ event: 'removed', node: id, reason: 'it is no member any more, and has stopped' })
-    }
+    const isStopping = this.#stopping !== undefined
+    if (isStopping || code === 0) node.state = isStopping ? 'stopped' : 'removed'
+    // It ends like that where it was told to, or is no member any more.
+    if (code === 0) return this.#tell({ event: isStopping ? 'stopped' : 'removed', node: id })
     const reason = howItEnded(code, signal, words)
     this.#tell({ event: 'ended', node: id, reason })
+    if (isStopping) return
     // What it says of its options at the first start it would say again.
     if (code === WRONG_USAGE && !node.hasStarted) return this.#started.reject(doesNotStart(id, reason))
     this.#restart(node, reason)

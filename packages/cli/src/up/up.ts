@@ -1,6 +1,7 @@
 /** `troupe up`: a cluster on this machine, watched over, until it is told to end. */
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import type { CommandContext, OptionTable, OptionValues } from '@troupe/benchmarks'
 import type { ClusterOptions } from '@troupe/cluster'
 import { invalidOption } from '@troupe/core'
@@ -97,7 +98,7 @@ function announce(
     stdout.write(`${JSON.stringify({ event: 'ready', cluster, directory, connect: connect.split(',') })}\n`)
     return
   }
-  const secure = values.tls === undefined ? '' : ` --tls-authority ${values.tls}/ca.pem …`
+  const secure = tlsFlags(values.tls)
   stdout.write(`cluster ${cluster} in ${directory}\n`)
   stdout.write(`  troupe status --connect ${connect}${secure}\n`)
   stdout.write(
@@ -106,6 +107,13 @@ function announce(
       .map((address) => `'${address}'`)
       .join(', ')}])\n`,
   )
+}
+
+/** For an operator whose certificate lies beside those of the nodes. */
+function tlsFlags(directory: string | undefined): string {
+  if (directory === undefined) return ''
+  const file = (name: string): string => join(directory, name)
+  return ` --tls-authority ${file('ca.pem')} --tls-certificate ${file('NAME.pem')} --tls-key ${file('NAME.key')}`
 }
 
 async function upThreads(values: Values, view: ClusterView, context: CommandContext): Promise<number> {

@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict'
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { describe, it } from 'node:test'
 import { type MessagePort, Worker } from 'node:worker_threads'
-import { Cluster } from '@troupe/cluster'
+import { Cluster, NodeProcess } from '@troupe/cluster'
 import { Queue, QueueError } from '@troupe/queue'
-import { withProcesses } from './node-processes.ts'
-import { assertEqualReplicas, fixture, until, withDirectory } from './support.ts'
+import { freePorts, withProcesses } from './node-processes.ts'
+import { assertEqualReplicas, failure, fixture, until, withDirectory } from './support.ts'
 
 const consumer = new URL(fixture('queue-consumer.ts')).pathname
 const three = ['n1', 'n2', 'n3']
@@ -71,7 +72,81 @@ describe('a client that ends', { timeout: 120_000 }, () => {
   )
 })
 
+/** Passes bytes on to a port, until it cuts the connections. */
+class Passage {
+  readonly #sockets = new Set<Socket>()
+  readonly #server = createServer((socket) => {
+    const onward = connect(this.#port, '127.0.0.1')
+    for (const [one, other] of [
+      [socket, onward],
+      [onward, socket],
+    ] as const) {
+      this.#sockets.add(one)
+      one.on('error', () => {})
+      one.on('close', () => {
+        this.#sockets.delete(one)
+        other.destroy()
+      })
+      one.pipe(other)
+    }
+  })
+  readonly #port: number
+
+  constructor(port: number) {
+    this.#port = port
+  }
+
+  async open(): Promise<string> {
+    this.#server.listen(0, '127.0.0.1')
+    await once(this.#server, 'listening')
+    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  cut(): void {
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  async close(): Promise<void> {
+    this.#server.close()
+    this.cut()
+    await once(this.#server, 'close')
+  }
+}
+
 describe('a connection that breaks', { timeout: 120_000 }, () => {
+  it('although its client lives gives back what it held: it is told so, and goes on', () =>
+    withDirectory(async (directory) => {
+      const [port] = (await freePorts(1)) as [number]
+      const passage = new Passage(port)
+      const address = await passage.open()
+      const listen = `127.0.0.1:${port}`
+      const node = await NodeProcess.start({
+        ...{ id: 'n1', directory, peers: { n1: address }, listen, advertise: address },
+        machine: 'queue',
+      })
+      try {
+        await using queue = await Queue.connect<number>([address], 'jobs')
+        await queue.sendMany([{ data: 1 }, { data: 2 }])
+        const consuming = queue.consume({ prefetch: 2, leaseMs: 3_600_000 })
+        const { value: held } = await consuming.next()
+        passage.cut()
+        await until('it was given back', async () => (await queue.stats()).groups[0]?.lost === 2)
+        await assert.rejects(held?.ack() as Promise<void>, isRefused('LEASE_ENDED'))
+        const seen: number[] = []
+        for await (const delivery of consuming) {
+          // What it had buffered from before is refused as well.
+          if (!(await delivery.ack().then(() => true, isRefused('LEASE_ENDED')))) continue
+          if (delivery.deliveries === 2) seen.push(delivery.data)
+          if (seen.length === 2) break
+        }
+        assert.deepEqual(seen, [1, 2])
+        assert.equal((await queue.stats()).messages, 0)
+      } finally {
+        await node.stop()
+        await passage.close()
+      }
+    }))
+
   it(
     'and comes again: deliveries of before are refused by type, the consumer goes on, nothing is lost',
     withProcesses(
@@ -102,7 +177,8 @@ describe('a directory', () => {
   it('is opened once: the second is told so, and the first goes on', () =>
     withDirectory(async (directory) => {
       await using queue = await Queue.open<string>('jobs', { directory })
-      await assert.rejects(Queue.open('jobs', { directory }), /INVALID_DIRECTORY|in use|locked|open/)
+      const { message } = await failure('INVALID_DIRECTORY', Queue.open('jobs', { directory }))
+      assert.match(message, /in use by another node in this process/)
       await queue.send('a')
       assert.equal((await queue.stats()).messages, 1)
     }))

@@ -102,6 +102,7 @@ describe('room', () => {
     const consumer = subject.subscribe()
     subject.run(q.ack(consumer, [subject.handle(consumer)]))
     assert.equal(room(2), true)
+    assert.throws(() => room(3), /QUEUE_FULL jobs never/)
   })
 })
 

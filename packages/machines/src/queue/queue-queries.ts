@@ -75,9 +75,11 @@ function groupStatsOf({ messages, topology }: QueueState, lane: Lane): GroupStat
   }
 }
 
-/** Whether a send of so many messages would be taken. */
+/** Whether a send of so many messages would be taken. @throws what {@link reject} makes where it never would */
 export function hasRoom(state: QueueState, queue: Queue, messages: number, bytes: number): boolean {
   const { maxMessages, maxBytes } = queue.settings
+  if (messages * queue.lanes.length > maxMessages || bytes > maxBytes)
+    throw reject(`QUEUE_FULL ${queue.name} never has room for ${messages} messages of ${bytes} bytes`)
   const areTaken = queue.messageCount + messages * queue.lanes.length <= maxMessages
   return areTaken && queue.byteCount + bytes <= maxBytes && state.payloads.hasRoomFor(bytes)
 }

@@ -120,11 +120,10 @@ describe('a connection that breaks', { timeout: 120_000 }, () => {
       const passage = new Passage(port)
       const address = await passage.open()
       const listen = `127.0.0.1:${port}`
-      const node = await NodeProcess.start({
-        ...{ id: 'n1', directory, peers: { n1: address }, listen, advertise: address },
-        machine: 'queue',
-      })
+      let node: NodeProcess | undefined
       try {
+        const own = { id: 'n1', cluster: 'test', directory, peers: { n1: address } }
+        node = await NodeProcess.start({ ...own, listen, advertise: address, machine: 'queue' })
         await using queue = await Queue.connect<number>([address], 'jobs')
         await queue.sendMany([{ data: 1 }, { data: 2 }])
         const consuming = queue.consume({ prefetch: 2, leaseMs: 3_600_000 })
@@ -142,7 +141,7 @@ describe('a connection that breaks', { timeout: 120_000 }, () => {
         assert.deepEqual(seen, [1, 2])
         assert.equal((await queue.stats()).messages, 0)
       } finally {
-        await node.stop()
+        await node?.stop()
         await passage.close()
       }
     }))

@@ -24,6 +24,7 @@ import { encodable } from './answers.ts'
 import type { ClientConnection, ClientEvent } from './client-connection.ts'
 import { type CommandFrame, closedConnectionFrame, NEW_SESSION, readCommandFrames } from './command-frame.ts'
 import type { GatewayTracer } from './frame-tracer.ts'
+import type { ClientState, SessionOwner, WaitingFrames } from './gateway-records.ts'
 import type { Codec } from './machine.ts'
 import { type Outcome, packOutcome } from './outcome.ts'
 import { PendingReads } from './pending-reads.ts'
@@ -51,35 +52,6 @@ export interface GatewayOptions {
   readonly maxWaitingBytes: number
   /** Reads that are under way, in whole batches; beyond, clients get BUSY. @default 65,536 */
   readonly maxPendingReads: number
-}
-
-/** Command frames of one client frame, on their way into an entry; without commands: its connection has closed. */
-interface WaitingFrames {
-  readonly connection: ClientConnection
-  readonly bytes: Uint8Array
-  readonly session: number
-  readonly first: number
-  readonly commandCount: number
-}
-
-interface ClientState {
-  replies: NodeReply[]
-  /** The session and the nonce that it used last. */
-  session: number
-  nonce: number
-  /** A frame to it was dropped: some of its commands may have been answered unheard. */
-  hasLostReplies: boolean
-}
-
-/** A session that somebody waits at this node for. */
-interface SessionOwner {
-  connection: ClientConnection
-  /** Last sequence number taken since the last change of leaders: what follows a refused frame is dropped. */
-  takenThrough: number | undefined
-  /** Last sequence number that an outcome was told of. */
-  answeredThrough: number
-  /** In which its last frame was taken. */
-  term: number
 }
 
 const BUSY_RETRY_MS = 5

@@ -52,7 +52,19 @@ export const packageLaws: Readonly<Record<string, PackageLaw>> = {
   'packages/cli': {
     ...onNode,
     // `up` restarts processes as the supervisor of threads restarts workers; `ca` writes certificates.
-    packages: ['core', 'machines', 'actor', 'transport', 'store', 'cluster', 'sim', 'lab', 'benchmarks'],
+    packages: [
+      'core',
+      'machines',
+      'wire',
+      'actor',
+      'transport',
+      'store',
+      'cluster',
+      'queue',
+      'sim',
+      'lab',
+      'benchmarks',
+    ],
     npm: ['piscina', 'yaml'],
   },
   benchmarks: {

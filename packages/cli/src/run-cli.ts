@@ -10,6 +10,7 @@ import { groupHelp } from './help.ts'
 import { log } from './log.ts'
 import { node } from './node/node.ts'
 import { operate } from './node/operate.ts'
+import { queue } from './queue.ts'
 import { restore } from './restore.ts'
 import { runCommand } from './run/run.ts'
 import { sim } from './sim.ts'
@@ -40,6 +41,11 @@ const topCommands: readonly TopCommand[] = [
   { name: 'add', summary: 'makes a node that waits a member, over TCP', run: operate('add') },
   { name: 'remove', summary: 'takes a node out of the members, over TCP', run: operate('remove') },
   { name: 'snapshot', summary: 'lets a node take a snapshot, over TCP', run: operate('snapshot') },
+  {
+    name: 'queue',
+    summary: 'sends to a queue, consumes it, looks at it, and proves that it loses nothing',
+    run: queue,
+  },
   { name: 'restore', summary: 'makes a new cluster of a backup', run: restore },
   { name: 'run', summary: 'runs scenarios: faults as data, with verdicts', run: runCommand },
   { name: 'sim', summary: 'runs the whole stack in virtual time, under faults, seed by seed', run: sim },

@@ -42,6 +42,9 @@ const consistency = kind('linearizable, lease, follower or stale', (value) =>
   ['linearizable', 'lease', 'follower', 'stale'].includes(value as string),
 )
 const key = kind('a key', (value) => typeof value === 'string')
+const how = kind('ack, nack, term or extend', (value) =>
+  ['ack', 'nack', 'term', 'extend'].includes(value as string),
+)
 
 const links = { links: kind('a list of links such as n1>n2', isList(isLink)), forMs: time }
 const atNode = { node: name }
@@ -75,6 +78,12 @@ const fields: Readonly<Record<(Deed | FrameDeed)['do'], Readonly<Record<string, 
   campaign: atNode,
   write: { client: name, key, conditional: flag, withinMs: time },
   read: { client: name, key, consistency, node: optional(name), withinMs: time },
+  send: { client: name, key, named: flag, count, delayMs: time, withinMs: time },
+  sendAgain: { client: name, withinMs: time },
+  fetch: { client: name, consistency, node: optional(name), withinMs: time },
+  settle: { client: name, how, most: count, withinMs: time },
+  leave: { client: name, silently: flag, withinMs: time },
+  redrive: { client: name, withinMs: time },
   lose: frame,
   repeat: frame,
   spoil: frame,

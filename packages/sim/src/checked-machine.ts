@@ -1,9 +1,16 @@
 import type { MachineStorage, StateLoader } from '@troupe/core'
 import type { AnswerRows, BatchResults, CommandMeta, StateMachine } from '@troupe/machines'
-import { crc32 } from '@troupe/wire'
+import { codec, crc32 } from '@troupe/wire'
 
 /** Told of each payload that a machine runs: how many it ran, and a digest of all of them. */
 export type OnRun = (count: number, digest: number, payload: Uint8Array) => void
+
+export interface CheckedOptions {
+  /** Whether it is saved and loaded over many turns. */
+  readonly inPieces: boolean
+  /** Whether the digest is of the results too. */
+  readonly withResults: boolean
+}
 
 const HEADER_BYTES = 16
 
@@ -12,17 +19,19 @@ export class CheckedMachine implements StateMachine {
   readonly #inner: StateMachine
   readonly #onRun: OnRun
   readonly connectionClosed?: (meta: CommandMeta) => void
-  /** On the disk only: in memory the ways without them are run. */
+  readonly #withResults: boolean
+  /** Where it is `inPieces` only: otherwise the ways without them are run. */
   readonly beginSave?: () => Iterator<Uint8Array>
   readonly beginLoad?: (draft?: MachineStorage) => StateLoader
   #count = 0
   #digest = 0
 
-  constructor(inner: StateMachine, onRun: OnRun, isOnDisk: boolean) {
+  constructor(inner: StateMachine, onRun: OnRun, { inPieces, withResults }: CheckedOptions) {
     this.#inner = inner
     this.#onRun = onRun
     if (inner.connectionClosed !== undefined) this.connectionClosed = (meta) => inner.connectionClosed?.(meta)
-    if (!isOnDisk) return
+    this.#withResults = withResults
+    if (!inPieces) return
     this.beginSave = () => this.#beginSave()
     this.beginLoad = (draft) => this.#beginLoad(draft)
   }
@@ -42,8 +51,24 @@ export class CheckedMachine implements StateMachine {
   applyPayload(payload: Uint8Array, count: number, meta: CommandMeta): BatchResults | undefined {
     this.#count++
     this.#digest = mix(mix(mix(this.#digest, crc32(payload)), count), meta.index)
+    if (this.#withResults) return this.#runWithResults(payload, count, meta)
     this.#onRun(this.#count, this.#digest, payload)
     return this.#inner.applyPayload?.(payload, count, meta)
+  }
+
+  #runWithResults(payload: Uint8Array, count: number, meta: CommandMeta): BatchResults | undefined {
+    const results = this.#inner.applyPayload?.(payload, count, meta)
+    this.#digest = mix(this.#digest, crc32(codec.encode(results ?? null)))
+    this.#onRun(this.#count, this.#digest, payload)
+    return results
+  }
+
+  get dueMs(): number {
+    return this.#inner.dueMs ?? Number.POSITIVE_INFINITY
+  }
+
+  passTime(meta: CommandMeta): void {
+    this.#inner.passTime?.(meta)
   }
 
   query(query: unknown): unknown {

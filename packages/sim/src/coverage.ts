@@ -34,7 +34,29 @@ export interface Coverage {
   spaceRefusals: number
   /** Histories that the checker of linearizability gave up on. */
   undecidedHistories: number
+  /** Of runs with a queue alone. */
+  sends?: number
+  repeatedSends?: number
+  openSends?: number
+  deliveries?: number
+  redeliveries?: number
+  acks?: number
+  /** Of messages that the consumer did not hold any more. */
+  lateSettlements?: number
+  otherSettlements?: number
 }
+
+/** Nothing has happened to a queue yet. */
+export const noQueueCoverage = (): Partial<Coverage> => ({
+  sends: 0,
+  repeatedSends: 0,
+  openSends: 0,
+  deliveries: 0,
+  redeliveries: 0,
+  acks: 0,
+  lateSettlements: 0,
+  otherSettlements: 0,
+})
 
 /** Nothing has happened yet. */
 export const noCoverage = (): Coverage => ({

@@ -58,4 +58,4 @@ export function diceOf(seed: number, stream: number): Dice {
 }
 
 /** What draws from which stream. Clients add their number. Everything else is noise (noise.ts). */
-export const streams = { plan: 0, turnOrder: 1, nemesis: 2, client: 16 } as const
+export const streams = { plan: 0, turnOrder: 1, nemesis: 2, queue: 3, client: 16 } as const

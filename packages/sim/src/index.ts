@@ -10,6 +10,8 @@ export {
   type PlanOptions,
   plainPlan,
   planOf,
+  type WorkloadKind,
+  workloadKinds,
 } from './plan.ts'
 export { type Run, run } from './run.ts'
 export { type RunOptions, type RunResult, reproduceLine, runSeed } from './run-seed.ts'

@@ -9,11 +9,12 @@ import type { Ledger } from './ledger.ts'
 import type { Operator } from './operator.ts'
 import type { Oracle } from './oracle.ts'
 import type { Plan } from './plan.ts'
+import { type DrainHost, QueueDrain } from './queue/queue-drain.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { SimClient } from './sim-client.ts'
 import type { SimNode } from './sim-node.ts'
 
-export interface LivenessHost {
+export interface LivenessHost extends DrainHost {
   readonly plan: Plan
   readonly scheduler: Scheduler
   readonly nodes: readonly SimNode[]
@@ -46,11 +47,12 @@ export class Liveness {
   }
 
   begin(): void {
-    const { scheduler } = this.#host
+    const { scheduler, plan } = this.#host
     this.#boundMs = scheduler.nowMs + this.#patienceMs()
     this.#until(
       'one leader that everybody follows',
-      () => this.#whyNotTogether(),
+      // Leases that end, and deadlines, make entries until a queue is drained.
+      () => this.#whyNotTogether(plan.queue.isOn),
       () => this.#freshOperations(),
     )
   }
@@ -101,7 +103,8 @@ export class Liveness {
     return nodes.filter((node) => members.some(({ id }) => id === node.id))
   }
 
-  #whyNotTogether(): string | undefined {
+  /** @param isGrowing whether entries may still come: then nobody is asked to be at the end */
+  #whyNotTogether(isGrowing = false): string | undefined {
     const { operator } = this.#host
     const { leader } = operator
     const core = leader?.life?.core
@@ -114,12 +117,13 @@ export class Liveness {
       if (other.leader !== leader.id || other.term !== core.term) {
         return `${node.id} follows ${other.leader} in ${other.term}, not ${leader.id} in ${core.term}`
       }
-      if (node.life?.driver.applied !== core.lastIndex || core.commitIndex !== core.lastIndex) {
+      const isAtEnd = node.life?.driver.applied === core.lastIndex && core.commitIndex === core.lastIndex
+      if (!isAtEnd && !isGrowing) {
         return `${node.id} is not at the end ${core.lastIndex}: ${this.#states()}`
       }
       if (node.disk.log.damaged.length > 0) return `${node.id} has damage that is not repaired`
       // A flush that was begun on a slow disk is as slow as it was then, and a leader that waits for it steps down.
-      if (node.disk.log.waiting.length > 0) return `${node.id} still writes`
+      if (node.disk.log.waiting.length > 0 && !isGrowing) return `${node.id} still writes`
     }
     return undefined
   }
@@ -134,7 +138,8 @@ export class Liveness {
   }
 
   #freshOperations(): void {
-    const { simClients, plan } = this.#host
+    const { simClients, plan, queueUsers } = this.#host
+    if (queueUsers.length > 0) return this.#drain()
     const done = (isAnswered: boolean): void => {
       this.#openOperations--
       if (!isAnswered) this.#failedOperations++
@@ -155,6 +160,24 @@ export class Liveness {
       () => (this.#openOperations > 0 ? `${this.#openOperations} have none: ${this.#states()}` : undefined),
       () => this.#finish(),
     )
+  }
+
+  #drain(): void {
+    const drain = new QueueDrain(this.#host)
+    drain.begin()
+    this.#boundMs = this.#host.scheduler.nowMs + this.#drainPatienceMs()
+    this.#until(
+      'the queue is drained',
+      () => drain.whyNotDone,
+      () => this.#finish(),
+    )
+  }
+
+  /** Each message may take its turns, one behind the other, and what was held comes back when a lease ends. */
+  #drainPatienceMs(): number {
+    const { plan, queueBooks } = this.#host
+    const { leaseMs, delayMs } = plan.queue
+    return 2 * this.#patienceMs() + 20 * (leaseMs + delayMs) + 200 * queueBooks.messageCount
   }
 
   #freshWrite(client: SimClient, done: (isAnswered: boolean) => void): void {

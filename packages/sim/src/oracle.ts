@@ -33,6 +33,7 @@ export interface Reading {
 
 export class Oracle {
   readonly #codec: Codec
+  readonly #isOfKv: boolean
   readonly #cells = new Map<string, Cell>()
   /** By the value that was, or was not, written. */
   readonly #commands = new Map<string, Applied>()
@@ -44,8 +45,10 @@ export class Oracle {
   /** Digest after each payload, from the first. */
   readonly #digests: number[] = []
 
-  constructor(codec: Codec) {
+  /** @param isOfKv whether the commands are the kv's: of others only that all replicas run the same */
+  constructor(codec: Codec, isOfKv = true) {
     this.#codec = codec
+    this.#isOfKv = isOfKv
   }
 
   /** Commands applied. */
@@ -65,7 +68,7 @@ export class Oracle {
     if (count !== this.#digests.length + 1)
       return `payload ${count} is run, ${this.#digests.length + 1} never was`
     this.#digests.push(digest)
-    return this.#run(payload)
+    return this.#isOfKv ? this.#run(payload) : undefined
   }
 
   /** What the state digest is after `count` payloads. */

@@ -8,6 +8,7 @@ import {
   type SessionLimits,
 } from '@troupe/machines'
 import { type Dice, diceOf, streams } from './dice.ts'
+import { drawQueue, plainQueue, type QueueWorkload } from './queue/queue-plan.ts'
 
 /** The number of the only group. */
 export const GROUP = 1
@@ -133,6 +134,7 @@ export interface Plan {
   readonly stateOnDisk: boolean
   readonly turn: TurnSpeed
   readonly workload: Workload
+  readonly queue: QueueWorkload
   /** What happens to frames on all links while the weather is bad. */
   readonly weather: readonly LinkEffect[]
   /** Events per virtual second. */
@@ -146,6 +148,10 @@ export interface Plan {
   /** Whether nothing goes wrong and nobody changes anything: then more must hold (invariants/calm.ts). @default false */
   readonly isCalm?: boolean | undefined
 }
+
+/** Which machine the nodes run, and what its clients do. */
+export const workloadKinds = ['kv', 'queue'] as const
+export type WorkloadKind = (typeof workloadKinds)[number]
 
 /** Whose turn it is: by chance alone, or by priorities that change now and then (turn-order.ts). */
 export const interleavings = ['random', 'priorities'] as const
@@ -162,6 +168,8 @@ export interface PlanOptions {
   readonly calm?: boolean | undefined
   /** @default 'random' */
   readonly interleaving?: Interleaving | undefined
+  /** @default 'kv' */
+  readonly workload?: WorkloadKind | undefined
 }
 
 /** Three nodes and a client, timing without any chance, and nothing that goes wrong. */
@@ -199,6 +207,7 @@ export const plainPlan: Plan = {
     retransmitMs: 200,
     throughNodes: false,
   },
+  queue: plainQueue,
   weather: [],
   rates: Object.fromEntries(faultKinds.map((kind) => [kind, 0])) as Record<FaultKind, number>,
   faultDurationMs: 500,
@@ -215,6 +224,7 @@ export function planOf({
   exceedBudget = false,
   interleaving = 'random',
   calm = false,
+  workload = 'kv',
 }: PlanOptions): Plan {
   const dice = diceOf(seed, streams.plan)
   const drawnVoters = dice.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7])
@@ -250,6 +260,8 @@ export function planOf({
     },
     turn: drawTurn(dice),
     workload: drawWorkload(dice, knobs),
+    // From a stream of its own: the others are what they were without it.
+    queue: workload === 'queue' ? drawQueue(diceOf(seed, streams.queue), seconds * 1000) : plainQueue,
     weather: drawWeather(dice, scaleMs),
     rates: drawRates(dice, knobs),
     faultDurationMs: dice.magnitude(scaleMs / 2, 3000),
@@ -257,7 +269,7 @@ export function planOf({
     exceedBudget,
     interleaving,
     // The last one that is drawn: the others are what they were without it.
-    stateOnDisk: dice.chance(0.3),
+    stateOnDisk: dice.chance(0.3) && workload === 'kv',
   }
   // Drawn last: what is drawn before it is as it was without.
   const rates = { ...plan.rates, rollBack: drawRate(dice, 'rollBack') }

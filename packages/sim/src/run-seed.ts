@@ -50,12 +50,14 @@ export function reproduceLine({
   exceedBudget,
   interleaving,
   calm,
+  workload,
 }: PlanOptions): string {
   const parts = [`pnpm troupe sim --seed ${seed}`]
   if (nodes !== undefined) parts.push(`--nodes ${nodes}`)
   if (seconds !== undefined) parts.push(`--seconds ${seconds}`)
   if (exceedBudget) parts.push('--exceed-budget')
   if (calm) parts.push('--calm')
+  if (workload === 'queue') parts.push('--workload queue')
   if (interleaving === 'priorities') parts.push('--interleaving priorities')
   return `${parts.join(' ')} --timeline`
 }

@@ -42,6 +42,7 @@ export function run(options: WorldOptions): Run {
 
 function judge(world: World): Verdict {
   if (world.failure !== undefined) return 'fail'
+  if (world.queueUsers.length > 0) return judgeQueue(world)
   const result = checkLinearizability(kvModel, world.history.operations(), {
     maxStepsPerPartition: MAX_STEPS,
   })
@@ -55,6 +56,19 @@ function judge(world: World): Verdict {
   if (result.verdict === 'unknown') world.coverage.undecidedHistories++
   if (result.verdict === 'fail') return 'fail'
   return world.coverage.commits === 0 ? 'unknown' : 'pass'
+}
+
+/** A run that was ended before its queue was drained says nothing of what is lost. */
+function judgeQueue(world: World): Verdict {
+  const message = world.queueBooks.complaint()
+  if (message !== undefined) {
+    const { nowMs: atMs, scheduler } = world
+    world.failure = {
+      ...{ kind: 'invariant', invariant: 'queue', message, atMs, event: scheduler.steps, stack: undefined },
+    }
+    return 'fail'
+  }
+  return world.queueBooks.isDrained ? 'pass' : 'unknown'
 }
 
 function withoutStack({ stack: _, ...rest }: Failure): Omit<Failure, 'stack'> {

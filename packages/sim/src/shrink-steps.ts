@@ -50,6 +50,11 @@ function withNames(step: Step, gone: string, renamed: (name: string) => string):
     }
     case 'write':
     case 'recover':
+    case 'send':
+    case 'sendAgain':
+    case 'settle':
+    case 'leave':
+    case 'redrive':
       return step
     case 'flap': {
       const [left, right] = step.nodes
@@ -68,6 +73,7 @@ function withNames(step: Step, gone: string, renamed: (name: string) => string):
       if (step.to === undefined) return step
       return step.to === gone ? undefined : { ...step, to: renamed(step.to) }
     case 'read':
+    case 'fetch':
       if (step.node === undefined) return step
       if (step.node !== gone) return { ...step, node: renamed(step.node) }
       return { ...step, node: 'n1' }

@@ -128,15 +128,17 @@ class Shrinking {
 
   /** Options and timing as they are in the plainest plan, all at once, by groups, or one by one. */
   #plainPlan(): void {
-    const { seed, faultMs, voters, learners, spares, workload } = this.best.plan
+    const { seed, faultMs, voters, learners, spares, workload, queue } = this.best.plan
     const { clients: count, retransmitMs, throughNodes } = workload
     const clients = { ...plainPlan.workload, clients: count, retransmitMs, throughNodes }
-    const size = { seed, faultMs, voters, learners, spares, exceedBudget: this.best.plan.exceedBudget }
+    const { exceedBudget } = this.best.plan
+    const size = { seed, faultMs, voters, learners, spares, exceedBudget, queue }
     // Nobody draws from these any more.
     this.#tryPlan({ rates: plainPlan.rates, weather: [], workload: clients })
     if (this.#tryPlan({ ...plainPlan, ...size, workload: clients })) return
     const steady = { network: plainPlan.network, disk: plainPlan.disk, turn: plainPlan.turn }
     if (!this.#tryPlan(steady)) this.#tryPlan(this.#withoutJitter())
+    if (queue.isOn) this.#tryPlan({ queue: { ...plainPlan.queue, isOn: true } })
     const groups = ['hints', 'network', 'disk', 'turn', 'gateway', 'sessions', 'priorities', 'knobs'] as const
     for (const group of [...groups, 'faultDurationMs', 'downMs'] as const) {
       this.#tryPlan({ [group]: plainPlan[group] })

@@ -23,6 +23,7 @@ import {
   Gateway,
   type GatewayOptions,
   kvMachine,
+  queueMachine,
   ReplicatedMachine,
 } from '@troupe/machines'
 import { codec, crc32 } from '@troupe/wire'
@@ -36,6 +37,7 @@ import type { Dice } from './dice.ts'
 import { type DiskOwner, MemoryDisk } from './memory-disk.ts'
 import { noiseAt, places } from './noise.ts'
 import { type DiskSpeed, GROUP, type TurnSpeed } from './plan.ts'
+import { type QueueWorkload, queueMachineOptions } from './queue/queue-plan.ts'
 import type { Scheduler, Task } from './scheduler.ts'
 import type { TurnOrder } from './turn-order.ts'
 import type { Life, NodeView, SimEvent } from './world-view.ts'
@@ -51,6 +53,7 @@ export interface NodeSettings {
   readonly disk: DiskSpeed
   readonly stateOnDisk: boolean
   readonly turn: TurnSpeed
+  readonly queue: QueueWorkload
 }
 
 /** What a node needs of its world. */
@@ -204,10 +207,16 @@ export class SimNode implements NodeView, DiskOwner {
   #newReplica(): Pick<NodeLife, 'machine' | 'replica' | 'storage'> {
     const { settings } = this.#host
     const storage = settings.stateOnDisk ? new CheckedStorage(this.disk.state) : undefined
-    const context = { codec, checksum: crc32, options: {}, storage: storage?.machine }
+    const { isOn } = settings.queue
+    const options = isOn ? queueMachineOptions : {}
+    const context = { codec, checksum: crc32, options, storage: storage?.machine }
+    const inner = (isOn ? queueMachine : kvMachine).create(context)
     const onRun = (count: number, digest: number, payload: Uint8Array): void =>
       this.#host.ran(this, count, digest, payload)
-    const machine = new CheckedMachine(kvMachine.create(context), onRun, storage !== undefined)
+    const machine = new CheckedMachine(inner, onRun, {
+      inPieces: isOn || storage !== undefined,
+      withResults: isOn,
+    })
     storage?.watch(machine)
     return { machine, replica: new ReplicatedMachine(machine, codec, settings.sessions, storage), storage }
   }

@@ -7,6 +7,7 @@ import type { Coverage } from './coverage.ts'
 import type { Operator } from './operator.ts'
 import type { PeerNetwork } from './peer-network.ts'
 import type { Plan } from './plan.ts'
+import type { QueueUser } from './queue/queue-user.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { SimClient } from './sim-client.ts'
 import type { SimNode } from './sim-node.ts'
@@ -19,6 +20,8 @@ export interface StageHost {
   readonly carrier: Carrier
   readonly nodes: readonly SimNode[]
   readonly simClients: readonly SimClient[]
+  /** One for each client where there is a queue. */
+  readonly queueUsers: readonly QueueUser[]
   readonly peers: PeerNetwork
   readonly clients: ClientNetwork
   readonly operator: Operator
@@ -198,17 +201,41 @@ export class Stage {
     takeSnapshot: ({ node }) => this.#tell(node, 'takeSnapshot'),
     campaign: ({ node }) => this.#tell(node, 'campaign'),
     write: ({ client, key, conditional, withinMs }) => {
+      if (this.#host.plan.queue.isOn) return undefined
       const found = this.#client(client)
       found?.write(key, withinMs, this.#onAnswer, conditional)
       found?.turn()
       return found === undefined ? undefined : over
     },
     read: ({ client, key, consistency, node, withinMs }) => {
+      // Scenes ask for something: what a queue has is as good.
+      if (this.#host.plan.queue.isOn)
+        return this.#withQueue(client, (user) => void user.fetch(consistency, node, withinMs, this.#onAnswer))
       const found = this.#client(client)
       found?.read(key, consistency, withinMs, this.#onAnswer, node)
       found?.turn()
       return found === undefined ? undefined : over
     },
+    send: ({ client, withinMs, ...what }) =>
+      this.#withQueue(client, (user) => void user.send(what, withinMs, this.#onAnswer)),
+    sendAgain: ({ client, withinMs }) =>
+      this.#withQueue(client, (user) => user.sendAgain(withinMs, this.#onAnswer)),
+    fetch: ({ client, consistency, node, withinMs }) =>
+      this.#withQueue(client, (user) => void user.fetch(consistency, node, withinMs, this.#onAnswer)),
+    settle: ({ client, how, most, withinMs }) =>
+      this.#withQueue(client, (user) => user.settle(how, most, withinMs, this.#onAnswer)),
+    leave: ({ client, silently, withinMs }) =>
+      this.#withQueue(client, (user) => user.leave(silently, withinMs, this.#onAnswer)),
+    redrive: ({ client, withinMs }) =>
+      this.#withQueue(client, (user) => void user.redrive(withinMs, this.#onAnswer)),
+  }
+
+  /** Has a client do something with the queue; `use` tells whether it made sense. */
+  #withQueue(name: string, use: (user: QueueUser) => boolean | undefined): Undo | undefined {
+    const user = this.#host.queueUsers.find(({ client }) => client.name === name)
+    const isDone = user !== undefined && use(user) !== false
+    user?.client.turn()
+    return isDone ? over : undefined
   }
 
   #rule(rule: LinkRule): Undo | undefined {

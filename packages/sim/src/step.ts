@@ -80,6 +80,40 @@ export type OperationDeed =
       readonly withinMs: number
     }
 
+/** What clients ask of a queue. Whoever consumes does so as one consumer, which holds what was delivered. */
+export type QueueDeed =
+  /** `key`: '' for none. `named`: with an id. */
+  | {
+      readonly do: 'send'
+      readonly client: string
+      readonly key: string
+      readonly named: boolean
+      readonly count: number
+      readonly delayMs: number
+      readonly withinMs: number
+    }
+  /** Once more what this client sent last under an id, where that has its answer, or will have none. */
+  | { readonly do: 'sendAgain'; readonly client: string; readonly withinMs: number }
+  /** Takes deliveries, of any replica or of the leader; subscribes first, where the client is no consumer. */
+  | {
+      readonly do: 'fetch'
+      readonly client: string
+      readonly consistency: Consistency
+      readonly node?: string
+      readonly withinMs: number
+    }
+  /** Says what becomes of the oldest messages that the client holds. */
+  | {
+      readonly do: 'settle'
+      readonly client: string
+      readonly how: 'ack' | 'nack' | 'term' | 'extend'
+      readonly most: number
+      readonly withinMs: number
+    }
+  /** The client is no consumer any more; or has forgotten that it is one. */
+  | { readonly do: 'leave'; readonly client: string; readonly silently: boolean; readonly withinMs: number }
+  | { readonly do: 'redrive'; readonly client: string; readonly withinMs: number }
+
 /** What happens to one frame: the so-many-th that is sent on its link. */
 export type FrameDeed =
   | { readonly do: 'lose' | 'repeat' | 'spoil'; readonly link: string; readonly frame: number }
@@ -87,19 +121,21 @@ export type FrameDeed =
   | { readonly do: 'delay'; readonly link: string; readonly frame: number; readonly byMs: number }
 
 /** What a seed draws. Frames are only named in schedules: a seed has weather. */
-export type Deed = FaultDeed | OperatorDeed | OperationDeed
+export type Deed = FaultDeed | OperatorDeed | OperationDeed | QueueDeed
 
 /** A deed and its time. Of a frame: the time at which it was sent when it was noted, for the reader alone. */
 export type Step = { readonly atMs: number } & (Deed | FrameDeed)
 export type TimedDeed = { readonly atMs: number } & Deed
 
 const frameDeeds: ReadonlySet<string> = new Set(['lose', 'repeat', 'spoil', 'delay'])
-const operationDeeds: ReadonlySet<string> = new Set(['write', 'read'])
+const queueDeeds = ['send', 'sendAgain', 'fetch', 'settle', 'leave', 'redrive']
+const operationDeeds: ReadonlySet<string> = new Set(['write', 'read', ...queueDeeds])
 
 export const isFrameDeed = <T extends { readonly do: string }>(deed: T): deed is T & FrameDeed =>
   frameDeeds.has(deed.do)
-export const isOperation = <T extends { readonly do: string }>(deed: T): deed is T & OperationDeed =>
-  operationDeeds.has(deed.do)
+export const isOperation = <T extends { readonly do: string }>(
+  deed: T,
+): deed is T & (OperationDeed | QueueDeed) => operationDeeds.has(deed.do)
 
 /** Times of steps are whole microseconds: they read well. Never before `ms`. */
 export const nextMicrosecond = (ms: number): number => Math.floor(ms * 1000 + 1) / 1000

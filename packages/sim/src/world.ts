@@ -20,7 +20,7 @@ import { Carrier } from './carrier.ts'
 import { ClientNetwork } from './client-network.ts'
 import { Configurations } from './configurations.ts'
 import { Violation } from './contract.ts'
-import { type Coverage, noCoverage } from './coverage.ts'
+import { type Coverage, noCoverage, noQueueCoverage } from './coverage.ts'
 import { type Dice, diceOf, streams } from './dice.ts'
 import type { NemesisHost } from './draws.ts'
 import { type BudgetView, mayLose, mayRollBack } from './fault-budget.ts'
@@ -35,6 +35,8 @@ import { Operator } from './operator.ts'
 import { Oracle } from './oracle.ts'
 import { PeerNetwork } from './peer-network.ts'
 import type { Plan } from './plan.ts'
+import { QueueBooks } from './queue/queue-books.ts'
+import { QueueUser, type QueueUserHost } from './queue/queue-user.ts'
 import { Scheduler } from './scheduler.ts'
 import { type ClientHost, SimClient } from './sim-client.ts'
 import { firstIncarnation, type NodeHost, type NodeSettings, nodeId, SimNode } from './sim-node.ts'
@@ -61,6 +63,8 @@ export interface Failure {
 
 const TURN = 1
 const OTHER = 2
+const QUEUE_WITHIN_MS = 60_000
+const QUEUE_PAUSE_MS = 20
 
 /** How a world is run. */
 export interface WorldOptions {
@@ -83,7 +87,15 @@ export interface WorldOptions {
 }
 
 export class World
-  implements NodeHost, ClientHost, StageHost, NemesisHost, WorkloadHost, BudgetView, LivenessHost
+  implements
+    NodeHost,
+    ClientHost,
+    QueueUserHost,
+    StageHost,
+    NemesisHost,
+    WorkloadHost,
+    BudgetView,
+    LivenessHost
 {
   readonly plan: Plan
   readonly scheduler = new Scheduler()
@@ -93,8 +105,11 @@ export class World
   readonly nodes: readonly SimNode[]
   readonly simClients: readonly SimClient[]
   readonly ledger = new Ledger()
-  readonly oracle = new Oracle(codec)
+  readonly oracle: Oracle
   readonly history = new History<KvInput, KvOutput>()
+  readonly queueBooks = new QueueBooks()
+  /** One for each client where there is a queue. */
+  readonly queueUsers: readonly QueueUser[]
   readonly carrier: Carrier
   readonly peers: PeerNetwork
   readonly clients: ClientNetwork
@@ -120,6 +135,7 @@ export class World
     this.trace = new Trace(onLine)
     this.#timeline = onLine === undefined ? undefined : new Timeline(this)
     this.settings = settingsOf(plan)
+    this.oracle = new Oracle(codec, !plan.queue.isOn)
     this.turnOrder = TurnOrder.of(plan, diceOf(plan.seed, streams.turnOrder))
     const bootstrap = bootstrapOf(plan)
     this.#configurations = new Configurations(bootstrap)
@@ -138,6 +154,9 @@ export class World
       { length: plan.workload.clients },
       (_, index) => new SimClient(this, index, plan),
     )
+    this.queueUsers = plan.queue.isOn
+      ? this.simClients.map((client) => new QueueUser(this, client, plan.queue))
+      : []
     const { scheduler, nodes, coverage } = this
     const dice = (place: number): Dice => noiseAt(scheduler, plan.seed, place)
     const onFrame = (deed: FrameDeed): void => onStep?.({ atMs: scheduler.nowMs, ...deed })
@@ -161,6 +180,7 @@ export class World
     this.stage = new Stage(this, onStep)
     this.#liveness = new Liveness(this)
     for (const node of nodes) scheduler.after(0, { run: () => this.start(node) })
+    if (plan.queue.isOn) this.#beginQueue()
     if (steps === undefined) {
       new Nemesis(this, diceOf(plan.seed, streams.nemesis)).start()
       startWorkload(this)
@@ -170,6 +190,20 @@ export class World
     direct?.(this)
     scheduler.at(plan.faultMs, { run: () => this.heal() })
     if (endMs !== undefined) scheduler.at(endMs, { run: () => (this.isDone = true) })
+  }
+
+  #beginQueue(): void {
+    Object.assign(this.coverage, noQueueCoverage())
+    this.scheduler.after(0, { run: () => this.#makeQueue() })
+  }
+
+  /** Until that is acknowledged: what is sent before is refused. */
+  #makeQueue(): void {
+    const [user] = this.queueUsers
+    user?.create(QUEUE_WITHIN_MS, (isMade) => {
+      if (!isMade) this.scheduler.after(QUEUE_PAUSE_MS, { run: () => this.#makeQueue() })
+    })
+    user?.client.turn()
   }
 
   /** Does what a schedule says. */
@@ -398,8 +432,8 @@ export class World
 }
 
 function settingsOf(plan: Plan): NodeSettings {
-  const { seed, knobs, priorities, gateway, sessions, disk, stateOnDisk, turn } = plan
-  return { seed, knobs, priorities, gateway, sessions, disk, stateOnDisk, turn }
+  const { seed, knobs, priorities, gateway, sessions, disk, stateOnDisk, turn, queue } = plan
+  return { seed, knobs, priorities, gateway, sessions, disk, stateOnDisk, turn, queue }
 }
 
 function bootstrapOf({ voters, learners }: Plan): Configuration {

@@ -8,7 +8,8 @@ import { statusText } from './status-text.ts'
 
 type Operation = 'status' | 'transfer' | 'add' | 'remove' | 'snapshot'
 
-const common = {
+/** How a cluster over TCP is reached. */
+export const common = {
   connect: { kind: 'text', placeholder: 'LIST', help: 'one node or more: host:port,host:port,…' },
   'tls-authority': { kind: 'text', placeholder: 'FILE', help: 'the certificate of the authority: speak TLS' },
   'tls-certificate': { kind: 'text', placeholder: 'FILE', help: 'a certificate that proves who this is' },
@@ -44,7 +45,7 @@ const details = [
   'An operator without a certificate proves itself with TROUPE_CONTROL_TOKEN, from the environment.',
 ]
 
-type CommonValues = OptionValues<typeof common>
+export type CommonValues = OptionValues<typeof common>
 type Values = CommonValues & { readonly node?: string; readonly to?: string; readonly address?: string }
 
 /** The command of that name. */
@@ -88,7 +89,8 @@ async function run(
   return name === 'status' && status.leader === undefined ? exitCodes.fail : exitCodes.pass
 }
 
-function dialSettings(values: CommonValues, { env }: CommandContext): DialSettings {
+/** @throws RaftError INVALID_OPTIONS for files that do not go together */
+export function dialSettings(values: CommonValues, { env }: CommandContext): DialSettings {
   const authority = values['tls-authority']
   const certificate = values['tls-certificate']
   const key = values['tls-key']

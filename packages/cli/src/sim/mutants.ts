@@ -68,8 +68,8 @@ export async function mutantsCommand(args: readonly string[], context: CommandCo
   const out = textStream(json, context)
   const results: Killed[] = []
   const progress = new Progress(out)
-  await eachOf(chosen, context.signal, async ({ name }) => {
-    const run = { seed: from, seconds }
+  await eachOf(chosen, context.signal, async ({ name, workload }) => {
+    const run = { seed: from, seconds, workload }
     const task = { ...run, seeds, maxEvents: events, mutant: name }
     const hunted = await inThread('hunt', task, context.signal, name)
     const count = (interleaving: Interleaving): Promise<number> =>

@@ -1,7 +1,7 @@
 /** `troupe sim` alone: runs seeds, many at once or one to look at. */
 import type { CommandContext, OptionTable, OptionValues } from '@troupe/benchmarks'
 import { invalidOption } from '@troupe/core'
-import { interleavings, type RunResult, runSeed } from '@troupe/sim'
+import { interleavings, type RunResult, runSeed, workloadKinds } from '@troupe/sim'
 import { parseOptions } from '../options.ts'
 import { exitCodes, jsonOption, showHelp, textStream, writeJson } from '../output.ts'
 import { checkMutant, sayMutant } from './output.ts'
@@ -51,6 +51,12 @@ const options = {
     default: 'random',
     help: 'how turns of nodes follow each other: by chance, or by priorities that change now and then',
   },
+  workload: {
+    kind: 'choice',
+    choices: workloadKinds,
+    default: 'kv',
+    help: 'what the nodes replicate, and its clients do: keys and values, or a queue with producers and consumers',
+  },
   json: jsonOption,
 } as const satisfies OptionTable
 
@@ -82,8 +88,8 @@ export async function seedsCommand(args: readonly string[], context: CommandCont
 }
 
 function planOptions(values: Values, seed: number): Omit<SimTask, 'checkDeterminism'> {
-  const { nodes, seconds, calm, interleaving, 'exceed-budget': exceedBudget } = values
-  return { seed, nodes, seconds, calm, interleaving, exceedBudget }
+  const { nodes, seconds, calm, interleaving, workload, 'exceed-budget': exceedBudget } = values
+  return { seed, nodes, seconds, calm, interleaving, workload, exceedBudget }
 }
 
 async function runOne(

@@ -1,6 +1,7 @@
 /** `troupe sim shrink --seed N`: a failing seed becomes a schedule of few steps. */
 import { writeFileSync } from 'node:fs'
 import type { CommandContext, OptionTable } from '@troupe/benchmarks'
+import { workloadKinds } from '@troupe/sim'
 import { parseOptions } from '../options.ts'
 import { checkFolderOf, exitCodes, showHelp } from '../output.ts'
 import { checkMutant, sayMutant } from './output.ts'
@@ -18,6 +19,7 @@ const options = {
   nodes: { kind: 'integer', min: 1, max: 7, help: 'voters at the start, as the seed was run' },
   seconds: { kind: 'number', min: 0.1, unit: 'virtual s', default: 30, help: 'as the seed was run' },
   'exceed-budget': { kind: 'flag', help: 'as the seed was run' },
+  workload: { kind: 'choice', choices: workloadKinds, default: 'kv', help: 'as the seed was run' },
   mutant: { kind: 'text', placeholder: 'NAME', help: 'with this bug on purpose' },
   events: {
     kind: 'integer',
@@ -32,12 +34,14 @@ const options = {
 export async function shrinkCommand(args: readonly string[], context: CommandContext): Promise<number> {
   const parsed = parseOptions(args, options, PATH)
   if (parsed.kind === 'help') return showHelp(context, PATH, SUMMARY, options)
-  const { seed, seeds, nodes, seconds, mutant, events, out, 'exceed-budget': exceedBudget } = parsed.values
+  const { values } = parsed
+  const { seed, seeds, nodes, seconds, mutant, events, out, workload } = values
+  const { 'exceed-budget': exceedBudget } = values
   if (mutant !== undefined) checkMutant(mutant)
   if (out !== undefined) checkFolderOf(out, '--out')
   const talk = out === undefined ? context.stderr : context.stdout
   if (mutant !== undefined) sayMutant(mutant, talk)
-  const task = { seed, seeds, nodes, seconds, exceedBudget, mutant, maxEvents: events }
+  const task = { seed, seeds, nodes, seconds, exceedBudget, workload, mutant, maxEvents: events }
   // In a thread, so that Ctrl-C ends it.
   const { found, seeds: tried } = await inThread('hunt', task, context.signal, mutant)
   if (found === undefined) {

@@ -2,6 +2,7 @@
 import { electionMutants } from './elections.ts'
 import { membershipMutants } from './membership.ts'
 import type { Mutant } from './mutant.ts'
+import { queueMutants } from './queue.ts'
 import { readMutants } from './reads.ts'
 import { replicationMutants } from './replication.ts'
 import { sessionMutants } from './sessions.ts'
@@ -19,6 +20,7 @@ export const mutants: readonly Mutant[] = [
   ...snapshotMutants,
   ...sessionMutants,
   ...storageMutants,
+  ...queueMutants,
 ]
 
 /** The mutant with this name; undefined where there is none. */

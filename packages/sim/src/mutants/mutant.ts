@@ -19,6 +19,8 @@ export interface Mutant {
   /** The text that is replaced: it stands in the file exactly once. */
   readonly from: string
   readonly to: string
+  /** In which runs it can show. @default 'kv' */
+  readonly workload?: 'kv' | 'queue'
 }
 
 /**

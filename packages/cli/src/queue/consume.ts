@@ -1,0 +1,61 @@
+/** `troupe queue consume`: takes messages out of a queue, or shows them to whoever asks. */
+import { type Delivery, Subscription } from '@troupe/queue'
+import { counted, textStream } from '../output.ts'
+import { queueCommand } from './command.ts'
+
+const options = {
+  count: { kind: 'integer', min: 1, default: 1, help: 'how many messages at most' },
+  wait: { kind: 'integer', min: 0, unit: 'ms', default: 1000, help: 'ends when none has come for so long' },
+  keep: { kind: 'flag', help: 'give them back instead of acking them: that counts as a delivery' },
+  group: {
+    kind: 'text',
+    placeholder: 'NAME',
+    otherwise: 'that of consumers which name none',
+    help: 'the group',
+  },
+  lease: { kind: 'integer', min: 1, unit: 'ms', default: 30_000, help: 'how long a message is held' },
+} as const
+
+const PREFETCH = 64
+
+interface Consumed {
+  readonly position: number
+  readonly id: string | undefined
+  readonly key: string | undefined
+  readonly deliveries: number
+  readonly data: unknown
+}
+
+export const consumeCommand = queueCommand({
+  word: 'consume',
+  summary: 'takes messages, one line of JSON for each, and acks them',
+  options,
+  async run(queue, { count, wait, keep, group = '', lease, json }, context) {
+    // Asked first: a subscription would wait for a queue that is not there.
+    await queue.query(['stats', queue.name])
+    const prefetch = Math.min(count, PREFETCH)
+    const { signal } = context
+    const subscription = new Subscription(queue.client, queue.name, {
+      ...{ group, prefetch, leaseMs: lease, signal },
+    })
+    const idle = setTimeout(() => void subscription.return(), wait)
+    const out = textStream(json, context)
+    const consumed: Consumed[] = []
+    for await (const delivery of subscription) {
+      const shown = shownOf(delivery)
+      consumed.push(shown)
+      out.write(`${JSON.stringify(shown)}\n`)
+      if (!keep) await delivery.ack()
+      if (consumed.length === count) break
+      idle.refresh()
+    }
+    clearTimeout(idle)
+    await subscription.return()
+    const what = keep ? 'given back' : 'acked'
+    return { document: { consumed }, text: `${counted(consumed.length)} ${what}\n` }
+  },
+})
+
+function shownOf({ position, id, key, deliveries, data }: Delivery<unknown>): Consumed {
+  return { position, id, key, deliveries, data }
+}

@@ -1,0 +1,263 @@
+/**
+ * The proof of the queue on worker threads: producers and consumers at full speed, while nodes crash, are cut off, are stopped and
+ * come back; then everything is taken, and held against the books.
+ *
+ *     producers ─ sendMany, again with the same ids where nobody knows ─► queue ─► consumers ─ ack, nack, or forget ─► books
+ *     faults: one after the other, until all is sent and taken
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Cluster } from '@troupe/cluster'
+import { RaftError, seededRandom } from '@troupe/core'
+import { type Delivery, Queue, QueueError } from '@troupe/queue'
+import { ProofBooks, type ProofFindings } from './proof-books.ts'
+
+export interface ProofSettings {
+  readonly messages: number
+  readonly seed: number
+  /** Time between faults; 0 for none. */
+  readonly faultEveryMs: number
+  readonly directory: string
+  readonly signal: AbortSignal
+  /** Of the wait for the last messages, once all are sent. */
+  readonly drainMs: number
+  readonly onProgress: (sent: number, acked: number) => void
+}
+
+export interface QueueProof {
+  readonly sent: number
+  readonly acked: number
+  readonly duplicateSends: number
+  readonly findings: ProofFindings
+  /** By kind. */
+  readonly faults: Readonly<Record<string, number>>
+  /** Whether all that was sent was taken in time, and the machine agrees. */
+  readonly isDrained: boolean
+  /** Whether all replicas are the same in the end. */
+  readonly areEqual: boolean
+  readonly seconds: number
+}
+
+const PRODUCERS = 4
+const CONSUMERS = 4
+const BATCH = 100
+const LEASE_MS = 3000
+const KEY_EVERY = 4
+const KEYS = 16
+/** Of a thousand deliveries: so many are nacked, so many forgotten until their lease ends. */
+const NACKED = 5
+const FORGOTTEN = 1
+const POLL_MS = 50
+const RETRY_MS = 20
+
+export async function proveQueue(settings: ProofSettings): Promise<QueueProof> {
+  const cluster = await Cluster.start({
+    ...{ directory: settings.directory, machine: 'queue', faults: true, seed: settings.seed },
+  })
+  try {
+    const queue = await Queue.open<number>('prove', {
+      ...{ cluster, attempts: 255, maxLosses: 255, backoff: 'fixed', backoffMs: 5 },
+    })
+    const proof = new Proof(cluster, queue, settings)
+    try {
+      return await proof.run()
+    } finally {
+      await queue.close()
+    }
+  } finally {
+    await cluster.stop()
+  }
+}
+
+class Proof {
+  readonly #cluster: Cluster
+  readonly #queue: Queue<number>
+  readonly #settings: ProofSettings
+  readonly #books: ProofBooks
+  readonly #random: ReturnType<typeof seededRandom>
+  readonly #faults: Record<string, number> = {}
+  readonly #over = new AbortController()
+  #duplicateSends = 0
+
+  constructor(cluster: Cluster, queue: Queue<number>, settings: ProofSettings) {
+    this.#cluster = cluster
+    this.#queue = queue
+    this.#settings = settings
+    this.#random = seededRandom(settings.seed)
+    const each = Math.ceil(settings.messages / PRODUCERS)
+    this.#books = new ProofBooks({ producers: PRODUCERS, each, keyEvery: KEY_EVERY, keys: KEYS })
+  }
+
+  get #total(): number {
+    return this.#books.shape.each * PRODUCERS
+  }
+
+  get #isOver(): boolean {
+    return this.#over.signal.aborted || this.#settings.signal.aborted
+  }
+
+  async run(): Promise<QueueProof> {
+    const beganMs = performance.now()
+    const consumers = Array.from({ length: CONSUMERS }, () => this.#consume())
+    const faults = this.#injectFaults()
+    await Promise.all(Array.from({ length: PRODUCERS }, (_, producer) => this.#produce(producer)))
+    const isDrained = await this.#drain()
+    this.#over.abort()
+    await faults
+    await Promise.all(consumers)
+    if (isDrained) this.#books.drained()
+    return {
+      sent: this.#books.sent,
+      acked: this.#books.acked,
+      duplicateSends: this.#duplicateSends,
+      findings: this.#books.findings,
+      faults: this.#faults,
+      isDrained,
+      areEqual: await this.#areEqual(),
+      seconds: (performance.now() - beganMs) / 1000,
+    }
+  }
+
+  // ---- producers
+
+  async #produce(producer: number): Promise<void> {
+    const { each } = this.#books.shape
+    for (let nth = 0; nth < each && !this.#isOver; nth += BATCH) {
+      const count = Math.min(BATCH, each - nth)
+      const messages = Array.from({ length: count }, (_, at) => this.#message(producer, nth + at))
+      await this.#send(messages)
+      this.#settings.onProgress(this.#books.sent, this.#books.acked)
+    }
+  }
+
+  #message(producer: number, nth: number) {
+    const data = producer * this.#books.shape.each + nth
+    const key = this.#books.keyOf(producer, nth)
+    return { data, id: `${data}`, ...(key === undefined ? {} : { key }) }
+  }
+
+  /** Until it is acknowledged: by the same ids, so that it is enqueued once. */
+  async #send(messages: readonly { readonly data: number }[]): Promise<void> {
+    for (let tries = 0; !this.#isOver; tries++) {
+      try {
+        const receipts = await this.#queue.sendMany(messages)
+        for (const [at, { position, duplicate }] of receipts.entries()) {
+          this.#books.acknowledged((messages[at] as { readonly data: number }).data, position)
+          if (duplicate) this.#duplicateSends++
+          // Nobody has sent it before.
+          if (duplicate && tries === 0) this.#books.findings.enqueuedTwice++
+        }
+        return
+      } catch (error) {
+        if (!(error instanceof RaftError)) throw error
+        await sleep(RETRY_MS)
+      }
+    }
+  }
+
+  // ---- consumers
+
+  async #consume(): Promise<void> {
+    const subscription = this.#queue.consume({ prefetch: 512, leaseMs: LEASE_MS })
+    const end = (): void => void subscription.return()
+    this.#over.signal.addEventListener('abort', end, { once: true })
+    this.#settings.signal.addEventListener('abort', end, { once: true })
+    const settled = new Set<Promise<void>>()
+    for await (const delivery of subscription) {
+      const settling = this.#settle(delivery)
+      settled.add(settling)
+      void settling.finally(() => settled.delete(settling))
+    }
+    await Promise.all(settled)
+  }
+
+  async #settle(delivery: Delivery<number>): Promise<void> {
+    const { data, position, deliveries } = delivery
+    this.#books.delivered(data, position)
+    const chance = this.#random.next() * 1000
+    try {
+      // Once: it has to be done some day.
+      if (deliveries === 1 && chance < FORGOTTEN) return
+      if (deliveries === 1 && chance < FORGOTTEN + NACKED) return await delivery.nack({ reason: 'chance' })
+      this.#books.acking(data)
+      await delivery.ack()
+      this.#books.ackAccepted(data)
+    } catch (error) {
+      // Whether an ack without an answer took place shows: the message comes again, or it does not.
+      if (error instanceof QueueError) this.#books.refused()
+      else if (!(error instanceof RaftError)) throw error
+    }
+  }
+
+  /** Whether nothing is left, says the machine, and it has taken and seen acked as many as were sent. */
+  async #drain(): Promise<boolean> {
+    const deadlineMs = performance.now() + this.#settings.drainMs
+    while (performance.now() < deadlineMs && !this.#isOver) {
+      const stats = await this.#queue.stats().catch(() => undefined)
+      this.#settings.onProgress(this.#books.sent, this.#books.acked)
+      if (stats?.messages === 0) {
+        const isWhole = stats.sent === this.#total && stats.groups[0]?.acked === this.#total
+        if (!isWhole) this.#books.findings.enqueuedTwice += Math.max(0, stats.sent - this.#total)
+        return this.#books.sent === this.#total
+      }
+      await sleep(POLL_MS)
+    }
+    return false
+  }
+
+  // ---- faults
+
+  async #injectFaults(): Promise<void> {
+    const { faultEveryMs } = this.#settings
+    if (faultEveryMs === 0) return
+    const kinds = ['crash', 'partition', 'pause', 'restart'] as const
+    for (let count = 0; !this.#isOver; count++) {
+      await this.#pause(faultEveryMs * (0.5 + this.#random.next()))
+      if (this.#isOver) break
+      const kind = kinds[count % kinds.length] as (typeof kinds)[number]
+      await this.#inject(kind, faultEveryMs)
+      this.#faults[kind] = (this.#faults[kind] ?? 0) + 1
+    }
+    await this.#cluster.heal()
+  }
+
+  async #inject(kind: 'crash' | 'partition' | 'pause' | 'restart', everyMs: number): Promise<void> {
+    const cluster = this.#cluster
+    const { leader = cluster.ids[0] as string } = cluster
+    const lastsMs = Math.min(1500, everyMs)
+    switch (kind) {
+      case 'crash':
+        return this.#down(leader, lastsMs)
+      case 'restart':
+        return this.#down(this.#follower(leader), lastsMs)
+      case 'partition':
+        await cluster.inject({ kind, split: 'primaries' })
+        break
+      case 'pause':
+        await cluster.inject({ kind, nodes: [leader] })
+    }
+    await this.#pause(lastsMs)
+    await cluster.heal()
+  }
+
+  async #down(id: string, lastsMs: number): Promise<void> {
+    await this.#cluster.crash(id)
+    await this.#pause(lastsMs)
+    await this.#cluster.restart(id)
+  }
+
+  #follower(leader: string): string {
+    const others = this.#cluster.ids.filter((id) => id !== leader)
+    return others[Math.floor(this.#random.next() * others.length)] as string
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: this.#over.signal }).catch(() => {})
+  }
+
+  async #areEqual(): Promise<boolean> {
+    if (this.#settings.signal.aborted) return true
+    await this.#cluster.converged({ timeoutMs: 60_000 })
+    const digests = [...(await this.#cluster.digests()).values()]
+    return new Set(digests.map(({ sha256 }) => sha256)).size === 1
+  }
+}

@@ -9,6 +9,7 @@ import { logCommand } from './log-bench.ts'
 import { mainCommand } from './main-job.ts'
 import { memoryCommand } from './memory/memory.ts'
 import { microCommand } from './micro/micro-command.ts'
+import { queueCommand } from './queue/queue-bench.ts'
 import { rigCommand } from './rig/rig-bench.ts'
 import { sweepCommand } from './sweep/sweep.ts'
 import { throughputCommand } from './throughput/throughput.ts'
@@ -51,6 +52,7 @@ export const commands: readonly Command[] = [
   logCommand,
   rigCommand,
   compareCommand,
+  queueCommand,
   checkPerfCommand,
   microCommand,
   runCommandOf(() => commands),

@@ -70,7 +70,7 @@ export const packageLaws: Readonly<Record<string, PackageLaw>> = {
   benchmarks: {
     ...onNode,
     // The bare rig and the micro benchmarks measure the parts below the cluster; elections are measured in virtual time too.
-    packages: ['core', 'check', 'machines', 'wire', 'actor', 'transport', 'store', 'cluster', 'sim'],
+    packages: ['core', 'check', 'machines', 'wire', 'actor', 'transport', 'store', 'cluster', 'queue', 'sim'],
     npm: ['lmdb', 'tinybench', 'uplot', 'yaml'],
   },
   test: {

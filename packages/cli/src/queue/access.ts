@@ -37,8 +37,16 @@ export class QueueAccess {
     this.#timeoutMs = timeoutMs
   }
 
-  /** @throws RaftError INVALID_OPTIONS, INVALID_DIRECTORY, NODE_UNAVAILABLE */
-  static async open(name: string, values: AccessValues, context: CommandContext): Promise<QueueAccess> {
+  /**
+   * @param mayMake whether a directory that is not there is made
+   * @throws RaftError INVALID_OPTIONS, INVALID_DIRECTORY, NODE_UNAVAILABLE
+   */
+  static async open(
+    name: string,
+    values: AccessValues,
+    context: CommandContext,
+    mayMake = false,
+  ): Promise<QueueAccess> {
     const { connect, directory, timeout } = values
     if ((connect === undefined) === (directory === undefined))
       throw invalidOption(
@@ -52,7 +60,7 @@ export class QueueAccess {
       const settings = token === undefined ? dial : { ...dial, token }
       return new QueueAccess(name, await Client.connect(connect.split(','), settings), undefined, timeout)
     }
-    if (!existsSync(directory as string))
+    if (!mayMake && !existsSync(directory as string))
       throw invalidOption('--directory', directory, 'a directory that is there')
     const cluster = await Cluster.start({ directory: directory as string, machine: 'queue' })
     try {

@@ -16,6 +16,10 @@ export interface QueueCommand<Table extends OptionTable> {
   readonly summary: string
   readonly options: Table
   readonly details?: readonly string[]
+  /** Whether it makes a directory that is not there. */
+  readonly mayMake?: boolean
+  /** Refuses values that do not go together, before anything is opened. @throws RaftError INVALID_OPTIONS */
+  check?(values: OptionValues<Table> & AccessValues): void
   run(
     queue: QueueAccess,
     values: OptionValues<Table> & AccessValues,
@@ -27,7 +31,7 @@ const DETAILS = ['A client proves itself with TROUPE_CLIENT_TOKEN, from the envi
 
 /** The function behind the word. @throws RaftError INVALID_OPTIONS */
 export function queueCommand<Table extends OptionTable>(command: QueueCommand<Table>) {
-  const { word, summary, options, details = [] } = command
+  const { word, summary, options, details = [], mayMake = false } = command
   const path = `troupe queue ${word}`
   const table: OptionTable = { ...options, ...accessOptions }
   return async (args: readonly string[], context: CommandContext): Promise<number> => {
@@ -36,7 +40,8 @@ export function queueCommand<Table extends OptionTable>(command: QueueCommand<Ta
     const parsed = parseOptions(rest, table, path)
     if (parsed.kind === 'help') return exitCodes.pass
     const values = parsed.values as unknown as OptionValues<Table> & AccessValues
-    await using queue = await QueueAccess.open(operands[0] as string, values, context)
+    command.check?.(values)
+    await using queue = await QueueAccess.open(operands[0] as string, values, context, mayMake)
     const { document, text } = await command.run(queue, values, context)
     textStream(values.json, context).write(text)
     writeJson(values.json, document, context)

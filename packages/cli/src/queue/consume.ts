@@ -16,7 +16,8 @@ const options = {
   lease: { kind: 'integer', min: 1, unit: 'ms', default: 30_000, help: 'how long a message is held' },
 } as const
 
-const PREFETCH = 64
+/** Of the machine. */
+const MAX_PREFETCH = 4096
 
 interface Consumed {
   readonly position: number
@@ -33,28 +34,46 @@ export const consumeCommand = queueCommand({
   async run(queue, { count, wait, keep, group = '', lease, json }, context) {
     // Asked first: a subscription would wait for a queue that is not there.
     await queue.query(['stats', queue.name])
-    const prefetch = Math.min(count, PREFETCH)
+    const prefetch = Math.min(count, MAX_PREFETCH)
     const { signal } = context
     const subscription = new Subscription(queue.client, queue.name, {
       ...{ group, prefetch, leaseMs: lease, signal },
     })
-    const idle = setTimeout(() => void subscription.return(), wait)
+    const idle = setTimeout(() => void subscription.stop(), wait)
     const out = textStream(json, context)
     const consumed: Consumed[] = []
-    for await (const delivery of subscription) {
+    let held: Delivery<unknown>[] = []
+    const settle = async (): Promise<void> => {
+      const settled = held
+      held = []
+      if (!keep) await Promise.all(settled.map((delivery) => delivery.ack()))
+    }
+    for await (const delivery of untilStopped(subscription)) {
       const shown = shownOf(delivery)
       consumed.push(shown)
+      held.push(delivery)
       out.write(`${JSON.stringify(shown)}\n`)
-      if (!keep) await delivery.ack()
-      if (consumed.length === count) break
       idle.refresh()
+      // An ack makes room for another message, which would have been delivered for nothing.
+      if (consumed.length === count) await subscription.stop()
+      else if (held.length === prefetch) await settle()
     }
     clearTimeout(idle)
+    await settle()
     await subscription.return()
     const what = keep ? 'given back' : 'acked'
     return { document: { consumed }, text: `${counted(consumed.length)} ${what}\n` }
   },
 })
+
+/** Its end leaves what is held as it is. */
+async function* untilStopped<T>(subscription: Subscription<T>): AsyncIterable<Delivery<T>> {
+  for (;;) {
+    const { done, value } = await subscription.next()
+    if (done === true) return
+    yield value
+  }
+}
 
 function shownOf({ position, id, key, deliveries, data }: Delivery<unknown>): Consumed {
   return { position, id, key, deliveries, data }

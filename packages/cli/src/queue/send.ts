@@ -34,6 +34,8 @@ export const sendCommand = queueCommand({
   word: 'send',
   summary: 'sends messages; makes the queue where it is not there',
   options,
+  mayMake: true,
+  check: checkBodies,
   async run(queue, values) {
     const bodies = bodiesOf(values)
     await queue.make()
@@ -51,11 +53,16 @@ export const sendCommand = queueCommand({
   },
 })
 
-function bodiesOf({ data, file, id }: Sending): unknown[] {
+function checkBodies({ data, file, id }: Sending): void {
   if ((data === undefined) === (file === undefined))
     throw invalidOption('--data', data, 'a message as JSON, or --file with one in each line')
+  if (data !== undefined) parsed('--data', data)
+  if (file !== undefined && id !== undefined)
+    throw invalidOption('--id', id, 'nothing with --file: an id is of one message')
+}
+
+function bodiesOf({ data, file }: Sending): unknown[] {
   if (data !== undefined) return [parsed('--data', data)]
-  if (id !== undefined) throw invalidOption('--id', id, 'nothing with --file: an id is of one message')
   const lines = textOf(file as string).split('\n')
   return lines.flatMap((line, at) => (line.trim() === '' ? [] : [parsed(`line ${at + 1}`, line)]))
 }

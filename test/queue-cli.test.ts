@@ -56,10 +56,15 @@ describe('troupe queue', () => {
     const none = await command.run('queue', 'stats', 'jobs', '--directory', directory)
     assert.equal(none.code, 64)
     assert.match(none.stderr, /--directory is .*; expected a directory that is there/)
-    await useQueue(['--directory', directory])
+    const place = ['--directory', directory]
+    assert.equal((await queue(place, 'send', '--data', '{"n":1}')).sent, 1)
+    const { consumed } = await queue(place, 'consume', '--keep')
+    assert.deepEqual(consumed[0].data, { n: 1 })
+    const [waiting] = await queue(place, 'peek')
+    assert.deepEqual([waiting.data, waiting.deliveries], [{ n: 1 }, 1])
     const unknown = await command.run('queue', 'stats', 'job', '--directory', directory)
     assert.deepEqual([unknown.code, unknown.stdout], [64, ''])
-    assert.match(unknown.stderr, /QUEUE is job; expected one of jobs/)
+    assert.match(unknown.stderr, /QUEUE is "job"; expected one of jobs/)
   })
 
   test('says what is wrong with a call', async () => {

@@ -1,11 +1,13 @@
 /** `bench queue`: the replicated queue, and BullMQ beside it in turns. */
 import type { Cluster } from '@troupe/cluster'
+import { invalidOption, RaftError } from '@troupe/core'
 import { Queue } from '@troupe/queue'
 import type { Bench } from '../bench.ts'
 import { commandOf } from '../benchmark.ts'
 import type { OptionValues } from '../command.ts'
+import { checkEngine, connectSettings } from '../engine/start-cluster.ts'
 import { describeEnvironment } from '../environment.ts'
-import { clusterOptionTable, outputOptionTable } from '../options.ts'
+import { clusterOptionTable, connectOptionTable, outputOptionTable } from '../options.ts'
 import { BullMqPlace, bullmqMissing } from './bullmq-queue.ts'
 import { QueueReport } from './queue-report.ts'
 import {
@@ -29,6 +31,7 @@ const optionTable = {
     default: 'none',
     help: 'run it beside us, in turns',
   },
+  ...connectOptionTable,
   seconds: { kind: 'number', min: 0.1, unit: 's', default: 2, help: 'load of each measurement' },
   repeat: {
     kind: 'integer',
@@ -44,7 +47,9 @@ const optionTable = {
 
 export type QueueValues = OptionValues<typeof optionTable>
 
-async function openPlace(bench: Bench, { seed }: QueueValues): Promise<QueuePlace> {
+async function openPlace(bench: Bench, values: QueueValues): Promise<QueuePlace> {
+  if (values.connect !== undefined) return connected(bench, values)
+  const { seed } = values
   const cluster: Cluster = await bench.startCluster('queue', {
     machine: 'queue',
     seed,
@@ -52,6 +57,28 @@ async function openPlace(bench: Bench, { seed }: QueueValues): Promise<QueuePlac
   })
   return new QueuePlace((name) => Queue.open<string>(name, { cluster }), cluster)
 }
+
+/** @throws RaftError INVALID_OPTIONS that says how to start a cluster where none answers */
+async function connected(bench: Bench, values: QueueValues): Promise<QueuePlace> {
+  const { seeds, tls, clientToken } = connectSettings(engineValues(values), bench.env)
+  const client = {
+    ...(tls === undefined ? {} : { tls }),
+    ...(clientToken === undefined ? {} : { token: clientToken }),
+  }
+  const open = (name: string): Promise<Queue<string>> => Queue.connect<string>(seeds, name, { client })
+  try {
+    await (await open('bench')).close()
+  } catch (error) {
+    if (!RaftError.is(error, 'NODE_UNAVAILABLE')) throw error
+    throw invalidOption('--connect', values.connect, `a cluster that runs; \`${START}\` starts one`)
+  }
+  return new QueuePlace(open)
+}
+
+const engineValues = (values: QueueValues) =>
+  ({ ...values, engine: 'threads', durability: DURABILITY }) as const
+
+const START = 'pnpm troupe up --processes --machine queue'
 
 async function measureQueue(bench: Bench, values: QueueValues, report: QueueReport): Promise<void> {
   report.environment = describeEnvironment(bench.directory, DURABILITY)
@@ -99,6 +126,7 @@ export const queueCommand = commandOf({
     'every write, started on a port of its own; skipped where redis-server or the client is missing.',
   ],
   options: optionTable,
+  check: (values) => checkEngine(engineValues(values)),
   report: (values) => new QueueReport(values),
   usesDisk: () => true,
   expectedMs: ({ seconds, repeat, compare }) =>

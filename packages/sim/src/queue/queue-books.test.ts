@@ -6,11 +6,11 @@ import { QueueBooks, type SentMessage } from './queue-books.ts'
 function statsOf(sent: number, acked: number, dead = 0): QueueStats {
   const none = { delayed: 0, lined: 0, active: 0, consumers: 0, delivered: 0, failed: 0, lost: 0, died: 0 }
   const group: GroupStats = {
-    ...{ group: '', ready: 0, oldestMs: undefined, expired: 0, removed: 0, ...none },
+    ...{ group: '', ready: 0, oldestMs: undefined, expired: 0, removed: 0, redelivered: 0, ...none },
     acked,
     dead,
   }
-  return { isPaused: false, messages: dead, bytes: 0, sent, duplicates: 0, groups: [group] }
+  return { isPaused: false, nowMs: 0, messages: dead, bytes: 0, sent, duplicates: 0, groups: [group] }
 }
 
 /** Sent and acknowledged, each under the next position. */

@@ -3,6 +3,10 @@
  * and a function. Plain data, so that this package needs nothing of the cli.
  */
 import type { FullDocument } from './report/document.ts'
+import type { Report } from './report/shape.ts'
+import type { OutputStream } from './terminal/output-stream.ts'
+
+export type { OutputStream } from './terminal/output-stream.ts'
 
 interface OptionBase {
   /** One line for `--help`, without the default. */
@@ -82,13 +86,6 @@ export type OptionValues<Table extends OptionTable> = {
   readonly [Name in keyof Table]: OptionValue<Table[Name]>
 }
 
-/** Where text goes: `process.stdout` and `process.stderr`, or what a test has for them. */
-export interface OutputStream {
-  write(text: string): unknown
-  readonly isTTY?: boolean
-  readonly columns?: number
-}
-
 /** What a command runs in. */
 export interface CommandContext {
   readonly stdout: OutputStream
@@ -96,8 +93,8 @@ export interface CommandContext {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Aborted by Ctrl-C: end cleanly, and soon. */
   readonly signal: AbortSignal
-  /** Gets the document that a benchmark ends with, whether or not it is written anywhere. */
-  readonly onDocument?: (document: FullDocument) => void
+  /** Gets what a benchmark ends with, whether or not it is written anywhere. */
+  readonly onDocument?: (document: FullDocument, report: Report) => void
 }
 
 /** A command: `troupe bench NAME`. */

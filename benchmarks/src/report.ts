@@ -9,40 +9,20 @@ import { makeDirectory } from '@troupe/store'
 import { Bench, type BenchOptions, Interrupted } from './bench.ts'
 import { type CommandContext, exitCodes } from './command.ts'
 import { csvOf } from './report/csv.ts'
-import { type FullDocument, type ReportDocument, SCHEMA_VERSION } from './report/document.ts'
+import { type FullDocument, SCHEMA_VERSION } from './report/document.ts'
 import { htmlPage } from './report/html.ts'
 import { markdownPage } from './report/markdown.ts'
-import { type Output, TerminalOutput } from './report/output.ts'
-import type { Figure, Picture } from './report/pictures.ts'
+import type { Output } from './report/output.ts'
+import type { Report } from './report/shape.ts'
+import { TerminalOutput } from './report/terminal-output.ts'
 import type { Verdict } from './verify.ts'
 
 export type { FullDocument, ReportDocument } from './report/document.ts'
 export type { Output } from './report/output.ts'
 export type { Figure, Picture } from './report/pictures.ts'
+export type { Report } from './report/shape.ts'
 
 const STDOUT = '-'
-
-/** What a benchmark has to show so far. */
-export interface Report {
-  readonly verdict: Verdict
-  print(output: Output): void
-  /** For JSON. Numbers carry their unit in the name. */
-  document(): ReportDocument
-  /** For the page. */
-  pictures?(): readonly Picture[]
-  /** For the top of the page. @default throughput and latency of the headline */
-  figures?(): readonly Figure[]
-  /** What a verdict means, in one sentence without its end. @default about losses, which most benchmarks look for */
-  says?(verdict: Verdict): string
-  /** Said after Ctrl-C, below what was printed. @default that this is what there was */
-  interrupted?(command: string): string
-  /** The rows of the CSV. @default the runs of the document */
-  csvRows?(): readonly unknown[]
-  /** Instead of what is printed. */
-  markdown?(document: FullDocument): string
-  /** Instead of the page with what is printed and the pictures. */
-  html?(document: FullDocument): string
-}
 
 /** Files that results are written to, by their option; `-` is stdout for JSON alone. */
 export interface OutputFiles {
@@ -67,8 +47,7 @@ export async function runAndReport(
   report: Report,
   work: (bench: Bench) => Promise<void>,
 ): Promise<number> {
-  const files = filesOf(options)
-  for (const [name, path] of files) checkWritable(`--${name}`, path)
+  checkFiles(options)
   const output = new TerminalOutput(context, options.json === STDOUT)
   let failure: { readonly error: unknown } | undefined
   {
@@ -86,21 +65,28 @@ export async function runAndReport(
   if (context.signal.aborted) output.line(`\n${report.interrupted?.(command) ?? INTERRUPTED}`)
   const verdict = failure === undefined && !context.signal.aborted ? report.verdict : 'unknown'
   const document = documentOf(report, verdict, command)
-  context.onDocument?.(document)
-  writeFiles(files, report, document, context, output)
+  context.onDocument?.(document, report)
+  writeFiles(options, report, document, context, output)
   if (failure !== undefined) throw failure.error
   return context.signal.aborted ? exitCodes.interrupted : exitCodes[report.verdict]
 }
 
 const INTERRUPTED = 'interrupted: this is what there was'
 
-function writeFiles(
-  files: readonly (readonly [name: Format, path: string])[],
+/** Told before the run: its results would be lost. @throws RaftError INVALID_OPTIONS */
+export function checkFiles(given: OutputFiles): void {
+  for (const [name, path] of filesOf(given)) checkWritable(`--${name}`, path)
+}
+
+/** Writes the results in each format that was asked for, and says where. */
+export function writeFiles(
+  given: OutputFiles,
   report: Report,
   document: FullDocument,
   { stdout }: CommandContext,
   output: Output,
 ): void {
+  const files = filesOf(given)
   for (const [name, path] of files) {
     const text = formats[name](report, document)
     if (path === STDOUT) stdout.write(text)
@@ -125,12 +111,12 @@ const filesOf = (given: OutputFiles): (readonly [name: Format, path: string])[] 
     return path === undefined ? [] : [[name, path] as const]
   })
 
-function documentOf(report: Report, verdict: Verdict, command: string): FullDocument {
+/** What is written of a report. */
+export function documentOf(report: Report, verdict: Verdict, command: string): FullDocument {
   const { benchmark, headline, ...rest } = report.document()
   return { schema: SCHEMA_VERSION, benchmark, headline, verdict, command, ...rest }
 }
 
-/** Told before the run: its results would be lost. */
 function checkWritable(option: string, file: string): void {
   if (file === STDOUT && option === '--json') return
   const path = resolve(file)

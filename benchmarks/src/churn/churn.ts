@@ -30,6 +30,12 @@ import { ChurnSchedule, type ChurnStep, minority } from './churn-schedule.ts'
 
 const optionTable = {
   seconds: { kind: 'number', min: 0.1, unit: 's', default: 60, help: 'how long nodes crash and come back' },
+  crashes: {
+    kind: 'integer',
+    min: 1,
+    max: 100_000,
+    help: 'end after so many crashes instead, however long that takes',
+  },
   all: { kind: 'flag', help: 'let all nodes be down at once (default: never more than a minority)' },
   'min-pause-ms': {
     kind: 'number',
@@ -68,10 +74,10 @@ class ChurnReport extends LoadReport<ChurnValues> implements Report {
   }
 
   print(output: Output): void {
-    const { nodes, seconds, rate, machine } = this.values
+    const { nodes, seconds, crashes, rate, machine } = this.values
     this.printHead(
       output,
-      `Churn: ${machine}, ${nodes} nodes, ${seconds} s, ${formatNumber(rate)} commands/s${describeEngine(this.values)}`,
+      `Churn: ${machine}, ${nodes} nodes, ${crashes === undefined ? `${seconds} s` : `${crashes} crashes`}, ${formatNumber(rate)} commands/s${describeEngine(this.values)}`,
     )
     const { latencyMs } = this
     output.line(`${formatNumber(this.crashes)} crashes, ${formatNumber(this.elections)} elections`)
@@ -81,7 +87,7 @@ class ChurnReport extends LoadReport<ChurnValues> implements Report {
       output.line(`latency from the intended start: ${figures}`)
     }
     if (this.unexpectedExits > 0)
-      output.line(output.style.bad(`${this.unexpectedExits} workers died on their own`))
+      output.line(output.style.bad(`${this.unexpectedExits} nodes died on their own`))
     this.printCheck(output)
   }
 
@@ -138,7 +144,7 @@ async function measureChurn(bench: Bench, values: ChurnValues, report: ChurnRepo
   await bench.or(load.startOpenLoop(values.rate))
   const recorder = new TimelineRecorder(cluster, load, intervalMsFor(durationMs))
   try {
-    await crashAndRestart(bench, cluster, schedule, durationMs, report)
+    await crashAndRestart(bench, cluster, schedule, { durationMs, crashes: values.crashes }, report)
     for (const id of schedule.down) await bench.or(cluster.restart(id))
   } finally {
     report.timeline = await recorder.stop()
@@ -147,21 +153,30 @@ async function measureChurn(bench: Bench, values: ChurnValues, report: ChurnRepo
   await checkNothingLost(bench, loaded, report)
 }
 
+/** How long nodes crash and come back. */
+interface Extent {
+  readonly durationMs: number
+  /** Instead, where it is given. */
+  readonly crashes: number | undefined
+}
+
 async function crashAndRestart(
   bench: Bench,
   cluster: TestedCluster,
   schedule: ChurnSchedule,
-  durationMs: number,
+  { durationMs, crashes }: Extent,
   report: ChurnReport,
 ): Promise<void> {
   const startMs = hrtimeMs()
   for (;;) {
-    if (hrtimeMs() - startMs >= durationMs) return
+    const isOver = crashes === undefined ? hrtimeMs() - startMs >= durationMs : report.crashes >= crashes
+    if (isOver) return
     const step = schedule.next()
     await bench.or(delay(step.afterMs))
     if (step.kind === 'crash') await bench.or(cluster.crash(step.id))
     else await bench.or(cluster.restart(step.id))
     report.steps.push({ ...step, afterMs: rounded(step.afterMs), atMs: rounded(hrtimeMs() - startMs) })
+    if (crashes !== undefined) bench.progress.step(report.crashes, crashes)
     bench.progress.note(`${report.crashes} crashes`)
   }
 }

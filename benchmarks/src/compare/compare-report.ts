@@ -71,10 +71,11 @@ export class CompareReport implements Report {
 
   /** About us: what a peer loses is its row's to tell. A contestant that failed leaves the question open. */
   get verdict(): Verdict {
-    const ours = this.runs.filter(({ contestant }) => contestant === this.#own)
+    const isOurs = (name: string): boolean => name === this.#own || this.#entry(name).facts.isOurs === true
+    const ours = this.runs.filter(({ contestant }) => isOurs(contestant))
     if (ours.some(({ lost, duplicated }) => lost + duplicated > 0)) return 'fail'
     const hasFailed = [...this.#entries.values()].some(({ fate }) => fate.kind === 'failed')
-    return hasFailed || ours.length === 0 ? 'unknown' : 'pass'
+    return hasFailed || !ours.some(({ contestant }) => contestant === this.#own) ? 'unknown' : 'pass'
   }
 
   says(verdict: Verdict): string {

@@ -9,7 +9,7 @@ import type { ComparedRun } from './comparison.ts'
 import { lossesOf } from './losses.ts'
 import { peers } from './peer-contestant.ts'
 import { RateMeter } from './rate-meter.ts'
-import { troupeThreads } from './troupe-contestant.ts'
+import { troupeTcp, troupeThreads } from './troupe-contestant.ts'
 
 const names = (contestants: readonly { readonly facts: { readonly name: string } }[]): string[] =>
   contestants.map(({ facts }) => facts.name)
@@ -81,6 +81,25 @@ describe('the verdict of a comparison', () => {
     assert.equal(reportOf(run('troupe'), run('redis', { lost: 5 })).verdict, 'pass')
     assert.equal(reportOf(run('troupe', { lost: 1 }), run('redis')).verdict, 'fail')
     assert.equal(reportOf(run('troupe', { duplicated: 1 })).verdict, 'fail')
+  })
+
+  test('is about each engine of ours, and rests on the one that all are compared with', () => {
+    const report = (...runs: readonly ComparedRun[]): CompareReport => {
+      const made = new CompareReport([troupeTcp, troupeThreads, ...peers], 'troupe-tcp', {})
+      made.runs.push(...runs)
+      return made
+    }
+    assert.equal(report(run('troupe-tcp'), run('troupe')).verdict, 'pass')
+    assert.equal(report(run('troupe-tcp'), run('troupe', { lost: 1 })).verdict, 'fail')
+    assert.equal(report(run('troupe')).verdict, 'unknown')
+    const { rows } = report(run('troupe-tcp', { opsPerSecond: 3 }), run('troupe', { opsPerSecond: 4 }))
+    assert.deepEqual(
+      rows.map(({ transport, troupeToPeer }) => [transport, troupeToPeer]),
+      [
+        ['TCP, loopback', null],
+        ['threads, in process', 0.75],
+      ],
+    )
   })
 
   test('is open where somebody failed, not where somebody is not here', () => {

@@ -22,7 +22,7 @@ import { CompareReport } from './compare-report.ts'
 import type { Contestant, ContestSettings } from './contestant.ts'
 import { peers } from './peer-contestant.ts'
 import { installLibraries } from './programs.ts'
-import { DURABILITY, troupeThreads } from './troupe-contestant.ts'
+import { DURABILITY, troupeTcp, troupeThreads } from './troupe-contestant.ts'
 
 const MS_PER_S = 1000
 /** After each run what is stored is counted. */
@@ -120,6 +120,7 @@ async function compare(bench: Bench, values: CompareValues, report: CompareRepor
 }
 
 const contestantsOf = ({ peers: names }: CompareValues): readonly Contestant[] => [
+  troupeTcp,
   troupeThreads,
   ...choosePeers(names),
 ]
@@ -135,6 +136,7 @@ export const compareCommand = commandOf({
   summary: 'the same load on etcd, RabbitMQ, JetStream, Redis and liferaft, and on us',
   details: [
     'Three nodes of each on this machine, one contestant after the other, and the same again for each repeat.',
+    'Networked peers are compared with our TCP engine; the threads engine stands beside it, labelled.',
     "Closed loop: --window callers in a thread of their own, each awaits its peer's acknowledgement before its next.",
     'What an acknowledgement means differs: `durable` says whether a quorum has synced the command by then. Afterwards',
     'what is stored is counted against what was acknowledged.',
@@ -146,8 +148,7 @@ export const compareCommand = commandOf({
     workloadSpec({ ...values, machine: 'kv' })
     choosePeers(values.peers)
   },
-  report: (values) =>
-    new CompareReport(contestantsOf(values), troupeThreads.facts.name, configurationOf(values)),
+  report: (values) => new CompareReport(contestantsOf(values), troupeTcp.facts.name, configurationOf(values)),
   expectedMs: expectedMsOf,
   measure: compare,
 })

@@ -18,6 +18,8 @@ export interface Facts {
   readonly name: string
   /** For people. */
   readonly title: string
+  /** An engine of this project: the verdict is about those. @default false */
+  readonly isOurs?: boolean
   /** How clients and nodes reach each other. */
   readonly transport: 'threads, in process' | 'TCP, loopback'
   /** Whether an acknowledged command is synced to the disks of a quorum. */

@@ -1,6 +1,7 @@
-/** Our own engine as a contestant, with the load generator and the checks of `bench throughput`. */
+/** Our own engines as contestants, with the load generator and the checks of `bench throughput`. */
 import type { Durability } from '@troupe/core'
 import type { Bench } from '../bench.ts'
+import type { ClientSource, ObservedCluster } from '../engine/tested-cluster.ts'
 import type { ClosedLoopSpec } from '../load/closed-loop.ts'
 import type { LoadGenerator } from '../load/load-generator.ts'
 import { clientSettings } from '../options.ts'
@@ -11,27 +12,52 @@ import { RateMeter } from './rate-meter.ts'
 
 export const DURABILITY: Durability = 'flush-before-ack'
 
-/** The engine whose nodes are worker threads of this process. An engine over TCP is another contestant beside it. */
+const OPTIONS = { nodes: NODES, machine: 'kv', durability: DURABILITY }
+
+const common = {
+  isOurs: true,
+  isDurable: true,
+  acknowledgement: 'durable: a quorum has synced it to its log, and the leader has applied it',
+  recommendation: 'the defaults',
+} as const
+
+/** Nodes as processes: what peers that are servers are compared with. */
+export const troupeTcp: Contestant = {
+  facts: {
+    ...common,
+    name: 'troupe-tcp',
+    title: 'Troupe, TCP',
+    transport: 'TCP, loopback',
+    configuration: 'kv, defaults, flush before ack; three processes, one client in a process of its own',
+  },
+  startMs: 2000,
+  missing: () => undefined,
+  start: async (bench, settings) =>
+    run(bench, await bench.startProcesses('troupe-tcp', OPTIONS, false), settings),
+}
+
+/** Nodes as worker threads of this process: beside the others, since no peer over a network can be compared with it. */
 export const troupeThreads: Contestant = {
   facts: {
+    ...common,
     name: 'troupe',
-    title: 'Troupe',
+    title: 'Troupe, threads',
     transport: 'threads, in process',
-    isDurable: true,
-    acknowledgement: 'durable: a quorum has synced it to its log, and the leader has applied it',
     configuration: 'kv, defaults, flush before ack; one client in a thread of its own',
-    recommendation: 'the defaults',
   },
   startMs: 1000,
   missing: () => undefined,
-  start: startThreads,
+  start: async (bench, settings) => run(bench, await bench.startCluster('troupe', OPTIONS), settings),
 }
 
-async function startThreads(bench: Bench, { workload, windows }: ContestSettings): Promise<Running> {
-  const cluster = await bench.startCluster('troupe', { nodes: NODES, machine: 'kv', durability: DURABILITY })
+function run(
+  bench: Bench,
+  cluster: ObservedCluster & ClientSource,
+  { workload, windows }: ContestSettings,
+): Running {
   const load = bench.startLoad(cluster, workload, clientSettings(windows, 1))
   let before = { lost: 0, duplicated: 0, unknown: 0 }
-  const run = async (spec: ClosedLoopSpec): Promise<ContestRun> => {
+  const measure = async (spec: ClosedLoopSpec): Promise<ContestRun> => {
     const result = await bench.or(load.closedLoop(spec))
     const after = await bench.or(verify(cluster, load))
     const { verdict, reason } = after
@@ -46,7 +72,7 @@ async function startThreads(bench: Bench, { workload, windows }: ContestSettings
     before = after
     return { ...speedOf(result), commands: result.commands, ...counts, refused: 0, clientUtilisation: null }
   }
-  return { version: 'this commit', run: (spec) => noted(bench, load, () => run(spec)) }
+  return { version: 'this commit', run: (spec) => noted(bench, load, () => measure(spec)) }
 }
 
 /** The rate right now, behind the progress bar. */

@@ -1,7 +1,7 @@
 /** Cells: a fault, so many nodes, these timeouts, with or without load. Twenty of them have a name. */
 import { invalidOption } from '@troupe/core'
 import { type ElectionFaultName, electionFaultNames, electionFaultOf } from './election-faults.ts'
-import { type Timeouts, timeouts } from './timeouts.ts'
+import { defaultTimeouts, type Timeouts, timeouts } from './timeouts.ts'
 
 export const LOADS = ['idle', 'load'] as const
 
@@ -55,15 +55,21 @@ export const namedCells: readonly Cell[] = [
   cell('calm-5-narrow', 'none', 5, narrow, 'idle'),
 ]
 
+/** Of nodes that are processes. */
+export const processCells: readonly Cell[] = [
+  cell('kill-3', 'crash', 3, defaultTimeouts, 'load'),
+  cell('stop-3', 'pause', 3, defaultTimeouts, 'load'),
+]
+
 /**
  * The cells of these names, between commas.
  * @throws RaftError INVALID_OPTIONS
  */
-export function cellsNamed(names: string): readonly Cell[] {
+export function cellsNamed(names: string, all = namedCells): readonly Cell[] {
   return names.split(',').map((part) => {
-    const found = namedCells.find(({ name }) => name === part.trim())
+    const found = all.find(({ name }) => name === part.trim())
     if (found !== undefined) return found
-    throw invalidOption('--cell', part, `one of ${namedCells.map(({ name }) => name).join(', ')}`)
+    throw invalidOption('--cell', part, `one of ${all.map(({ name }) => name).join(', ')}`)
   })
 }
 

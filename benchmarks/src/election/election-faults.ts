@@ -28,6 +28,8 @@ export interface ElectionFault {
   readonly healsAtOnce: boolean
   /** It takes no more than crashes of workers: the cluster runs without decorated ports. */
   readonly isPlain: boolean
+  /** What it is where nodes are processes; undefined where those cannot have it. */
+  readonly ofProcesses?: string
 }
 
 const plainly: Omit<ElectionFault, 'help' | 'strike'> = {
@@ -68,6 +70,7 @@ export const electionFaults = {
     help: "the leader's worker ends; closed connections tell of it",
     strike: crash,
     isPlain: true,
+    ofProcesses: "SIGKILL of the leader's process; closed connections tell of it",
   },
   'silent-crash': { ...plainly, help: 'the leader dies, and nothing tells of it', strike: silentCrash },
   stall: {
@@ -79,6 +82,7 @@ export const electionFaults = {
     ...plainly,
     help: "the leader's thread stands still until another has committed something",
     strike: ({ leader }) => ({ kind: 'pause', nodes: [leader] }),
+    ofProcesses: "SIGSTOP of the leader's process until another has committed something",
   },
   isolation: {
     ...plainly,
@@ -116,6 +120,7 @@ export const electionFaults = {
     strike: ({ ids }) => ({ kind: 'crash', nodes: ids }),
     healsAtOnce: true,
     isPlain: true,
+    ofProcesses: 'SIGKILL of all processes at the same time; they are started again at once',
   },
   cascade: {
     ...plainly,
@@ -124,8 +129,14 @@ export const electionFaults = {
     rounds: minority,
     leastNodes: 5,
     isPlain: true,
+    ofProcesses: 'SIGKILL of the leader, and of each that follows, as long as a quorum is left',
   },
-  none: { ...plainly, help: 'nothing happens: counts elections that nobody needed', strike: undefined },
+  none: {
+    ...plainly,
+    help: 'nothing happens: counts elections that nobody needed',
+    strike: undefined,
+    ofProcesses: 'nothing happens: counts elections that nobody needed',
+  },
 } as const satisfies Readonly<Record<string, ElectionFault>>
 
 export type ElectionFaultName = keyof typeof electionFaults
@@ -133,3 +144,13 @@ export type ElectionFaultName = keyof typeof electionFaults
 export const electionFaultNames = Object.keys(electionFaults) as readonly ElectionFaultName[]
 
 export const electionFaultOf = (name: ElectionFaultName): ElectionFault => electionFaults[name]
+
+/** What it is, in one line. */
+export function describeFault(name: ElectionFaultName, engine: 'threads' | 'tcp' | 'sim'): string {
+  const { help, ofProcesses } = electionFaultOf(name)
+  return (engine === 'tcp' ? ofProcesses : undefined) ?? help
+}
+
+export const processFaultNames = electionFaultNames.filter(
+  (name) => electionFaultOf(name).ofProcesses !== undefined,
+)

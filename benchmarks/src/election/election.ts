@@ -3,11 +3,13 @@ import { invalidOption, RaftError } from '@troupe/core'
 import type { Bench } from '../bench.ts'
 import { commandOf } from '../benchmark.ts'
 import type { OptionValues } from '../command.ts'
+import { checkEngine } from '../engine/start-cluster.ts'
 import { describeEnvironment } from '../environment.ts'
 import {
   clusterOptionTable,
   outputOptionTable,
   rateOption,
+  tcpOptionTable,
   workloadOptionTable,
   workloadSpec,
 } from '../options.ts'
@@ -21,8 +23,14 @@ import {
   type Load,
   matrixCells,
   namedCells,
+  processCells,
 } from './cells.ts'
-import { type ElectionFaultName, electionFaultNames } from './election-faults.ts'
+import {
+  type ElectionFaultName,
+  electionFaultNames,
+  electionFaultOf,
+  processFaultNames,
+} from './election-faults.ts'
 import { ElectionReport } from './report.ts'
 import { expectedSimCellMs, measureSimCell } from './sim-cell.ts'
 import { type CellSettings, expectedCellMs, measureCell } from './threads-cell.ts'
@@ -31,6 +39,7 @@ import { defaultTimeouts, parseTimeouts } from './timeouts.ts'
 const MS_PER_S = 1000
 const NAMED_TRIALS = 100
 const FREE_TRIALS = 20
+const PROCESS_TRIALS = 50
 
 const optionTable = {
   cell: {
@@ -84,10 +93,11 @@ const optionTable = {
   nodes: { ...clusterOptionTable.nodes, min: 3 },
   engine: {
     kind: 'choice',
-    choices: ['threads', 'sim'],
+    choices: ['threads', 'tcp', 'tls', 'sim'],
     default: 'threads',
-    help: 'threads: real workers and disks; sim: the same cells in virtual time',
+    help: 'threads: real workers and disks; tcp: processes over TCP (tls: over TLS), which are killed and stopped; sim: the same cells in virtual time',
   },
+  tls: tcpOptionTable.tls,
   ...outputOptionTable,
   markdown: { ...outputOptionTable.markdown, help: 'write the results as a page, as docs/elections.md' },
 } as const
@@ -125,7 +135,7 @@ async function measureCells(
   report: ElectionReport,
 ): Promise<void> {
   const { durability } = settings.values
-  const isOnDisk = report.engine === 'threads' && durability !== 'memory'
+  const isOnDisk = report.engine !== 'sim' && durability !== 'memory'
   report.environment = isOnDisk
     ? describeEnvironment(bench.directory, durability)
     : describeEnvironment(undefined, 'memory')
@@ -146,6 +156,8 @@ function giveUp(bench: Bench, result: CellResult, error: unknown, hasOthers: boo
   result.verification = undecided(error.message)
 }
 
+const isOfProcesses = ({ engine }: Values): boolean => engine === 'tcp' || engine === 'tls'
+
 function cellsOf(values: Values): readonly Cell[] {
   const { cell, cells, engine, timeouts, nodes } = values
   if (cells !== 'none' && cell !== undefined)
@@ -153,8 +165,9 @@ function cellsOf(values: Values): readonly Cell[] {
   if (cells === 'matrix' && engine !== 'sim')
     throw invalidOption('--engine', engine, 'sim, for the whole matrix')
   if (cells === 'matrix') return matrixCells()
-  if (cells === 'all') return namedCells
-  if (cell !== undefined) return cellsNamed(cell)
+  const named = isOfProcesses(values) ? processCells : namedCells
+  if (cells === 'all') return named
+  if (cell !== undefined) return cellsNamed(cell, named)
   const fault = values.fault as ElectionFaultName
   checkCell({ fault, nodes })
   const times = timeouts === undefined ? defaultTimeouts : parseTimeouts(timeouts, values['heartbeat-ms'])
@@ -162,14 +175,20 @@ function cellsOf(values: Values): readonly Cell[] {
   return [freeCell(fault, nodes, times, load)]
 }
 
-function trialsOf({ cell, cells, trials }: Values): number {
+/** For the report: TLS or not stands in the configuration. */
+const engineOf = (values: Values): 'threads' | 'tcp' | 'sim' =>
+  isOfProcesses(values) ? 'tcp' : (values.engine as 'threads' | 'sim')
+
+function trialsOf(values: Values): number {
+  const { cell, cells, trials } = values
   const isNamed = cell !== undefined || cells !== 'none'
+  if (isOfProcesses(values)) return trials ?? PROCESS_TRIALS
   return trials ?? (isNamed ? NAMED_TRIALS : FREE_TRIALS)
 }
 
 const settingsOf = (values: Values): CellSettings => ({
   // Which engine it is decides who measures the cells, not how a cluster is started.
-  values: { ...values, engine: 'threads' },
+  values: { ...values, engine: values.engine === 'sim' ? 'threads' : values.engine },
   trials: trialsOf(values),
   watchMs: values['watch-seconds'] * MS_PER_S,
 })
@@ -178,6 +197,10 @@ function check(values: Values): void {
   workloadSpec(values)
   const { durability, engine } = values
   const hasFaults = cellsOf(values).some(({ fault }) => fault !== 'none')
+  if (engine !== 'sim') checkEngine(values)
+  const impossible = cellsOf(values).find(({ fault }) => electionFaultOf(fault).ofProcesses === undefined)
+  if (isOfProcesses(values) && impossible !== undefined)
+    throw invalidOption('--fault', impossible.fault, `one of ${processFaultNames.join(', ')}, for processes`)
   if (durability === 'memory' && engine === 'threads' && hasFaults)
     throw invalidOption('--durability', durability, 'one with files: crashed nodes come back from them')
 }
@@ -194,15 +217,14 @@ export const electionCommand = commandOf({
     'takes the leader away: time until it is missed, to a new leader, to its first commit, to full recovery',
   details: [
     'Times count from the loss of the leader: for a crash its death as its worker wrote it down itself, for other faults',
-    'the moment they took effect in its thread. The first commit is the first acknowledgement that the client gets from',
+    'the moment they took effect in its thread; for a process from the signal. The first commit is the first acknowledgement that the client gets from',
     'the new leader. Then everything is healed, and the next trial waits until all nodes have caught up. The load is an',
     'open loop: latency counts from the intended start of each command.',
   ],
   options: optionTable,
   check,
-  report: (values) =>
-    new ElectionReport({ ...values, trials: trialsOf(values) }, values.engine as 'threads' | 'sim'),
-  usesDisk: ({ engine, durability }) => engine === 'threads' && durability !== 'memory',
+  report: (values) => new ElectionReport({ ...values, trials: trialsOf(values) }, engineOf(values)),
+  usesDisk: ({ engine, durability }) => engine !== 'sim' && durability !== 'memory',
   expectedMs: expectedMsOf,
   measure: (bench, values, report) => measureCells(bench, cellsOf(values), settingsOf(values), report),
 })

@@ -1,4 +1,5 @@
 /** What some of the named cells are to reach, and whether they did. */
+import { summarize } from '../latency.ts'
 import type { CellResult } from './cell-result.ts'
 
 /** Undefined: it takes more trials, or more time, to say. */
@@ -17,8 +18,18 @@ interface Goal {
 const LEAST_TRIALS = 100
 const CALM_MS = 60_000
 
+/** Percentiles of processes are taken of so many. */
+const PROCESS_TRIALS = 50
+
 const atMost = (value: number | null, limit: number): boolean | undefined =>
   value === null ? undefined : value <= limit
+
+const fromTrials = (
+  { trials }: CellResult,
+  least: number,
+  value: number | null,
+  limit: number,
+): boolean | undefined => (trials.length < least ? undefined : atMost(value, limit))
 
 const goals: readonly Goal[] = [
   {
@@ -48,6 +59,27 @@ const goals: readonly Goal[] = [
     cell: 'silent-5-narrow',
     text: 'fault to new leader: mean ≤ 25 ms',
     isMet: (result) => atMost(result.summary('timeToLeaderMs').mean, 25),
+  },
+  {
+    cell: 'kill-3',
+    text: 'SIGKILL to first commit: p50 ≤ 25 ms',
+    isMet: (result) => fromTrials(result, PROCESS_TRIALS, result.summary('timeToFirstCommitMs').p50, 25),
+  },
+  {
+    cell: 'kill-3',
+    text: 'SIGKILL to first commit: p99 ≤ 100 ms',
+    isMet: (result) => {
+      const { p99 } = summarize(result.valuesOf('timeToFirstCommitMs'), { alwaysP99: true })
+      return fromTrials(result, PROCESS_TRIALS, p99, 100)
+    },
+  },
+  {
+    cell: 'stop-3',
+    text: 'SIGSTOP to first commit: worst ≤ 3 × the upper election timeout',
+    isMet: (result) => {
+      const { max } = result.summary('timeToFirstCommitMs')
+      return fromTrials(result, PROCESS_TRIALS, max, 3 * result.cell.timeouts.maxMs)
+    },
   },
   {
     cell: 'calm-5-narrow',

@@ -3,7 +3,7 @@ import type { Environment } from '../environment.ts'
 import type { Column } from '../terminal/table.ts'
 import { cellColumns } from './cell-columns.ts'
 import type { CellResult } from './cell-result.ts'
-import { electionFaultNames, electionFaultOf } from './election-faults.ts'
+import { describeFault, electionFaultNames } from './election-faults.ts'
 import { goalsOf } from './goals.ts'
 
 const INTRODUCTION = `# Elections under faults
@@ -20,7 +20,7 @@ throughput. *Checked*: all invariants of the simulator held after every event.`
 interface Measured {
   readonly results: readonly CellResult[]
   readonly environment: Environment | undefined
-  readonly engine: 'threads' | 'sim'
+  readonly engine: 'threads' | 'tcp' | 'sim'
 }
 
 /** @param command what was typed */
@@ -39,7 +39,7 @@ export function electionPage(report: Measured, command: string): string {
     ]
     parts.push(`${where.join(' · ')}\n\n    ${command}`)
   }
-  parts.push('## Cells', markdownTable(cellColumns, results), '## Faults', faultList(results))
+  parts.push('## Cells', markdownTable(cellColumns, results), '## Faults', faultList(results, engine))
   const goals = goalList(results)
   if (goals !== '') parts.push('## Goals', goals)
   return `${parts.join('\n\n')}\n`
@@ -54,10 +54,10 @@ function markdownTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[
   ].join('\n')
 }
 
-function faultList(results: readonly CellResult[]): string {
+function faultList(results: readonly CellResult[], engine: Measured['engine']): string {
   return electionFaultNames
     .filter((name) => results.some(({ cell }) => cell.fault === name))
-    .map((name) => `- \`${name}\`: ${electionFaultOf(name).help}`)
+    .map((name) => `- \`${name}\`: ${describeFault(name, engine)}`)
     .join('\n')
 }
 

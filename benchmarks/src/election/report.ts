@@ -10,7 +10,7 @@ import { type Verdict, worstOf } from '../verify.ts'
 import { cellColumns, percent } from './cell-columns.ts'
 import { headlineOf } from './cell-headline.ts'
 import { type CellResult, measures, measureTitles, WITHIN_MS } from './cell-result.ts'
-import { electionFaultOf } from './election-faults.ts'
+import { describeFault } from './election-faults.ts'
 import { goalsOf } from './goals.ts'
 import { electionPage } from './markdown.ts'
 import { picturesOf } from './pictures.ts'
@@ -29,11 +29,11 @@ const summaryColumns: readonly Column<{ readonly title: string } & LatencySummar
 export class ElectionReport implements Report {
   readonly results: CellResult[] = []
   environment: Environment | undefined
-  readonly engine: 'threads' | 'sim'
+  readonly engine: 'threads' | 'tcp' | 'sim'
   readonly #values: Readonly<Record<string, unknown>>
 
-  constructor(values: Readonly<Record<string, unknown>>, engine: 'threads' | 'sim' = 'threads') {
-    this.#values = values
+  constructor(values: object, engine: 'threads' | 'tcp' | 'sim' = 'threads') {
+    this.#values = values as Readonly<Record<string, unknown>>
     this.engine = engine
   }
 
@@ -57,7 +57,7 @@ export class ElectionReport implements Report {
     const single = this.#single
     output.title(single === undefined ? titleOfCells(this.results) : titleOf(single))
     if (this.environment !== undefined) output.environment(this.environment)
-    if (single !== undefined) printCell(output, single)
+    if (single !== undefined) printCell(output, single, this.engine)
     else printCells(output, this.results)
     for (const result of this.results) printGoals(output, result)
     if (this.engine === 'sim')
@@ -125,9 +125,9 @@ const titleOf = ({ cell: { fault, nodes, timeouts, load } }: CellResult): string
 const titleOfCells = ({ length }: readonly CellResult[]): string =>
   `Loss of the leader: ${length} cells; times in ms from the fault`
 
-function printCell(output: Output, result: CellResult): void {
+function printCell(output: Output, result: CellResult, engine: ElectionReport['engine']): void {
   const { cell, trials, latencyMs } = result
-  output.line(output.style.dim(electionFaultOf(cell.fault).help))
+  output.line(output.style.dim(describeFault(cell.fault, engine)))
   if (trials.length > 0) {
     const rows = measures.map((measure) => ({ title: measureTitles[measure], ...result.summary(measure) }))
     if (latencyMs !== undefined) rows.push({ title: 'command, from its intended start', ...latencyMs })
@@ -165,7 +165,7 @@ function printCounts(output: Output, result: CellResult): void {
 
 function printHarm(output: Output, { unexpectedExits, verification, cell }: CellResult): void {
   if (unexpectedExits > 0)
-    output.line(output.style.bad(`${cell.name}: ${unexpectedExits} workers died on their own`))
+    output.line(output.style.bad(`${cell.name}: ${unexpectedExits} nodes died on their own`))
   if (verification !== undefined) output.verification(verification)
 }
 

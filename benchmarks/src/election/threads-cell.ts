@@ -1,7 +1,8 @@
-/** One cell on real worker threads: a cluster, load, its trials, and the check that nothing was lost. */
+/** One cell on real worker threads, or on real processes: a cluster, load, its trials, and the check that nothing was lost. */
 import { hrtimeMs } from '@troupe/actor'
 import type { ClusterOptions } from '@troupe/cluster'
 import type { Bench } from '../bench.ts'
+import { type EngineValues, startOurs } from '../engine/start-cluster.ts'
 import type { TestedCluster } from '../engine/tested-cluster.ts'
 import { summarizeHistogram } from '../latency.ts'
 import { delay } from '../load/failure.ts'
@@ -23,7 +24,7 @@ import { knobsOf } from './timeouts.ts'
 
 /** What cells share. */
 export interface CellSettings {
-  readonly values: ClusterValues & WorkloadValues & { readonly rate: number }
+  readonly values: ClusterValues & WorkloadValues & EngineValues & { readonly rate: number }
   readonly trials: number
   /** How long a cell in which nothing happens is watched. */
   readonly watchMs: number
@@ -46,7 +47,7 @@ export function expectedCellMs({ fault, timeouts }: Cell, { trials, watchMs }: C
 export async function measureCell(bench: Bench, result: CellResult, settings: CellSettings): Promise<void> {
   const { cell } = result
   const { values } = settings
-  const cluster = await bench.startCluster(cell.name, optionsOf(cell, values))
+  const cluster = await startOurs(bench, cell.name, values, optionsOf(cell, values))
   const load = bench.startLoad(cluster, workloadSpec(values), clientSettings([1], 1))
   const stand: Stand = { bench, cell, cluster, load, roles: new RoleLog() }
   watch(stand, result)

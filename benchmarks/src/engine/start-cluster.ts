@@ -7,7 +7,7 @@ import type { Bench } from '../bench.ts'
 import { sustainedFaultOf } from '../faults/sustained-faults.ts'
 import type { ConnectSettings } from '../tcp/connected-cluster.ts'
 import type { WorkloadSpec } from '../workload.ts'
-import type { ClientSource, LoadableCluster } from './tested-cluster.ts'
+import type { ClientSource, LoadableCluster, TestedCluster } from './tested-cluster.ts'
 
 /** What of the options decides who runs the nodes. */
 export interface EngineValues {
@@ -102,10 +102,20 @@ export async function startTested(
   values: EngineValues,
   options: ClusterOptions,
 ): Promise<LoadableCluster & ClientSource> {
-  const { engine, tls = false, connect, fault = 'none' } = values
+  const { connect, fault = 'none' } = values
   if (connect !== undefined) return bench.connect(connectSettings(values, bench.env))
-  if (engine !== 'threads') return bench.startProcesses(name, options, tls || engine === 'tls')
-  return bench.startCluster(name, fault === 'none' ? options : { ...options, faults: true })
+  return startOurs(bench, name, values, fault === 'none' ? options : { ...options, faults: true })
+}
+
+/** The same, for what is done to nodes of our own. Faults have to be asked for in `options`. */
+export async function startOurs(
+  bench: Bench,
+  name: string,
+  { engine, tls = false }: EngineValues,
+  options: ClusterOptions,
+): Promise<TestedCluster & ClientSource> {
+  if (engine === 'threads') return bench.startCluster(name, options)
+  return bench.startProcesses(name, options, tls || engine === 'tls')
 }
 
 const PREFIX_BYTES = 4

@@ -68,7 +68,8 @@ export function htmlPage(report: ShownReport, document: FullDocument): string {
   const output = new HtmlOutput()
   report.print(output)
   const pictures = report.pictures?.() ?? []
-  const figures = report.figures?.() ?? figuresOf(document)
+  const own = report.figures?.() ?? []
+  const figures = own.length > 0 ? own : figuresOf(document)
   const content: HtmlPart[] = [figures.length > 0 && headline(figures), ...output.sections]
   if (pictures.length > 0) content.push(section('Pictures', ...pictures.map(chartOf)))
   content.push(section('Conditions', facts(factsOf(document))))

@@ -1,9 +1,8 @@
 /** What reports are printed on. */
-import type { CommandContext, OutputStream } from '../command.ts'
 import type { Environment } from '../environment.ts'
 import { formatNumber } from '../terminal/format.ts'
-import { type Style, styleFor } from '../terminal/style.ts'
-import { type Column, renderTable } from '../terminal/table.ts'
+import type { Style } from '../terminal/style.ts'
+import type { Column } from '../terminal/table.ts'
 import type { Verification } from '../verify.ts'
 
 /** What a report is printed on: lines, titles and tables, and what is made of them. */
@@ -45,30 +44,5 @@ export abstract class Output {
     const replicas = digestsEqual ? 'replicas equal (SHA-256)' : 'replicas not proven equal'
     const tint = verdict === 'pass' ? this.style.good : this.style.bad
     this.line(tint(`${counts}; ${harm}; ${replicas}`))
-  }
-}
-
-/** Prints on a terminal, or whatever a stream leads to; to stderr where stdout is for JSON. */
-export class TerminalOutput extends Output {
-  readonly style: Style
-  readonly #stream: OutputStream
-
-  /** @param isForJson whether stdout is */
-  constructor(context: CommandContext, isForJson: boolean) {
-    super()
-    this.#stream = isForJson ? context.stderr : context.stdout
-    this.style = styleFor(this.#stream, context.env)
-  }
-
-  line(text = ''): void {
-    this.#stream.write(`${text}\n`)
-  }
-
-  title(text: string): void {
-    this.line(`\n${this.style.bold(text)}`)
-  }
-
-  table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): void {
-    for (const line of renderTable(columns, rows)) this.line(line)
   }
 }

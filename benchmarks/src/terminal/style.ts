@@ -1,4 +1,4 @@
-import type { OutputStream } from '../command.ts'
+import type { OutputStream } from './output-stream.ts'
 
 export interface Style {
   bold(text: string): string

@@ -1,30 +1,24 @@
 /** `bench run FILE`: the steps of a workload file, one after the other, each held against its thresholds. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { invalidOption } from '@troupe/core'
-import { checkThresholds, type Measures, type ThresholdFinding } from '../check-perf/thresholds.ts'
+import { checkThresholds, type Measures } from '../check-perf/thresholds.ts'
 import type { Command, CommandContext, OptionValues } from '../command.ts'
 import { exitCodes } from '../command.ts'
-import { jsonOption } from '../options.ts'
-import { type FullDocument, SCHEMA_VERSION } from '../report/document.ts'
-import { TerminalOutput } from '../report/output.ts'
+import { commandLineOf } from '../command-line.ts'
+import { outputOptionTable } from '../options.ts'
+import type { FullDocument } from '../report/document.ts'
+import { TerminalOutput } from '../report/terminal-output.ts'
+import { checkFiles, documentOf, type Report, writeFiles } from '../report.ts'
 import { type Verdict, worstOf } from '../verify.ts'
 import { parseWorkloadFile, type WorkloadFile, type WorkloadStep } from './read-workload-file.ts'
+import { printFindings, RunReport, type StepResult } from './run-report.ts'
 
 const optionTable = {
   file: { kind: 'text', placeholder: 'FILE', help: 'the workload file, in YAML' },
-  json: jsonOption,
+  ...outputOptionTable,
 } as const
 
 type RunValues = OptionValues<typeof optionTable>
-
-interface StepResult {
-  readonly name: string
-  readonly command: string
-  readonly verdict: Verdict
-  readonly findings: readonly ThresholdFinding[]
-  /** What the command wrote; null where it did not come so far. */
-  readonly document: FullDocument | null
-}
 
 /** The figures of a document that thresholds are about. */
 export function measuresOf({ headline }: Pick<FullDocument, 'headline'>): Measures {
@@ -49,23 +43,19 @@ export function measuresOf({ headline }: Pick<FullDocument, 'headline'>): Measur
 async function runStep(step: WorkloadStep, context: CommandContext): Promise<StepResult> {
   const { name, command, values, thresholds } = step
   let document: FullDocument | null = null
-  const onDocument = (written: FullDocument): void => {
+  let report: Report | undefined
+  const onDocument = (written: FullDocument, shown: Report): void => {
     document = written
+    report = shown
   }
   const code = await command.run(values, { ...context, onDocument })
   const ran: Verdict = code === exitCodes.pass ? 'pass' : code === exitCodes.fail ? 'fail' : 'unknown'
   const check = checkThresholds(document === null ? {} : measuresOf(document), thresholds ?? {})
   return {
-    ...{ name, command: command.name, document },
+    ...{ name, command: command.name, document, report },
     verdict: worstOf([{ verdict: ran }, check]),
     findings: check.findings,
   }
-}
-
-function printStep(output: TerminalOutput, { name, verdict, findings }: StepResult): void {
-  const tint = (of: Verdict) => (of === 'pass' ? output.style.good : output.style.bad)
-  for (const { verdict: found, text } of findings) output.line(tint(found)(`${found.padEnd(7)} ${text}`))
-  output.line(tint(verdict)(`${name}: ${verdict}`))
 }
 
 function readWorkload(values: RunValues, commands: readonly Command[]): WorkloadFile {
@@ -83,35 +73,23 @@ function readWorkload(values: RunValues, commands: readonly Command[]): Workload
 
 async function run(values: RunValues, given: CommandContext, commands: readonly Command[]): Promise<number> {
   const workload = readWorkload(values, commands)
+  checkFiles(values)
   const isForJson = values.json === '-'
   const context = isForJson ? { ...given, stdout: given.stderr } : given
   const output = new TerminalOutput(context, false)
   output.title(workload.name)
-  const results: StepResult[] = []
+  const report = new RunReport(workload)
   for (const [index, step] of workload.steps.entries()) {
     if (given.signal.aborted) break
     output.line(output.style.dim(`\nstep ${index + 1} of ${workload.steps.length}: ${step.name}`))
     const result = await runStep(step, context)
-    results.push(result)
-    printStep(output, result)
+    report.results.push(result)
+    printFindings(output, result)
   }
-  const isComplete = results.length === workload.steps.length && !given.signal.aborted
-  const verdict = worstOf([...results, { verdict: isComplete ? 'pass' : 'unknown' }])
-  if (values.json !== undefined) writeDocument(values.json, given, workload, results, verdict)
+  const verdict = given.signal.aborted ? 'unknown' : report.verdict
+  const document = documentOf(report, verdict, commandLineOf('bench run', optionTable, values))
+  writeFiles(values, report, document, given, output)
   return given.signal.aborted ? exitCodes.interrupted : exitCodes[verdict]
-}
-
-function writeDocument(
-  json: string,
-  context: CommandContext,
-  { name }: WorkloadFile,
-  steps: readonly StepResult[],
-  verdict: Verdict,
-): void {
-  const document = { schema: SCHEMA_VERSION, benchmark: 'run', headline: null, verdict, name, steps }
-  const text = `${JSON.stringify(document, undefined, 2)}\n`
-  if (json === '-') context.stdout.write(text)
-  else writeFileSync(json, text)
 }
 
 /** @param commands what steps may run; asked for when the command runs */

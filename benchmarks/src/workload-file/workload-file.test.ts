@@ -6,6 +6,7 @@ import { after, describe, test } from 'node:test'
 import { RaftError } from '@troupe/core'
 import type { Command, CommandContext } from '../command.ts'
 import { commands } from '../index.ts'
+import type { Report } from '../report.ts'
 import { parseWorkloadFile } from './read-workload-file.ts'
 import { runCommandOf } from './run-command.ts'
 
@@ -75,8 +76,14 @@ test('a step that misses a threshold fails the file, and the others run all the 
     run: async (values, { onDocument }) => {
       measured.push(values['size'])
       const headline = { opsPerSecond: 100, latencyMs: { p99: 4 } }
-      const rest = { configuration: {}, environment: null, runs: [] }
-      onDocument?.({ command: 'troupe', schema: 1, benchmark: 'quick', verdict: 'pass', headline, ...rest })
+      const rest = { configuration: {}, environment: null }
+      const document = { benchmark: 'quick', headline, ...rest, runs: [{ size: values['size'] }] }
+      const report: Report = {
+        verdict: 'pass',
+        print: (output) => output.line(`measured ${values['size']}`),
+        document: () => document,
+      }
+      onDocument?.({ command: 'troupe', schema: 1, verdict: 'pass', ...document }, report)
       return 0
     },
   }
@@ -91,7 +98,9 @@ test('a step that misses a threshold fails the file, and the others run all the 
     env: {},
     signal: new AbortController().signal,
   }
-  const code = await runCommandOf(() => [quick]).run({ file, json: '-' }, context)
+  const at = (ending: string): string => join(scratch, `two.${ending}`)
+  const files = { json: '-', csv: at('csv'), markdown: at('md'), html: at('html') }
+  const code = await runCommandOf(() => [quick]).run({ file, ...files }, context)
   assert.equal(code, 1)
   assert.deepEqual(measured, [7, 9])
   const document = JSON.parse(stdout)
@@ -100,4 +109,14 @@ test('a step that misses a threshold fails the file, and the others run all the 
     ['fail', 'pass'],
   )
   assert.equal(document.steps[0].findings[0].measured, 4)
+  assert.equal(document.steps[1].document.runs[0].size, 9)
+  assert.deepEqual(readFileSync(at('csv'), 'utf8').trimEnd().split('\r\n'), [
+    'step,size',
+    'quick,7',
+    'quick,9',
+  ])
+  const markdown = readFileSync(at('md'), 'utf8')
+  assert.match(markdown, /measured 7[\s\S]*quick: fail[\s\S]*measured 9[\s\S]*quick: pass/)
+  assert.match(markdown, /pnpm troupe bench run --file /)
+  assert.match(readFileSync(at('html'), 'utf8'), /a step failed, or missed a threshold/)
 })

@@ -1,5 +1,6 @@
 /** A cluster with its load, and the check at their end: what every benchmark of load begins and ends with. */
 import type { ClientSettings } from '@troupe/cluster'
+import { kv } from '@troupe/machines'
 import type { Bench } from './bench.ts'
 import { besideOthers, type EngineValues, startTested } from './engine/start-cluster.ts'
 import type { LoadableCluster } from './engine/tested-cluster.ts'
@@ -17,6 +18,7 @@ import {
 import type { LoadReport } from './report/load-report.ts'
 import { type Conditions, conditionsOf, connectedConditions } from './throughput/conditions.ts'
 import { verify } from './verify.ts'
+import { keyName, type WorkloadSpec } from './workload.ts'
 
 export interface LoadedCluster {
   readonly cluster: LoadableCluster
@@ -60,6 +62,18 @@ export async function startLoaded(
 
 const readsOf = ({ reads = 'none', mix }: Partial<ReadValues>) => readSpec({ reads, mix })
 
+const KEYS_PER_PROPOSAL = 1000
+
+/** Leaves a cluster that others use as it was. */
+async function removeKeys(cluster: LoadableCluster, workload: WorkloadSpec): Promise<void> {
+  await using client = await cluster.client()
+  for (let from = 0; from < workload.keys; from += KEYS_PER_PROPOSAL) {
+    const count = Math.min(KEYS_PER_PROPOSAL, workload.keys - from)
+    const names = Array.from({ length: count }, (_, at) => keyName(from + at, workload))
+    await client.proposeMany(names.map((name) => kv.delete(name)))
+  }
+}
+
 /** How long the check takes, about. */
 export const CHECK_MS = 2000
 
@@ -71,4 +85,5 @@ export async function checkNothingLost(
 ): Promise<void> {
   bench.progress.begin('checking that nothing was lost', CHECK_MS)
   report.verification = await bench.or(verify(cluster, load))
+  if (load.workload.keyPrefix !== undefined) await bench.or(removeKeys(cluster, load.workload))
 }

@@ -13,7 +13,7 @@ import type { ClientSource } from './engine/tested-cluster.ts'
 import { LoadGenerator } from './load/load-generator.ts'
 import { Rig } from './rig/rig.ts'
 import { ConnectedCluster, type ConnectSettings } from './tcp/connected-cluster.ts'
-import { ProcessCluster } from './tcp/process-cluster.ts'
+import { ProcessCluster, type ProcessSettings } from './tcp/process-cluster.ts'
 import { Progress } from './terminal/progress.ts'
 import type { WorkloadSpec } from './workload.ts'
 
@@ -94,8 +94,14 @@ export class Bench {
    * Nodes as processes, over TCP on the loopback.
    * @param name of their folder in the data directory
    */
-  async startProcesses(name: string, options: ClusterOptions, tls: boolean): Promise<ProcessCluster> {
-    const starting = ProcessCluster.start({ directory: join(this.directory, name), options, tls })
+  async startProcesses(
+    name: string,
+    options: ClusterOptions,
+    tls: boolean,
+    more: Pick<ProcessSettings, 'watchesHeartbeats'> = {},
+  ): Promise<ProcessCluster> {
+    const directory = join(this.directory, name)
+    const starting = ProcessCluster.start({ directory, options, tls, ...more })
     this.#closers.push(() => starting.then((cluster) => cluster.stop()).catch(() => {}))
     return this.or(starting)
   }

@@ -4,6 +4,7 @@ import { churnCommand } from './churn/churn.ts'
 import type { Command } from './command.ts'
 import { compareCommand } from './compare/compare.ts'
 import { electionCommand } from './election/election.ts'
+import { heartbeatCommand } from './heartbeat/heartbeat.ts'
 import { latencyCommand } from './latency/latency-bench.ts'
 import { logCommand } from './log-bench.ts'
 import { mainCommand } from './main-job.ts'
@@ -47,6 +48,7 @@ export const commands: readonly Command[] = [
   latencyCommand,
   electionCommand,
   churnCommand,
+  heartbeatCommand,
   memoryCommand,
   sweepCommand,
   logCommand,

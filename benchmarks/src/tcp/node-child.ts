@@ -48,15 +48,21 @@ export class NodeChild {
   /**
    * @param log file that gets what the process writes
    * @param onNews told of what happens to the node, but for answers
+   * @param more words for the process
    */
-  constructor(options: NodeOptions, log: string, onNews: (news: NodeNews) => void) {
+  constructor(
+    options: NodeOptions,
+    log: string,
+    onNews: (news: NodeNews) => void,
+    more: readonly string[] = [],
+  ) {
     this.id = options.id
     this.#log = log
     this.#onNews = onNews
     const output = openSync(log, 'a')
     this.#child = fork(
       fileURLToPath(import.meta.resolve('@troupe/benchmarks/tcp-node')),
-      [JSON.stringify(options)],
+      [JSON.stringify(options), ...more],
       {
         execArgv: NODE_FLAGS,
         // Traces are arrays of numbers.

@@ -29,11 +29,12 @@ import type { TlsFiles } from '@troupe/transport'
 import { freePorts, LOOPBACK } from '../compare/free-ports.ts'
 import { allConverged } from '../engine/replicas.ts'
 import type { Death, DialingSettings, InstrumentedCluster, TestedCluster } from '../engine/tested-cluster.ts'
+import type { HeartbeatMarks } from '../heartbeat/heartbeat-log.ts'
 import { writeCertificates } from './certificates.ts'
 import { NodeChild, type ProcessEnd } from './node-child.ts'
 import { ProcessFaults } from './process-faults.ts'
 import { ProcessInstruments } from './process-instruments.ts'
-import type { NodeNews } from './protocol.ts'
+import { type NodeNews, WATCH_HEARTBEATS } from './protocol.ts'
 
 const CLUSTER = 'benchmark'
 /** In the client's certificate. */
@@ -60,6 +61,8 @@ export interface ProcessSettings {
   readonly options: ClusterOptions
   /** Mutual TLS, by an authority that ends with the directory. */
   readonly tls: boolean
+  /** Whether all nodes write their heartbeats down. @default false */
+  readonly watchesHeartbeats?: boolean
 }
 
 export class ProcessCluster extends EventEmitter<ClusterEvents> implements TestedCluster {
@@ -67,6 +70,7 @@ export class ProcessCluster extends EventEmitter<ClusterEvents> implements Teste
   readonly seeds: readonly string[]
   readonly dialing: DialingSettings
   readonly #directory: string
+  readonly #words: readonly string[]
   readonly #places = new Map<NodeId, Place>()
   readonly #faults: ProcessFaults
   readonly #certificates: ReadonlyMap<string, TlsFiles>
@@ -94,13 +98,14 @@ export class ProcessCluster extends EventEmitter<ClusterEvents> implements Teste
   }
 
   private constructor(
-    { directory, options, tls }: ProcessSettings,
+    { directory, options, tls, watchesHeartbeats = false }: ProcessSettings,
     ids: readonly NodeId[],
     ports: readonly number[],
   ) {
     super()
     makeDirectory(directory)
     this.#directory = directory
+    this.#words = watchesHeartbeats ? [WATCH_HEARTBEATS] : []
     this.#certificates = tls ? writeCertificates(join(directory, 'tls'), [...ids, CLIENT]) : new Map()
     const peers = Object.fromEntries(ids.map((id, at) => [id, `${LOOPBACK}:${ports[at]}`]))
     this.seeds = Object.values(peers)
@@ -144,9 +149,8 @@ export class ProcessCluster extends EventEmitter<ClusterEvents> implements Teste
   }
 
   #launch(id: NodeId, options: NodeOptions): NodeChild {
-    const child = new NodeChild(options, join(this.#directory, `${id}.log`), (news) =>
-      this.#take(child, news),
-    )
+    const log = join(this.#directory, `${id}.log`)
+    const child = new NodeChild(options, log, (news) => this.#take(child, news), this.#words)
     const starts = (this.#places.get(id)?.starts ?? 0) + 1
     const place: Place = { options, child, starts, isExpected: false }
     this.#places.set(id, place)
@@ -196,6 +200,17 @@ export class ProcessCluster extends EventEmitter<ClusterEvents> implements Teste
   /** Gives a node a command and waits for its end. @throws RaftError NODE_UNAVAILABLE with why it was refused */
   async command(id: NodeId, command: ControlCommand, timeoutMs: number): Promise<void> {
     await this.#place(id).child.call('command', command, timeoutMs)
+  }
+
+  /** Heartbeats of the running nodes since this was last asked, where they are watched. */
+  async takeHeartbeats(): Promise<Map<NodeId, HeartbeatMarks>> {
+    const marks = new Map<NodeId, HeartbeatMarks>()
+    const take = async (child: NodeChild): Promise<void> => {
+      const taken = await child.call('takeHeartbeats', undefined)
+      if (taken !== undefined) marks.set(child.id, taken)
+    }
+    await Promise.all(Array.from(this.#running(), take))
+    return marks
   }
 
   // ---- faults

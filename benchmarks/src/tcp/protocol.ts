@@ -2,6 +2,10 @@
 import type { CpuProfile } from '@troupe/actor'
 import type { LogLevel, NodeDigest, NodeStatus, NodeTrace } from '@troupe/cluster'
 import type { ControlCommand, NodeId, Role } from '@troupe/core'
+import type { HeartbeatMarks } from '../heartbeat/heartbeat-log.ts'
+
+/** Beside the node's options: it watches its heartbeats. */
+export const WATCH_HEARTBEATS = 'watch-heartbeats'
 
 /** Questions by name: what is asked and what is answered. */
 export interface NodeCalls {
@@ -11,6 +15,8 @@ export interface NodeCalls {
   startTrace: { readonly ask: undefined; readonly answer: undefined }
   takeTrace: { readonly ask: undefined; readonly answer: NodeTrace | undefined }
   startProfile: { readonly ask: undefined; readonly answer: undefined }
+  /** Heartbeats since this was last asked; nothing where they are not watched. */
+  takeHeartbeats: { readonly ask: undefined; readonly answer: HeartbeatMarks | undefined }
   takeProfile: { readonly ask: undefined; readonly answer: CpuProfile | undefined }
 }
 

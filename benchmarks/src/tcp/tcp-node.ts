@@ -3,9 +3,16 @@
  * ends with its parent.
  */
 import { hrtimeMs } from '@troupe/actor'
-import { type LogLevel, type NodeOptions, NodeProcess } from '@troupe/cluster'
+import { type LogLevel, type NodeOptions, NodeProcess, type OpenEdges } from '@troupe/cluster'
 import { invariant, type NodeId, type Role } from '@troupe/core'
-import type { NodeCallName, NodeCalls, NodeNews, NodeOrder } from './protocol.ts'
+import { HeartbeatLog } from '../heartbeat/heartbeat-log.ts'
+import {
+  type NodeCallName,
+  type NodeCalls,
+  type NodeNews,
+  type NodeOrder,
+  WATCH_HEARTBEATS,
+} from './protocol.ts'
 
 type Handlers = {
   readonly [Name in NodeCallName]: (ask: NodeCalls[Name]['ask']) => Promise<NodeCalls[Name]['answer']>
@@ -26,7 +33,35 @@ function log(level: LogLevel, event: string, detail: Readonly<Record<string, unk
   }
 }
 
-const handlersOf = (node: NodeProcess): Handlers => {
+/** Looks at every message between peers, on its way out and in. */
+const watched =
+  (log: HeartbeatLog) =>
+  (open: OpenEdges): OpenEdges =>
+  (identity, peers, pushClient) => {
+    const message: typeof peers.message = (received) => {
+      log.received(received)
+      peers.message(received)
+    }
+    const edges = open(identity, { ...peers, message }, pushClient)
+    const { transport } = edges
+    return {
+      transport: {
+        send(messages) {
+          log.sending(messages)
+          transport.send(messages)
+        },
+        sendAside: (to, aside) => transport.sendAside(to, aside),
+        get metrics() {
+          return transport.metrics
+        },
+      },
+      drained: () => edges.drained(),
+      farewell: () => edges.farewell(),
+      close: () => edges.close(),
+    }
+  }
+
+const handlersOf = (node: NodeProcess, heartbeats: HeartbeatLog | undefined): Handlers => {
   const { instruments } = node
   const only = <Value>(taken: ReadonlyMap<NodeId, Value>): Value | undefined => taken.get(node.id)
   const nothing = async (work: Promise<void>): Promise<undefined> => {
@@ -40,18 +75,23 @@ const handlersOf = (node: NodeProcess): Handlers => {
     startTrace: () => nothing(instruments.startTraces()),
     takeTrace: async () => only(await instruments.takeTraces()),
     startProfile: () => nothing(instruments.startProfiles()),
+    takeHeartbeats: async () => heartbeats?.take(),
     takeProfile: async () => only(await instruments.takeProfiles()),
   }
 }
 
-async function serve(node: NodeProcess, order: NodeOrder): Promise<void> {
+async function serve(
+  node: NodeProcess,
+  heartbeats: HeartbeatLog | undefined,
+  order: NodeOrder,
+): Promise<void> {
   if (order.kind === 'stop') {
     await node.stop()
     process.exit(0)
   }
   const { id, name, ask } = order.call
   try {
-    const handler = handlersOf(node)[name] as (ask: unknown) => Promise<unknown>
+    const handler = handlersOf(node, heartbeats)[name] as (ask: unknown) => Promise<unknown>
     tell({ kind: 'answer', id, value: await handler(ask) })
   } catch (error) {
     tell({ kind: 'refused', id, reason: reasonOf(error) })
@@ -67,15 +107,17 @@ function die(error: unknown): never {
 }
 
 async function main(): Promise<void> {
-  const [text] = process.argv.slice(2)
+  const [text, watch] = process.argv.slice(2)
   invariant(text !== undefined && process.send !== undefined, 'the process of a node is forked')
   // Ctrl-C reaches it too: its parent ends it.
   process.on('SIGINT', () => {})
   process.once('disconnect', () => process.exit(3))
   try {
     const options = JSON.parse(text) as NodeOptions
-    const node = await NodeProcess.start({ ...options, logger: log }, { fail: die })
-    process.on('message', (order: NodeOrder) => void serve(node, order))
+    const heartbeats = watch === WATCH_HEARTBEATS ? new HeartbeatLog(hrtimeMs) : undefined
+    const hooks = { fail: die, ...(heartbeats && { watchEdges: watched(heartbeats) }) }
+    const node = await NodeProcess.start({ ...options, logger: log }, hooks)
+    process.on('message', (order: NodeOrder) => void serve(node, heartbeats, order))
     tell({ kind: 'started' })
   } catch (error) {
     die(error)

@@ -34,6 +34,7 @@ import { drawNumber, GROUP } from './manifest.ts'
 import { exposition } from './metrics/exposition.ts'
 import { nodeFamilies } from './metrics/node-reading.ts'
 import type { NodeNotice, NodeSettings, NodeStatus } from './node-control.ts'
+import type { OpenEdges } from './node-edges.ts'
 import { type NodeOptions, type ResolvedNodeOptions, resolveNodeOptions } from './node-options.ts'
 import { RaftNode } from './raft-node.ts'
 import { RemoteCluster } from './remote-cluster.ts'
@@ -50,6 +51,8 @@ export interface NodeProcessHooks {
    * The node cannot go on: takes the process down. @default logs why, and exits with code 1
    */
   readonly fail?: (error: unknown) => never
+  /** Puts something between the node and its edges that looks at what goes over them: for measuring. */
+  readonly watchEdges?: (open: OpenEdges) => OpenEdges
   /** Gives up a start that waits for other founders. */
   readonly signal?: AbortSignal
 }
@@ -137,8 +140,9 @@ export class NodeProcess {
         listen: formatAddress(listen),
       })
     if (found === undefined) await this.#found(identity, configuration, path, seen)
+    const attach: OpenEdges = (...opening) => edges.attach(...opening)
     this.#node = await RaftNode.open(this.#settings(identity, configuration, path), {
-      openEdges: (...opening) => edges.attach(...opening),
+      openEdges: this.#hooks.watchEdges?.(attach) ?? attach,
       notices: { tell: (notice) => this.#onNotice(notice), close: () => {} },
       fail: (error) => this.#fail(error),
     })

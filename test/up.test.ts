@@ -110,9 +110,11 @@ describe('troupe up', () => {
     const again = await Client.connect(await second.ready(), { timeoutMs: 60_000 })
     assert.equal((await again.query<{ value: number }>(kv.get('a'))).value, 2)
     await again.close()
-    // A second Ctrl-C does not wait.
+    // A second Ctrl-C does not wait, not even for a node that cannot stop.
     const running = ['n1', 'n2', 'n3'].map((node) => second.pidOf(node))
+    for (const pid of running) process.kill(pid, 'SIGSTOP')
     second.child.kill('SIGINT')
+    await until('it has begun to stop', () => second.all('stopping').length > 0)
     assert.equal(await second.end('SIGINT'), 130)
     await until('no node is left', () => running.every((pid) => !isAlive(pid)))
   })
@@ -158,6 +160,10 @@ describe('troupe up', () => {
     assert.match(other.stderr, /it is of the cluster "local-\w+", not of "other"/)
     const count = await command.run('up', '--processes', '--directory', directory, '--nodes', '5')
     assert.match(count.stderr, /--nodes is 5; expected 3, as in the data directory/)
+    const threads = await command.run('up', '--directory', directory)
+    assert.equal(threads.code, 64)
+    assert.match(threads.stderr, /its nodes were begun as processes: run it with --processes/)
+    assert.equal(existsSync(join(directory, 'cluster.json')), false)
     const machine = await command.run('up', '--processes', '--nodes', '1', '--machine', 'nonsense')
     assert.equal(machine.code, 2)
     assert.match(machine.stderr, /node n1 does not start: exit code 64: .*nonsense/)

@@ -48,6 +48,16 @@ export interface ClusterPlan {
   readonly secrets: Readonly<Record<string, string>>
 }
 
+/**
+ * For whoever wants to run a directory in threads.
+ * @throws RaftError INVALID_DIRECTORY where its nodes were begun as processes: nothing says which of them belong together
+ */
+export function refuseProcesses(directory: string): void {
+  const path = resolve(directory)
+  if (existsSync(join(path, 'cluster.json')) || inspect(path) === undefined) return
+  throw refused(path, 'its nodes were begun as processes: run it with --processes')
+}
+
 /** What each node has for itself. */
 const OWN = ['id', 'cluster', 'peers', 'directory', 'listen', 'advertise', 'join', 'health', 'tls', 'tokens']
 

@@ -64,6 +64,8 @@ export function sentenceOf(event: LocalEvent): string {
       return `${node} has handed leadership to ${event.to}`
     case 'ended':
       return `${node} has ended: ${event.reason}`
+    case 'stopping':
+      return `${node} is told to stop`
     case 'stopped':
       return `${node} has stopped`
     case 'removed':

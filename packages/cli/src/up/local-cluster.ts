@@ -20,7 +20,7 @@ export type LocalEvent =
   | { readonly event: 'starting' | 'started'; readonly node: string; readonly pid: number | undefined }
   | { readonly event: 'leads'; readonly node: string; readonly term: number }
   | { readonly event: 'handed-over'; readonly node: string; readonly to: string }
-  | { readonly event: 'stopped' | 'removed'; readonly node: string }
+  | { readonly event: 'stopping' | 'stopped' | 'removed'; readonly node: string }
   | { readonly event: 'ended'; readonly node: string; readonly reason: string }
   | { readonly event: 'restarting'; readonly node: string; readonly delayMs: number }
   | { readonly event: 'quarantined'; readonly node: string; readonly reason: string }

@@ -121,10 +121,16 @@ export class LocalProcesses implements LocalCluster {
     for (const node of this.nodes) clearTimeout(node.timer)
     const remote = await this.#remote?.catch(() => undefined)
     remote?.close()
-    const leader = this.nodes.find(({ id, child }) => id === this.#leader?.id && child !== undefined)
-    await leader?.child?.stop(STOP_BOUND_MS)
-    await Promise.all(this.nodes.map(({ child }) => child?.stop(STOP_BOUND_MS)))
+    const leader = this.nodes.find(({ id }) => id === this.#leader?.id)
+    if (leader !== undefined) await this.#stopNode(leader)
+    await Promise.all(this.nodes.map((node) => this.#stopNode(node)))
     process.removeListener('exit', this.#killAll)
+  }
+
+  async #stopNode({ id, child }: WatchedNode): Promise<void> {
+    if (child === undefined) return
+    this.#tell({ event: 'stopping', node: id })
+    await child.stop(STOP_BOUND_MS)
   }
 
   #kill(): void {

@@ -8,7 +8,7 @@ import { invalidOption } from '@troupe/core'
 import { readFields } from '../node/node-config.ts'
 import { parseOptions } from '../options.ts'
 import { showHelp } from '../output.ts'
-import { type ClusterPlan, planCluster } from './cluster-plan.ts'
+import { type ClusterPlan, planCluster, refuseProcesses } from './cluster-plan.ts'
 import { type ClusterView, rowsOf, viewFor } from './cluster-view.ts'
 import type { LocalCluster, LocalEvent } from './local-cluster.ts'
 import { LocalProcesses, processRestarts } from './local-processes.ts'
@@ -120,6 +120,7 @@ async function upThreads(values: Values, view: ClusterView, context: CommandCont
   for (const field of ['port', 'cluster', 'tls'] as const)
     if (values[field] !== undefined) throw invalidOption(`--${field}`, values[field], '--processes with it')
   const { nodes, directory, machine, config } = values
+  if (directory !== undefined) refuseProcesses(directory)
   const common = config === undefined ? {} : readFields(config)
   const given = { nodes, directory, machine, ...common }
   const cluster = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))

@@ -1,6 +1,6 @@
 /** Answers operators: what they may ask of a node over TCP, and nothing else of it. */
 import { type ControlCommand, invalidOption, type NodeId, RaftError } from '@troupe/core'
-import { type FramedSocket, frameBuffers, parseAddress } from '@troupe/transport'
+import { type ConnectionRefusal, type FramedSocket, frameBuffers, parseAddress } from '@troupe/transport'
 import { decodeQuestion, encodeAnswer } from './control-protocol.ts'
 import type { NodeStatus } from './node-control.ts'
 import { checkNodeName, positive } from './options.ts'
@@ -26,12 +26,20 @@ const COMMANDS: readonly ControlCommand['kind'][] = [
   'leaveJoint',
 ]
 
-/** Serves an operator's connection, until that is closed. */
-export function serveControl(connection: FramedSocket, node: OperatedNode): void {
+/**
+ * Serves an operator's connection, until that is closed.
+ * @param breakOff told why it is closed over what came, and closes it
+ */
+export function serveControl(
+  connection: FramedSocket,
+  node: OperatedNode,
+  breakOff: (refusal: ConnectionRefusal) => void,
+): void {
   let pending = 0
   const answer = async (bytes: Uint8Array): Promise<void> => {
     const question = decodeQuestion(bytes)
-    if (question === undefined || pending >= MAX_PENDING) return connection.destroy()
+    if (question === undefined) return breakOff({ code: 'protocol', reason: 'not a question of an operator' })
+    if (pending >= MAX_PENDING) return breakOff({ code: 'full', reason: `${MAX_PENDING} questions already` })
     const { id, method, argument } = question
     pending++
     let value: unknown
@@ -51,7 +59,7 @@ export function serveControl(connection: FramedSocket, node: OperatedNode): void
       connection.drained()
       void answer(bytes)
     },
-    broken: () => connection.destroy(),
+    broken: breakOff,
     closed: () => {},
   }
 }

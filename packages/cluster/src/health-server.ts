@@ -13,15 +13,26 @@ export interface WatchedNode {
   metrics(): Promise<string>
 }
 
+/** Whoever asks, asks little and soon: others are found out within a few seconds. */
+const LIMITS = {
+  requestTimeout: 5000,
+  headersTimeout: 5000,
+  keepAliveTimeout: 5000,
+  connectionsCheckingInterval: 1000,
+  maxHeaderSize: 8192,
+}
+const MAX_CONNECTIONS = 64
+
 export class HealthServer {
   readonly #server: Server
 
   /** @throws RaftError INVALID_OPTIONS for an address that is taken, not this host's or not known */
   static async open(listen: Address, node: WatchedNode): Promise<HealthServer> {
     const host = await resolveHost(listen.host, 'health')
-    const server = createServer({ requestTimeout: 5000 }, (request, response) => {
+    const server = createServer(LIMITS, (request, response) => {
       void answer(request.url ?? '', response, node)
     })
+    server.maxConnections = MAX_CONNECTIONS
     server.listen({ host, port: listen.port })
     try {
       await once(server, 'listening')

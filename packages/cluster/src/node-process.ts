@@ -193,7 +193,7 @@ export class NodeProcess {
         checkFounder: (handshake) => seen.check(handshake),
         peerSeen: (id, incarnation) => seen.see(id, incarnation),
         peerGone: () => this.#handOver?.peerGone(),
-        control: (connection) => serveControl(connection, this),
+        control: (connection, breakOff) => serveControl(connection, this, breakOff),
         refused: ({ code, reason }, remote) =>
           limited('warn', 'connection refused', { code, reason, remote }),
       },
@@ -271,7 +271,9 @@ export class NodeProcess {
 
   /** Its measures in the text format of Prometheus. */
   async metrics(): Promise<string> {
-    return exposition(nodeFamilies(await this.#running.measures(), this.#opened.listenerMetrics))
+    const { listenerMetrics, transport } = this.#opened
+    const { brokenLinks } = transport.metrics
+    return exposition(nodeFamilies(await this.#running.measures(), { ...listenerMetrics, brokenLinks }))
   }
 
   /** Where /livez, /readyz and /metrics are; undefined where they were not asked for. */

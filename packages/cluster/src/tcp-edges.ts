@@ -35,8 +35,8 @@ export interface TcpEdgesEvents {
   peerSeen(id: NodeId, incarnation: number): void
   /** The link to a peer has fallen. */
   peerGone(id: NodeId): void
-  /** An operator was welcomed. */
-  control(connection: FramedSocket): void
+  /** An operator was welcomed. `breakOff` counts why, and closes the connection at once. */
+  control(connection: FramedSocket, breakOff: (refusal: ConnectionRefusal) => void): void
   /** A connection from that address was refused or broken off. */
   refused(refusal: ConnectionRefusal, remote: string): void
 }
@@ -98,7 +98,7 @@ export class TcpEdges implements NodeEdges {
     )
     this.#transport = transport
     this.#incoming.client = pushClient
-    this.#incoming.control = (framed) => this.#events.control(framed)
+    this.#incoming.control = (framed, _, breakOff) => this.#events.control(framed, breakOff)
     for (const [id, address] of this.#peers) transport.addPeer(id, address)
     return this
   }

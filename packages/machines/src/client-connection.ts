@@ -4,7 +4,8 @@
 export interface ClientConnection {
   /** Sends a frame that owns its memory; false where the client reads too slowly: the frame is dropped. */
   send(frame: Uint8Array): boolean
-  close(): void
+  /** @param offence what was wrong with what came over it, where it is closed for that */
+  close(offence?: string): void
 }
 
 export type ClientEvent =

@@ -168,7 +168,7 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
   #expel(connection: ClientConnection, reason: string): void {
     connection.send(encodeReplies(this.#options.group, [[ReplyKind.protocol, reason]], this.#codec))
     this.#forget(connection)
-    connection.close()
+    connection.close(reason)
   }
 
   #reply(connection: ClientConnection, reply: NodeReply): void {

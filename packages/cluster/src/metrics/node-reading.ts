@@ -37,6 +37,7 @@ export interface ListenerReading {
   readonly accepted: number
   readonly halfOpen: number
   readonly refusals: Readonly<Record<string, number>>
+  readonly brokenLinks: number
 }
 
 /** The families of a node. */
@@ -146,9 +147,10 @@ function networkFamilies({
   ]
 }
 
-function listenerFamilies({ accepted, halfOpen, refusals }: ListenerReading): MetricFamily[] {
+function listenerFamilies({ accepted, halfOpen, refusals, brokenLinks }: ListenerReading): MetricFamily[] {
   return [
     counter('network_accepted_connections_total', 'Connections that came to the port.', accepted),
+    counter('network_peer_broken_links_total', 'Links to peers that this end has given up.', brokenLinks),
     gauge('network_half_open_connections', 'Connections without a finished handshake.', halfOpen),
     {
       ...{ name: 'network_refused_connections_total', type: 'counter' },

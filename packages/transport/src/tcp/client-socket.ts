@@ -8,16 +8,22 @@ import { type FramedSocket, frameBuffers } from './framed-socket.ts'
 export class ClientSocket implements ClientConnection {
   readonly framed: FramedSocket
   readonly #maxUnsentBytes: number
+  readonly #offended: (offence: string) => void
 
-  /** @param broken told why, before the connection is closed over it */
+  /**
+   * @param broken told why, before the connection is closed over it
+   * @param offended told what the node found wrong with what came
+   */
   constructor(
     framed: FramedSocket,
     maxUnsentBytes: number,
     push: (event: ClientEvent) => void,
     broken: FramedSocket['handlers']['broken'],
+    offended: (offence: string) => void,
     closed: (connection: ClientSocket) => void,
   ) {
     this.framed = framed
+    this.#offended = offended
     this.#maxUnsentBytes = maxUnsentBytes
     framed.handlers = {
       frame: (bytes) => push({ kind: 'frame', connection: this, bytes }),
@@ -40,7 +46,8 @@ export class ClientSocket implements ClientConnection {
     return true
   }
 
-  close(): void {
+  close(offence?: string): void {
+    if (offence !== undefined && !this.framed.isClosed) this.#offended(offence)
     this.framed.close()
   }
 }

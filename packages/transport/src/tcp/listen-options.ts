@@ -82,6 +82,8 @@ export type ConnectionRefusalCode =
   | 'half-open'
   | 'damaged'
   | 'oversized'
+  /** Behind the handshake: a sound frame that makes no sense. */
+  | 'protocol'
   /** A frame that took too long. */
   | 'slow'
 
@@ -102,6 +104,7 @@ export const CONNECTION_REFUSALS: readonly ConnectionRefusalCode[] = [
   'half-open',
   'damaged',
   'oversized',
+  'protocol',
   'slow',
 ]
 

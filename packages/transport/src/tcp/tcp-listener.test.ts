@@ -228,6 +228,20 @@ describe('a listener', { timeout: 20_000 }, () => {
       assert.match(raw.text, /protocol version 8 to 9, here it is 4 to 5/)
     })
 
+    it('a client whose frames make no sense to the node, after it was told so; a close without offence is none', async () => {
+      const host = await Host.open()
+      const [offender, other] = [await guest(host), await guest(host)]
+      const [first, second] = host.events.map(({ connection }) => connection)
+      first?.send(Buffer.from('what was wrong'))
+      first?.close('requests that do not decode')
+      first?.close('again')
+      second?.close()
+      await until(() => offender.isClosed && other.isClosed)
+      assert.deepEqual(offender.frames, [Buffer.from('what was wrong')])
+      assert.equal(host.refused('protocol'), 1)
+      assert.equal(host.refusals.length, 1)
+    })
+
     it('noise, a frame too long for a handshake, and an end before it', async () => {
       const host = await Host.open()
       const [noise, long, short] = [host.raw(), host.raw(), host.raw()]

@@ -49,8 +49,12 @@ export interface ListenerEvents {
   /** A peer was welcomed: its connection belongs to the receiver, who sets its handlers before this returns. */
   peer?(connection: FramedSocket, handshake: Handshake): void
   client?(event: ClientEvent): void
-  /** An operator was welcomed, as `peer`. */
-  control?(connection: FramedSocket, handshake: Handshake): void
+  /** An operator was welcomed, as `peer`. `breakOff` counts why, and closes the connection at once. */
+  control?(
+    connection: FramedSocket,
+    handshake: Handshake,
+    breakOff: (refusal: ConnectionRefusal) => void,
+  ): void
   /** A connection was refused or broken off; for the log. `remote` is its address. */
   refused?(refusal: ConnectionRefusal, remote: string): void
 }
@@ -273,11 +277,13 @@ export class TcpListener {
     if (handshake.role === 'control') {
       this.#controls.add(framed)
       socket.once('close', () => this.#controls.delete(framed))
-      return this.#events.control?.(framed, handshake)
+      return this.#events.control?.(framed, handshake, (refusal) => this.#breakOff(framed, refusal))
     }
     const push = (event: ClientEvent): void => this.#events.client?.(event)
     const broken = (damage: ConnectionRefusal): void => this.#breakOff(framed, damage)
-    const client = new ClientSocket(framed, this.#limits.maxUnsentBytes, push, broken, (gone) =>
+    const offended = (reason: string): void => this.#count({ code: 'protocol', reason }, framed.remoteAddress)
+    const { maxUnsentBytes } = this.#limits
+    const client = new ClientSocket(framed, maxUnsentBytes, push, broken, offended, (gone) =>
       this.#clients.delete(gone),
     )
     this.#clients.add(client)

@@ -76,6 +76,8 @@ export interface TcpTransportMetrics extends TransportMetrics {
   readonly links: number
   /** Attempts that came to nothing. */
   readonly failedAttempts: number
+  /** Links that this end has given up: what came over them made no sense, or nothing came for too long. */
+  readonly brokenLinks: number
 }
 
 export class TcpTransport implements PeerTransport, AsideTransport {
@@ -105,6 +107,7 @@ export class TcpTransport implements PeerTransport, AsideTransport {
   #bytesReceived = 0
   #withoutLink = 0
   #failedAttempts = 0
+  #brokenLinks = 0
 
   /** @throws RaftError INVALID_OPTIONS for bounds that make no sense */
   constructor(options: TcpTransportOptions, events: PeerEvents) {
@@ -123,7 +126,10 @@ export class TcpTransport implements PeerTransport, AsideTransport {
     this.#linkEvents = {
       completed: (link) => this.#up(link),
       frame: (link, payload) => this.#frame(link, payload),
-      broken: (link, reason) => this.#events.refused(link.handshake.from, reason),
+      broken: (link, reason) => {
+        this.#brokenLinks++
+        this.#events.refused(link.handshake.from, reason)
+      },
       fell: (link) => this.#fell(link),
     }
     this.#ticker = new Ticker(timers, keepAliveMs, () => this.#watch())
@@ -140,6 +146,7 @@ export class TcpTransport implements PeerTransport, AsideTransport {
       droppedByLane: { ...dropped },
       links: this.#links.size,
       failedAttempts: this.#failedAttempts,
+      brokenLinks: this.#brokenLinks,
     }
   }
 

@@ -1,0 +1,150 @@
+/** Three nodes in processes of their own, on free ports of the loopback, that are there to be attacked. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { RaftError } from '@troupe/core'
+
+export interface FuzzedNode {
+  readonly id: string
+  readonly port: number
+  readonly healthPort: number
+  readonly child: ChildProcess
+  /** The last that it has said. */
+  readonly said: string[]
+}
+
+/** What a node tells of itself at /metrics, by name and labels as they stand there. */
+export type Figures = ReadonlyMap<string, number>
+
+export const CLUSTER = 'fuzzed'
+
+const IDS = ['n1', 'n2', 'n3']
+const MAX_SAID = 50
+const END_MS = 10_000
+const START_MS = 120_000
+
+/** A stranger is to be found out soon: there are many of them. */
+const LIMITS = { handshakeTimeoutMs: 1500, frameTimeoutMs: 1500 }
+
+export class FuzzCluster {
+  readonly nodes: readonly FuzzedNode[]
+  readonly #directory: string
+
+  /** @throws RaftError NODE_UNAVAILABLE where a node does not start */
+  static async start(signal: AbortSignal): Promise<FuzzCluster> {
+    const ports = await freePorts(2 * IDS.length)
+    const cluster = new FuzzCluster(ports)
+    try {
+      await Promise.all(cluster.nodes.map((node) => cluster.#ready(node, signal)))
+      return cluster
+    } catch (error) {
+      await cluster.stop()
+      throw error
+    }
+  }
+
+  private constructor(ports: readonly number[]) {
+    this.#directory = mkdtempSync(join(tmpdir(), 'troupe-fuzz-'))
+    const peers = Object.fromEntries(IDS.map((id, at) => [id, `127.0.0.1:${ports[at]}`]))
+    this.nodes = IDS.map((id, at) => {
+      const [port, healthPort] = [ports[at] as number, ports[IDS.length + at] as number]
+      const own = { id, cluster: CLUSTER, peers, directory: join(this.#directory, id), limits: LIMITS }
+      const config = { ...own, health: `127.0.0.1:${healthPort}`, logLevel: 'error' }
+      return this.#launch(config, port, healthPort)
+    })
+  }
+
+  #launch(config: { readonly id: string }, port: number, healthPort: number): FuzzedNode {
+    const path = join(this.#directory, `${config.id}.json`)
+    writeFileSync(path, JSON.stringify(config))
+    const command = fileURLToPath(new URL('../../bin/troupe.js', import.meta.url))
+    const stdio: ['ignore', 'ignore', 'pipe'] = ['ignore', 'ignore', 'pipe']
+    const child = spawn(process.execPath, [command, 'node', '--config', path], { stdio })
+    const said: string[] = []
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said.push(...text.split('\n').filter((line) => line !== ''))
+      said.splice(0, Math.max(0, said.length - MAX_SAID))
+    })
+    return { id: config.id, port, healthPort, child, said }
+  }
+
+  get seeds(): readonly string[] {
+    return this.nodes.map(({ port }) => `127.0.0.1:${port}`)
+  }
+
+  /** Nodes that have ended, and what they have said. */
+  get dead(): readonly FuzzedNode[] {
+    return this.nodes.filter(({ child }) => child.exitCode !== null || child.signalCode !== null)
+  }
+
+  async figures({ healthPort }: FuzzedNode): Promise<Figures> {
+    const response = await fetch(`http://127.0.0.1:${healthPort}/metrics`, {
+      headers: { connection: 'close' },
+    })
+    return readFigures(await response.text())
+  }
+
+  /** Memory of its own that a node has, in bytes: without what it maps of files, where the system tells that. */
+  memoryBytes({ child }: FuzzedNode): number | undefined {
+    try {
+      const status = readFileSync(`/proc/${child.pid}/status`, 'utf8')
+      const kib = /^RssAnon:\s+(\d+) kB$/m.exec(status)?.[1]
+      return kib === undefined ? undefined : Number(kib) * 1024
+    } catch {
+      return undefined
+    }
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => end(node)))
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+
+  async #ready(node: FuzzedNode, signal: AbortSignal): Promise<void> {
+    const deadlineMs = performance.now() + START_MS
+    for (;;) {
+      signal.throwIfAborted()
+      const isDead = this.dead.includes(node)
+      if (isDead || performance.now() > deadlineMs) {
+        const reason = `it did not start: ${node.said.at(-1) ?? ''}`
+        throw new RaftError('NODE_UNAVAILABLE', `node ${node.id}: ${reason}`, { node: node.id, reason })
+      }
+      const isReady = await fetch(`http://127.0.0.1:${node.healthPort}/readyz`).then(
+        ({ ok }) => ok,
+        () => false,
+      )
+      if (isReady) return
+      await pause(50)
+    }
+  }
+}
+
+async function end({ child }: FuzzedNode): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const ended = once(child, 'exit')
+  child.kill('SIGTERM')
+  const timer = setTimeout(() => child.kill('SIGKILL'), END_MS)
+  await ended
+  clearTimeout(timer)
+}
+
+function readFigures(text: string): Figures {
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+  return new Map(
+    lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ')))]),
+  )
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen({ host: '127.0.0.1', port: 0 }))
+  await Promise.all(servers.map((server) => once(server, 'listening')))
+  const ports = servers.map((server) => (server.address() as { port: number }).port)
+  await Promise.all(servers.map((server) => once(server.close(), 'close')))
+  return ports
+}
+
+export const pause = (ms: number): Promise<void> => new Promise((resume) => setTimeout(resume, ms))

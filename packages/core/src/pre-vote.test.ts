@@ -142,6 +142,18 @@ test('peer gone: the end of another follower means nothing', () => {
   assert.deepEqual([subject.core.leader, subject.core.deadlineMs], ['b', deadlineMs])
 })
 
+test('peer gone: whoever is no member means nothing, to the next election neither', () => {
+  const waitAfter = (gone: string): number => {
+    const subject = new Subject()
+    subject.core.peerGone(gone)
+    subject.waitUntilDue()
+    assert.equal(subject.core.role, 'preCandidate')
+    return subject.core.deadlineMs - subject.nowMs
+  }
+  assert.ok(waitAfter('c') < 40)
+  assert.ok(waitAfter('a stranger') >= 300)
+})
+
 test('peer gone: refused pre-votes are tried again soon, then later and later', () => {
   const subject = new Subject().receive('b', heartbeat(1))
   subject.core.peerGone('b')

@@ -283,8 +283,10 @@ export class RaftCore implements RaftHandle {
    * ask for pre-votes soon, after a small random stagger. A wrong hint is refused by those who hear the leader.
    */
   peerGone(id: NodeId): void {
-    this.#replica.gone.add(id)
-    this.#replica.leadership?.peers.get(id)?.becomeProbe()
+    const replica = this.#replica
+    // Whoever is no member is waited for by nobody; and there may be as many of them as somebody makes up.
+    if (replica.peerIds.includes(id)) replica.gone.add(id)
+    replica.leadership?.peers.get(id)?.becomeProbe()
     this.#elections.peerGone(id)
   }
 

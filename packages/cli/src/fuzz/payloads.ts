@@ -15,7 +15,7 @@ import type { Dice } from './dice.ts'
 export type FuzzRole = 'client' | 'control' | 'peer'
 
 /** Nodes of that name are no members; it is smaller than those of the cluster, and so it dials. */
-export const strangerName = (dice: Dice): string => `a${dice.roll(200)}`
+export const strangerName = (dice: Dice): string => `a${dice.roll(1e9)}`
 
 /** A hello that fits. */
 export function soundHello(

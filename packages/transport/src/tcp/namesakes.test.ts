@@ -27,4 +27,10 @@ test('what is remembered is bounded', () => {
   for (let boot = 1; boot <= 100; boot++) namesakes.linked('a', boot)
   assert.equal(namesakes.refusalOf('a', 1), undefined)
   assert.match(namesakes.refusalOf('a', 99) ?? '', /two nodes/)
+  for (let name = 1; name <= 1000; name++) {
+    namesakes.linked(`made up ${name}`, 1)
+    namesakes.linked(`made up ${name}`, 2)
+  }
+  assert.equal(namesakes.refusalOf('made up 1', 1), undefined)
+  assert.match(namesakes.refusalOf('made up 1000', 1) ?? '', /two nodes/)
 })

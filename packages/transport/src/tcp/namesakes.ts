@@ -3,6 +3,9 @@ import type { NodeId } from '@troupe/core'
 /** Starts of one name that are remembered. */
 const MAX_BOOTS = 16
 
+/** Names that are remembered, the latest ones: where nobody has to prove a name there are as many as somebody makes up. */
+const MAX_NAMES = 256
+
 /**
  * Notices two running nodes with one name. A start of a node that was replaced by another one is over, and its number is
  * never drawn again; who comes with it all the same runs beside the other one, and is refused: the two would replace each
@@ -22,7 +25,7 @@ export class Namesakes {
   /** A link to that start of `id` stands. */
   linked(id: NodeId, boot: number): void {
     const before = this.#current.get(id)
-    this.#current.set(id, boot)
+    remember(this.#current, id, boot)
     if (before !== undefined && before !== boot) this.#replace(id, before)
   }
 
@@ -33,8 +36,14 @@ export class Namesakes {
 
   #replace(id: NodeId, boot: number): void {
     const replaced = this.#replaced.get(id) ?? new Set<number>()
-    this.#replaced.set(id, replaced)
+    remember(this.#replaced, id, replaced)
     replaced.add(boot)
     if (replaced.size > MAX_BOOTS) replaced.delete(replaced.values().next().value as number)
   }
+}
+
+function remember<Value>(names: Map<NodeId, Value>, id: NodeId, value: Value): void {
+  names.delete(id)
+  names.set(id, value)
+  if (names.size > MAX_NAMES) names.delete(names.keys().next().value as NodeId)
 }

@@ -22,9 +22,19 @@ export function lineLogger(
   return (level, event, detail) => {
     if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(least)) return
     const time = now()
-    if (format === 'json') stream.write(`${JSON.stringify({ time, level, event, ...detail })}\n`)
+    if (format === 'json') stream.write(`${jsonOf({ time, level, event }, detail)}\n`)
     else stream.write(`${time.slice(11, 23)} ${level.padEnd(5)} ${event}${shown(detail)}\n`)
   }
+}
+
+/** Details never stand in the place of what each line has; what JSON has no word for becomes a text. */
+function jsonOf(head: Readonly<Record<string, unknown>>, detail: Readonly<Record<string, unknown>>): string {
+  return JSON.stringify({ ...head, ...detail, ...head }, plain)
+}
+
+function plain(_name: string, value: unknown): unknown {
+  if (typeof value === 'bigint') return String(value)
+  return value instanceof Error ? value.message : value
 }
 
 function shown(detail: Readonly<Record<string, unknown>>): string {
@@ -33,6 +43,6 @@ function shown(detail: Readonly<Record<string, unknown>>): string {
 }
 
 function textOf(value: unknown): string {
-  if (typeof value !== 'string') return JSON.stringify(value) ?? ''
+  if (typeof value !== 'string') return JSON.stringify(value, plain) ?? ''
   return /^[\w./:@-]+$/.test(value) ? value : JSON.stringify(value)
 }

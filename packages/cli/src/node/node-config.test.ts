@@ -93,3 +93,13 @@ test('lines of a log, as JSON and for people, from a level on', () => {
     '03:04:05.678 warn  refused  peer=n2  reason="a b"  count=2\n',
   ])
 })
+
+test('a detail never stands in the place of level, event or time, and whatever a detail is becomes a line', () => {
+  const lines: string[] = []
+  const stream = { write: (text: string) => lines.push(text) }
+  const log = lineLogger({ level: 'info', format: 'json' }, stream, () => 'now')
+  log('warn', 'refused', { level: 'none', event: 'else', bytes: 2n ** 64n, error: new Error('why\nso') })
+  assert.deepEqual(lines, [
+    '{"time":"now","level":"warn","event":"refused","bytes":"18446744073709551616","error":"why\\nso"}\n',
+  ])
+})

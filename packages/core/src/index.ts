@@ -21,6 +21,16 @@ export * from './event.ts'
 export type { KeptState } from './kept-state.ts'
 export * from './message.ts'
 export * from './options.ts'
+export { type Delivery, maxHops, Overlay, type OverlayMetrics, type OverlayPorts } from './overlay/overlay.ts'
+export { type Route, routesFrom } from './overlay/routes.ts'
+export {
+  type OverlayPlan,
+  type PlannedLink,
+  plannedLinks,
+  planOverlay,
+  type Topology,
+  topologies,
+} from './overlay/topology.ts'
 export * from './ports.ts'
 export * from './proposal.ts'
 export { hasQuorum, majority, quorumIndex } from './quorum.ts'

@@ -25,11 +25,11 @@ export { type Delivery, maxHops, Overlay, type OverlayMetrics, type OverlayPorts
 export { type Route, routesFrom } from './overlay/routes.ts'
 export {
   type OverlayPlan,
+  type OverlayTopology,
+  overlayTopologies,
   type PlannedLink,
   plannedLinks,
   planOverlay,
-  type Topology,
-  topologies,
 } from './overlay/topology.ts'
 export * from './ports.ts'
 export * from './proposal.ts'

@@ -7,28 +7,42 @@ import type { Scheduler } from './scheduler.ts'
 import type { SimNode } from './sim-node.ts'
 
 /** Times of hints about peers, in ms. */
-const GONE_MS = 3
-const EXIT_MS = 26
-const UP_MS = 20
+export const GONE_MS = 3
+export const EXIT_MS = 26
+export const UP_MS = 20
+
+/** What carries messages between nodes, and tells them of each other. */
+export interface PeerLinks {
+  /** One frame to each peer that `messages` name. */
+  send(from: SimNode, messages: readonly Message[]): void
+  /** A life began: everybody hears of it, sooner or later. */
+  started(node: SimNode): void
+  /** A life ended: mostly the others see the connection close, and mostly the supervisor tells them. */
+  crashed(node: SimNode): void
+  /** Connections close and open again, for no reason that Raft would know of. */
+  flap(left: SimNode, right: SimNode): void
+}
+
+export interface PeerLinksParts {
+  readonly scheduler: Scheduler
+  readonly carrier: Carrier
+  readonly dice: Dice
+  readonly nodes: readonly SimNode[]
+  readonly chances: HintChances
+  /** Told of a frame that was refused as it came in. */
+  readonly onRefused: () => void
+}
 
 /** The links between nodes: the real codec, with faults in between, and hints of who is there. */
-export class PeerNetwork {
+export class PeerNetwork implements PeerLinks {
   readonly #scheduler: Scheduler
   readonly #carrier: Carrier
   readonly #dice: Dice
   readonly #nodes: readonly SimNode[]
   readonly #chances: HintChances
-  /** Told of a frame that was refused as it came in. */
   readonly #onRefused: () => void
 
-  constructor(parts: {
-    scheduler: Scheduler
-    carrier: Carrier
-    dice: Dice
-    nodes: readonly SimNode[]
-    chances: HintChances
-    onRefused: () => void
-  }) {
+  constructor(parts: PeerLinksParts) {
     this.#scheduler = parts.scheduler
     this.#carrier = parts.carrier
     this.#dice = parts.dice
@@ -37,7 +51,6 @@ export class PeerNetwork {
     this.#onRefused = parts.onRefused
   }
 
-  /** One frame to each peer that `messages` name. */
   send(from: SimNode, messages: readonly Message[]): void {
     const first = messages[0]
     if (first === undefined) return
@@ -77,7 +90,6 @@ export class PeerNetwork {
     }
   }
 
-  /** A life began: everybody hears of it, sooner or later. */
   started(node: SimNode): void {
     const { boot } = node
     for (const peer of this.#nodes) {
@@ -90,7 +102,6 @@ export class PeerNetwork {
     }
   }
 
-  /** A life ended: mostly the others see the connection close, and mostly the supervisor tells them. */
   crashed(node: SimNode): void {
     const { boot } = node
     const isSilent = this.#dice.chance(this.#chances.silentCrash)
@@ -103,7 +114,6 @@ export class PeerNetwork {
     }
   }
 
-  /** Connections close and open again, for no reason that Raft would know of. */
   flap(left: SimNode, right: SimNode): void {
     this.#reconnect(left, right)
   }

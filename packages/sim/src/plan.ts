@@ -1,5 +1,12 @@
 /** Everything that a run is made of, derived from its seed. */
-import { defaultRaftKnobs, type RaftKnobs, resolveRaftKnobs } from '@troupe/core'
+import {
+  defaultRaftKnobs,
+  type OverlayTopology,
+  planOverlay,
+  type RaftKnobs,
+  resolveRaftKnobs,
+  routesFrom,
+} from '@troupe/core'
 import type { LinkEffect } from '@troupe/faults'
 import {
   type Consistency,
@@ -128,6 +135,8 @@ export interface Plan {
   readonly gateway: GatewayOptions
   readonly sessions: SessionLimits
   readonly network: NetworkSpeed
+  /** Who is connected to whom. */
+  readonly topology: OverlayTopology
   readonly hints: HintChances
   readonly disk: DiskSpeed
   /** Whether the machines keep their state on the disk. */
@@ -170,7 +179,12 @@ export interface PlanOptions {
   readonly interleaving?: Interleaving | undefined
   /** @default 'kv' */
   readonly workload?: WorkloadKind | undefined
+  /** Who is connected to whom; where routes are longer, links are as much faster. @default 'mesh' */
+  readonly topology?: OverlayTopology | undefined
 }
+
+/** The topologies in which frames are relayed. */
+export type LongTopology = Exclude<OverlayTopology, 'mesh'>
 
 /** Three nodes and a client, timing without any chance, and nothing that goes wrong. */
 export const plainPlan: Plan = {
@@ -191,6 +205,7 @@ export const plainPlan: Plan = {
   },
   sessions: defaultSessionLimits,
   network: { delayMs: 0.5, jitterMs: 0 },
+  topology: 'mesh',
   hints: { silentCrash: 0, exitTold: 1 },
   disk: { flushMs: 1, jitterMs: 0, bytesPerMs: 1e6 },
   stateOnDisk: false,
@@ -225,6 +240,7 @@ export function planOf({
   interleaving = 'random',
   calm = false,
   workload = 'kv',
+  topology = 'mesh',
 }: PlanOptions): Plan {
   const dice = diceOf(seed, streams.plan)
   const drawnVoters = dice.pick([1, 2, 3, 3, 3, 3, 4, 5, 5, 5, 6, 7])
@@ -252,6 +268,7 @@ export function planOf({
         }
       : defaultSessionLimits,
     network: { delayMs: dice.magnitude(0.02, scaleMs / 40), jitterMs: dice.magnitude(0.01, scaleMs / 40) },
+    topology,
     hints: { silentCrash: dice.pick([0, 0.1, 1]), exitTold: dice.pick([0, 0.8, 1]) },
     disk: {
       flushMs: dice.magnitude(0.02, scaleMs / 30),
@@ -273,7 +290,23 @@ export function planOf({
   }
   // Drawn last: what is drawn before it is as it was without.
   const rates = { ...plan.rates, rollBack: drawRate(dice, 'rollBack') }
-  return calm ? calmed(plan) : withForwarding({ ...plan, rates })
+  const network = overRoutes(plan.network, topology, total)
+  return calm ? calmed({ ...plan, network }) : withForwarding({ ...plan, rates, network })
+}
+
+/** Timeouts are drawn for frames that cross one link: where they cross more, each is as much faster. */
+function overRoutes(
+  { delayMs, jitterMs }: NetworkSpeed,
+  topology: OverlayTopology,
+  count: number,
+): NetworkSpeed {
+  const nodes = Array.from({ length: count }, (_, at) => `n${at + 1}`)
+  const plan = planOverlay(topology, nodes)
+  const hops = nodes.flatMap((id) =>
+    [...routesFrom(plan, id, () => true).values()].map((route) => route.hops),
+  )
+  const most = Math.max(1, ...hops)
+  return { delayMs: delayMs / most, jitterMs: jitterMs / most }
 }
 
 /** Clients that talk to one node alone, where nodes forward and all of them stay. */

@@ -51,6 +51,7 @@ export function reproduceLine({
   interleaving,
   calm,
   workload,
+  topology = 'mesh',
 }: PlanOptions): string {
   const parts = [`pnpm troupe sim --seed ${seed}`]
   if (nodes !== undefined) parts.push(`--nodes ${nodes}`)
@@ -59,5 +60,6 @@ export function reproduceLine({
   if (calm) parts.push('--calm')
   if (workload === 'queue') parts.push('--workload queue')
   if (interleaving === 'priorities') parts.push('--interleaving priorities')
+  if (topology !== 'mesh') parts.push(`--topology ${topology}`)
   return `${parts.join(' ')} --timeline`
 }

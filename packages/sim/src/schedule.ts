@@ -2,7 +2,7 @@
  * A run as a file: the plan, as far as it differs from the plainest one, and every step on a line of its own. What is not
  * written is as it always is: frames take the same time, nothing is asked for, nothing goes wrong.
  */
-import { invalidOption, resolveRaftKnobs } from '@troupe/core'
+import { invalidOption, overlayTopologies, resolveRaftKnobs } from '@troupe/core'
 import { checkStep } from './check-step.ts'
 import { interleavings, type Plan, plainPlan } from './plan.ts'
 import type { Run } from './run.ts'
@@ -70,10 +70,13 @@ function parseJson(text: string): unknown {
 }
 
 function checkPlan(plan: Plan): Plan {
-  const { voters, knobs, interleaving } = plan
+  const { voters, knobs, interleaving, topology } = plan
   if (!Number.isSafeInteger(voters) || voters < 1) throw invalidOption('plan.voters', voters, 'at least 1')
   if (!interleavings.includes(interleaving)) {
     throw invalidOption('plan.interleaving', interleaving, interleavings.join(' or '))
+  }
+  if (!overlayTopologies.includes(topology)) {
+    throw invalidOption('plan.topology', topology, overlayTopologies.join(', '))
   }
   return { ...plan, knobs: resolveRaftKnobs(knobs) }
 }

@@ -101,6 +101,8 @@ export class SimNode implements NodeView, DiskOwner {
   readonly #dice: Dice
   /** What its clock shows when the world begins: it means nothing to anyone. */
   readonly #clockOriginMs: number
+  /** What waits until the node goes on. */
+  readonly #held: (() => void)[] = []
   #inbox: NodeEvent<ClientEvent>[] = []
   #spare: NodeEvent<ClientEvent>[] = []
   #isWoken = false
@@ -239,6 +241,7 @@ export class SimNode implements NodeView, DiskOwner {
     this.#keepState(this.life)
     this.life = undefined
     this.#inbox.length = 0
+    this.#held.length = 0
     this.disk.crash()
     for (const connection of [...this.connections]) connection.close()
     this.connections.clear()
@@ -266,7 +269,14 @@ export class SimNode implements NodeView, DiskOwner {
 
   resume(): void {
     this.isPaused = false
+    for (const run of this.#held.splice(0)) run()
     this.wake()
+  }
+
+  /** Does in this node's thread what needs no turn: now, or when the node goes on. */
+  whenRunning(run: () => void): void {
+    if (this.isPaused) this.#held.push(run)
+    else run()
   }
 
   // ---- mailbox

@@ -5,7 +5,7 @@ import type { Carrier } from './carrier.ts'
 import type { ClientNetwork } from './client-network.ts'
 import type { Coverage } from './coverage.ts'
 import type { Operator } from './operator.ts'
-import type { PeerNetwork } from './peer-network.ts'
+import type { PeerLinks } from './peer-network.ts'
 import type { Plan } from './plan.ts'
 import type { QueueUser } from './queue/queue-user.ts'
 import type { Scheduler } from './scheduler.ts'
@@ -22,7 +22,7 @@ export interface StageHost {
   readonly simClients: readonly SimClient[]
   /** One for each client where there is a queue. */
   readonly queueUsers: readonly QueueUser[]
-  readonly peers: PeerNetwork
+  readonly peers: PeerLinks
   readonly clients: ClientNetwork
   readonly operator: Operator
   readonly coverage: Coverage

@@ -33,7 +33,8 @@ import { Nemesis } from './nemesis.ts'
 import { noiseAt, places } from './noise.ts'
 import { Operator } from './operator.ts'
 import { Oracle } from './oracle.ts'
-import { PeerNetwork } from './peer-network.ts'
+import { OverlayNetwork } from './overlay-network.ts'
+import { type PeerLinks, PeerNetwork } from './peer-network.ts'
 import type { Plan } from './plan.ts'
 import { QueueBooks } from './queue/queue-books.ts'
 import { QueueUser, type QueueUserHost } from './queue/queue-user.ts'
@@ -111,7 +112,7 @@ export class World
   /** One for each client where there is a queue. */
   readonly queueUsers: readonly QueueUser[]
   readonly carrier: Carrier
-  readonly peers: PeerNetwork
+  readonly peers: PeerLinks
   readonly clients: ClientNetwork
   readonly operator: Operator
   readonly nodeIds: readonly string[]
@@ -165,10 +166,12 @@ export class World
       frames: steps?.filter(isFrameDeed) ?? [],
       onFrame: onStep && onFrame,
     })
-    this.peers = new PeerNetwork({
+    const links = {
       ...{ scheduler, dice: dice(places.peers), nodes, carrier: this.carrier, chances: plan.hints },
       onRefused: () => this.observe({ kind: 'frameRefused' }),
-    })
+    }
+    const { topology } = plan
+    this.peers = topology === 'mesh' ? new PeerNetwork(links) : new OverlayNetwork(links, topology)
     this.clients = new ClientNetwork({
       ...{ scheduler, dice: dice(places.clients), carrier: this.carrier, clients: this.simClients },
     })

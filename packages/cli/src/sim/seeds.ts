@@ -1,6 +1,6 @@
 /** `troupe sim` alone: runs seeds, many at once or one to look at. */
 import type { CommandContext, OptionTable, OptionValues } from '@troupe/benchmarks'
-import { invalidOption } from '@troupe/core'
+import { invalidOption, overlayTopologies } from '@troupe/core'
 import { interleavings, type RunResult, runSeed, workloadKinds } from '@troupe/sim'
 import { parseOptions } from '../options.ts'
 import { exitCodes, jsonOption, showHelp, textStream, writeJson } from '../output.ts'
@@ -57,6 +57,12 @@ const options = {
     default: 'kv',
     help: 'what the nodes replicate, and its clients do: keys and values, or a queue with producers and consumers',
   },
+  topology: {
+    kind: 'choice',
+    choices: overlayTopologies,
+    default: 'mesh',
+    help: 'who is connected to whom: frames to all others are relayed',
+  },
   json: jsonOption,
 } as const satisfies OptionTable
 
@@ -88,8 +94,8 @@ export async function seedsCommand(args: readonly string[], context: CommandCont
 }
 
 function planOptions(values: Values, seed: number): Omit<SimTask, 'checkDeterminism'> {
-  const { nodes, seconds, calm, interleaving, workload, 'exceed-budget': exceedBudget } = values
-  return { seed, nodes, seconds, calm, interleaving, workload, exceedBudget }
+  const { nodes, seconds, calm, interleaving, workload, topology, 'exceed-budget': exceedBudget } = values
+  return { seed, nodes, seconds, calm, interleaving, workload, topology, exceedBudget }
 }
 
 async function runOne(

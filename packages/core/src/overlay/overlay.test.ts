@@ -5,10 +5,10 @@ import { seededRandom } from '../random.ts'
 import type { NodeId } from '../types.ts'
 import { isState, OverlayNetwork } from './overlay.fixture.ts'
 import { maxHops } from './overlay.ts'
-import { plannedLinks, planOverlay, type Topology, topologies } from './topology.ts'
+import { type OverlayTopology, overlayTopologies, plannedLinks, planOverlay } from './topology.ts'
 
 const named = (count: number): NodeId[] => Array.from({ length: count }, (_, at) => `n${at + 1}`)
-const network = (topology: Topology, count: number): OverlayNetwork =>
+const network = (topology: OverlayTopology, count: number): OverlayNetwork =>
   new OverlayNetwork(planOverlay(topology, named(count)))
 
 /** Everybody who is there sends to everybody who is there. */
@@ -26,12 +26,12 @@ function allToAll(net: OverlayNetwork): void {
 
 describe('an overlay', () => {
   test('brings every frame as it was to whom it is for, from whom it is', () => {
-    for (const topology of topologies)
+    for (const topology of overlayTopologies)
       for (let count = 1; count <= 9; count++) allToAll(network(topology, count))
   })
 
   test('tells of everybody once, at the start', () => {
-    for (const topology of topologies) {
+    for (const topology of overlayTopologies) {
       const net = network(topology, 7)
       for (const id of named(7)) {
         assert.deepEqual(
@@ -44,7 +44,7 @@ describe('an overlay', () => {
   })
 
   test('finds another way when any one node dies, and tells all others that it is gone', () => {
-    for (const topology of topologies) {
+    for (const topology of overlayTopologies) {
       for (let count = 3; count <= 9; count++) {
         for (const dead of named(count)) {
           const net = network(topology, count)
@@ -153,7 +153,7 @@ describe('an overlay', () => {
 describe('a frame', () => {
   test('crosses a bounded number of connections, as one, whatever each node believes', () => {
     const shape = fc.record({
-      topology: fc.constantFrom(...topologies),
+      topology: fc.constantFrom(...overlayTopologies),
       count: fc.integer({ min: 2, max: 9 }),
       seed: fc.integer(),
     })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { NodeId } from '../types.ts'
 import { routesFrom } from './routes.ts'
-import { type OverlayPlan, plannedLinks, planOverlay, topologies } from './topology.ts'
+import { type OverlayPlan, overlayTopologies, plannedLinks, planOverlay } from './topology.ts'
 
 const named = (count: number): NodeId[] => Array.from({ length: count }, (_, at) => `n${at + 1}`)
 const shown = (plan: OverlayPlan): string[] => plannedLinks(plan).map(([a, b]) => `${a}-${b}`)
@@ -37,7 +37,7 @@ describe('a topology', () => {
   })
 
   test('of few nodes is a mesh, in which nobody relays', () => {
-    for (const topology of topologies) {
+    for (const topology of overlayTopologies) {
       for (const count of [1, 2, 3]) {
         const plan = planOverlay(topology, named(count))
         assert.equal(plannedLinks(plan).length, (count * (count - 1)) / 2)
@@ -47,7 +47,7 @@ describe('a topology', () => {
   })
 
   test('follows from the list: every node plans the same', () => {
-    for (const topology of topologies) {
+    for (const topology of overlayTopologies) {
       assert.deepEqual(planOverlay(topology, named(7)), planOverlay(topology, named(7)))
     }
   })
@@ -59,7 +59,7 @@ describe('routes', () => {
     routesFrom(plan, self, (a, b) => !down.includes(a) && !down.includes(b))
 
   test('lead from everybody to everybody, each step nearer to the end, also when any one node is down', () => {
-    for (const topology of topologies) {
+    for (const topology of overlayTopologies) {
       for (let count = 1; count <= 16; count++) {
         const plan = planOverlay(topology, named(count))
         for (const down of [undefined, ...plan.nodes]) {

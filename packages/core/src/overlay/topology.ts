@@ -10,7 +10,7 @@
  */
 import type { NodeId } from '../types.ts'
 
-export const topologies = ['mesh', 'ring', 'star'] as const
+export const overlayTopologies = ['mesh', 'ring', 'star'] as const
 
 /**
  * - `mesh`: everybody is connected to everybody; nothing is relayed.
@@ -18,11 +18,11 @@ export const topologies = ['mesh', 'ring', 'star'] as const
  * - `star`: layered. The first two nodes are the hubs, connected to each other; each further layer has twice the nodes of
  *   the one before, and each of its nodes two parents there. Whoever has children relays.
  */
-export type Topology = (typeof topologies)[number]
+export type OverlayTopology = (typeof overlayTopologies)[number]
 
 /** Who is connected to whom, while nothing is broken. */
 export interface OverlayPlan {
-  readonly topology: Topology
+  readonly topology: OverlayTopology
   readonly nodes: readonly NodeId[]
   /** Of each node, in the order of the list. */
   readonly neighbours: ReadonlyMap<NodeId, readonly NodeId[]>
@@ -36,7 +36,7 @@ export type PlannedLink = readonly [NodeId, NodeId]
 const HUBS = 2
 
 /** The plan for these nodes, in this order. */
-export function planOverlay(topology: Topology, nodes: readonly NodeId[]): OverlayPlan {
+export function planOverlay(topology: OverlayTopology, nodes: readonly NodeId[]): OverlayPlan {
   const ends = linksOf[topology](nodes.length)
   const neighbours = nodes.map((_, self) =>
     nodes.filter((_, other) =>
@@ -63,7 +63,7 @@ export function plannedLinks({ nodes, neighbours }: OverlayPlan): PlannedLink[] 
 /** Links by the places of their ends, the earlier first: of a star's, that is the parent. */
 type Ends = readonly (readonly [number, number])[]
 
-const linksOf: Readonly<Record<Topology, (count: number) => Ends>> = {
+const linksOf: Readonly<Record<OverlayTopology, (count: number) => Ends>> = {
   mesh: (count) =>
     places(count).flatMap((a) =>
       places(count)
@@ -93,7 +93,7 @@ function parentsOf(child: number): number[] {
 }
 
 /** In a small ring, or star, everybody is everybody's neighbour, and there is nothing to relay. */
-function relaysIn(topology: Topology, ends: Ends, at: number, count: number): boolean {
+function relaysIn(topology: OverlayTopology, ends: Ends, at: number, count: number): boolean {
   if (ends.length === (count * (count - 1)) / 2) return false
   return topology === 'ring' || ends.some(([parent, child]) => parent === at && child >= HUBS)
 }

@@ -1,7 +1,7 @@
 /**
  * A cluster of Raft nodes on the worker threads of this process.
  *
- *     Cluster.start ─► manifest ─► Supervisor spawns a worker for each node ─► direct ports between all of them
+ *     Cluster.start ─► manifest ─► Supervisor spawns a worker for each node ─► direct ports between neighbours (wiring.ts)
  *     cluster.client() ─► a port to every node; the main thread then stays out of the way
  */
 import { EventEmitter } from 'node:events'
@@ -9,7 +9,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
-import { type ActorHandle, connect, type ExitInfo, Supervisor } from '@troupe/actor'
+import { type ActorHandle, type ExitInfo, Supervisor } from '@troupe/actor'
 import {
   type Configuration,
   type ControlCommand,
@@ -55,6 +55,7 @@ import {
   resolveClusterOptions,
 } from './options.ts'
 import { warnOfSmallPool } from './thread-pool.ts'
+import { Wiring } from './wiring.ts'
 
 const GROUP = 0
 const POLL_MS = 5
@@ -75,6 +76,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   readonly #isTemporary: boolean
   readonly #supervisor = new Supervisor()
   readonly #nodes = new Map<NodeId, NodeHandle>()
+  readonly #wiring: Wiring
   readonly #feeds = new Set<MessagePort>()
   readonly #desk = new ControlDesk()
   /** Undefined without the option. */
@@ -90,6 +92,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   private constructor(options: ResolvedClusterOptions) {
     super()
     this.#options = options
+    this.#wiring = new Wiring(options.topology, this.#nodes)
     this.#isTemporary = options.durability !== 'memory' && options.directory === undefined
     this.directory = directoryOf(options)
     this.#manifest =
@@ -137,6 +140,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     const lost = directory === undefined ? [] : lostNodes(directory, this.#manifest)
     if (directory !== undefined && !replaceLost) refuseLost(directory, lost)
     for (const id of members) if (!lost.includes(id)) this.#nodes.set(id, this.#spawn(id))
+    this.#wiring.changed()
     logger('info', 'cluster starting', { nodes: this.ids, lost, directory, seed })
     warnOfSmallPool(this.#options, members.length)
     const deadlineMs = performance.now() + startTimeoutMs
@@ -272,6 +276,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     const node = this.#nodes.get(id) ?? this.#spawn(id)
     this.#nodes.set(id, node)
     await node.start()
+    this.#wiring.changed()
   }
 
   /** A node that is no member any more stops for good. */
@@ -279,6 +284,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     this.#faults?.letDie(id)
     await this.#supervisor.remove(id)
     this.#nodes.delete(id)
+    this.#wiring.changed()
     const { directory } = this
     this.#manifest =
       directory === undefined
@@ -437,16 +443,15 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       seed: nodeSeed,
       notices,
       faults: this.#faults?.birth(id, nodeSeed + 1),
+      overlay: this.#wiring.birth(),
     }
   }
 
-  /** A node runs (again): connects it to all that run, and every client to it. */
+  /** A node runs (again): connects it to its neighbours, and every client to it. */
   #wire(id: NodeId): void {
     const node = this.#node(id)
     this.#options.logger('info', 'node started', { node: id, start: node.startCount })
-    for (const other of this.#nodes.values()) {
-      if (other !== node && other.state === 'running') connect(node, other, { kind: 'peer' })
-    }
+    this.#wiring.started(id)
     for (const feed of this.#feeds) offerNode(feed, node)
   }
 

@@ -9,6 +9,7 @@ import type {
   Identity,
   IndexRange,
   NodeId,
+  OverlayTopology,
   RaftKnobs,
   RaftMetrics,
   Role,
@@ -48,6 +49,14 @@ export interface NodeBirth extends NodeSettings {
   readonly notices: MessagePort
   /** Undefined: it cannot have any. */
   readonly faults: FaultBirth | undefined
+  /** Undefined in a full mesh. */
+  readonly overlay: OverlayBirth | undefined
+}
+
+/** Who is connected to whom, by the list of all nodes. */
+export interface OverlayBirth {
+  readonly topology: OverlayTopology
+  readonly nodes: readonly NodeId[]
 }
 
 /** What a port that is handed to a node leads to. */
@@ -162,6 +171,8 @@ export interface NodeControl {
   takeProfile(): Promise<CpuProfile | undefined>
   /** The supervisor saw that start of a peer end. */
   peerExited(id: NodeId, boot: number): Promise<void>
+  /** The nodes of the overlay are these now. Nothing in a full mesh. */
+  replan(nodes: readonly NodeId[]): Promise<void>
   /**
    * Begins or ends a fault; tells when that took effect, by the process-wide monotonic clock.
    * @throws RaftError INVALID_OPTIONS where the node was not born with faults

@@ -6,12 +6,12 @@ import { PortEdges } from './port-edges.ts'
 import { RaftNode } from './raft-node.ts'
 
 runActor<NodeBirth>(async ({ data, fail }) => {
-  const { notices, faults, ...settings } = data
+  const { notices, faults, overlay, ...settings } = data
   // Ports come once this has returned: by then the node has opened its edges.
   let edges: PortEdges | undefined
   const node = await RaftNode.open(settings, {
     openEdges: (...opening) => {
-      edges = new PortEdges(...opening)
+      edges = new PortEdges(...opening, overlay)
       return edges
     },
     notices: { tell: (notice) => notices.postMessage(notice), close: () => notices.close() },

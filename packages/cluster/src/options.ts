@@ -1,6 +1,13 @@
 import { pathToFileURL } from 'node:url'
 import { defaultRestartPolicy, type RestartPolicy, resolveRestartPolicy } from '@troupe/actor'
-import { type Durability, invalidOption, type RaftKnobs, resolveRaftKnobs } from '@troupe/core'
+import {
+  type Durability,
+  invalidOption,
+  type OverlayTopology,
+  overlayTopologies,
+  type RaftKnobs,
+  resolveRaftKnobs,
+} from '@troupe/core'
 import {
   type ClientOptions,
   defaultSessionLimits,
@@ -54,6 +61,12 @@ export interface ClusterOptions {
   /** Bounds of the client sessions that the cluster keeps, the same on all nodes. */
   readonly sessions?: Partial<SessionLimits>
   /**
+   * Which nodes have a port to each other: all (`mesh`), or only neighbours in a `ring` or a layered `star` in the order of
+   * `nodes`; then nodes pass on what is for others, and are trusted with it. For experiments: docs/topologies.md.
+   * @default 'mesh'
+   */
+  readonly topology?: OverlayTopology
+  /**
    * A node whose directory is gone has lost what it promised. True: it is removed and comes back as a new
    * member, by committed changes of the configuration. False: the start is refused. @default false
    */
@@ -90,6 +103,7 @@ export interface ResolvedClusterOptions {
   readonly batching: BatchingOptions
   readonly restart: RestartPolicy
   readonly sessions: SessionLimits
+  readonly topology: OverlayTopology
   readonly replaceLost: boolean
   readonly faults: boolean
   readonly startTimeoutMs: number
@@ -114,6 +128,7 @@ const FIELDS: readonly (keyof ClusterOptions)[] = [
   'batching',
   'restart',
   'sessions',
+  'topology',
   'replaceLost',
   'faults',
   'startTimeoutMs',
@@ -140,7 +155,9 @@ export function resolveClusterOptions(given: ClusterOptions = {}): ResolvedClust
     }
   }
   const { durability = 'flush-before-ack', directory, machineOptions = {}, logger = silentLogger } = given
-  const { replaceLost = false, faults = false } = given
+  const { replaceLost = false, faults = false, topology = 'mesh' } = given
+  if (!overlayTopologies.includes(topology))
+    throw invalidOption('topology', topology, overlayTopologies.join(', '))
   if (typeof replaceLost !== 'boolean') throw invalidOption('replaceLost', replaceLost, 'true or false')
   if (typeof faults !== 'boolean') throw invalidOption('faults', faults, 'true or false')
   if (!DURABILITIES.includes(durability))
@@ -163,6 +180,7 @@ export function resolveClusterOptions(given: ClusterOptions = {}): ResolvedClust
     batching: resolveBatching(given.batching),
     restart: resolveRestart(given.restart),
     sessions: resolveSessions(given.sessions),
+    topology,
     replaceLost,
     faults,
     startTimeoutMs: positive('startTimeoutMs', given.startTimeoutMs ?? 30_000),

@@ -1,19 +1,32 @@
 import type { PortMessage } from '@troupe/actor'
-import type { Identity } from '@troupe/core'
+import { type Identity, type NodeId, planOverlay } from '@troupe/core'
 import type { ClientEvent } from '@troupe/machines'
-import { type PeerEvents, PortTransport } from '@troupe/transport'
+import { defaultPeerWindow, type PeerEvents, PortTransport } from '@troupe/transport'
 import { ClientPorts } from './client-ports.ts'
-import type { PortMeta } from './node-control.ts'
+import type { OverlayBirth, PortMeta } from './node-control.ts'
 import type { NodeEdges } from './node-edges.ts'
 
 /** The edges of a node on a thread: ports, which the mesh hands to it. */
 export class PortEdges implements NodeEdges {
   readonly transport: PortTransport
   readonly #clients: ClientPorts
+  readonly #overlay: OverlayBirth | undefined
 
-  constructor(identity: Identity, peers: PeerEvents, pushClient: (event: ClientEvent) => void) {
-    this.transport = new PortTransport(identity, peers)
+  /** @param overlay undefined in a full mesh */
+  constructor(
+    identity: Identity,
+    peers: PeerEvents,
+    pushClient: (event: ClientEvent) => void,
+    overlay?: OverlayBirth,
+  ) {
+    const plan = overlay && planOverlay(overlay.topology, overlay.nodes)
+    this.transport = new PortTransport(identity, peers, defaultPeerWindow, plan)
     this.#clients = new ClientPorts(pushClient)
+    this.#overlay = overlay
+  }
+
+  replan(nodes: readonly NodeId[]): void {
+    if (this.#overlay !== undefined) this.transport.replan(planOverlay(this.#overlay.topology, nodes))
   }
 
   /** A port came from the mesh. */

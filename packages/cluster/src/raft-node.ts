@@ -418,6 +418,10 @@ export class RaftNode implements NodeControl {
     this.#mailbox.push('control', { kind: 'peerExited', id, boot })
   }
 
+  async replan(nodes: readonly NodeId[]): Promise<void> {
+    this.#edges.replan?.(nodes)
+  }
+
   async obey(order: FaultOrder): Promise<number> {
     if (this.#faults === undefined)
       throw invalidOption('faults', false, 'true, for a node that is to have faults')

@@ -21,6 +21,7 @@ export * from './event.ts'
 export type { KeptState } from './kept-state.ts'
 export * from './message.ts'
 export * from './options.ts'
+export type { NodeStart } from './overlay/link-states.ts'
 export { type Delivery, maxHops, Overlay, type OverlayMetrics, type OverlayPorts } from './overlay/overlay.ts'
 export { type Route, routesFrom } from './overlay/routes.ts'
 export {

@@ -1,4 +1,4 @@
-import { type Message, Overlay, type OverlayPlan, planOverlay } from '@troupe/core'
+import { type Message, type NodeStart, Overlay, type OverlayPlan, planOverlay } from '@troupe/core'
 import { decodePeerFrame, encodePeerFrame, openFrame, sealFrame } from '@troupe/wire'
 import type { Carrier } from './carrier.ts'
 import { demand } from './contract.ts'
@@ -104,7 +104,7 @@ export class OverlayNetwork implements PeerLinks {
 
   started(node: SimNode): void {
     const { boot } = node
-    const overlay = new Overlay(node.id, boot, this.#plan, {
+    const overlay = new Overlay(startOf(node), this.#plan, {
       send: (id, frame) => {
         this.#carry(node, this.#node(id), frame)
         return true
@@ -146,7 +146,8 @@ export class OverlayNetwork implements PeerLinks {
         [left, right],
         [right, left],
       ] as const) {
-        node.whenRunning(() => this.#overlay(node)?.linkUp(peer.id))
+        const start = startOf(peer)
+        node.whenRunning(() => this.#overlay(node)?.linkUp(peer.id, start))
       }
     })
   }
@@ -181,6 +182,12 @@ export class OverlayNetwork implements PeerLinks {
     return (this.#plan.neighbours.get(id) ?? []).map((neighbour) => this.#node(neighbour))
   }
 }
+
+const startOf = ({ id, incarnation, boot }: SimNode): NodeStart & { readonly id: string } => ({
+  id,
+  incarnation,
+  boot,
+})
 
 const linkOf = (one: SimNode, other: SimNode): string =>
   one.index < other.index ? `${one.id}>${other.id}` : `${other.id}>${one.id}`

@@ -10,11 +10,31 @@ export function openPeerFrame(
   handshake: Handshake,
   own: Identity,
 ): readonly Message[] | string {
+  return open(frame, own, (message) => strangerIn(message, handshake, own.id))
+}
+
+/**
+ * The messages of a frame that neighbours have passed on, all of them or none. It is `source`'s because they say so: its
+ * start has shaken hands with them, not with this node; a late one of an earlier start is for the core to drop.
+ */
+export function openRelayedFrame(
+  frame: Uint8Array,
+  source: NodeId,
+  own: Identity,
+): readonly Message[] | string {
+  return open(frame, own, ({ from, to }) => foreignIn(from, source, to, own.id))
+}
+
+function open(
+  frame: Uint8Array,
+  own: Identity,
+  strangerOf: (message: Message) => string | undefined,
+): readonly Message[] | string {
   const decoded = decodePeerFrame(frame)
   if (typeof decoded === 'string') return decoded
   if (decoded.group !== own.group) return `group ${decoded.group}`
   for (const message of decoded.messages) {
-    const stranger = strangerIn(message, handshake, own.id)
+    const stranger = strangerOf(message)
     if (stranger !== undefined) return stranger
   }
   return decoded.messages
@@ -22,8 +42,14 @@ export function openPeerFrame(
 
 function strangerIn(message: Message, handshake: Handshake, own: NodeId): string | undefined {
   const { from, fromIncarnation, fromBoot, to } = message
-  if (from !== handshake.from) return `a message from ${show(from)}`
+  const foreign = foreignIn(from, handshake.from, to, own)
+  if (foreign !== undefined) return foreign
   if (fromIncarnation !== handshake.incarnation) return `a message of incarnation ${fromIncarnation}`
   if (fromBoot !== handshake.boot) return `a message of boot ${fromBoot}`
+  return undefined
+}
+
+function foreignIn(from: NodeId, source: NodeId, to: NodeId, own: NodeId): string | undefined {
+  if (from !== source) return `a message from ${show(from)}`
   return to === own ? undefined : `a message to ${show(to)}`
 }

@@ -1,4 +1,4 @@
-import type { Message, NodeId } from '@troupe/core'
+import type { Message, NodeId, OverlayMetrics } from '@troupe/core'
 import type { Aside } from '@troupe/wire'
 
 /**
@@ -23,7 +23,8 @@ export interface AsideTransport {
   sendAside(to: NodeId, aside: Aside): void
 }
 
-export interface TransportMetrics {
+/** Of an overlay only where there is one. */
+export interface TransportMetrics extends Readonly<Partial<OverlayMetrics>> {
   framesSent: number
   bytesSent: number
   framesReceived: number

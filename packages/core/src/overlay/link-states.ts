@@ -6,11 +6,15 @@
 import type { NodeId } from '../types.ts'
 import { type ByteReader, ByteWriter, nameBytes } from './names.ts'
 
-/** What a node says of its connections. */
-export interface LinkState {
-  readonly id: NodeId
-  /** The start of the node that says so. */
+/** A start of a node. */
+export interface NodeStart {
+  readonly incarnation: number
   readonly boot: number
+}
+
+/** What a start of a node says of its connections. */
+export interface LinkState extends NodeStart {
+  readonly id: NodeId
   readonly version: number
   /** Whom it is connected to. */
   readonly up: readonly NodeId[]
@@ -29,9 +33,9 @@ export class LinkStates {
   readonly #states = new Map<NodeId, LinkState>()
   #digest: number | undefined
 
-  constructor(self: NodeId, boot: number) {
+  constructor(self: NodeId, { incarnation, boot }: NodeStart) {
     this.#self = self
-    this.#states.set(self, { id: self, boot, version: 1, up: [] })
+    this.#states.set(self, { id: self, incarnation, boot, version: 1, up: [] })
   }
 
   get own(): LinkState {
@@ -54,8 +58,8 @@ export class LinkStates {
 
   /** This node is connected to these now. */
   tell(up: readonly NodeId[]): void {
-    const { id, boot, version } = this.own
-    this.#set({ id, boot, version: version + 1, up })
+    const { own } = this
+    this.#set({ ...own, version: own.version + 1, up })
   }
 
   /**
@@ -125,7 +129,7 @@ function digestOf(states: ReadonlyMap<NodeId, LinkState>): number {
   return hash >>> 0
 }
 
-// ---- on the wire: [whole u8, count u8, (name, boot, version, count u8, names)…]
+// ---- on the wire: [whole u8, count u8, (name, incarnation, boot, version, count u8, names)…]
 
 /** Bytes for `states`, behind `headBytes` that are the caller's. */
 export function writeLinkStates(
@@ -135,13 +139,13 @@ export function writeLinkStates(
 ): Uint8Array {
   let length = headBytes + 2
   for (const { id, up } of states) {
-    length += nameBytes(id) + 8 + 8 + 1
+    length += nameBytes(id) + 3 * 8 + 1
     for (const name of up) length += nameBytes(name)
   }
   const writer = new ByteWriter(length, headBytes)
   writer.byte(isWhole ? 1 : 0).byte(states.length)
-  for (const { id, boot, version, up } of states) {
-    writer.name(id).integer(boot).integer(version).byte(up.length)
+  for (const { id, incarnation, boot, version, up } of states) {
+    writer.name(id).integer(incarnation).integer(boot).integer(version).byte(up.length)
     for (const name of up) writer.name(name)
   }
   return writer.bytes
@@ -155,10 +159,11 @@ export function readLinkStates(reader: ByteReader): {
   const isWhole = reader.byte() === 1
   const states: LinkState[] = []
   for (let count = reader.byte(); count > 0; count--) {
-    const [id, boot, version] = [reader.name(), reader.integer(), reader.integer()]
+    const id = reader.name()
+    const [incarnation, boot, version] = [reader.integer(), reader.integer(), reader.integer()]
     const up: NodeId[] = []
     for (let links = reader.byte(); links > 0; links--) up.push(reader.name())
-    states.push({ id, boot, version, up })
+    states.push({ id, incarnation, boot, version, up })
   }
   return { states, isWhole }
 }

@@ -1,4 +1,5 @@
 import type { NodeId } from '../types.ts'
+import type { NodeStart } from './link-states.ts'
 import { Overlay } from './overlay.ts'
 import { type OverlayPlan, plannedLinks } from './topology.ts'
 
@@ -24,6 +25,7 @@ export class OverlayNetwork {
   /** Decides which frames are lost. */
   loses: (flight: Flight) => boolean = () => false
   crossings = 0
+  readonly #boots = new Map<NodeId, number>()
   readonly #flights: Flight[] = []
   readonly #open = new Set<string>()
 
@@ -34,13 +36,18 @@ export class OverlayNetwork {
     this.settle()
   }
 
+  #startOf(id: NodeId): NodeStart {
+    return { incarnation: 7, boot: this.#boots.get(id) ?? 0 }
+  }
+
   /** A start of a node, without any connection yet. */
   boot(id: NodeId, boot: number): void {
+    this.#boots.set(id, boot)
     const heard: Heard = { up: [], gone: [], frames: [] }
     this.heard.set(id, heard)
     this.overlays.set(
       id,
-      new Overlay(id, boot, this.plan, {
+      new Overlay({ id, ...this.#startOf(id) }, this.plan, {
         send: (to, frame) => this.#open.has(link(id, to)) && this.#flights.push({ from: id, to, frame }) > 0,
         up: (peer) => heard.up.push(peer),
         gone: (peer) => heard.gone.push(peer),
@@ -58,8 +65,8 @@ export class OverlayNetwork {
 
   open(a: NodeId, b: NodeId): void {
     this.#open.add(link(a, b)).add(link(b, a))
-    this.of(a).linkUp(b)
-    this.of(b).linkUp(a)
+    this.of(a).linkUp(b, this.#startOf(b))
+    this.of(b).linkUp(a, this.#startOf(a))
   }
 
   close(a: NodeId, b: NodeId): void {

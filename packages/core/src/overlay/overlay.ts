@@ -22,7 +22,7 @@
  */
 import { invariant } from '../errors.ts'
 import type { NodeId } from '../types.ts'
-import { LinkStates, readLinkStates, writeLinkStates } from './link-states.ts'
+import { LinkStates, type NodeStart, readLinkStates, writeLinkStates } from './link-states.ts'
 import { ByteReader, ByteWriter, nameBytes, Unreadable } from './names.ts'
 import { type Route, routesFrom } from './routes.ts'
 import type { OverlayPlan } from './topology.ts'
@@ -41,7 +41,7 @@ export interface OverlayPorts {
   /** Hands a frame, and its memory, to the link to a neighbour. False where it takes none. */
   send(neighbour: NodeId, frame: Uint8Array): boolean
   /** A node can be reached (again): what was on its way to it may be lost. */
-  up(id: NodeId): void
+  up(id: NodeId, start: NodeStart): void
   /** No way to a node is left: a hint that it died, not a proof. */
   gone(id: NodeId): void
 }
@@ -85,20 +85,20 @@ export class Overlay {
   readonly #ports: OverlayPorts
   #plan: OverlayPlan
   readonly #states: LinkStates
-  readonly #links = new Set<NodeId>()
+  readonly #links = new Map<NodeId, NodeStart>()
   #routes: ReadonlyMap<NodeId, Route> = new Map()
   /** Which start of each node was told as up. */
-  #reached: ReadonlyMap<NodeId, number | undefined> = new Map()
+  readonly #reached = new Map<NodeId, NodeStart>()
   /** Frames on end of each neighbour whose digest was another. */
   readonly #unlike = new Map<NodeId, number>()
   /** Headers of frames to each node. */
   readonly #heads = new Map<NodeId, Uint8Array>()
 
-  constructor(self: NodeId, boot: number, plan: OverlayPlan, ports: OverlayPorts) {
-    this.#self = self
+  constructor({ id, ...start }: NodeStart & { readonly id: NodeId }, plan: OverlayPlan, ports: OverlayPorts) {
+    this.#self = id
     this.#plan = plan
     this.#ports = ports
-    this.#states = new LinkStates(self, boot)
+    this.#states = new LinkStates(id, start)
   }
 
   /** The way to each node that can be reached. */
@@ -121,14 +121,14 @@ export class Overlay {
   // ---- connections
 
   /** A connection to a neighbour is there; where there was one, in its place. */
-  linkUp(neighbour: NodeId): void {
-    const isOther = this.#links.has(neighbour)
-    this.#links.add(neighbour)
+  linkUp(neighbour: NodeId, start: NodeStart): void {
+    // What was on its way over an earlier one is lost: that is told, although the node never seemed gone.
+    if (this.#links.has(neighbour)) this.#reached.delete(neighbour)
+    this.#links.set(neighbour, start)
     this.#unlike.delete(neighbour)
     this.#tellLinks(neighbour)
     this.#sendStates(neighbour)
     this.#reroute()
-    if (isOther && this.#routes.get(neighbour)?.next === neighbour) this.#ports.up(neighbour)
   }
 
   /** The connection to a neighbour is closed. */
@@ -139,8 +139,8 @@ export class Overlay {
   }
 
   #tellLinks(except?: NodeId): void {
-    this.#states.tell([...this.#links])
-    for (const link of this.#links)
+    this.#states.tell([...this.#links.keys()])
+    for (const link of this.#links.keys())
       if (link !== except) this.#ports.send(link, statesFrame([this.#states.own]))
   }
 
@@ -254,19 +254,25 @@ export class Overlay {
     const isOutbid = unknownThere.includes(this.#states.own)
     const told = isOutbid ? [...news, this.#states.own] : news
     if (told.length === 0) return
-    for (const link of this.#links) if (link !== neighbour) this.#ports.send(link, statesFrame(told))
+    for (const link of this.#links.keys()) if (link !== neighbour) this.#ports.send(link, statesFrame(told))
     this.#reroute()
   }
 
   // ---- routes
 
   #reroute(): void {
-    const before = this.#reached
-    this.#routes = routesFrom(this.#plan, this.#self, (from, to) => this.#isUp(from, to))
-    this.#reached = new Map([...this.#routes.keys()].map((id) => [id, this.#states.of(id)?.boot] as const))
-    for (const id of before.keys()) if (!this.#reached.has(id)) this.#ports.gone(id)
-    for (const [id, boot] of this.#reached) {
-      if (!before.has(id) || isOtherStart(before.get(id), boot)) this.#ports.up(id)
+    const routes = routesFrom(this.#plan, this.#self, (from, to) => this.#isUp(from, to))
+    this.#routes = routes
+    for (const id of [...this.#reached.keys()].filter((reached) => !routes.has(reached))) {
+      this.#reached.delete(id)
+      this.#ports.gone(id)
+    }
+    for (const id of routes.keys()) {
+      const start = this.#links.get(id) ?? (this.#states.of(id) as NodeStart)
+      const before = this.#reached.get(id)
+      if (before?.boot === start.boot && before.incarnation === start.incarnation) continue
+      this.#reached.set(id, start)
+      this.#ports.up(id, start)
     }
   }
 
@@ -278,9 +284,6 @@ export class Overlay {
     return says(from, to) && says(to, from)
   }
 }
-
-const isOtherStart = (before: number | undefined, now: number | undefined): boolean =>
-  before !== undefined && now !== undefined && before !== now
 
 function statesFrame(states: Parameters<typeof writeLinkStates>[0], isWhole = false): Uint8Array {
   invariant(states.length > 0, 'a frame without states')

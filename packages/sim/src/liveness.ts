@@ -26,6 +26,8 @@ export interface LivenessHost extends DrainHost {
   readonly quiet: QuietAfterHeal
   isDone: boolean
   start(node: SimNode): void
+  /** Takes a node down that nobody needs any more. */
+  switchOff(node: SimNode): void
   failed(rule: string, error: unknown): void
   line(text: string): void
 }
@@ -79,7 +81,7 @@ export class Liveness {
       if (isNeeded && this.#switchedOff.delete(node)) this.#host.start(node)
       if (isNeeded || !node.isUp) continue
       this.#switchedOff.add(node)
-      node.crash()
+      this.#host.switchOff(node)
     }
   }
 

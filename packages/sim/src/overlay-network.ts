@@ -1,4 +1,4 @@
-import { type Message, type NodeStart, Overlay, type OverlayPlan, planOverlay } from '@troupe/core'
+import { type Message, type NodeStart, Overlay, type OverlayPlan, type PlannedLink, plannedLinks, planOverlay } from '@troupe/core'
 import { decodePeerFrame, encodePeerFrame, openFrame, sealFrame } from '@troupe/wire'
 import type { Carrier } from './carrier.ts'
 import { demand } from './contract.ts'
@@ -7,6 +7,9 @@ import { EXIT_MS, GONE_MS, type PeerLinks, type PeerLinksParts, UP_MS } from './
 import { GROUP, type HintChances, type LongTopology } from './plan.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { SimNode } from './sim-node.ts'
+
+/** By then a connection to a node that has died in silence is given up. */
+const SILENT_MS = 1500
 
 /** The overlay of one life of a node. */
 interface Seat {
@@ -26,7 +29,7 @@ export class OverlayNetwork implements PeerLinks {
   readonly #nodes: readonly SimNode[]
   readonly #chances: HintChances
   readonly #onRefused: () => void
-  readonly #plan: OverlayPlan
+  #plan: OverlayPlan
   readonly #seats = new Map<SimNode, Seat>()
   /** Which connection between two nodes, counted from 1, is the latest. */
   readonly #connections = new Map<string, number>()
@@ -104,6 +107,9 @@ export class OverlayNetwork implements PeerLinks {
 
   started(node: SimNode): void {
     const { boot } = node
+    if (!this.#plan.nodes.includes(node.id)) {
+      this.#replan(this.#nodes.map(({ id }) => id).filter((id) => id === node.id || this.#plan.nodes.includes(id)))
+    }
     const overlay = new Overlay(startOf(node), this.#plan, {
       send: (id, frame) => {
         this.#carry(node, this.#node(id), frame)
@@ -119,12 +125,38 @@ export class OverlayNetwork implements PeerLinks {
   crashed(node: SimNode): void {
     const { boot } = node
     const isSilent = this.#dice.chance(this.#chances.silentCrash)
+    // Whoever relays over a dead node has to find out at last: who is behind it would not be reached any more.
+    const mostMs = isSilent ? SILENT_MS : GONE_MS
+    for (const neighbour of this.#neighbours(node)) this.#tellClosed(neighbour, node, mostMs)
     if (isSilent) return
-    for (const neighbour of this.#neighbours(node)) this.#tellClosed(neighbour, node)
     // A supervisor needs no route.
     for (const peer of this.#nodes) {
       if (peer === node || !this.#dice.chance(this.#chances.exitTold)) continue
       this.#later(EXIT_MS, () => peer.push({ kind: 'peerExited', id: node.id, boot }))
+    }
+  }
+
+  /** The rest is wired as if it had never been there: who is left may not be cut off. */
+  switchedOff(node: SimNode): void {
+    this.#replan(this.#plan.nodes.filter((id) => id !== node.id))
+  }
+
+  #replan(nodes: readonly string[]): void {
+    const before = plannedLinks(this.#plan)
+    this.#plan = planOverlay(this.#plan.topology, nodes)
+    const plan = this.#plan
+    for (const { node } of this.#seats.values()) {
+      this.#later(UP_MS, () => node.whenRunning(() => this.#overlay(node)?.replan(plan)))
+    }
+    const isIn = (links: readonly PlannedLink[], [a, b]: PlannedLink): boolean =>
+      links.some(([one, other]) => one === a && other === b)
+    const now = plannedLinks(plan)
+    for (const [a, b] of before.filter((link) => !isIn(now, link))) {
+      this.#tellClosed(this.#node(a), this.#node(b))
+      this.#tellClosed(this.#node(b), this.#node(a))
+    }
+    for (const [a, b] of now.filter((link) => !isIn(before, link))) {
+      this.#connect(this.#node(a), this.#node(b), UP_MS)
     }
   }
 
@@ -153,11 +185,11 @@ export class OverlayNetwork implements PeerLinks {
   }
 
   /** `node` sees that its connection to `peer` is closed, unless there is a later one by then. */
-  #tellClosed(node: SimNode, peer: SimNode): void {
+  #tellClosed(node: SimNode, peer: SimNode, mostMs = GONE_MS): void {
     const name = linkOf(node, peer)
     const connection = this.#connections.get(name)
     const { boot } = node
-    this.#later(GONE_MS, () => {
+    this.#later(mostMs, () => {
       if (node.boot !== boot || this.#connections.get(name) !== connection) return
       node.whenRunning(() => this.#overlay(node)?.linkGone(peer.id))
     })

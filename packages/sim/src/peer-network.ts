@@ -19,6 +19,8 @@ export interface PeerLinks {
   started(node: SimNode): void
   /** A life ended: mostly the others see the connection close, and mostly the supervisor tells them. */
   crashed(node: SimNode): void
+  /** A node is taken out for good, as far as one knows; the others hear nothing of it. */
+  switchedOff(node: SimNode): void
   /** Connections close and open again, for no reason that Raft would know of. */
   flap(left: SimNode, right: SimNode): void
 }
@@ -113,6 +115,8 @@ export class PeerNetwork implements PeerLinks {
       }
     }
   }
+
+  switchedOff(): void {}
 
   flap(left: SimNode, right: SimNode): void {
     this.#reconnect(left, right)

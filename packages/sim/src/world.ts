@@ -352,6 +352,11 @@ export class World
     this.#startLater(node, downMs)
   }
 
+  switchOff(node: SimNode): void {
+    node.crash()
+    this.peers.switchedOff(node)
+  }
+
   wentDown(node: SimNode, reason: string): void {
     this.line(`${node.id} goes down: ${reason}`)
     this.crash(node, this.#isHealed ? 10 : this.plan.downMs)

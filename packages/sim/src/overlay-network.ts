@@ -144,13 +144,13 @@ export class OverlayNetwork implements PeerLinks {
   #replan(nodes: readonly string[]): void {
     const before = plannedLinks(this.#plan)
     this.#plan = planOverlay(this.#plan.topology, nodes)
-    const plan = this.#plan
     for (const { node } of this.#seats.values()) {
-      this.#later(UP_MS, () => node.whenRunning(() => this.#overlay(node)?.replan(plan)))
+      // The latest by then: lists arrive in the order in which they were made.
+      this.#later(UP_MS, () => node.whenRunning(() => this.#overlay(node)?.replan(this.#plan)))
     }
     const isIn = (links: readonly PlannedLink[], [a, b]: PlannedLink): boolean =>
       links.some(([one, other]) => one === a && other === b)
-    const now = plannedLinks(plan)
+    const now = plannedLinks(this.#plan)
     for (const [a, b] of before.filter((link) => !isIn(now, link))) {
       this.#tellClosed(this.#node(a), this.#node(b))
       this.#tellClosed(this.#node(b), this.#node(a))

@@ -14,6 +14,7 @@ import { queueCommand } from './queue/queue-bench.ts'
 import { rigCommand } from './rig/rig-bench.ts'
 import { sweepCommand } from './sweep/sweep.ts'
 import { throughputCommand } from './throughput/throughput.ts'
+import { topologyCommand } from './topology/topology.ts'
 import { runCommandOf } from './workload-file/run-command.ts'
 
 export {
@@ -52,6 +53,7 @@ export const commands: readonly Command[] = [
   memoryCommand,
   sweepCommand,
   logCommand,
+  topologyCommand,
   rigCommand,
   compareCommand,
   queueCommand,

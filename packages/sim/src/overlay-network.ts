@@ -1,4 +1,12 @@
-import { type Message, type NodeStart, Overlay, type OverlayPlan, type PlannedLink, plannedLinks, planOverlay } from '@troupe/core'
+import {
+  type Message,
+  type NodeStart,
+  Overlay,
+  type OverlayPlan,
+  type PlannedLink,
+  plannedLinks,
+  planOverlay,
+} from '@troupe/core'
 import { decodePeerFrame, encodePeerFrame, openFrame, sealFrame } from '@troupe/wire'
 import type { Carrier } from './carrier.ts'
 import { demand } from './contract.ts'
@@ -108,7 +116,9 @@ export class OverlayNetwork implements PeerLinks {
   started(node: SimNode): void {
     const { boot } = node
     if (!this.#plan.nodes.includes(node.id)) {
-      this.#replan(this.#nodes.map(({ id }) => id).filter((id) => id === node.id || this.#plan.nodes.includes(id)))
+      this.#replan(
+        this.#nodes.map(({ id }) => id).filter((id) => id === node.id || this.#plan.nodes.includes(id)),
+      )
     }
     const overlay = new Overlay(startOf(node), this.#plan, {
       send: (id, frame) => {

@@ -31,6 +31,39 @@ function outputs(name: string) {
 const run = (...args: readonly string[]): Promise<Ended & { readonly left: string[] }> =>
   command.run('bench', ...args)
 
+describe('bench topology', () => {
+  test('puts mesh, ring and star side by side, and each loss below', async () => {
+    const { args, document, rows, markdown } = outputs('topology')
+    const times = ['--seconds', '0.2', '--warmup-seconds', '0.1', '--window', '16', '--repeat', '1']
+    const { code, stdout, stderr, left } = await run('topology', ...small, ...times, '--nodes', '4', ...args)
+    assert.equal(code, 0, stderr)
+    assert.deepEqual(left, [])
+    assert.match(stdout, /ring +4 +1\.33 +2/)
+    assert.match(markdown(), /\| star \| 5 \|/)
+    const { headline, runs, losses, lossesSummed } = document()
+    assert.deepEqual(Object.keys(headline), ['mesh', 'ring', 'star'])
+    assert.deepEqual(
+      ['mesh', 'ring', 'star'].map((topology) => headline[topology].connections),
+      [6, 4, 5],
+    )
+    for (const { opsPerSecond, hopsMeasured } of runs) assert.ok(opsPerSecond > 0 && hopsMeasured >= 1)
+    assert.ok(headline.ring.hopsMeasured > 1)
+    assert.equal(losses.length, 12)
+    for (const { pauseMs, cutPairs } of losses) assert.ok(pauseMs > 0 && cutPairs === 0)
+    assert.deepEqual(
+      lossesSummed.map(({ reached }: { reached: boolean }) => reached),
+      losses.map(() => true),
+    )
+    assert.equal(rows().length, 4)
+  })
+
+  test('refuses nodes that could not come back', async () => {
+    const { code, stderr } = await run('topology', '--durability', 'memory')
+    assert.equal(code, 64)
+    assert.match(stderr, /--durability is "memory"; expected flush-before-ack/)
+  })
+})
+
 describe('bench throughput', () => {
   test('measures, verifies and writes one JSON document', async () => {
     const path = join(scratch, 'throughput.json')

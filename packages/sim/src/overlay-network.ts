@@ -41,8 +41,8 @@ export class OverlayNetwork implements PeerLinks {
   readonly #seats = new Map<SimNode, Seat>()
   /** Which connection between two nodes, counted from 1, is the latest. */
   readonly #connections = new Map<string, number>()
-  /** Frames that were passed on. */
-  relayed = 0
+  /** How many frames each node has passed on for others. */
+  readonly relayed = new Map<string, number>()
 
   constructor(
     { scheduler, carrier, dice, nodes, chances, onRefused }: PeerLinksParts,
@@ -82,10 +82,10 @@ export class OverlayNetwork implements PeerLinks {
     if (overlay === undefined) return
     const frame = openFrame(bytes)
     if (frame === undefined) return this.#refused(from, to)
-    const { framesRelayed } = overlay.metrics
+    const before = overlay.metrics.framesRelayed
     // A frame that arrives twice arrives in the same memory; whoever receives it may change it.
     const received = overlay.received(from.id, frame.slice())
-    this.relayed += overlay.metrics.framesRelayed - framesRelayed
+    if (overlay.metrics.framesRelayed > before) this.relayed.set(to.id, (this.relayed.get(to.id) ?? 0) + 1)
     demand(
       typeof received !== 'string',
       'overlay',

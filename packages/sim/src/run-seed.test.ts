@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { OverlayNetwork } from './overlay-network.ts'
 import { faultKinds, planOf } from './plan.ts'
 import { reproduceLine, runSeed } from './run-seed.ts'
+import { World } from './world.ts'
 
 // Many seeds, each run twice, are test/sim-cli.test.ts: it has all cores.
 describe('seeds', () => {
@@ -21,6 +23,39 @@ describe('seeds', () => {
     const silent = runSeed({ seed: 7, seconds: 2 })
     const told = runSeed({ seed: 7, seconds: 2, trace: () => {} })
     assert.equal(told.traceHash, silent.traceHash)
+  })
+})
+
+describe('over relays', () => {
+  for (const topology of ['ring', 'star'] as const) {
+    test(`${topology}: everything holds that holds in a mesh, line for line the same each time`, () => {
+      for (let seed = 201; seed <= 212; seed++) {
+        const options = { seed, seconds: 1, nodes: 5, topology }
+        const [first, second] = [runSeed(options), runSeed(options)]
+        assert.equal(first.verdict, 'pass', `${first.failure?.message}\n${first.reproduce}`)
+        assert.equal(second.traceHash, first.traceHash)
+      }
+    })
+  }
+
+  test('frames cross nodes that they are not for, and only those that relay', () => {
+    const plan = planOf({ seed: 1, nodes: 5, seconds: 1, topology: 'star' })
+    const world = new World({ plan: { ...plan, learners: 0, spares: 0 } })
+    while (world.step());
+    assert.equal(world.failure, undefined)
+    assert.ok(world.peers instanceof OverlayNetwork)
+    const { relayed } = world.peers
+    assert.ok([...relayed.values()].some((frames) => frames > 0))
+    assert.deepEqual(
+      [...relayed.keys()].filter((id) => !['n1', 'n2'].includes(id)),
+      [],
+    )
+  })
+
+  test('the plan is that of a mesh, but for links that are faster where routes are longer', () => {
+    const [mesh, ring] = [planOf({ seed: 4, nodes: 7 }), planOf({ seed: 4, nodes: 7, topology: 'ring' })]
+    assert.deepEqual({ ...ring, network: mesh.network, topology: 'mesh' }, mesh)
+    assert.ok(ring.network.delayMs <= mesh.network.delayMs / 3)
   })
 })
 
@@ -57,7 +92,10 @@ describe('a plan', () => {
 
   test('says how to see a run again', () => {
     assert.equal(reproduceLine({ seed: 7 }), 'pnpm troupe sim --seed 7 --timeline')
-    const all = { seed: 7, nodes: 5, seconds: 3, exceedBudget: true, calm: true }
-    assert.match(reproduceLine(all), /--nodes 5 --seconds 3 --exceed-budget --calm --timeline$/)
+    const all = { seed: 7, nodes: 5, seconds: 3, exceedBudget: true, calm: true, topology: 'ring' } as const
+    assert.match(
+      reproduceLine(all),
+      /--nodes 5 --seconds 3 --exceed-budget --calm --topology ring --timeline$/,
+    )
   })
 })

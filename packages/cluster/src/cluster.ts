@@ -5,9 +5,7 @@
  *     cluster.client() ─► a port to every node; the main thread then stays out of the way
  */
 import { EventEmitter } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { rmSync } from 'node:fs'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { type ActorHandle, type ExitInfo, Supervisor } from '@troupe/actor'
 import {
@@ -24,6 +22,7 @@ import {
 import type { AppliedFault, Fault } from '@troupe/faults'
 import { Client } from './client.ts'
 import { clientFeed, offerNode } from './client-feed.ts'
+import { directoryOf } from './cluster-directory.ts'
 import type { ClusterEvents } from './cluster-events.ts'
 import { nothingToRestart, shuttingDown, timedOut } from './cluster-refusals.ts'
 import { type ClusterStatus, type NodeDigest, type NodeReport, viewOf } from './cluster-status.ts'
@@ -494,11 +493,6 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       await pause(POLL_MS)
     }
   }
-}
-
-function directoryOf({ durability, directory }: ResolvedClusterOptions): string | undefined {
-  if (durability === 'memory') return undefined
-  return directory === undefined ? mkdtempSync(join(tmpdir(), 'troupe-')) : resolve(directory)
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resume) => setTimeout(resume, ms))

@@ -260,13 +260,7 @@ export function planOf({
     knobs,
     priorities: Array.from({ length: total }, () => (hasPriorities ? dice.pick([0, 50, 100]) : 100)),
     gateway: drawGateway(dice),
-    sessions: dice.chance(0.2)
-      ? {
-          maxSessions: dice.integer(2, 6),
-          maxUnconfirmedCommands: dice.pick([3, 3, 64]),
-          sessionTtlMs: dice.pick([0, 2000]),
-        }
-      : defaultSessionLimits,
+    sessions: drawSessions(dice),
     network: { delayMs: dice.magnitude(0.02, scaleMs / 40), jitterMs: dice.magnitude(0.01, scaleMs / 40) },
     topology,
     hints: { silentCrash: dice.pick([0, 0.1, 1]), exitTold: dice.pick([0, 0.8, 1]) },
@@ -377,6 +371,15 @@ function drawGateway(dice: Dice): GatewayOptions {
     maxBatchCommands: dice.pick([1, 3, 65_536]),
     maxWaitingBytes: dice.pick([300, 64 << 20]),
     maxPendingReads: dice.pick([2, 65_536]),
+  }
+}
+
+function drawSessions(dice: Dice): SessionLimits {
+  if (!dice.chance(0.2)) return defaultSessionLimits
+  return {
+    maxSessions: dice.integer(2, 6),
+    maxUnconfirmedCommands: dice.pick([3, 3, 64]),
+    sessionTtlMs: dice.pick([0, 2000]),
   }
 }
 

@@ -143,13 +143,8 @@ export class World
     const { invariants, quiet } = allInvariants(this.coverage, plan.isCalm)
     this.quiet = quiet
     this.situations = new SituationWatch(this, allSituations(this))
-    for (const watcher of [...invariants, ...this.situations.watchers, ...watchers]) {
-      for (const kind of watcher.on) this.#byKind.set(kind, [...(this.#byKind.get(kind) ?? []), watcher])
-    }
-    const total = plan.voters + plan.learners + plan.spares
-    this.nodes = Array.from({ length: total }, (_, index) => {
-      return new SimNode(this, index, index < plan.voters + plan.learners ? bootstrap : EMPTY_CONFIGURATION)
-    })
+    this.#listen([...invariants, ...this.situations.watchers, ...watchers])
+    this.nodes = this.#makeNodes(bootstrap)
     this.nodeIds = this.nodes.map(({ id }) => id)
     this.simClients = Array.from(
       { length: plan.workload.clients },
@@ -193,6 +188,20 @@ export class World
     direct?.(this)
     scheduler.at(plan.faultMs, { run: () => this.heal() })
     if (endMs !== undefined) scheduler.at(endMs, { run: () => (this.isDone = true) })
+  }
+
+  #listen(watchers: readonly Watcher[]): void {
+    for (const watcher of watchers) {
+      for (const kind of watcher.on) this.#byKind.set(kind, [...(this.#byKind.get(kind) ?? []), watcher])
+    }
+  }
+
+  /** Members first, then those that may be added. */
+  #makeNodes(bootstrap: Configuration): SimNode[] {
+    const { voters, learners, spares } = this.plan
+    return Array.from({ length: voters + learners + spares }, (_, index) => {
+      return new SimNode(this, index, index < voters + learners ? bootstrap : EMPTY_CONFIGURATION)
+    })
   }
 
   #beginQueue(): void {

@@ -1,5 +1,6 @@
 /** The same loads on one engine or more: a report of each, and of several their ratios. */
 import { median } from '../latency.ts'
+import type { ActorUse } from '../node-metrics.ts'
 import { configurationOf } from '../options.ts'
 import type { Figure, Output, Picture, Report, ReportDocument } from '../report.ts'
 import { formatNumber, formatRatio, rounded } from '../terminal/format.ts'
@@ -17,6 +18,11 @@ export interface EngineRatio {
   readonly least: number
   readonly most: number
   readonly repeats: number
+  /**
+   * Of the processor time that an operation takes on all actors' threads, the other way round: above 1 the first takes
+   * less. Says more than `opsRatio` on a machine that others use too; null where it is not known.
+   */
+  readonly cpuRatio: number | null
   /** What it is to reach; null where nobody said. */
   readonly goal: number | null
 }
@@ -26,6 +32,14 @@ interface ComparedRun {
   readonly batch: number
   readonly repeat: number
   readonly opsPerSecond: number
+  readonly actors: readonly Pick<ActorUse, 'cpuUtilization'>[]
+}
+
+/** Microseconds of processor time of one operation, on the threads of all actors; null where nobody can tell. */
+function cpuUsPerOp({ actors, opsPerSecond }: ComparedRun): number | null {
+  const shares = actors.map(({ cpuUtilization }) => cpuUtilization)
+  if (shares.length === 0 || shares.includes(null) || opsPerSecond === 0) return null
+  return (shares.reduce<number>((sum, share) => sum + (share ?? 0), 0) * 1e6) / opsPerSecond
 }
 
 /** Of the operations per second. */
@@ -40,12 +54,18 @@ export function ratiosOf(
   const engines = `${above.engine} : ${below.engine}`
   return [...loads.values()].flatMap((group) => {
     const [{ window, batch }] = group as [ComparedRun]
-    const ratios = group.flatMap((run) => {
+    const pairs = group.flatMap((run) => {
       const other = below.runs.find(
         (each) => each.window === window && each.batch === batch && each.repeat === run.repeat,
       )
-      return other === undefined || other.opsPerSecond === 0 ? [] : [run.opsPerSecond / other.opsPerSecond]
+      return other === undefined || other.opsPerSecond === 0 ? [] : [{ run, other }]
     })
+    const ratios = pairs.map(({ run, other }) => run.opsPerSecond / other.opsPerSecond)
+    const cpuRatios = pairs.flatMap(({ run, other }) => {
+      const [own, others] = [cpuUsPerOp(run), cpuUsPerOp(other)]
+      return own === null || others === null || own === 0 ? [] : [others / own]
+    })
+    const cpuRatio = cpuRatios.length === 0 ? null : rounded(median(cpuRatios))
     if (ratios.length === 0) return []
     const [least, most] = [rounded(Math.min(...ratios)), rounded(Math.max(...ratios))]
     const opsRatio = rounded(median(ratios))
@@ -55,6 +75,7 @@ export function ratiosOf(
         window,
         batch,
         opsRatio,
+        cpuRatio,
         least,
         most,
         repeats: ratios.length,
@@ -71,6 +92,7 @@ const columns: readonly Column<EngineRatio>[] = [
   { title: 'op/s ratio', value: ({ opsRatio }) => formatRatio(opsRatio) },
   { title: 'least', value: ({ least }) => formatRatio(least) },
   { title: 'most', value: ({ most }) => formatRatio(most) },
+  { title: 'cpu/op ratio', value: ({ cpuRatio }) => formatRatio(cpuRatio) },
   { title: 'repeats', value: ({ repeats }) => formatNumber(repeats) },
   { title: 'goal', value: ({ goal }) => (goal === null ? '–' : `≥ ${formatRatio(goal)}`) },
   {

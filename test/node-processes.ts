@@ -40,11 +40,13 @@ export class RunningNode {
   }
 
   async started(): Promise<this> {
-    await until(`node ${this.id} has started`, () => {
+    const isStarted = (): boolean => {
       assert.equal(this.failure, undefined)
       assert.equal(this.exitCode, undefined, `node ${this.id} has ended`)
       return this.messages.some(({ kind }) => kind === 'started')
-    })
+    }
+    // The sources of a node are a lot to read for a machine that has other things to do.
+    await until(`node ${this.id} has started`, isStarted, 150_000)
     return this
   }
 

@@ -10,7 +10,7 @@ import { after, describe, it } from 'node:test'
 import { Client } from '@troupe/cluster'
 import { kv } from '@troupe/machines'
 import { freePorts } from './node-processes.ts'
-import { until } from './support.ts'
+import { Ledger, until } from './support.ts'
 import { TroupeCommand } from './troupe-command.ts'
 
 interface Line {
@@ -48,10 +48,11 @@ class Up {
   }
 
   async ready(): Promise<readonly string[]> {
-    await until('the cluster is ready', () => {
+    const isReady = (): boolean => {
       assert.equal(this.exitCode, undefined, 'it has ended')
       return this.all('ready').length > 0
-    })
+    }
+    await until('the cluster is ready', isReady, 150_000)
     return this.all('ready')[0]?.connect ?? []
   }
 
@@ -117,6 +118,30 @@ describe('troupe up', () => {
     await until('it has begun to stop', () => second.all('stopping').length > 0)
     assert.equal(await second.end('SIGINT'), 130)
     await until('no node is left', () => running.every((pid) => !isAlive(pid)))
+  })
+
+  it('restarts all one after the other when it is asked to, and a client loses nothing', async (t) => {
+    const up = new Up(command, '--processes')
+    const client = await Client.connect(await up.ready(), { timeoutMs: 60_000 })
+    const ledger = new Ledger(client)
+    ledger.start(16)
+    await until('writes are acknowledged', () => ledger.acknowledged > 100)
+    const before = ['n1', 'n2', 'n3'].map((node) => up.pidOf(node))
+    up.child.kill('SIGUSR2')
+    for (const node of ['n1', 'n2', 'n3'])
+      await until(`${node} runs again`, () => up.all('started', node).length === 2, 150_000)
+    const { acknowledged } = ledger
+    await until('writes go on', () => ledger.acknowledged > acknowledged + 100)
+    await ledger.stop()
+    await ledger.verify()
+    assert.equal(ledger.unknown, 0)
+    await client.close()
+    assert.deepEqual(before.filter(isAlive), [])
+    assert.deepEqual(up.all('ended'), [])
+    t.diagnostic(
+      `the longest pause between two of ${ledger.acknowledged} writes: ${ledger.longestPauseMs.toFixed(0)} ms`,
+    )
+    assert.equal(await up.end('SIGTERM'), 0)
   })
 
   it('leaves a node alone that fails again and again; its nodes end with it when it is killed', async () => {

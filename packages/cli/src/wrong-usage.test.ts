@@ -67,7 +67,15 @@ const ofSim: readonly Mistake[] = [
   [['--no-such'], /^troupe: unknown flag "--no-such"; see troupe sim --help\n$/],
 ]
 
-for (const [name, mistakes] of Object.entries({ bench: ofBench, soak: ofSoak, sim: ofSim })) {
+const ofUp: readonly Mistake[] = [
+  [['--nodes', '10'], /^troupe: --nodes is 10; expected an integer from 1 to 9\n$/],
+  [['--port', '7400'], /^troupe: --port is 7400; expected --processes with it\n$/],
+  [['--processes', '--port', '0'], /^troupe: --port is 0; expected an integer from 1 to 65,000\n$/],
+  [['--processes', '--config', 'no-such'], /^troupe: --config is "no-such"; expected a YAML file/],
+  [['now'], /^troupe: unknown command "now"; see troupe up --help\n$/],
+]
+
+for (const [name, mistakes] of Object.entries({ bench: ofBench, soak: ofSoak, sim: ofSim, up: ofUp })) {
   describe(`wrong usage of troupe ${name}`, () => {
     for (const [args, line] of mistakes) {
       test(args.join(' ').replace(THIS_FILE, 'FILE'), async () => {

@@ -50,21 +50,27 @@ export interface RemovalWatchEvents {
   removed(): void
 }
 
-/** Asks now and then, for as long as no leader is heard. */
+/** A cluster that has been without a quorum for hours need not be asked every second. */
+const MOST_WAIT_MS = 30_000
+
+/** Asks now and then, for as long as no leader is heard, less often each time. */
 export class RemovalWatch {
   readonly #afterMs: number
+  #waitMs: number
   readonly #events: RemovalWatchEvents
   #timer: NodeJS.Timeout | undefined
   #isClosed = false
 
-  /** @param afterMs without a leader, from one question to the next */
+  /** @param afterMs without a leader, before the first question; twice as long before each further one */
   constructor(afterMs: number, events: RemovalWatchEvents) {
     this.#afterMs = afterMs
+    this.#waitMs = afterMs
     this.#events = events
   }
 
   leaderChanged(leader: NodeId | null): void {
     if (leader === null) return this.#arm()
+    this.#waitMs = this.#afterMs
     clearTimeout(this.#timer)
     this.#timer = undefined
   }
@@ -76,7 +82,8 @@ export class RemovalWatch {
 
   #arm(): void {
     if (this.#isClosed || this.#timer !== undefined) return
-    const timer = setTimeout(() => void this.#ask(timer), this.#afterMs)
+    const timer = setTimeout(() => void this.#ask(timer), this.#waitMs)
+    this.#waitMs = Math.max(this.#afterMs, Math.min(MOST_WAIT_MS, 2 * this.#waitMs))
     this.#timer = timer
   }
 

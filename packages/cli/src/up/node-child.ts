@@ -37,12 +37,15 @@ export class NodeChild {
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#ended = promise
     const words = this.#read(node.logFile, events)
-    child.once('error', (error) => {
+    child.on('error', (error) => {
+      // A signal that does not reach it is no end.
+      if (child.pid !== undefined) return
       events.ended(null, null, error.message)
       resolve()
     })
     // After everything that it has said.
     child.once('close', (code, signal) => {
+      if (child.pid === undefined) return
       events.ended(code, signal, words())
       resolve()
     })

@@ -54,7 +54,7 @@ const { maxRestarts, withinMs } = processRestarts
 const details = [
   'Shows what the nodes do, on a terminal in a table that is drawn anew. A node that dies is started again, after a wait that grows',
   `with each failure; one that fails more than ${maxRestarts} times within ${withinMs / 1000} s is left alone. Ctrl-C stops the leader first, which hands`,
-  'over, then the others, each within 10 s; a second Ctrl-C ends all at once.',
+  'over, then the others, each within 10 s; a second Ctrl-C ends all at once. SIGUSR2 restarts them one after the other.',
   'With --processes DIR has a file for each node (n1.json), which `troupe node --config` takes as it is, and its log (n1.log).',
 ]
 
@@ -77,14 +77,22 @@ async function upProcesses(values: Values, view: ClusterView, context: CommandCo
   const { nodes, directory, port, cluster, machine, tls, config } = values
   const common = config === undefined ? {} : readFields(config)
   const plan = await planCluster({ nodes, directory, port, cluster, machine, tls, common })
+  const remove = (): void => {
+    if (plan.isTemporary) rmSync(plan.directory, { recursive: true, force: true, maxRetries: 3 })
+  }
+  // Whoever asks twice to end gets rid of that too.
+  process.once('exit', remove)
   try {
     const tell = (event: LocalEvent): void => view.event(event)
     const running = await LocalProcesses.start(plan, tell, context.signal)
     announce(plan, values, context)
-    await serve(running, view, context.signal)
+    const restart = (): void => void running.restart()
+    process.on('SIGUSR2', restart)
+    await serve(running, view, context.signal).finally(() => process.removeListener('SIGUSR2', restart))
     return 0
   } finally {
-    if (plan.isTemporary) rmSync(plan.directory, { recursive: true, force: true, maxRetries: 3 })
+    process.removeListener('exit', remove)
+    remove()
   }
 }
 

@@ -7,7 +7,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, describe, it } from 'node:test'
-import { Client } from '@troupe/cluster'
+import { Client, Cluster } from '@troupe/cluster'
 import { kv } from '@troupe/machines'
 import { freePorts } from './node-processes.ts'
 import { Ledger, until } from './support.ts'
@@ -193,6 +193,21 @@ describe('troupe up', () => {
     assert.equal(machine.code, 2)
     assert.match(machine.stderr, /node n1 does not start: exit code 64: .*nonsense/)
     assert.deepEqual(machine.left, [])
+  })
+
+  it('serves in processes what a cluster of threads has begun', async () => {
+    const directory = join(command.scratch, 'grown')
+    const cluster = await Cluster.start({ directory, nodes: ['a1', 'a2'] })
+    const before = await cluster.client({ timeoutMs: 60_000 })
+    await before.propose(kv.set('a', 1))
+    await before.close()
+    await cluster.stop()
+    const up = new Up(command, '--processes', '--directory', directory)
+    const client = await Client.connect(await up.ready(), { timeoutMs: 60_000 })
+    assert.equal((await client.query<{ value: number }>(kv.get('a'))).value, 1)
+    await client.close()
+    assert.deepEqual([up.all('started', 'a1').length, up.all('started', 'a2').length], [1, 1])
+    assert.equal(await up.end('SIGINT'), 0)
   })
 
   it('speaks TLS with the certificates that troupe ca makes', async () => {

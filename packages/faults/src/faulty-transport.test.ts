@@ -41,6 +41,26 @@ describe('a transport with faults', () => {
     assert.deepEqual(calls, ['b:1 b:3 c:2'])
   })
 
+  it('does to what is no message what the link does to messages; what a jammed one would hold is lost', () => {
+    const { time, calls, transport } = faulty()
+    transport.add(1, { links: [{ from: 'a', to: 'b' }], effect: { kind: 'delay', timeMs: 10 } })
+    transport.add(2, { links: [{ from: 'a', to: 'c' }], effect: { kind: 'link', mode: 'drop' } })
+    transport.add(3, { links: [{ from: 'a', to: 'd' }], effect: { kind: 'link', mode: 'jam' } })
+    for (const to of ['b', 'c', 'd', 'e']) transport.aside('a', to, () => calls.push(`news for ${to}`))
+    assert.deepEqual(calls, ['news for e'])
+    time.advanceTo(10)
+    assert.deepEqual(calls, ['news for e', 'news for b'])
+    transport.remove(3)
+    time.advanceTo(20)
+    assert.deepEqual(
+      calls.filter((call) => call !== ''),
+      ['news for e', 'news for b'],
+    )
+    transport.close()
+    transport.aside('a', 'e', () => calls.push('late'))
+    assert.ok(!calls.includes('late'))
+  })
+
   it('delays, loses and repeats what goes to one peer in one call as a whole', () => {
     const { time, calls, transport } = faulty()
     transport.add(1, { links: [{ from: 'a', to: 'b' }], effect: { kind: 'delay', timeMs: 10 } })

@@ -172,6 +172,27 @@ describe('a board', () => {
     assert.equal(board.view(newsAt(0), 0).length, 2 + MAX_PIECES)
   })
 
+  it('gives the room of guests to members, however many there are', () => {
+    const mesh = new Mesh()
+    for (const id of ['n1', 'n2', 'n3']) mesh.start(id, 1)
+    for (let guest = 100; guest < 100 + MAX_PIECES; guest++) {
+      mesh.start(`n${guest}`, 1)
+      mesh.link('n1', `n${guest}`)
+      mesh.spread(`n${guest}`)
+    }
+    mesh.link('n1', 'n2')
+    mesh.link('n1', 'n3')
+    mesh.spread('n2')
+    mesh.spread('n3')
+    assert.equal(mesh.seen('n1', 'n2')?.ageMs, 0)
+    assert.equal(mesh.seen('n1', 'n3')?.ageMs, 0)
+    // Nor does one more guest take the place of another.
+    mesh.start('n1000', 1)
+    mesh.link('n1', 'n1000')
+    mesh.spread('n1000')
+    assert.equal(mesh.seen('n1', 'n1000')?.ageMs, null)
+  })
+
   it('passes over what makes no sense, and over fields that it does not know', () => {
     const board = new StatusBoard({ id: 'n1', incarnation: 10, boot: 1 }, times, () => three, 0)
     board.peerUp('n2')

@@ -123,8 +123,9 @@ export class StatusBoard {
     peer?.trips.received(frame, nowMs)
     for (const piece of frame.pieces) {
       if (piece.id === this.#owner.id) continue
-      peer?.seen.set(piece.id, piece)
       this.#merge(piece, nowMs)
+      // A peer may tell of as many as it makes up: what is passed over is not remembered either.
+      if (this.#kept.has(piece.id)) peer?.seen.set(piece.id, piece)
     }
   }
 
@@ -150,8 +151,23 @@ export class StatusBoard {
     const kept = this.#kept.get(piece.id)
     const heard: Kept = { piece, saidMs: nowMs - piece.ageMs }
     if (kept !== undefined && !this.#isNewer(heard, kept)) return
-    if (kept === undefined && this.#kept.size >= MAX_PIECES) return
+    if (kept === undefined && !this.#makeRoomFor(piece.id)) return
     this.#kept.set(piece.id, heard)
+  }
+
+  /** Whether there is room; guests give up theirs for members. */
+  #makeRoomFor(id: NodeId): boolean {
+    if (this.#kept.size < MAX_PIECES) return true
+    const members = this.#current()
+    const guest = [...this.#kept.keys()].find((other) => !members.has(other))
+    if (guest === undefined || !members.has(id)) return false
+    this.#forget(guest)
+    return true
+  }
+
+  #forget(id: NodeId): void {
+    this.#kept.delete(id)
+    for (const { seen } of this.#peers.values()) seen.delete(id)
   }
 
   #isNewer(heard: Kept, kept: Kept): boolean {
@@ -179,7 +195,7 @@ export class StatusBoard {
 
   /** Who is a member no more, and has no link, is forgotten. */
   #prune(): void {
-    for (const id of this.#kept.keys()) if (!this.#isHeard(id)) this.#kept.delete(id)
+    for (const id of this.#kept.keys()) if (!this.#isHeard(id)) this.#forget(id)
     for (const id of this.#trips.keys()) if (!this.#isHeard(id)) this.#trips.delete(id)
   }
 }

@@ -3,7 +3,7 @@ import { afterEach, describe, it } from 'node:test'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import type { LinkWindow } from '@troupe/actor'
 import { type Identity, type Message, plannedLinks, planOverlay } from '@troupe/core'
-import { encodeHandshake, encodePeerFrame, helloOf } from '@troupe/wire'
+import { type Aside, encodeHandshake, encodePeerFrame, helloOf } from '@troupe/wire'
 import { defaultPeerWindow, PortTransport } from './port-transport.ts'
 
 const GROUP = 1
@@ -25,6 +25,7 @@ class Node {
   readonly identity: Identity
   readonly messages: Message[] = []
   readonly events: string[] = []
+  readonly asides: [from: string, body: unknown][] = []
   readonly reached = new Set<string>()
   readonly transport: PortTransport
 
@@ -36,6 +37,7 @@ class Node {
         this.messages.push(message)
         this.transport.drained()
       },
+      aside: (id: string, { body }: Aside) => void this.asides.push([id, body]),
       peerUp: (id: string, incarnation: number, start: number) => {
         this.reached.add(id)
         note(`up ${id} ${incarnation}.${start}`)
@@ -90,6 +92,14 @@ describe('ports between the nodes of a ring', { timeout: 90_000 }, () => {
       relayed.reduce((sum, count) => sum + count, 0),
       10,
     )
+  })
+
+  it('carry news beside the protocol to everybody, from whom they are', async () => {
+    const nodes = await ring()
+    const [n1, n3, n5] = ['n1', 'n3', 'n5'].map((id) => nodes.get(id) as Node) as [Node, Node, Node]
+    for (const to of ['n3', 'n5']) n1.transport.sendAside(to, { topic: 1, body: ['news', to] })
+    await until(() => n3.asides.length === 1 && n5.asides.length === 1)
+    assert.deepEqual([n3.asides, n5.asides], [[['n1', ['news', 'n3']]], [['n1', ['news', 'n5']]]])
   })
 
   it('pass on any number of frames: what a relay has passed on does not fill the window of its neighbour', async () => {

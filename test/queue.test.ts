@@ -30,6 +30,18 @@ describe('a queue on three threads', WAIT, () => {
     assert.deepEqual([stats.messages, stats.groups[0]?.acked], [0, 100])
   })
 
+  it('acks before it leaves, although nobody waits for it', async () => {
+    await using queue = await Queue.open<number>('hasty', { cluster })
+    await queue.sendMany(Array.from({ length: 10 }, (_, data) => ({ data })))
+    const acks: Promise<void>[] = []
+    for await (const delivery of queue.consume()) {
+      acks.push(delivery.ack())
+      if (acks.length === 10) break
+    }
+    await Promise.all(acks)
+    assert.equal((await queue.stats()).messages, 0)
+  })
+
   it('wakes a consumer that waits', async () => {
     await using queue = await Queue.open<string>('wake', { cluster })
     const consumer = queue.consume()

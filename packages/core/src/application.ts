@@ -50,6 +50,11 @@ export interface Application<ClientEvent> {
    * many turns; `return` is called where it is given up.
    */
   save(): Iterator<Uint8Array>
+  /**
+   * About how many bytes that would be, where the application knows: so large a state is saved less often, and one that has become
+   * small soon gives the disk back.
+   */
+  readonly stateBytes?: number | undefined
   /** Begins to replace the state by that of everything up to `position`; nothing is applied until its end. */
   load(position: KeptState): StateLoader
   /** Where the state is on the disk: what it stands for. The core gets it as `RaftOptions.kept`. */

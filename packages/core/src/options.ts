@@ -46,7 +46,10 @@ export interface RaftKnobs {
   readonly forwardProposals: boolean
   /** Entries since the last snapshot after which another is taken; 0: never by their number. @default 20,000 */
   readonly snapshotEntries: number
-  /** Record bytes since the last snapshot after which another is taken; 0: never by them. @default 256 MiB */
+  /**
+   * Record bytes since the last snapshot after which another is taken; 0: never by them. A large state waits for more: see
+   * `snapshotter.ts`. @default 256 MiB
+   */
   readonly snapshotBytes: number
   /** Entries kept behind a snapshot, for followers that lag a little. @default 2000 */
   readonly keepEntries: number

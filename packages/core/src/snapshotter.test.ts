@@ -28,10 +28,17 @@ class Bench {
   readonly snapshotter: Snapshotter
   saves = 0
   returned = 0
+  stateBytes: number | undefined
 
   constructor(knobs: { snapshotEntries?: number; snapshotBytes?: number; snapshotChunkBytes?: number } = {}) {
     const resolved = { snapshotEntries: 0, snapshotBytes: 0, snapshotChunkBytes: 20, ...knobs }
-    this.snapshotter = new Snapshotter(resolved, checksum, this.snapshots, { save: () => this.#save() })
+    const bytes = (): number | undefined => this.stateBytes
+    this.snapshotter = new Snapshotter(resolved, checksum, this.snapshots, {
+      save: () => this.#save(),
+      get stateBytes() {
+        return bytes()
+      },
+    })
   }
 
   #save(): Iterator<Uint8Array> {
@@ -82,6 +89,39 @@ test('after snapshotBytes record bytes a snapshot is taken', () => {
   assert.equal(bench.snapshotter.hasMore, false)
   bench.snapshotter.applied(entriesOf([1], 2))
   assert.equal(bench.snapshotter.hasMore, true)
+})
+
+const MIB = 1 << 20
+
+test('a large state waits until the log has grown by half of it', () => {
+  const bench = new Bench({ snapshotEntries: 1, snapshotChunkBytes: 64 * MIB })
+  bench.stateBytes = 40 * MIB
+  let index = 0
+  let logBytes = 0
+  while (bench.work() === 0) {
+    const entry = { ...entryOf(++index, 1), record: new Uint8Array(3 * MIB) }
+    logBytes += entry.record.byteLength
+    bench.snapshotter.applied([entry])
+  }
+  assert.equal(logBytes, 21 * MIB)
+  bench.saved()
+  bench.stateBytes = 31 * MIB
+  bench.snapshotter.applied(entriesOf([1], ++index))
+  assert.ok(bench.work() > 0, 'one that is not so large does not')
+})
+
+test('a state that has become small is saved again, until no large snapshot is kept', () => {
+  const bench = new Bench({ snapshotEntries: 1000 })
+  const place = { index: 1, term: 1, timeMs: 0, configuration, configurationIndex: 0, checksum: 1 }
+  bench.snapshotter.abort({ ...place, bytes: 40 * MIB })
+  const saves = [6, 4, 4, 4, 4].map((mebibytes, before) => {
+    bench.stateBytes = mebibytes * MIB
+    bench.snapshotter.applied(entriesOf([1], before + 2))
+    const turns = bench.work()
+    bench.saved()
+    return turns > 0
+  })
+  assert.deepEqual(saves, [false, true, true, false, false], 'at an eighth, and as often as snapshots are kept')
 })
 
 test('with both knobs at 0 none is taken unless it is asked for', () => {

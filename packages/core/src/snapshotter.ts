@@ -2,6 +2,10 @@
  * Takes snapshots of the application's state, a piece a turn, while entries are applied (Raft §7).
  *
  *     applied enough since the last ─► application.save() ─► a chunk each turn ─► SnapshotStore ─► snapshotSaved
+ *
+ * A snapshot writes the whole state. Where that is large, the log has to have grown by half of it before: so snapshots write at most
+ * twice what the log does, and the log that a restart has to replay is at most half as large as the state. A state that has become far
+ * smaller than the snapshots that are kept of it is saved at once, so that they give the disk back.
  */
 import type { Application } from './application.ts'
 import type { Checksum, Entry } from './entry.ts'
@@ -18,6 +22,16 @@ const MAX_PENDING_BYTES = 4 << 20
 /** How soon to look again whether they are written. */
 const PENDING_POLL_MS = 2
 
+/** A state above which the log is waited for. */
+const LARGE_STATE_BYTES = 32 << 20
+const LOG_BYTES_PER_STATE_BYTE = 0.5
+/** A snapshot that is not worth to be replaced for its size. */
+const SMALL_SNAPSHOT_BYTES = 1 << 20
+/** Kept snapshots above so many times the present state are replaced. */
+const SHRUNK = 8
+/** Snapshots that a store keeps. */
+const KEPT_SNAPSHOTS = 2
+
 interface Taking {
   readonly meta: Omit<SnapshotMeta, 'bytes' | 'checksum'>
   readonly pieces: Iterator<Uint8Array>
@@ -27,11 +41,15 @@ interface Taking {
 
 export type SnapshotKnobs = Pick<RaftKnobs, 'snapshotEntries' | 'snapshotBytes' | 'snapshotChunkBytes'>
 
+type SavedApplication = Pick<Application<never>, 'save' | 'stateBytes'>
+
 export class Snapshotter {
   readonly #knobs: SnapshotKnobs
   readonly #checksum: Checksum
   readonly #snapshots: SnapshotStore
-  readonly #application: Pick<Application<never>, 'save'>
+  readonly #application: SavedApplication
+  /** Sizes of those that are kept, as far as they are known. */
+  #keptBytes: number[]
   #entries = 0
   #bytes = 0
   #isWanted = false
@@ -44,12 +62,13 @@ export class Snapshotter {
     knobs: SnapshotKnobs,
     checksum: Checksum,
     snapshots: SnapshotStore,
-    application: Pick<Application<never>, 'save'>,
+    application: SavedApplication,
   ) {
     this.#knobs = knobs
     this.#checksum = checksum
     this.#snapshots = snapshots
     this.#application = application
+    this.#keptBytes = [snapshots.latest?.bytes ?? 0]
   }
 
   /** The application goes on from a state that it has kept: the entries since the last snapshot count as applied. */
@@ -61,12 +80,23 @@ export class Snapshotter {
 
   /** Entries that the application has been given. */
   applied(entries: readonly Entry[]): void {
-    const { snapshotEntries, snapshotBytes } = this.#knobs
     this.#last = entries.at(-1) ?? this.#last
     this.#entries += entries.length
     for (const { record } of entries) this.#bytes += record.byteLength
-    if (snapshotEntries > 0 && this.#entries >= snapshotEntries) this.#isWanted = true
-    if (snapshotBytes > 0 && this.#bytes >= snapshotBytes) this.#isWanted = true
+    if (entries.length > 0 && this.#isDue()) this.#isWanted = true
+  }
+
+  #isDue(): boolean {
+    const { snapshotEntries, snapshotBytes } = this.#knobs
+    const isByEntries = snapshotEntries > 0 && this.#entries >= snapshotEntries
+    const isByBytes = snapshotBytes > 0 && this.#bytes >= snapshotBytes
+    const { stateBytes } = this.#application
+    if (stateBytes === undefined) return isByEntries || isByBytes
+    if (isByEntries || isByBytes)
+      return stateBytes < LARGE_STATE_BYTES || this.#bytes >= stateBytes * LOG_BYTES_PER_STATE_BYTE
+    const keptBytes = Math.max(...this.#keptBytes)
+    const isAutomatic = snapshotEntries > 0 || snapshotBytes > 0
+    return isAutomatic && keptBytes > SMALL_SNAPSHOT_BYTES && stateBytes < keptBytes / SHRUNK
   }
 
   /** A snapshot is asked for: of what is applied now. Whether there is anything to take one of. */
@@ -81,9 +111,14 @@ export class Snapshotter {
     this.#taking?.pieces.return?.()
     if (this.#taking !== undefined) this.#snapshots.abort()
     this.#taking = undefined
+    this.#keep(meta.bytes)
     this.#last = meta
     this.#entries = 0
     this.#bytes = 0
+  }
+
+  #keep(bytes: number): void {
+    this.#keptBytes = [bytes, ...this.#keptBytes].slice(0, KEPT_SNAPSHOTS)
   }
 
   /** A snapshot is on the disk. */
@@ -133,6 +168,7 @@ export class Snapshotter {
     invariant(bytes > 0, 'the application has saved a state of no bytes')
     this.#taking = undefined
     this.#isFinishing = true
+    this.#keep(bytes)
     this.#snapshots.finish({ ...meta, bytes, checksum })
   }
 }

@@ -453,6 +453,10 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
     return this.#machine.beginSave()
   }
 
+  get stateBytes(): number | undefined {
+    return this.#machine.stateBytes
+  }
+
   get kept(): KeptState | undefined {
     return this.#machine.kept
   }

@@ -100,6 +100,8 @@ export interface StateMachine<Command = unknown, Result = unknown, Query = unkno
    * @default Infinity
    */
   readonly dueMs?: number
+  /** About how many bytes a snapshot would have now, where the machine knows it without counting: large states are saved less often. */
+  readonly stateBytes?: number
   /** Log time has come to `meta.timeMs`, without a command. */
   passTime?(meta: CommandMeta): void
   /**

@@ -95,6 +95,11 @@ export class ReplicatedMachine {
     return this.machine.dueMs ?? Number.POSITIVE_INFINITY
   }
 
+  /** About how many bytes a snapshot would have, where the machine knows. */
+  get stateBytes(): number | undefined {
+    return this.machine.stateBytes
+  }
+
   /** Whether the machine wants to be told of connections that close. */
   get watchesConnections(): boolean {
     return this.machine.connectionClosed !== undefined

@@ -35,11 +35,12 @@ export class Settlements {
       this.#acks.push({ handle, result, resolve, reject })
       if (this.#scheduled) return
       this.#scheduled = true
-      setImmediate(() => this.#flush())
+      setImmediate(() => this.flush())
     })
   }
 
-  #flush(): void {
+  /** Acks that wait for the end of the turn go now: before what their consumer says next. */
+  flush(): void {
     this.#scheduled = false
     const acks = this.#acks
     this.#acks = []

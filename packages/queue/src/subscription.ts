@@ -143,6 +143,7 @@ export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undef
 
   async #leave(): Promise<void> {
     this.#end()
+    this.#settlements?.flush()
     await this.#pump
     if (this.#consumer !== 0)
       // Otherwise it is gone when it gives no more signs of life.

@@ -30,7 +30,7 @@ import { badCommand, laneOf, limitOf, queueOf, waitingOf } from './queue-argumen
 import { Op } from './queue-commands.ts'
 import { runCommand } from './queue-dispatch.ts'
 import { deliveriesOf, eventsOf, find, hasRoom, peek, resultsOf, statsOf } from './queue-queries.ts'
-import { beginSave, QueueLoader, save } from './queue-saving.ts'
+import { beginSave, QueueLoader, save, savedBytesOf } from './queue-saving.ts'
 import { type QueueLimits, QueueState } from './queue-state.ts'
 import { send } from './sending.ts'
 import { advance, dueMsOf, removeConsumersOf } from './upkeep.ts'
@@ -104,6 +104,10 @@ export class QueueMachine implements StateMachine {
 
   get dueMs(): number {
     return dueMsOf(this.#state)
+  }
+
+  get stateBytes(): number {
+    return savedBytesOf(this.#state)
   }
 
   /** What it stands on: slots in use (one for each group that a message is in), bytes of messages, bytes of their segments. */

@@ -77,6 +77,10 @@ const wordsOf = ({ messages, timers, keys, ids }: QueueState): readonly PagedWor
 
 // ---- out
 
+/** About how many bytes a save has; without results and the head, which are small. */
+export const savedBytesOf = (state: QueueState): number =>
+  wordsOf(state).reduce((sum, { length }) => sum + length * 4, state.payloads.aliveBytes)
+
 /** The present state, not to be changed meanwhile. */
 export function save(state: QueueState): Iterable<Uint8Array> {
   const views = wordsOf(state).map((words) => words.view())

@@ -121,7 +121,11 @@ test('a state that has become small is saved again, until no large snapshot is k
     bench.saved()
     return turns > 0
   })
-  assert.deepEqual(saves, [false, true, true, false, false], 'at an eighth, and as often as snapshots are kept')
+  assert.deepEqual(
+    saves,
+    [false, true, true, false, false],
+    'at an eighth, and as often as snapshots are kept',
+  )
 })
 
 test('with both knobs at 0 none is taken unless it is asked for', () => {

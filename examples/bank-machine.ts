@@ -1,5 +1,11 @@
 /** A state machine of one's own: accounts, and transfers that never overdraw one. Used by own-machine.ts. */
-import { type MachineContext, type MachineDefinition, reject, type StateMachine } from '@troupe/machines'
+import {
+  joinChunks,
+  type MachineContext,
+  type MachineDefinition,
+  reject,
+  type StateMachine,
+} from '@troupe/machines'
 
 export type BankCommand =
   | { readonly kind: 'deposit'; readonly to: string; readonly amount: number }
@@ -28,10 +34,9 @@ function createBank({ codec }: MachineContext): Bank {
     save: () => [codec.encode([...balances].sort(([left], [right]) => (left < right ? -1 : 1)))],
     load: (chunks) => {
       balances.clear()
-      for (const chunk of chunks) {
-        for (const [account, balance] of codec.decode(chunk) as [string, number][])
-          balances.set(account, balance)
-      }
+      // On their way chunks may have been cut elsewhere.
+      for (const [account, balance] of codec.decode(joinChunks(chunks)) as [string, number][])
+        balances.set(account, balance)
     },
   }
 }

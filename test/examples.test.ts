@@ -5,6 +5,8 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import { checkStateMachine } from '@troupe/machines'
+import { codec, crc32 } from '@troupe/wire'
 import { withDirectory } from './support.ts'
 
 const examples = new URL('../examples/', import.meta.url)
@@ -32,6 +34,23 @@ for (const [name, expected] of Object.entries(outputs)) {
       assert.deepEqual(readdirSync(directory), [], 'temporary directories were left behind')
     }))
 }
+
+test('the machine of the examples conforms', async () => {
+  const { machine } = await import(new URL('bank-machine.ts', examples).href)
+  const accounts = ['ada', 'bob', 'eve']
+  const commands = Array.from({ length: 200 }, (_, at) => {
+    const to = accounts[at % 3]
+    const amount = (at * 7) % 40
+    return at % 4 === 0
+      ? { kind: 'deposit', to, amount }
+      : { kind: 'transfer', from: accounts[(at + 1) % 3], to, amount }
+  })
+  const { faults, refusalCount } = checkStateMachine(machine, commands, {
+    ...{ codec, checksum: crc32, queries: accounts },
+  })
+  assert.deepEqual(faults, [])
+  assert.ok(refusalCount > 0)
+})
 
 test('no example is without a test', () => {
   // What others load: a machine, the work of a thread.

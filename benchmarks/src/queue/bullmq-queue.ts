@@ -14,7 +14,8 @@ const MS_PER_S = 1000
 const BATCHES_EACH = 4
 /** Handlers of one worker that run at the same time: more made it no faster. */
 const CONCURRENCY = 100
-const MAX_WAITING = 20_000
+/** Jobs that are there before processing is measured, for each second of it: more than were ever processed. */
+const JOBS_PER_SECOND = 15_000
 
 interface Job {
   readonly name: string
@@ -31,6 +32,7 @@ interface BullQueue {
 
 interface BullWorker {
   on(event: 'completed' | 'error', listener: () => void): void
+  run(): Promise<void>
   waitUntilReady(): Promise<unknown>
   close(force?: boolean): Promise<void>
 }
@@ -126,12 +128,17 @@ export class BullMqPlace {
     return rateRow({ what: 'sendMany', contestant: 'bullmq', conditions, round, goals: [] }, added, tookS)
   }
 
+  /** Of jobs that were added before, so that producers do not stand in the way. */
   async measureProcessing(seconds: number, round: number): Promise<QueueRow> {
     const name = `way-${++this.#count}`
-    const queues = Array.from({ length: PRODUCERS }, () => this.#queue(name))
-    let added = 0
+    const queue = this.#queue(name)
+    const total = Math.ceil((JOBS_PER_SECOND * seconds) / BATCH) * BATCH
+    for (let added = 0; added < total; added += BATCH * BATCHES_EACH)
+      await Promise.all(
+        Array.from({ length: BATCHES_EACH }, (_, at) => queue.addBulk(this.#jobs(added + at * BATCH))),
+      )
     let done = 0
-    const options = { connection: this.#connection, concurrency: CONCURRENCY }
+    const options = { connection: this.#connection, concurrency: CONCURRENCY, autorun: false }
     const workers = Array.from(
       { length: CONSUMERS },
       () => new this.#library.Worker(name, async () => {}, options),
@@ -140,25 +147,17 @@ export class BullMqPlace {
       worker.on('completed', () => done++)
       worker.on('error', () => {})
     }
-    await Promise.all([...queues, ...workers].map((each) => each.waitUntilReady()))
+    await Promise.all(workers.map((each) => each.waitUntilReady()))
     const beganMs = performance.now()
     const endMs = beganMs + seconds * MS_PER_S
-    const producers = queues.map(async (queue) => {
-      while (performance.now() < endMs) {
-        if (added - done > MAX_WAITING) await new Promise((resolve) => setTimeout(resolve, 1))
-        else {
-          added += BATCH
-          await queue.addBulk(this.#jobs(added))
-        }
-      }
-    })
-    await Promise.all(producers)
+    for (const worker of workers) worker.run().catch(() => {})
+    while (done < total && performance.now() < endMs) await new Promise((resolve) => setTimeout(resolve, 1))
     const tookS = (performance.now() - beganMs) / MS_PER_S
     const completed = done
     await Promise.all(workers.map((worker) => worker.close(true)))
-    await queues[0]?.obliterate({ force: true })
-    await Promise.all(queues.map((queue) => queue.close()))
-    const conditions = `${PRODUCERS} producers (addBulk of ${BATCH} × ${SIZE_BYTES} B), ${CONSUMERS} workers with concurrency ${CONCURRENCY} whose handlers do nothing; ${this.#conditions}`
+    await queue.obliterate({ force: true })
+    await queue.close()
+    const conditions = `jobs of ${SIZE_BYTES} B that were added before, ${CONSUMERS} workers with concurrency ${CONCURRENCY} whose handlers do nothing; ${this.#conditions}`
     return rateRow(
       { what: 'all the way', contestant: 'bullmq', conditions, round, goals: [] },
       completed,

@@ -91,6 +91,7 @@ async function measureQueue(bench: Bench, values: QueueValues, report: QueueRepo
   }
   // Code is compiled and connections are warm from here on.
   await bench.or(measureAllTheWay(place, Math.min(1, seconds), 0))
+  if (peer !== undefined) await bench.or(peer.measureProcessing(Math.min(0.5, seconds), 0))
   for (let round = 1; round <= values.repeat; round++) {
     await step('sendMany', () => measureSendMany(place, seconds, round))
     if (peer !== undefined) await step('BullMQ adds', () => peer.measureAdds(seconds, round))

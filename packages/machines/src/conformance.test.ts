@@ -148,6 +148,16 @@ describe('a machine of one’s own', () => {
     assert.match(faultsOf(() => new Sorting())[0] ?? '', /not saved as it was/)
   })
 
+  it('is caught where it takes chunks for what it saved them as', () => {
+    class Whole extends Words {
+      override load(chunks: Iterable<Uint8Array>): void {
+        const [first] = chunks
+        this.counts = new Map(codec.decode(first as Uint8Array) as [string, number][])
+      }
+    }
+    assert.match(faultsOf(() => new Whole())[0] ?? '', /throws while it is saved or loaded/)
+  })
+
   it('is caught where a query changes it', () => {
     class Asked extends Words {
       override query(): unknown {

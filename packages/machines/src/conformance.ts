@@ -112,6 +112,15 @@ class Conformance {
   }
 
   round(commands: readonly unknown[], random: Random): void {
+    try {
+      this.#round(commands, random)
+    } catch (error) {
+      // Refusals are caught where commands are run: this is save, load or what goes with them.
+      this.faults.push(`it throws while it is saved or loaded: ${error}`)
+    }
+  }
+
+  #round(commands: readonly unknown[], random: Random): void {
     const batches = this.#cut(commands, random)
     if (this.faults.length > 0) return
     const first = this.#made()

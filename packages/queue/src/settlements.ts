@@ -55,12 +55,9 @@ export class Settlements {
       const faulty = await this.#client.propose<readonly FaultyHandle[] | undefined>(
         queueCommands.ack(this.#consumer, handles, results),
       )
-      const faults = new Map(faulty ?? [])
-      for (const [offset, { resolve, reject }] of acks.entries()) {
-        const fault = faults.get(offset)
-        if (fault === undefined) resolve()
-        else reject(handleError(fault))
-      }
+      for (const [offset, fault] of faulty ?? NONE) acks[offset]?.reject(handleError(fault))
+      // A promise that was rejected stays so.
+      for (const { resolve } of acks) resolve()
     } catch (error) {
       for (const { reject } of acks) reject(settlementError(error))
     }

@@ -37,7 +37,7 @@ import { OverlayNetwork } from './overlay-network.ts'
 import { type PeerLinks, PeerNetwork } from './peer-network.ts'
 import type { Plan } from './plan.ts'
 import { QueueBooks } from './queue/queue-books.ts'
-import { QueueUser, type QueueUserHost } from './queue/queue-user.ts'
+import { type QueueUser, type QueueUserHost, queueUsersOf } from './queue/queue-user.ts'
 import { Scheduler } from './scheduler.ts'
 import { type ClientHost, SimClient } from './sim-client.ts'
 import { firstIncarnation, type NodeHost, type NodeSettings, nodeId, SimNode } from './sim-node.ts'
@@ -150,9 +150,7 @@ export class World
       { length: plan.workload.clients },
       (_, index) => new SimClient(this, index, plan),
     )
-    this.queueUsers = plan.queue.isOn
-      ? this.simClients.map((client) => new QueueUser(this, client, plan.queue))
-      : []
+    this.queueUsers = queueUsersOf(this)
     const { scheduler, nodes, coverage } = this
     const dice = (place: number): Dice => noiseAt(scheduler, plan.seed, place)
     const onFrame = (deed: FrameDeed): void => onStep?.({ atMs: scheduler.nowMs, ...deed })

@@ -96,6 +96,13 @@ export const SETTINGS = [
 /** Which lists `purge` and `peek` look at. */
 export type Waiting = 'ready' | 'delayed' | 'dead'
 
+/** All numbers in a row. By hand: `flat` takes four times as long. */
+function flattened(handles: readonly Handle[]): number[] {
+  const flat: number[] = []
+  for (const [slot, position, delivery] of handles) flat.push(slot, position, delivery)
+  return flat
+}
+
 /** Makes commands and queries of the `queue` machine. */
 export const queueCommands = {
   message(data: unknown, options: MessageOptions = {}): QueueMessage {
@@ -133,12 +140,14 @@ export const queueCommands = {
   leave: (consumer: number): unknown => [Op.leave, consumer],
   /** Result: undefined, or the {@link FaultyHandle}s. `results`: one for each handle, kept for those who wait for it. */
   ack: (consumer: number, handles: readonly Handle[], results?: readonly unknown[]): unknown =>
-    results === undefined ? [Op.ack, consumer, handles.flat()] : [Op.ack, consumer, handles.flat(), results],
+    results === undefined
+      ? [Op.ack, consumer, flattened(handles)]
+      : [Op.ack, consumer, flattened(handles), results],
   /** A failure. `delayMs`: null for the backoff. Result: as of `ack`. */
   nack: (consumer: number, handles: readonly Handle[], delayMs: number | null, reason: string): unknown => [
     Op.nack,
     consumer,
-    handles.flat(),
+    flattened(handles),
     delayMs,
     reason,
   ],
@@ -146,14 +155,14 @@ export const queueCommands = {
   term: (consumer: number, handles: readonly Handle[], reason: string): unknown => [
     Op.term,
     consumer,
-    handles.flat(),
+    flattened(handles),
     reason,
   ],
   /** Leases begin anew. Without handles: a sign of life. Result: as of `ack`. */
   extend: (consumer: number, handles: readonly Handle[], leaseMs: number): unknown => [
     Op.extend,
     consumer,
-    handles.flat(),
+    flattened(handles),
     leaseMs,
   ],
   pause: (queue: string): unknown => [Op.pause, queue],

@@ -30,6 +30,17 @@ export interface QueueUserHost {
   complained(complaint: string): void
 }
 
+/** One for each client, where there is a queue. */
+export function queueUsersOf(
+  host: QueueUserHost & {
+    readonly plan: { readonly queue: QueueWorkload }
+    readonly simClients: readonly SimClient[]
+  },
+): QueueUser[] {
+  const { queue } = host.plan
+  return queue.isOn ? host.simClients.map((client) => new QueueUser(host, client, queue)) : []
+}
+
 /** What becomes of a message that is held. */
 export type Settling = 'ack' | 'nack' | 'term' | 'extend'
 

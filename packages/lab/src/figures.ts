@@ -31,6 +31,20 @@ export const figureNames = [
   'healToReplicatedMs',
   /** Entries of a leader that were not committed, at most. */
   'uncommittedEntries',
+  /** Vote replies that came twice from the same node in the same term. */
+  'duplicateVotes',
+  /** Over the whole run: lives that ended, and those of them that lost what was not flushed. */
+  'crashes',
+  'lostWrites',
+  /** Writes of which nobody knows, and writes that were refused for space. */
+  'openWrites',
+  'spaceRefusals',
+  /** Reads that were allowed to be stale. */
+  'staleReads',
+  'snapshotsInstalled',
+  'storageFailures',
+  'transfers',
+  'framesLost',
 ] as const
 export type FigureName = (typeof figureNames)[number]
 

@@ -19,6 +19,18 @@ const sometimes: Assertion = {
     }),
 }
 
+/** The same for what is measured. */
+const atLeast: Assertion = {
+  name: 'atLeast',
+  check: (runs, wanted) =>
+    Object.entries(wanted as Readonly<Record<FigureName, number>>).map(([name, least]): Asserted => {
+      const values = runs.flatMap((run) => run.figures[name as FigureName] ?? [])
+      const most = summaryOf(values)?.max ?? 0
+      const text = `${name}: at most ${rounded(most)} in a run (at least ${least} is to be seen)`
+      return { name: 'atLeast', verdict: most >= least ? 'pass' : 'unknown', text }
+    }),
+}
+
 const never: Assertion = {
   name: 'never',
   check: (runs, names) =>
@@ -60,4 +72,4 @@ function withinBounds(name: FigureName, bound: Bound, runs: readonly CaseRun[]):
 
 const rounded = (value: number): number => Math.round(value * 1000) / 1000
 
-export const builtIn: Readonly<Record<string, Assertion>> = { sometimes, never, linearizable, figures }
+export const builtIn: Readonly<Record<string, Assertion>> = { sometimes, atLeast, never, linearizable, figures }

@@ -78,12 +78,18 @@ function boundsOf(): Schema<Readonly<Record<string, Infer<typeof bound>>>> {
   >
 }
 
+function valuesOf(): Schema<Readonly<Record<string, number>>> {
+  const values = record(Object.fromEntries(figureNames.map((name) => [name, optional(number(0))])))
+  return values as unknown as Schema<Readonly<Record<string, number>>>
+}
+
 /** What is asserted; the invariants of the engine always hold. */
 const assertion = oneField('an assertion', {
   sometimes: about(
     'traps that were reached: in at least one run, or the case is unknown',
     list(situation, 1),
   ),
+  atLeast: about('figures that some run reached: the case is unknown without', valuesOf()),
   never: about('situations that no run reached', list(situation, 1)),
   figures,
   linearizable: about('decided: every history was, or the case is unknown', flag),

@@ -4,6 +4,19 @@ import { type FigureName, type Figures, figureNames } from '../figures.ts'
 
 type Phase = 'Before' | 'During' | 'After'
 
+/** What the simulator counts itself. */
+const counted = [
+  'crashes',
+  'lostWrites',
+  'openWrites',
+  'spaceRefusals',
+  'staleReads',
+  'snapshotsInstalled',
+  'storageFailures',
+  'transfers',
+  'framesLost',
+] as const
+
 interface Counts {
   readonly writes: number
   readonly failed: number
@@ -28,6 +41,8 @@ export class FigureWatch implements Watcher {
   #staleMessages = 0
   #uncommitted = 0
   #elections = 0
+  readonly #votes = new Set<string>()
+  #duplicateVotes = 0
 
   attach(world: World): void {
     this.#world = world
@@ -55,7 +70,10 @@ export class FigureWatch implements Watcher {
     const core = node.life?.core
     if (core === undefined) return
     for (const event of events) {
-      if (event.kind === 'peer' && event.message.term < core.term) this.#staleMessages++
+      if (event.kind !== 'peer') continue
+      const { message } = event
+      if (message.term < core.term) this.#staleMessages++
+      if (message.kind === 'voteReply') this.#voted(`${message.from} ${node.id} ${message.term} ${message.granted}`)
     }
     this.#highestTerm = Math.max(this.#highestTerm, core.term)
     if (core.role === 'leader') {
@@ -65,6 +83,11 @@ export class FigureWatch implements Watcher {
     if (ledger.commitIndex > this.#committed) this.#advanced(nowMs, ledger.commitIndex)
     if (this.#healedMs !== undefined && !this.#values.has('healToReplicatedMs'))
       this.#lookForAll(nowMs, nodes)
+  }
+
+  #voted(reply: string): void {
+    if (this.#votes.has(reply)) this.#duplicateVotes++
+    this.#votes.add(reply)
   }
 
   #leads({ id }: NodeView, term: number, nowMs: number): void {
@@ -165,6 +188,9 @@ export class FigureWatch implements Watcher {
     this.#add('splitVotes', splitVotes)
     this.#add('uncommittedEntries', this.#uncommitted)
     this.#add('longestGapMs', this.#longestGapMs)
+    this.#add('duplicateVotes', this.#duplicateVotes)
+    const { coverage } = this.#world as World
+    for (const name of counted) this.#add(name, coverage[name])
     return Object.fromEntries(
       figureNames.flatMap((name) => {
         const values = this.#values.get(name)

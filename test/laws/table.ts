@@ -85,6 +85,7 @@ export const packageLaws: Readonly<Record<string, PackageLaw>> = {
       'store',
       'cluster',
       'queue',
+      'lab',
       'cli',
       'benchmarks',
     ],

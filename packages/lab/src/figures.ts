@@ -33,6 +33,8 @@ export const figureNames = [
   'uncommittedEntries',
   /** Vote replies that came twice from the same node in the same term. */
   'duplicateVotes',
+  /** Appends that did not fit the log of their receiver. */
+  'rejectedAppends',
   /** Over the whole run: lives that ended, and those of them that lost what was not flushed. */
   'crashes',
   'lostWrites',

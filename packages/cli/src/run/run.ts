@@ -1,7 +1,6 @@
 /** `troupe run FILE|DIR…`: runs scenarios and judges them. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { CommandContext, OptionTable, OptionValues, OutputStream } from '@troupe/benchmarks'
 import { invalidOption } from '@troupe/core'
 import {
@@ -21,6 +20,8 @@ import { Progress } from '../progress.ts'
 import { checkMutant, sayMutant } from '../sim/output.ts'
 import { unknownWord } from '../usage-error.ts'
 import { describeCase, describeSuite } from './describe.ts'
+import { prove } from './prove.ts'
+import { mutantWorker } from './workers.ts'
 
 const PATH = 'troupe run'
 
@@ -40,6 +41,11 @@ const options = {
     placeholder: 'NAME',
     help: 'run the sources with a bug on purpose (packages/sim/src/mutants): a scenario has to find it',
   },
+  prove: {
+    kind: 'flag',
+    help: 'show of each scenario that it can fail: by the bugs on purpose and the options that its proof names',
+  },
+  table: { kind: 'text', placeholder: 'FILE', help: 'with --prove: write what broke each as Markdown' },
   report: { kind: 'text', placeholder: 'DIR', help: 'write results.json and junit.xml there' },
   junit: { kind: 'text', placeholder: 'FILE', help: 'write the results as JUnit XML' },
   json: jsonOption,
@@ -73,7 +79,9 @@ export async function runCommand(args: readonly string[], context: CommandContex
   if (paths.length === 0) throw invalidOption('FILE|DIR', undefined, `scenarios; see ${PATH} --help`)
   checkOutputs(values)
   try {
-    return await runAll(select(await loadFiles(paths), values), values, context)
+    const loaded = select(await loadFiles(paths), values)
+    if (!values.prove) return await runAll(loaded, values, context)
+    return await prove(loaded, values, textStream(values.json, context), context)
   } catch (error) {
     if (!(error instanceof ScenarioError)) throw error
     // All of them: whoever mends a file wants to do it once.
@@ -97,7 +105,11 @@ function takePaths(args: readonly string[]): { readonly paths: string[]; readonl
   return { paths, rest }
 }
 
-function checkOutputs({ json, junit, report, mutant }: Values): void {
+function checkOutputs({ json, junit, report, mutant, table, prove: isProof }: Values): void {
+  if (table !== undefined) {
+    if (!isProof) throw invalidOption('--table', table, '--prove with it')
+    checkFolderOf(table, '--table')
+  }
   if (json !== undefined && json !== '-') checkFolderOf(json, '--json')
   if (junit !== undefined) checkFolderOf(junit, '--junit')
   if (report !== undefined) checkFolderOf(report, '--report')
@@ -134,8 +146,6 @@ async function runAll(loaded: readonly Loaded[], values: Values, context: Comman
     await engine.close()
   }
 }
-
-const mutantWorker = fileURLToPath(import.meta.resolve('@troupe/cli/lab-mutant-worker'))
 
 function tell(result: SuiteResult, values: Values, out: OutputStream, context: CommandContext): void {
   out.write(describeSuite(result, values.timeline))

@@ -72,4 +72,10 @@ function withinBounds(name: FigureName, bound: Bound, runs: readonly CaseRun[]):
 
 const rounded = (value: number): number => Math.round(value * 1000) / 1000
 
-export const builtIn: Readonly<Record<string, Assertion>> = { sometimes, atLeast, never, linearizable, figures }
+export const builtIn: Readonly<Record<string, Assertion>> = {
+  sometimes,
+  atLeast,
+  never,
+  linearizable,
+  figures,
+}

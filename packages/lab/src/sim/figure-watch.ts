@@ -43,6 +43,7 @@ export class FigureWatch implements Watcher {
   #elections = 0
   readonly #votes = new Set<string>()
   #duplicateVotes = 0
+  #rejectedAppends = 0
 
   attach(world: World): void {
     this.#world = world
@@ -73,11 +74,15 @@ export class FigureWatch implements Watcher {
       if (event.kind !== 'peer') continue
       const { message } = event
       if (message.term < core.term) this.#staleMessages++
-      if (message.kind === 'voteReply') this.#voted(`${message.from} ${node.id} ${message.term} ${message.granted}`)
+      if (message.kind === 'appendReply' && !message.accepted) this.#rejectedAppends++
+      if (message.kind === 'voteReply')
+        this.#voted(`${message.from} ${node.id} ${message.term} ${message.granted}`)
     }
     this.#highestTerm = Math.max(this.#highestTerm, core.term)
     if (core.role === 'leader') {
-      this.#uncommitted = Math.max(this.#uncommitted, core.lastIndex - core.commitIndex)
+      // Before it has committed something of its own it does not know what is.
+      const knows = core.termAt(core.commitIndex) === core.term
+      if (knows) this.#uncommitted = Math.max(this.#uncommitted, core.lastIndex - core.commitIndex)
       this.#leads(node, core.term, nowMs)
     }
     if (ledger.commitIndex > this.#committed) this.#advanced(nowMs, ledger.commitIndex)
@@ -189,6 +194,7 @@ export class FigureWatch implements Watcher {
     this.#add('uncommittedEntries', this.#uncommitted)
     this.#add('longestGapMs', this.#longestGapMs)
     this.#add('duplicateVotes', this.#duplicateVotes)
+    this.#add('rejectedAppends', this.#rejectedAppends)
     const { coverage } = this.#world as World
     for (const name of counted) this.#add(name, coverage[name])
     return Object.fromEntries(

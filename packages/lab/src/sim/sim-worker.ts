@@ -9,7 +9,7 @@ import { planFor } from './plan-of.ts'
 export interface SimSeeds {
   readonly scenario: Scenario
   readonly seeds: readonly number[]
-  /** How many of the last lines a failure, or a single seed, brings with it. */
+  /** How many of the last lines a failure brings with it; a single seed that does not fail brings all. 0: none. */
   readonly timelineLines: number
 }
 
@@ -52,13 +52,17 @@ function reasonOf(aborted: string | undefined, commits: number): string | undefi
   return aborted ?? (commits === 0 ? 'nothing was committed' : undefined)
 }
 
+/** Of a run that is only looked at. */
+const MAX_LINES = 50_000
+
 /** Runs some seeds, one after the other. */
 export function runSeeds({ scenario, seeds, timelineLines }: SimSeeds): CaseRun[] {
   return seeds.map((seed) => {
     const result = runScenarioSeed(scenario, seed)
     const isWanted = timelineLines > 0 && (result.verdict === 'fail' || seeds.length === 1)
     // The same run again, for its lines: they cost as much as the run itself.
-    return isWanted ? runScenarioSeed(scenario, seed, timelineLines) : result
+    const lines = result.verdict === 'fail' ? timelineLines : MAX_LINES
+    return isWanted ? runScenarioSeed(scenario, seed, lines) : result
   })
 }
 

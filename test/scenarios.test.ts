@@ -1,0 +1,108 @@
+/**
+ * The suite of scenarios: what every file of it has to have, a few of them run as a user runs them, and files that are wrong.
+ * All of them with many seeds: `pnpm troupe run test/scenarios`; with --full here.
+ */
+import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { loadFiles } from '@troupe/lab'
+import { isFull } from './support.ts'
+import { TroupeCommand } from './troupe-command.ts'
+
+const suite = fileURLToPath(new URL('scenarios', import.meta.url))
+const command = new TroupeCommand()
+after(() => command.remove())
+
+describe('the suite of scenarios', () => {
+  test('is sound: each says where it comes from, proves that its trap was reached, and that it can fail', async () => {
+    const loaded = await loadFiles([suite])
+    for (const { item } of loaded) {
+      const { source, about, assert: asserted = [], expect, proof } = item.scenario
+      const where = basename(item.file)
+      assert.ok(source !== undefined && about !== undefined, `${where} says where it comes from`)
+      const hasTrap = asserted.some((one) => 'sometimes' in one || 'atLeast' in one)
+      assert.ok(hasTrap || expect !== undefined, `${where} proves that its trap was reached`)
+      assert.ok(proof?.slips !== undefined || proof?.broken !== undefined, `${where} says what breaks it`)
+    }
+    const names = loaded.map(({ item }) => item.name)
+    assert.equal(new Set(names).size, names.length)
+  })
+
+  test('passes where a few of it are run with few seeds, and tells of it in files', async () => {
+    const report = join(command.scratch, 'report')
+    const files = isFull ? [suite] : ['04-duelling', '12-crash', '37-power', '49-pause'].map(fileOf)
+    const size = isFull ? [] : ['--seeds', '4']
+    const { code, stdout, left } = await command.run('run', ...files, ...size, '--report', report)
+    assert.equal(code, 0, stdout)
+    assert.deepEqual(left, [])
+    const { verdict, cases } = JSON.parse(readFileSync(join(report, 'results.json'), 'utf8'))
+    assert.equal(verdict, 'pass')
+    assert.equal(cases.length >= 4, true)
+    assert.match(readFileSync(join(report, 'junit.xml'), 'utf8'), /failures="0" errors="0"/)
+  })
+
+  test('fails on a bug on purpose, with the invariant and what to type', async () => {
+    const { code, stdout } = await command.run('run', fileOf('25-figure-8'), '--seeds', '3', '--mutant', slip)
+    assert.equal(code, 1, stdout)
+    assert.match(stdout, /fail {4}figure 8 on a bad network/)
+    assert.match(stdout, /committed on a quorum/)
+    assert.match(stdout, /reproduce: pnpm troupe run .*25-figure-8.*--from \d+ --seeds 1 --timeline/)
+  })
+})
+
+const slip = 'commits-earlier-term-by-counting'
+
+const fileOf = (name: string): string => {
+  const whole: Readonly<Record<string, string>> = {
+    '04-duelling': '04-duelling-candidates.yaml',
+    '12-crash': '12-crash-after-vote.yaml',
+    '25-figure-8': '25-figure-8-unreliable.yaml',
+    '37-power': '37-power-failure-without-flush.yaml',
+    '49-pause': '49-pause-longer-than-a-lease.yaml',
+  }
+  return join(suite, whole[name] as string)
+}
+
+describe('troupe run', () => {
+  const wrong = async (text: string, ...more: readonly string[]) => {
+    const file = join(command.scratch, 'wrong.yaml')
+    writeFileSync(file, text)
+    const { code, stdout, stderr } = await command.run('run', file, ...more)
+    assert.equal(code, 64, stderr)
+    assert.equal(stdout, '', 'nothing was run')
+    return stderr
+  }
+
+  test('tells of everything that is wrong in a file, each with its place, and runs nothing', async () => {
+    const text =
+      'name: a\ncluster: { voters: 3 }\nphases:\n  - wait: 5\n  - kill: { target: n1, downFr: 1s }\n'
+    const lines = (await wrong(text)).trim().split('\n')
+    assert.equal(lines.length, 2)
+    assert.match(lines[0] as string, /wrong\.yaml:4:5: phases\[0\]\.wait is 5; expected a time with its unit/)
+    assert.match(
+      lines[1] as string,
+      /wrong\.yaml:5:\d+: phases\[1\]\.kill\.downFr is "1s"; expected no such field/,
+    )
+  })
+
+  test('refuses nodes that are not there, what sim cannot do, cases that are not there, and flags', async () => {
+    const sound = 'name: a\nphases: [{ wait: 1s }]\n'
+    assert.match(
+      await wrong('name: a\nphases: [{ pause: { target: n9 } }]\n'),
+      /:2:\d+: .*expected nodes: n1, n2, n3/,
+    )
+    assert.match(
+      await wrong(`${sound}cluster: { durability: memory }\n`),
+      /wrong\.yaml:3:\d+: cluster\.durability/,
+    )
+    assert.match(await wrong(sound, '--case', 'nobody'), /nobody/)
+    assert.match(await wrong(sound, '--engine', 'moon'), /--engine/)
+    assert.match(await wrong(sound, '--table', 'x'), /--prove/)
+    assert.match(await wrong(sound, '--mutant', 'none'), /--mutant/)
+    const { code, stderr } = await command.run('run')
+    assert.equal(code, 64)
+    assert.match(stderr, /FILE\|DIR/)
+  })
+})

@@ -127,10 +127,18 @@ async function bySlip(item: Case, slip: string, engine: Engine, signal: AbortSig
   for (let done = 0; done < most && !signal.aborted; done += WAVE) {
     const seeds = Array.from({ length: WAVE }, (_, at) => base + done + at)
     const runs = await runsOf(item, seeds, engine, signal)
-    const failed = runs.find(({ verdict }) => verdict === 'fail')
-    if (failed === undefined) continue
-    const how = failed.failure?.invariant ?? 'fail'
-    return { file, name, slip, isProven: true, how, runs: failed.seed - base + 1 }
+    const { verdict, asserted } = judge(item, runs)
+    if (verdict !== 'fail') continue
+    const failed = runs.find((run) => run.verdict === 'fail')
+    const how = failed?.failure?.invariant ?? asserted.find((one) => one.verdict === 'fail')?.text ?? 'fail'
+    return {
+      file,
+      name,
+      slip,
+      isProven: true,
+      how,
+      runs: failed === undefined ? done + WAVE : failed.seed - base + 1,
+    }
   }
   return { file, name, slip, isProven: false, how: 'survived', runs: most }
 }

@@ -73,7 +73,14 @@ export class NodeChild {
     closeSync(output)
     this.#started.promise.catch(() => {})
     this.#child.on('message', (news: NodeNews) => this.#take(news))
-    this.ended = once(this.#child, 'exit').then(([code, signal]) => this.#end(code, signal))
+    this.ended = once(this.#child, 'exit').then(
+      ([code, signal]) => this.#end(code, signal),
+      // It could not be started at all.
+      (error: Error) => {
+        this.#note(error.message)
+        return this.#end(null, null)
+      },
+    )
   }
 
   /** Resolves when the node runs. @throws with what it said where it ends before */
@@ -157,7 +164,8 @@ export class NodeChild {
   }
 
   #order(order: NodeOrder): void {
-    if (this.#child.connected) this.#child.send(order)
+    // A process that has just died takes no more: its end, which follows, tells whoever waits.
+    if (this.#child.connected) this.#child.send(order, () => {})
   }
 
   #take(news: NodeNews): void {

@@ -7,6 +7,9 @@ import { RaftError } from '@troupe/core'
 import { kv } from '@troupe/machines'
 import { ProcessCluster } from './process-cluster.ts'
 
+/** Far more than a killed process needs to be gone. */
+const DYING_MS = 200
+
 async function withCluster(run: (cluster: ProcessCluster) => Promise<void>, tls = false): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'troupe-processes-'))
   const options = { nodes: 3, machine: 'kv', durability: 'acked-before-flush', seed: 5 } as const
@@ -35,7 +38,12 @@ test('processes have the options that were given, and are crashed, stopped and b
     await client.propose(kv.set('a', 1))
 
     const [victim] = cluster.ids.filter((id) => id !== leader) as [string]
-    await cluster.crash(victim)
+    const dying = cluster.crash(victim)
+    // It is dead by now, and nobody has told this thread: asking it is no error.
+    const untilMs = performance.now() + DYING_MS
+    while (performance.now() < untilMs);
+    await cluster.status()
+    await dying
     assert.deepEqual(died, [`${victim} true`])
     assert.deepEqual(
       (await cluster.status()).nodes.map(({ running }) => running),

@@ -21,7 +21,8 @@ type Handlers = {
 const COMMAND_TIMEOUT_MS = 600_000
 
 const tell = (news: NodeNews): void => {
-  if (process.connected) process.send?.(news)
+  // Where its parent has gone this process ends too.
+  if (process.connected) process.send?.(news, () => {})
 }
 
 function log(level: LogLevel, event: string, detail: Readonly<Record<string, unknown>>): void {

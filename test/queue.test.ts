@@ -6,7 +6,7 @@ import { Cluster } from '@troupe/cluster'
 import { Queue, QueueError } from '@troupe/queue'
 import { until, withDirectory } from './support.ts'
 
-const WAIT = { timeout: 60_000 }
+const WAIT = { timeout: 240_000 }
 
 describe('a queue on three threads', WAIT, () => {
   let cluster: Cluster

@@ -31,6 +31,36 @@ function outputs(name: string) {
 const run = (...args: readonly string[]): Promise<Ended & { readonly left: string[] }> =>
   command.run('bench', ...args)
 
+describe('bench queue', () => {
+  test('measures each way once, and says under which conditions', async () => {
+    const { args, document, rows } = outputs('queue')
+    const small = ['--seconds', '0.2', '--repeat', '1', '--compare', 'bullmq']
+    const { code, stdout, stderr, left } = await run('queue', ...small, ...args)
+    assert.equal(code, 0, stderr)
+    assert.deepEqual(left, [])
+    const { runs, headline, notes } = document()
+    const ours = runs.filter(({ contestant }: { contestant: string }) => contestant === 'troupe')
+    assert.deepEqual(
+      ours.map(({ what }: { what: string }) => what),
+      ['sendMany', 'all the way', 'single sends', 'latency', 'leader crash'],
+    )
+    for (const { conditions } of runs) assert.match(conditions, /256 B/)
+    // Where Redis or its client is missing a word says so.
+    assert.equal(runs.length + 2 * notes.length, 7, stdout)
+    assert.ok(headline.goals.length >= 6)
+    assert.equal(rows().length, runs.length + 1)
+  })
+
+  test('says how to start a cluster where none answers', async () => {
+    const { code, stderr } = await run('queue', '--connect', '127.0.0.1:1')
+    assert.equal(code, 64)
+    assert.match(
+      stderr,
+      /--connect is "127\.0\.0\.1:1"; expected a cluster that runs; `pnpm troupe up .*` starts one/,
+    )
+  })
+})
+
 describe('bench topology', () => {
   test('puts mesh, ring and star side by side, and each loss below', async () => {
     const { args, document, rows, markdown } = outputs('topology')

@@ -45,6 +45,13 @@ describe('troupe sim', () => {
     await clean(fresh, isFull ? size : '15', '--check-determinism')
   })
 
+  test('seeds with a queue are clean, and each does the same twice', async () => {
+    const more = ['--workload', 'queue', '--check-determinism', '--seconds', isFull ? '10' : '3']
+    const { coverage } = await clean(fresh, isFull ? '60' : '10', ...more)
+    for (const what of ['sends', 'deliveries', 'redeliveries', 'acks'])
+      assert.ok(coverage[what] > 0, `${what} never happened`)
+  })
+
   test('on a calm day the first leader stays, whatever the knobs are, and nothing is dropped', async () => {
     const path = join(command.scratch, 'calm.json')
     const size = isFull ? ['--seeds', '200', '--seconds', '30'] : ['--seeds', '16', '--seconds', '5']

@@ -16,3 +16,7 @@ export function sayMutant(name: string, out: OutputStream): void {
   if (mutant === undefined) return
   out.write(`mutant ${name}: ${mutant.slip}\n  breaks: ${mutant.rule} (${mutant.source})\n`)
 }
+
+/** In which runs the mutant can show, where it says so; else what was asked for. */
+export const workloadFor = <Given extends string>(mutant: string | undefined, given: Given) =>
+  mutantNamed(mutant ?? '')?.workload ?? given

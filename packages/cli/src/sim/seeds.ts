@@ -4,7 +4,7 @@ import { invalidOption, overlayTopologies } from '@troupe/core'
 import { interleavings, type RunResult, runSeed, workloadKinds } from '@troupe/sim'
 import { parseOptions } from '../options.ts'
 import { exitCodes, jsonOption, showHelp, textStream, writeJson } from '../output.ts'
-import { checkMutant, sayMutant } from './output.ts'
+import { checkMutant, sayMutant, workloadFor } from './output.ts'
 import { runTasks } from './pool.ts'
 import { stepThrough } from './step.ts'
 import { Tally } from './tally.ts'
@@ -94,7 +94,8 @@ export async function seedsCommand(args: readonly string[], context: CommandCont
 }
 
 function planOptions(values: Values, seed: number): Omit<SimTask, 'checkDeterminism'> {
-  const { nodes, seconds, calm, interleaving, workload, topology, 'exceed-budget': exceedBudget } = values
+  const { nodes, seconds, calm, interleaving, topology, 'exceed-budget': exceedBudget } = values
+  const workload = workloadFor(values.mutant, values.workload)
   return { seed, nodes, seconds, calm, interleaving, workload, topology, exceedBudget }
 }
 

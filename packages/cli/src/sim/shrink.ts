@@ -4,7 +4,7 @@ import type { CommandContext, OptionTable } from '@troupe/benchmarks'
 import { workloadKinds } from '@troupe/sim'
 import { parseOptions } from '../options.ts'
 import { checkFolderOf, exitCodes, showHelp } from '../output.ts'
-import { checkMutant, sayMutant } from './output.ts'
+import { checkMutant, sayMutant, workloadFor } from './output.ts'
 import { inThread } from './pool.ts'
 
 const PATH = 'troupe sim shrink'
@@ -35,7 +35,8 @@ export async function shrinkCommand(args: readonly string[], context: CommandCon
   const parsed = parseOptions(args, options, PATH)
   if (parsed.kind === 'help') return showHelp(context, PATH, SUMMARY, options)
   const { values } = parsed
-  const { seed, seeds, nodes, seconds, mutant, events, out, workload } = values
+  const { seed, seeds, nodes, seconds, mutant, events, out } = values
+  const workload = workloadFor(mutant, values.workload)
   const { 'exceed-budget': exceedBudget } = values
   if (mutant !== undefined) checkMutant(mutant)
   if (out !== undefined) checkFolderOf(out, '--out')

@@ -48,10 +48,13 @@ const NACKED = 5
 const FORGOTTEN = 1
 const POLL_MS = 50
 const RETRY_MS = 20
+/** Nothing is proven by a machine that is too busy to start a thread. */
+const START_TIMEOUT_MS = 120_000
 
 export async function proveQueue(settings: ProofSettings): Promise<QueueProof> {
   const cluster = await Cluster.start({
     ...{ directory: settings.directory, machine: 'queue', faults: true, seed: settings.seed },
+    startTimeoutMs: START_TIMEOUT_MS,
   })
   try {
     const queue = await Queue.open<number>('prove', {
@@ -99,6 +102,8 @@ class Proof {
     const beganMs = performance.now()
     const consumers = Array.from({ length: CONSUMERS }, () => this.#consume())
     const faults = this.#injectFaults()
+    // What they fail with is thrown where they are waited for.
+    for (const each of [...consumers, faults]) each.catch(() => {})
     await Promise.all(Array.from({ length: PRODUCERS }, (_, producer) => this.#produce(producer)))
     const isDrained = await this.#drain()
     this.#over.abort()
@@ -214,10 +219,28 @@ class Proof {
       await this.#pause(faultEveryMs * (0.5 + this.#random.next()))
       if (this.#isOver) break
       const kind = kinds[count % kinds.length] as (typeof kinds)[number]
-      await this.#inject(kind, faultEveryMs)
-      this.#faults[kind] = (this.#faults[kind] ?? 0) + 1
+      const what = (await this.#tried(() => this.#inject(kind, faultEveryMs))) ? kind : 'not in effect'
+      this.#faults[what] = (this.#faults[what] ?? 0) + 1
+      await this.#mend()
     }
-    await this.#cluster.heal()
+    await this.#mend()
+  }
+
+  /** Whether it was done: a node that is down or too busy to answer cannot be told anything. */
+  async #tried(run: () => Promise<unknown>): Promise<boolean> {
+    try {
+      await run()
+      return true
+    } catch (error) {
+      if (error instanceof RaftError) return false
+      throw error
+    }
+  }
+
+  /** All nodes are up, and nothing is wrong with them. */
+  async #mend(): Promise<void> {
+    while (!(await this.#tried(() => this.#cluster.heal()))) await sleep(RETRY_MS)
+    for (const id of this.#cluster.ids) await this.#tried(() => this.#cluster.restart(id))
   }
 
   async #inject(kind: 'crash' | 'partition' | 'pause' | 'restart', everyMs: number): Promise<void> {

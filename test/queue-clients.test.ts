@@ -14,7 +14,7 @@ const consumer = new URL(fixture('queue-consumer.ts')).pathname
 const three = ['n1', 'n2', 'n3']
 const isRefused = (code: string) => (error: unknown) => error instanceof QueueError && error.code === code
 
-describe('a client that ends', { timeout: 120_000 }, () => {
+describe('a client that ends', { timeout: 300_000 }, () => {
   it('in a thread that is terminated gives its messages back, long before their leases end', async () => {
     const cluster = await Cluster.start({ machine: 'queue' })
     try {
@@ -113,7 +113,7 @@ class Passage {
   }
 }
 
-describe('a connection that breaks', { timeout: 120_000 }, () => {
+describe('a connection that breaks', { timeout: 300_000 }, () => {
   it('although its client lives gives back what it held: it is told so, and goes on', () =>
     withDirectory(async (directory) => {
       const [port] = (await freePorts(1)) as [number]

@@ -9,7 +9,7 @@ import { fixture, until } from './support.ts'
 
 const isRefused = (code: string) => (error: unknown) => error instanceof QueueError && error.code === code
 
-describe('a queue on three threads', { timeout: 120_000 }, () => {
+describe('a queue on three threads', { timeout: 300_000 }, () => {
   let cluster: Cluster
   before(async () => {
     cluster = await Cluster.start({ machine: 'queue' })

@@ -16,6 +16,9 @@ import { GROUP, type HintChances, type LongTopology } from './plan.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { SimNode } from './sim-node.ts'
 
+/** How often a frame that does not fit its checksum ends a connection. */
+const HANG_UP = 0.05
+
 /** By then a connection to a node that has died in silence is given up. */
 const SILENT_MS = 1500
 
@@ -41,6 +44,8 @@ export class OverlayNetwork implements PeerLinks {
   readonly #seats = new Map<SimNode, Seat>()
   /** Which connection between two nodes, counted from 1, is the latest. */
   readonly #connections = new Map<string, number>()
+  /** Connections that are closed, and will be there again in a moment. */
+  readonly #mending = new Set<string>()
   /** How many frames each node has passed on for others. */
   readonly relayed = new Map<string, number>()
 
@@ -107,8 +112,9 @@ export class OverlayNetwork implements PeerLinks {
 
   #refused(from: SimNode, to: SimNode): void {
     this.#onRefused()
-    // A real transport hangs up, and connects again.
-    if (this.#dice.chance(0.5)) this.flap(from, to)
+    // A real transport hangs up, and connects again. Seldom here: each time is news that crosses every link, and where more
+    // than one of these frames ended a connection in its turn, there would be no end of it.
+    if (this.#dice.chance(HANG_UP)) this.flap(from, to)
   }
 
   // ---- lives and connections
@@ -171,7 +177,9 @@ export class OverlayNetwork implements PeerLinks {
   }
 
   flap(left: SimNode, right: SimNode): void {
-    if (!this.#neighbours(left).includes(right)) return
+    const name = linkOf(left, right)
+    if (!this.#neighbours(left).includes(right) || this.#mending.has(name)) return
+    this.#mending.add(name)
     this.#tellClosed(left, right)
     this.#tellClosed(right, left)
     this.#connect(left, right, GONE_MS + UP_MS)
@@ -181,6 +189,7 @@ export class OverlayNetwork implements PeerLinks {
   #connect(left: SimNode, right: SimNode, mostMs: number): void {
     const boots = [left.boot, right.boot]
     this.#later(mostMs, () => {
+      this.#mending.delete(linkOf(left, right))
       if (!left.isUp || !right.isUp || left.boot !== boots[0] || right.boot !== boots[1]) return
       const name = linkOf(left, right)
       this.#connections.set(name, (this.#connections.get(name) ?? 0) + 1)

@@ -52,6 +52,12 @@ describe('over relays', () => {
     )
   })
 
+  test('news of connections that end over damaged frames do not feed on themselves', () => {
+    const { verdict, events } = runSeed({ seed: 2007, seconds: 4, nodes: 7, topology: 'star' })
+    assert.equal(verdict, 'pass')
+    assert.ok(events < 100_000, `${events} events`)
+  })
+
   test('the plan is that of a mesh, but for links that are faster where routes are longer', () => {
     const [mesh, ring] = [planOf({ seed: 4, nodes: 7 }), planOf({ seed: 4, nodes: 7, topology: 'ring' })]
     assert.deepEqual({ ...ring, network: mesh.network, topology: 'mesh' }, mesh)

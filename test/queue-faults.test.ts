@@ -20,12 +20,9 @@ describe('troupe queue prove', () => {
     const { verdict, sent, acked, findings, faults, isDrained, areEqual } = JSON.parse(
       readFileSync(path, 'utf8'),
     )
-    assert.deepEqual(
-      { verdict, sent, acked, isDrained, areEqual },
-      {
-        ...{ verdict: 'pass', sent: messages, acked: messages, isDrained: true, areEqual: true },
-      },
-    )
+    assert.deepEqual([verdict, sent, isDrained, areEqual], ['pass', messages, true, true])
+    // Of some acks nobody knows whether they took place; the machine has counted them.
+    assert.ok(acked > 0 && acked <= messages, stdout)
     const { redelivered, late: _late, ...broken } = findings
     assert.ok(redelivered > 0, 'nothing was ever delivered again: then nothing is proven')
     assert.deepEqual(Object.values(broken), [0, 0, 0, 0, 0])

@@ -200,8 +200,10 @@ class Proof {
       const stats = await this.#queue.stats().catch(() => undefined)
       this.#settings.onProgress(this.#books.sent, this.#books.acked)
       if (stats?.messages === 0) {
-        const isWhole = stats.sent === this.#total && stats.groups[0]?.acked === this.#total
-        if (!isWhole) this.#books.findings.enqueuedTwice += Math.max(0, stats.sent - this.#total)
+        const { findings } = this.#books
+        findings.enqueuedTwice += Math.max(0, stats.sent - this.#total)
+        // Gone, and not by an ack.
+        findings.lost += Math.max(0, stats.sent - (stats.groups[0]?.acked ?? 0))
         return this.#books.sent === this.#total
       }
       await sleep(POLL_MS)

@@ -39,11 +39,11 @@ test('three nodes of a real peer take the load beside ours, and all of it is the
   assert.equal(verdict, 'pass')
   assert.deepEqual(
     contestants.map(({ name, kind, isDurable }: Record<string, unknown>) => `${name} ${kind} ${isDurable}`),
-    ['troupe measured true', 'etcd measured true'],
+    ['troupe-tcp measured true', 'troupe measured true', 'etcd measured true'],
   )
   assert.deepEqual(
     headline.rows.map(({ window, contestant }: Record<string, unknown>) => `${window} ${contestant}`),
-    ['1 troupe', '1 etcd', '16 troupe', '16 etcd'],
+    ['1 troupe-tcp', '1 troupe', '1 etcd', '16 troupe-tcp', '16 troupe', '16 etcd'],
   )
   for (const { opsPerSecond, lost, duplicated, unknown } of headline.rows) {
     assert.ok(opsPerSecond > 0)
@@ -51,5 +51,5 @@ test('three nodes of a real peer take the load beside ours, and all of it is the
   }
   assert.match(written.out, /etcd \d+\.\d+\.\d+\n {2}acknowledged: durable/)
   assert.match(readFileSync(markdown, 'utf8'), /\| 16 \| etcd \| TCP, loopback \| yes \|/)
-  assert.deepEqual(readdirSync(join(scratch, 'data')).sort(), ['etcd', 'troupe'])
+  assert.deepEqual(readdirSync(join(scratch, 'data')).sort(), ['etcd', 'troupe', 'troupe-tcp'])
 })

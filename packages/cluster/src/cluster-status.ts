@@ -21,8 +21,7 @@ export interface ClusterStatus {
 
 /** What the nodes that answered know of all. */
 export function viewOf(nodes: readonly NodeReport[]): readonly ClusterMember[] {
-  // A node of an earlier release has no view.
-  return mergeViews(nodes.flatMap((node) => (node.running && node.view !== undefined ? [node] : [])))
+  return mergeViews(nodes.flatMap((node) => (node.running ? [node] : [])))
 }
 
 export interface NodeDigest {

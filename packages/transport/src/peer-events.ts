@@ -19,7 +19,7 @@ export interface PeerEvents {
 
 /** How a node tells its peers what no decision depends on. */
 export interface AsideTransport {
-  /** Sends it with the most urgent lane. Dropped where there is no room, no link, or a peer of an older protocol. */
+  /** Sends it with the most urgent lane. Dropped where there is no room or no link. */
   sendAside(to: NodeId, aside: Aside): void
 }
 

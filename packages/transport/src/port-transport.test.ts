@@ -18,7 +18,6 @@ import {
   encodeHandshake,
   encodePeerFrame,
   helloOf,
-  isAside,
 } from '@troupe/wire'
 import { PortTransport } from './port-transport.ts'
 
@@ -159,23 +158,6 @@ describe('the mesh of ports between nodes', { timeout: 90_000 }, () => {
       ['n1', { topic: 1, body: ['news'] }],
       ['n1', { topic: 4711, body: 'later' }],
     ])
-  })
-
-  it('says nothing beside the protocol to a peer of a version that knew no such frames', async () => {
-    const a = new Node(identityOf('n1'))
-    const { port1, port2 } = channel()
-    const frames: Uint8Array[] = []
-    port2.on('message', (frame) => typeof frame === 'object' && frames.push(new Uint8Array(frame)))
-    a.transport.add('n2', port1)
-    port2.postMessage(encodeHandshake(helloOf(identityOf('n2')), { lowest: 4, highest: 4 }))
-    await until(() => a.has('up n2'))
-    a.transport.sendAside('n2', { topic: 1, body: ['news'] })
-    a.transport.send([a.heartbeat('n2')])
-    await until(() => frames.length >= 2)
-    assert.deepEqual(
-      frames.map((frame) => isAside(frame)),
-      [false, false],
-    )
   })
 
   it('hangs up on a peer whose frame beside the protocol is damaged', async () => {

@@ -27,7 +27,6 @@ import {
   show,
 } from '@troupe/core'
 import {
-  ASIDES_SINCE,
   type Aside,
   decodeAside,
   encodeAside,
@@ -148,7 +147,7 @@ export class PortTransport implements PeerTransport, AsideTransport {
       return this.#sendOver(overlay, to, encodeAside(aside, overlay.headroomBytes(to)))
     }
     const peer = this.#peers.get(to)
-    if (peer?.handshake === undefined || peer.handshake.version < ASIDES_SINCE) return
+    if (peer?.handshake === undefined) return
     this.#transmit(peer, encodeAside(aside))
   }
 

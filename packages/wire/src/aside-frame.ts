@@ -5,15 +5,11 @@
  *     4  u32  CRC-32 of the body
  *     8  ...  body: msgpack
  *
- * No header of a frame of messages is that long, so the first bit tells which of the two a frame is. Only whoever speaks a
- * version from {@link ASIDES_SINCE} on is sent any. Topics that this release does not know are passed over, and so is what
- * stands behind the fields it knows: new ones need no new version.
+ * No header of a frame of messages is that long, so the first bit tells which of the two a frame is. Topics
+ * that this release does not know are passed over, and so is what stands behind the fields it knows: new ones need no new version.
  */
 import { codec } from './codec.ts'
 import { crc32 } from './crc32.ts'
-
-/** The first version of the protocol that has frames beside it. */
-export const ASIDES_SINCE = 5
 
 /** Topics, by their number on the wire: never reuse one. */
 export const ASIDE_TOPICS = Object.freeze({ status: 1 })

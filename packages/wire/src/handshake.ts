@@ -14,8 +14,11 @@
 import { type GroupId, type Identity, type NodeId, show } from '@troupe/core'
 import { codec } from './codec.ts'
 
-/** The versions that this release speaks. `highest` rises with every change that an older node could not read. */
-export const PROTOCOL_VERSIONS: VersionRange = Object.freeze({ lowest: 4, highest: 5 })
+/**
+ * The versions that this release speaks. `highest` rises with every change that an older node could not read; `lowest` with
+ * it where the change is in what entries mean (5: frames without commands), which all replicas have to apply alike.
+ */
+export const PROTOCOL_VERSIONS: VersionRange = Object.freeze({ lowest: 5, highest: 5 })
 
 const MAGIC = 'troupe'
 const FIELDS = 13

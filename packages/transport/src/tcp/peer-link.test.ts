@@ -1,20 +1,8 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 import { afterEach, describe, it } from 'node:test'
 import type { Message } from '@troupe/core'
-import {
-  decodePeerFrame,
-  encodeHandshake,
-  encodeRefusal,
-  type Handshake,
-  helloOf,
-  isAside,
-  isRefusal,
-  readHandshake,
-  streamFrameOf,
-} from '@troupe/wire'
-import { FramedSocket } from './framed-socket.ts'
+import { decodePeerFrame, encodeRefusal, type Handshake, streamFrameOf } from '@troupe/wire'
+import type { FramedSocket } from './framed-socket.ts'
 import { append, appendReply, chunk, FakeTimers, heartbeat, identityOf, until } from './tcp.fixture.ts'
 import { TcpListener } from './tcp-listener.ts'
 import { TcpTransport, type TcpTransportOptions } from './tcp-transport.ts'
@@ -105,35 +93,6 @@ describe('a link of two connections', { timeout: 20_000 }, () => {
       peer.frames.filter(([each]) => each === channel).map(([, messages]) => messages.map(({ kind }) => kind))
     assert.deepEqual(kinds('urgent'), [['heartbeat'], ['appendReply']])
     assert.deepEqual(kinds('bulk'), [['appendRequest', 'appendRequest'], ['snapshotChunk']])
-  })
-
-  it('says nothing beside the protocol to a peer of a release that knew no such frames', async () => {
-    const frames: Uint8Array[] = []
-    const earlier = createServer((socket) => {
-      const framed: FramedSocket = new FramedSocket(socket, 1 << 20, {
-        frame: (payload) => {
-          const hello = readHandshake(payload, helloOf(identityOf('n2')))
-          if (isRefusal(hello)) return void frames.push(payload)
-          const { channel, link } = hello
-          const welcome = helloOf(identityOf('n2'), { channel, link })
-          framed.send([streamFrameOf(encodeHandshake(welcome, { lowest: 4, highest: 4 }))])
-        },
-        broken: ({ reason }) => assert.fail(reason),
-        closed: () => {},
-      })
-    })
-    earlier.listen({ host: '127.0.0.1', port: 0 })
-    await once(earlier, 'listening')
-    closing.push(() => void earlier.close())
-    const { transport, events } = transportTo({ listener: { address: earlier.address() } } as unknown as Peer)
-    await until(() => events.includes('up n2'))
-    transport.sendAside('n2', { topic: 1, body: ['news'] })
-    transport.send([heartbeat(own, 'n2')])
-    await until(() => frames.length > 0)
-    assert.deepEqual(
-      frames.map((frame) => isAside(frame)),
-      [false],
-    )
   })
 
   it('lets heartbeats through while megabytes wait that the peer does not read', async () => {

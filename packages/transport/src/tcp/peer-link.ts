@@ -11,7 +11,6 @@
  */
 import type { GroupId, Message } from '@troupe/core'
 import {
-  ASIDES_SINCE,
   type Aside,
   encodeAside,
   encodePeerFrame,
@@ -155,9 +154,8 @@ export class PeerLink {
     for (const { channel } of this.#all()) channel.flush()
   }
 
-  /** Sends news beside the protocol, with the votes; nothing to a peer that would not understand them. */
+  /** Sends news beside the protocol, with the votes. */
   sendAside(aside: Aside, sent: SentFrames): void {
-    if (this.handshake.version < ASIDES_SINCE) return
     this.#enqueue('votes', encodeAside(aside, STREAM_HEADER_BYTES), sent)
     this.#connections.urgent?.channel.flush()
   }

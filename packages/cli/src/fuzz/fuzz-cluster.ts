@@ -26,6 +26,8 @@ const IDS = ['n1', 'n2', 'n3']
 const MAX_SAID = 50
 const END_MS = 10_000
 const START_MS = 120_000
+/** A node that answers later has hung. */
+const ANSWER_MS = 10_000
 
 /** A stranger is to be found out soon: there are many of them. */
 const LIMITS = { handshakeTimeoutMs: 1500, frameTimeoutMs: 1500 }
@@ -84,6 +86,7 @@ export class FuzzCluster {
   async figures({ healthPort }: FuzzedNode): Promise<Figures> {
     const response = await fetch(`http://127.0.0.1:${healthPort}/metrics`, {
       headers: { connection: 'close' },
+      signal: AbortSignal.timeout(ANSWER_MS),
     })
     return readFigures(await response.text())
   }
@@ -113,7 +116,8 @@ export class FuzzCluster {
         const reason = `it did not start: ${node.said.at(-1) ?? ''}`
         throw new RaftError('NODE_UNAVAILABLE', `node ${node.id}: ${reason}`, { node: node.id, reason })
       }
-      const isReady = await fetch(`http://127.0.0.1:${node.healthPort}/readyz`).then(
+      const within = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)])
+      const isReady = await fetch(`http://127.0.0.1:${node.healthPort}/readyz`, { signal: within }).then(
         ({ ok }) => ok,
         () => false,
       )

@@ -29,13 +29,12 @@ export type LinkChannel = 'urgent' | 'bulk'
 /** For what has arrived over the other connection, when one was closed: at the end of a process both are, in one moment. */
 const LAST_WORDS_MS = 50
 
-const CHANNELS: readonly LinkChannel[] = ['urgent', 'bulk']
+/** In the order in which they are sent. */
+export const CHANNELS: readonly LinkChannel[] = ['urgent', 'bulk']
 
-const CHANNEL_OF: Readonly<Record<Lane, LinkChannel>> = {
-  votes: 'urgent',
-  acknowledgements: 'urgent',
-  appends: 'bulk',
-  snapshots: 'bulk',
+const LANES_OF: Readonly<Record<LinkChannel, readonly Lane[]>> = {
+  urgent: ['votes', 'acknowledgements'],
+  bulk: ['appends', 'snapshots'],
 }
 
 /** Until the link stands no more than the frames of one chunk are taken in. */
@@ -126,7 +125,7 @@ export class PeerLink {
       broken: ({ reason }) => this.breakOff(reason),
       closed: () => this.#closed(),
     }
-    const queues = LANES.filter((lane) => CHANNEL_OF[lane] === channel).map((lane) => this.#lanes[lane])
+    const queues = LANES_OF[channel].map((lane) => this.#lanes[lane])
     this.#connections[channel] = {
       framed,
       channel: new PeerChannel(framed, queues, maxSocketBytes[channel]),
@@ -142,16 +141,16 @@ export class PeerLink {
     this.#messages[LANE_OF[message.kind]].push(message)
   }
 
-  /** Sends what was gathered: a frame for each lane, a write for each connection. */
-  send(sent: SentFrames): void {
-    for (const lane of LANES) {
+  /** Sends what was gathered for that connection: a frame for each lane, one write. */
+  send(channel: LinkChannel, sent: SentFrames): void {
+    for (const lane of LANES_OF[channel]) {
       const messages = this.#messages[lane]
       if (messages.length === 0) continue
       const frame = encodePeerFrame(this.#options.group, messages, STREAM_HEADER_BYTES)
       messages.length = 0
       this.#enqueue(lane, frame, sent)
     }
-    for (const { channel } of this.#all()) channel.flush()
+    this.#connections[channel]?.channel.flush()
   }
 
   /** Sends news beside the protocol, with the votes. */

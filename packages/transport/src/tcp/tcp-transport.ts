@@ -31,6 +31,7 @@ import { LANES, type Lane, type LaneLimits, resolveLaneLimits } from './lanes.ts
 import { Namesakes } from './namesakes.ts'
 import { dials, PeerDialer } from './peer-dialer.ts'
 import {
+  CHANNELS,
   type LinkChannel,
   type LinkEvents,
   type LinkOptions,
@@ -332,7 +333,8 @@ export class TcpTransport implements PeerTransport, AsideTransport {
       touched.add(link)
     }
     this.#withoutLink += unreached.size
-    for (const link of touched) link.send(this.#sent)
+    // What is urgent goes to all before the first megabyte is encoded for anybody.
+    for (const channel of CHANNELS) for (const link of touched) link.send(channel, this.#sent)
   }
 
   sendAside(to: NodeId, aside: Aside): void {

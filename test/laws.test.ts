@@ -8,9 +8,10 @@ import { describe, it } from 'node:test'
 
 import { check, show, type Violation } from './laws/check.ts'
 import { findCycles } from './laws/cycles.ts'
+import { brokenLinks } from './laws/links.ts'
 import { readSource } from './laws/source.ts'
 import { machinePath } from './laws/table.ts'
-import { readGitLog, readRatchet, readTree } from './laws/tree.ts'
+import { isThere, readGitLog, readRatchet, readTree } from './laws/tree.ts'
 
 const rules = {
   edges: 'a package depends only on the packages below it',
@@ -44,6 +45,10 @@ describe('the laws', () => {
     )
   })
 
+  it('pages link to what is there', () => {
+    assert.deepEqual(brokenLinks(readTree(), isThere), [])
+  })
+
   it('no commit message names a path of one machine', () => {
     const found = readGitLog()
       ?.split('\n')
@@ -73,6 +78,17 @@ function foundIn(folder: string, text: string): string[] {
 }
 
 describe('the law checker', () => {
+  it('finds links that lead nowhere', () => {
+    const files = new Map([
+      ['docs/a.md', '[b](b.md) [c](../c.md#top) [d](https://d) [e](e.md)'],
+      ['docs/b.md', 'see docs/adr/0001 and docs/adr/0002'],
+      ['docs/adr/0001-first.md', ''],
+      ['c.md', ''],
+    ])
+    const broken = brokenLinks(files, (path) => files.has(path))
+    assert.deepEqual(broken, ['docs/a.md: e.md', 'docs/b.md: docs/adr/0002'])
+  })
+
   it('accepts what is allowed', () => {
     assert.deepEqual(
       foundIn('machines', "import { RaftCore } from '@troupe/core'\nexport { RaftCore }\n"),

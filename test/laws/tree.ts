@@ -42,3 +42,7 @@ function walk(): string[] {
   const exclude = (path: string): boolean => ignoredFolders.has(path.split(sep).at(-1) ?? '')
   return globSync(['**', '.*/**', '.*'], { cwd: root, exclude }).map((path) => path.split(sep).join('/'))
 }
+
+/** Whether there is a file or folder of that path. */
+export const isThere = (path: string): boolean =>
+  statSync(join(root, path), { throwIfNoEntry: false }) !== undefined

@@ -2,7 +2,8 @@
 import type { CaseResult, SuiteResult } from '../run-suite.ts'
 
 export function junitOf({ cases, wallMs }: SuiteResult): string {
-  const count = (verdict: CaseResult['verdict']): number => cases.filter((one) => one.verdict === verdict).length
+  const count = (verdict: CaseResult['verdict']): number =>
+    cases.filter((one) => one.verdict === verdict).length
   const head = `tests="${cases.length}" failures="${count('fail')}" errors="${count('unknown')}" time="${seconds(wallMs)}"`
   const body = cases.map(testcase).join('\n')
   return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites ${head}>\n<testsuite name="troupe run" ${head}>\n${body}\n</testsuite>\n</testsuites>\n`

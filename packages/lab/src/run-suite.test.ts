@@ -123,6 +123,7 @@ describe('a suite', () => {
     const engine = new SimEngine()
     engine.run = async () => void runs++
     for (const [text, expected] of [
+      ['cluster: { durability: acked-before-flush }\n', /"acked-before-flush"; expected flush-before-ack/],
       ['cluster: { durability: memory }\n', /cluster\.durability is "memory"; expected flush-before-ack/],
       ['engine: [moon]\n', /engine\[0\] is "moon"; expected one of sim, threads, tcp/],
       ['assert: [{ custom: { name: mine } }]\n', /assert\[0\]\.custom\.name is "mine"/],

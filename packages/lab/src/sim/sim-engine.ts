@@ -37,8 +37,9 @@ export class SimEngine implements Engine {
     const problems: Problem[] = []
     const report: Report = (problem) => void problems.push(problem)
     const { cluster = {} } = scenario
-    if (cluster.durability === 'memory') {
-      const expected = 'flush-before-ack or acked-before-flush: in sim every log is on a disk'
+    if ((cluster.durability ?? 'flush-before-ack') !== 'flush-before-ack') {
+      const expected =
+        'flush-before-ack: in sim every log is on a disk that is flushed; disks that lie are a fault'
       report({ path: ['cluster', 'durability'], value: cluster.durability, expected })
     }
     checkClocks(scenario, report)

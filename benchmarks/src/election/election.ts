@@ -87,6 +87,13 @@ const optionTable = {
     default: 60,
     help: 'how long a cell in which nothing happens is watched',
   },
+  'settle-seconds': {
+    kind: 'number',
+    min: 0,
+    unit: 's',
+    default: 0,
+    help: 'from one recovery to the next loss; nodes that have just started are slower',
+  },
   rate: rateOption,
   ...workloadOptionTable,
   ...clusterOptionTable,
@@ -111,7 +118,10 @@ function mainCell({ nodes }: ElectionValues): Cell {
   return { name: 'election', fault: 'crash', nodes, timeouts: defaultTimeouts, load: 'load' }
 }
 
-const mainSettings = (values: ElectionValues): CellSettings => ({ values, trials: values.trials, watchMs: 0 })
+const mainSettings = (values: ElectionValues): CellSettings => ({
+  ...{ values, trials: values.trials },
+  ...{ watchMs: 0, settleMs: 0 },
+})
 
 /** Milliseconds that the main job's crashes take, about. */
 export function expectedElectionMs(values: ElectionValues): number {
@@ -191,6 +201,7 @@ const settingsOf = (values: Values): CellSettings => ({
   values: { ...values, engine: values.engine === 'sim' ? 'threads' : values.engine },
   trials: trialsOf(values),
   watchMs: values['watch-seconds'] * MS_PER_S,
+  settleMs: values['settle-seconds'] * MS_PER_S,
 })
 
 function check(values: Values): void {

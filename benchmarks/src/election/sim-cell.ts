@@ -30,11 +30,12 @@ export function expectedSimCellMs({ fault }: Cell, { trials, watchMs }: CellSett
 export async function measureSimCell(
   bench: Bench,
   result: CellResult,
-  { trials, watchMs, values }: CellSettings,
+  settings: CellSettings,
 ): Promise<void> {
   const { cell } = result
   const { progress } = bench
-  progress.begin(`${cell.name} in virtual time`, expectedSimCellMs(cell, { trials, watchMs, values }))
+  const { trials, watchMs, values } = settings
+  progress.begin(`${cell.name} in virtual time`, expectedSimCellMs(cell, settings))
   const isCalm = electionFaultOf(cell.fault).strike === undefined
   for (let trial = 1; trial <= (isCalm ? 1 : trials); trial++) {
     const stage = new SimTrial(cell, values.seed * 10_007 + trial)

@@ -28,6 +28,8 @@ export interface CellSettings {
   readonly trials: number
   /** How long a cell in which nothing happens is watched. */
   readonly watchMs: number
+  /** From one recovery to the next loss. A node that has just started is slower: most of its code runs for the first time. */
+  readonly settleMs: number
 }
 
 /** Enough to see the first commit to a few ms, without being a load. */
@@ -37,10 +39,11 @@ const VERIFY_MS = 2000
 const RESTART_MS = 400
 
 /** Milliseconds that it takes, about. */
-export function expectedCellMs({ fault, timeouts }: Cell, { trials, watchMs }: CellSettings): number {
+export function expectedCellMs({ fault, timeouts }: Cell, settings: CellSettings): number {
+  const { trials, watchMs, settleMs } = settings
   if (fault === 'none') return START_MS + watchMs + VERIFY_MS
   const electionMs = electionFaultOf(fault).isPlain ? 0 : timeouts.maxMs
-  return START_MS + trials * (2 * CALM_MS + electionMs + RESTART_MS) + VERIFY_MS
+  return START_MS + trials * (2 * CALM_MS + electionMs + RESTART_MS + settleMs) + VERIFY_MS
 }
 
 /** Fills `result` as it goes. What cannot be decided is said in its verification. */
@@ -86,7 +89,7 @@ function watch({ cluster, roles }: Stand, result: CellResult): void {
 
 async function runTrials(stand: Stand, result: CellResult, settings: CellSettings): Promise<void> {
   const { bench, cell, cluster, roles } = stand
-  const { trials, watchMs } = settings
+  const { trials, watchMs, settleMs } = settings
   const { ids } = cluster
   const fault = electionFaultOf(cell.fault)
   for (const one of fault.conditions({ ids, timeouts: cell.timeouts })) await bench.or(cluster.inject(one))
@@ -104,6 +107,7 @@ async function runTrials(stand: Stand, result: CellResult, settings: CellSetting
     return closeCalm(hrtimeMs())
   }
   for (let number = 1; number <= trials; number++) {
+    if (settleMs > 0) await bench.or(delay(settleMs))
     const { trial, flow, lostAtMs, recoveredAtMs } = await runTrial(stand, number)
     closeCalm(lostAtMs)
     calmFromMs = recoveredAtMs

@@ -28,10 +28,4 @@ describe('troupe queue prove', () => {
     assert.deepEqual(Object.values(broken), [0, 0, 0, 0, 0])
     assert.ok(Object.keys(faults).length > 0, stdout)
   })
-
-  test('says nothing of what is lost where it could not empty the queue in time', async () => {
-    const { code, stdout } = await command.run('queue', 'prove', '--messages', '100000', '--drain', '0')
-    assert.equal(code, 2, stdout)
-    assert.match(stdout, /unknown: the queue was not emptied in time/)
-  })
 })

@@ -10,6 +10,8 @@ import { isFull } from './support.ts'
 
 export const troupe = fileURLToPath(new URL('../packages/cli/bin/troupe.js', import.meta.url))
 
+const compiled = fileURLToPath(new URL('../node_modules/.cache/compile', import.meta.url))
+
 /** For a command, far above what it takes, and below the bound of a test: then it is told what the command has said. */
 const BOUND_MS = isFull ? 3_000_000 : 150_000
 
@@ -35,7 +37,8 @@ export class TroupeCommand {
   start(args: readonly string[], temporary: string): ChildProcess {
     mkdirSync(temporary, { recursive: true })
     const child = spawn(process.execPath, [troupe, ...args], {
-      env: { ...process.env, TMPDIR: temporary, NO_COLOR: '1' },
+      // Where a test runs alone nothing says where compiled modules are kept: not among what a command may leave behind.
+      env: { NODE_COMPILE_CACHE: compiled, ...process.env, TMPDIR: temporary, NO_COLOR: '1' },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     running.add(child)

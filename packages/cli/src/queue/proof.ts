@@ -71,6 +71,13 @@ export async function proveQueue(settings: ProofSettings): Promise<QueueProof> {
   }
 }
 
+const CONVERGE_MS = 60_000
+
+const tooSlow = (): RaftError<'TIMEOUT'> =>
+  new RaftError('TIMEOUT', `no two replicas were seen at the same entry within ${CONVERGE_MS} ms`, {
+    timeoutMs: CONVERGE_MS,
+  })
+
 class Proof {
   readonly #cluster: Cluster
   readonly #queue: Queue<number>
@@ -281,8 +288,15 @@ class Proof {
 
   async #areEqual(): Promise<boolean> {
     if (this.#settings.signal.aborted) return true
-    await this.#cluster.converged({ timeoutMs: 60_000 })
-    const digests = [...(await this.#cluster.digests()).values()]
-    return new Set(digests.map(({ sha256 }) => sha256)).size === 1
+    await this.#cluster.converged({ timeoutMs: CONVERGE_MS })
+    const deadlineMs = performance.now() + CONVERGE_MS
+    for (;;) {
+      const digests = [...(await this.#cluster.digests()).values()]
+      // Leases that end enter the log meanwhile: only states of the same entry can be compared.
+      if (new Set(digests.map(({ applied }) => applied)).size === 1)
+        return new Set(digests.map(({ sha256 }) => sha256)).size === 1
+      if (performance.now() > deadlineMs) throw tooSlow()
+      await sleep(POLL_MS)
+    }
   }
 }

@@ -1,4 +1,5 @@
 /** What the tests of this package share. */
+import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import type { ActorEvents, ActorHandle, ActorSpec, Supervisor } from '../src/index.ts'
 import type { TestActorData, TestControl } from './fixtures/test-actor.ts'
@@ -29,7 +30,14 @@ export async function next<E extends keyof ActorEvents>(
   return info
 }
 
-/** Asks again, a turn of the event loop later, until the answer is yes. The test's timeout is the bound. */
+/** Far above what anything here takes. A loop that outlived its test would keep a core busy for ever. */
+const BOUND_MS = 60_000
+
+/** Asks again, a turn of the event loop later, until the answer is yes; fails after a bound. */
 export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise(setImmediate)
+  const deadlineMs = performance.now() + BOUND_MS
+  while (!(await condition())) {
+    assert.ok(performance.now() < deadlineMs, `not within ${BOUND_MS} ms: ${condition}`)
+    await new Promise(setImmediate)
+  }
 }

@@ -20,6 +20,7 @@ import {
   helloOf,
 } from '@troupe/wire'
 import { PortTransport } from './port-transport.ts'
+import { until } from './tcp/tcp.fixture.ts'
 
 const GROUP = 1
 const identityOf = (id: string, change: Partial<Identity> = {}): Identity => ({
@@ -45,11 +46,6 @@ function channel(): MessageChannel {
     port.once('close', () => open.delete(port))
   }
   return ports
-}
-
-/** Asks again, a turn of the event loop later. The test's timeout is the bound. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise(setImmediate)
 }
 
 /** A transport that writes down its events. */

@@ -5,6 +5,7 @@ import type { LinkWindow } from '@troupe/actor'
 import { type Identity, type Message, plannedLinks, planOverlay } from '@troupe/core'
 import { type Aside, encodeHandshake, encodePeerFrame, helloOf } from '@troupe/wire'
 import { defaultPeerWindow, PortTransport } from './port-transport.ts'
+import { until } from './tcp/tcp.fixture.ts'
 
 const GROUP = 1
 const plan = planOverlay('ring', ['n1', 'n2', 'n3', 'n4', 'n5'])
@@ -14,11 +15,6 @@ afterEach(async () => {
   for (const port of open) port.close()
   await until(() => open.size === 0)
 })
-
-/** Asks again, a turn of the event loop later. The test's timeout is the bound. */
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise(setImmediate)
-}
 
 /** A node on a ring that writes down what its transport tells it. */
 class Node {

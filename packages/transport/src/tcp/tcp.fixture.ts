@@ -1,4 +1,5 @@
 /** Nodes, certificates and time for tests over TCP. */
+import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -20,9 +21,16 @@ export const identityOf = (id: string, change: Partial<Identity> = {}): Identity
   ...change,
 })
 
-/** Asks again, a turn of the event loop later. The test's timeout is the bound. */
+/** Far above what anything here takes. A loop that outlived its test would keep a core busy for ever. */
+const BOUND_MS = 60_000
+
+/** Asks again, a turn of the event loop later; fails after a bound. */
 export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise(setImmediate)
+  const deadlineMs = performance.now() + BOUND_MS
+  while (!condition()) {
+    assert.ok(performance.now() < deadlineMs, `not within ${BOUND_MS} ms: ${condition}`)
+    await new Promise(setImmediate)
+  }
 }
 
 const ends = ({ id, incarnation, boot }: Identity, to: string) => ({

@@ -79,7 +79,7 @@ const optionTable = {
     help: 'between heartbeats (default: a third of the shortest timeout)',
   },
   load: { kind: 'choice', choices: LOADS, default: 'load', help: 'idle: 200 commands/s; load: --rate' },
-  idle: { kind: 'flag', help: 'the same as --load idle' },
+  idle: { kind: 'flag', help: 'the same as --load idle; named cells too are then idle' },
   'watch-seconds': {
     kind: 'number',
     min: 0.1,
@@ -176,8 +176,10 @@ function cellsOf(values: Values): readonly Cell[] {
     throw invalidOption('--engine', engine, 'sim, for the whole matrix')
   if (cells === 'matrix') return matrixCells()
   const named = isOfProcesses(values) ? processCells : namedCells
-  if (cells === 'all') return named
-  if (cell !== undefined) return cellsNamed(cell, named)
+  if (cells === 'all' || cell !== undefined) {
+    const chosen = cell === undefined ? named : cellsNamed(cell, named)
+    return values.idle ? chosen.map((one) => ({ ...one, load: 'idle' })) : chosen
+  }
   const fault = values.fault as ElectionFaultName
   checkCell({ fault, nodes })
   const times = timeouts === undefined ? defaultTimeouts : parseTimeouts(timeouts, values['heartbeat-ms'])

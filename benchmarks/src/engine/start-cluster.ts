@@ -1,6 +1,6 @@
 /** Starts a cluster of the engine that was asked for, or connects to one that runs already. */
 import { randomBytes } from 'node:crypto'
-import type { ClusterOptions } from '@troupe/cluster'
+import { type ClusterOptions, type TlsFileValues, tlsFilesOf } from '@troupe/cluster'
 import { invalidOption } from '@troupe/core'
 import { type LogAnswer, log } from '@troupe/machines'
 import type { Bench } from '../bench.ts'
@@ -10,15 +10,12 @@ import type { WorkloadSpec } from '../workload.ts'
 import type { ClientSource, LoadableCluster, TestedCluster } from './tested-cluster.ts'
 
 /** What of the options decides who runs the nodes. */
-export interface EngineValues {
+export interface EngineValues extends TlsFileValues {
   readonly engine: string
   readonly durability: string
   readonly tls?: boolean
   readonly fault?: string
   readonly connect?: string | undefined
-  readonly 'tls-authority'?: string | undefined
-  readonly 'tls-certificate'?: string | undefined
-  readonly 'tls-key'?: string | undefined
 }
 
 /** For a title. Nothing for threads, which need no word. */
@@ -79,17 +76,9 @@ function checkConnected(values: EngineValues): void {
 /** @throws RaftError INVALID_OPTIONS for TLS files that do not go together */
 export function connectSettings(values: EngineValues, env: Bench['env']): ConnectSettings {
   const { connect = '' } = values
-  const authority = values['tls-authority']
-  const certificate = values['tls-certificate']
-  const key = values['tls-key']
-  if (authority === undefined && (certificate ?? key) !== undefined)
-    throw invalidOption('--tls-authority', authority, 'a file, for TLS')
-  if ((certificate === undefined) !== (key === undefined))
-    throw invalidOption(certificate === undefined ? '--tls-certificate' : '--tls-key', undefined, 'a file')
-  const own = certificate === undefined || key === undefined ? {} : { certificate, key }
   return {
     seeds: connect.split(','),
-    ...(authority === undefined ? {} : { tls: { authority, ...own } }),
+    ...tlsFilesOf(values),
     clientToken: env['TROUPE_CLIENT_TOKEN'],
     controlToken: env['TROUPE_CONTROL_TOKEN'],
   }

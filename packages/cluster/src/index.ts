@@ -44,6 +44,7 @@ export {
   type TraceRows,
   TurnColumn,
 } from './stage-trace.ts'
+export { type TlsFileValues, tlsFilesOf } from './tls-files.ts'
 export type { ClusterMember } from './view/cluster-view.ts'
 export type { DiskHealth, NodeNews } from './view/node-news.ts'
 export type { MemberView } from './view/status-board.ts'

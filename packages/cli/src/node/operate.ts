@@ -1,6 +1,6 @@
 /** `troupe status|transfer|add|remove|snapshot --connect HOST:PORT`: what operators ask of a cluster over TCP. */
 import type { CommandContext, OptionTable, OptionValues } from '@troupe/benchmarks'
-import { type DialSettings, RemoteCluster } from '@troupe/cluster'
+import { type DialSettings, RemoteCluster, tlsFilesOf } from '@troupe/cluster'
 import { invalidOption } from '@troupe/core'
 import { parseOptions } from '../options.ts'
 import { exitCodes, jsonOption, showHelp, textStream, writeJson } from '../output.ts'
@@ -91,18 +91,10 @@ async function run(
 
 /** @throws RaftError INVALID_OPTIONS for files that do not go together */
 export function dialSettings(values: CommonValues, { env }: CommandContext): DialSettings {
-  const authority = values['tls-authority']
-  const certificate = values['tls-certificate']
-  const key = values['tls-key']
   const token = env['TROUPE_CONTROL_TOKEN']
-  if (authority === undefined && (certificate ?? key) !== undefined)
-    throw invalidOption('--tls-authority', authority, 'a file, for TLS')
-  if ((certificate === undefined) !== (key === undefined))
-    throw invalidOption(certificate === undefined ? '--tls-certificate' : '--tls-key', undefined, 'a file')
-  const own = certificate === undefined || key === undefined ? {} : { certificate, key }
   return {
     ...(token === undefined ? {} : { token }),
-    ...(authority === undefined ? {} : { tls: { authority, ...own } }),
+    ...tlsFilesOf(values),
     connectTimeoutMs: Math.min(values.timeout, 10_000),
   }
 }

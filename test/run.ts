@@ -6,10 +6,13 @@
  *     pnpm test 'steps down'         an argument that is in no path selects tests by name
  *     pnpm test --full               with the full-size tests (TROUPE_FULL=1)
  *
- * Tests of packages run in parallel, whole-system tests (under test/) one file at a time: they measure time and
- * start threads of their own. Counted are tests, not suites or files; a file that crashes counts as a failed test.
+ * Tests of packages run in parallel, as many files as there are cores. Of whole-system tests (under test/), which start threads
+ * and processes of their own, at most two files run at a time, at most one of them with processes that take ports which it found
+ * free, and those that are about a machine at rest run alone, last. Counted are tests, not suites or files; a file that crashes
+ * counts as a failed test.
  */
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { glob } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join, relative, resolve, sep } from 'node:path'
@@ -49,32 +52,40 @@ async function main(): Promise<void> {
   process.env.NODE_OPTIONS = `${process.env.NODE_OPTIONS ?? ''} --import=${shortResolve}`.trim()
 
   const { files, names } = await select(args.filter((arg) => !arg.startsWith('-')))
-  const isWhole = (file: string): boolean => file.startsWith('test/')
   const reporter = new spec()
   reporter.pipe(process.stdout, { end: false })
-  await runUnits(
-    files.filter((file) => !isWhole(file)),
-    names,
-    reporter,
-  )
-  for (const file of files.filter(isWhole)) {
-    for await (const event of eventsOf(file, names)) await write(reporter, event)
-  }
+  const lane = (ofLane: Iterator<string>): Promise<void> => runLane(ofLane, names, reporter)
+  const { units, whole, onPorts, alone } = sorted(files)
+  await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, () => lane(units)))
+  await Promise.all([lane(onPorts).then(() => lane(whole)), lane(whole)])
+  await lane(alone)
   reporter.end()
   await once(reporter, 'end')
   report()
 }
 
-/** Several files at a time, each shown as a whole when it is done. */
-async function runUnits(files: readonly string[], names: RegExp[], reporter: SpecReporter): Promise<void> {
-  const queue = files.values()
-  const work = async (): Promise<void> => {
-    for (const file of queue) {
-      const events = await Array.fromAsync(eventsOf(file, names))
-      for (const event of events) await write(reporter, event)
-    }
+/** What is about a machine at rest: nothing happens that nobody asked for. */
+const AT_REST = /^test\/(calm|stalls)\./
+/** Who starts processes: they listen where a port was free a moment ago. */
+const STARTS_PROCESSES = /\.\/(node-processes|troupe-command)\.ts'/
+
+/** Queues that several lanes may take from. */
+function sorted(files: readonly string[]): Record<'units' | 'whole' | 'onPorts' | 'alone', Iterator<string>> {
+  const kindOf = (file: string): string => {
+    if (!file.startsWith('test/')) return 'units'
+    if (AT_REST.test(file)) return 'alone'
+    return STARTS_PROCESSES.test(readFileSync(join(root, file), 'utf8')) ? 'onPorts' : 'whole'
   }
-  await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, work))
+  const { units = [], whole = [], onPorts = [], alone = [] } = Object.groupBy(files, kindOf)
+  return { units: units.values(), whole: whole.values(), onPorts: onPorts.values(), alone: alone.values() }
+}
+
+/** One file after the other, each shown as a whole when it is done. */
+async function runLane(queue: Iterator<string>, names: RegExp[], reporter: SpecReporter): Promise<void> {
+  for (let next = queue.next(); next.done !== true; next = queue.next()) {
+    const events = await Array.fromAsync(eventsOf(next.value, names))
+    for (const event of events) await write(reporter, event)
+  }
 }
 
 async function write(reporter: SpecReporter, event: TestEvent): Promise<void> {

@@ -13,7 +13,7 @@ const command = new TroupeCommand()
 after(() => command.remove())
 
 /** Enough for the fixed set to reach every place; a campaign runs the many. */
-const [size, seconds] = isFull ? ['120', '30'] : ['30', '10']
+const [size, seconds] = isFull ? ['120', '30'] : ['24', '6']
 
 /** What a small number of seeds need not reach. */
 const rare = ['damageCrashes', 'framesCorrupted', 'undecidedHistories']
@@ -42,19 +42,19 @@ describe('troupe sim', () => {
   })
 
   test('a fresh set of seeds is clean, and each does the same twice', async () => {
-    await clean(fresh, isFull ? size : '15', '--check-determinism')
+    await clean(fresh, isFull ? size : '8', '--check-determinism')
   })
 
   test('seeds with a queue are clean, and each does the same twice', async () => {
-    const more = ['--workload', 'queue', '--check-determinism', '--seconds', isFull ? '10' : '3']
-    const { coverage } = await clean(fresh, isFull ? '60' : '10', ...more)
+    const more = ['--workload', 'queue', '--check-determinism', '--seconds', isFull ? '10' : '2']
+    const { coverage } = await clean(fresh, isFull ? '60' : '6', ...more)
     for (const what of ['sends', 'deliveries', 'redeliveries', 'acks'])
       assert.ok(coverage[what] > 0, `${what} never happened`)
   })
 
   test('on a calm day the first leader stays, whatever the knobs are, and nothing is dropped', async () => {
     const path = join(command.scratch, 'calm.json')
-    const size = isFull ? ['--seeds', '200', '--seconds', '30'] : ['--seeds', '16', '--seconds', '5']
+    const size = isFull ? ['--seeds', '200', '--seconds', '30'] : ['--seeds', '10', '--seconds', '3']
     const { code, stdout } = await command.run(
       'sim',
       ...size,

@@ -66,11 +66,12 @@ export class SkewedClock implements Clock, Switchboard<ClockEffect> {
     this.#steps.delete(id)
   }
 
-  /** Lets a clock that stands still after a jump back go on from where it stands. */
-  settle(): void {
-    if (this.#mayRunBackwards) return
+  /** Lets a clock that stands still after a jump back go on from where it stands. Tells whether it did stand still. */
+  settle(): boolean {
+    if (this.#mayRunBackwards) return false
     const behindMs = this.#lastMs - this.#readingAt(this.#inner.nowMs())
     if (behindMs > 0) this.#anchorMs += behindMs
+    return behindMs > 0
   }
 
   /**

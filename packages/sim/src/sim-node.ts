@@ -323,6 +323,11 @@ export class SimNode implements NodeView, DiskOwner {
     if (this.life !== undefined) this.#arm()
   }
 
+  /** A clock that stands still after a jump back is a fault that lasts: it goes on from where it stands. */
+  settleClock(): void {
+    if (this.clock.settle()) this.rearm()
+  }
+
   #arm(): void {
     const deadlineMs = this.life?.driver.deadlineMs ?? Number.POSITIVE_INFINITY
     const dueMs = this.clock.trueMsOf(deadlineMs) - this.#clockOriginMs

@@ -148,7 +148,10 @@ export class Stage {
     recover: () => {
       for (const undo of [...this.#active]) undo()
       this.#active.clear()
-      for (const node of this.#host.nodes) if (!node.isUp) this.#host.start(node)
+      for (const node of this.#host.nodes) {
+        node.settleClock()
+        if (!node.isUp) this.#host.start(node)
+      }
       return over
     },
     wipe: ({ node }) => {

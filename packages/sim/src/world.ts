@@ -439,6 +439,7 @@ export class World
       if (node.disk.isStalled) node.disk.release()
       if (node.disk.isFull) node.disk.makeRoom()
       if (node.isPaused) node.resume()
+      node.settleClock()
       if (!node.isUp) this.#startLater(node, 5)
     }
     this.observe({ kind: 'healed' })

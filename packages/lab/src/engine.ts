@@ -25,6 +25,8 @@ export interface CaseRun {
   /** Of everything that happened, where the engine can repeat it. */
   readonly traceHash: string | undefined
   readonly timeline: readonly string[] | undefined
+  /** The file with its event log (events/run-event.ts), where it was asked for and written. */
+  readonly eventLog?: string | undefined
 }
 
 export interface RunFailure {
@@ -39,9 +41,27 @@ export interface EngineTask {
   readonly seeds: readonly number[]
   /** The last lines before a failure, or all lines of a single run. */
   readonly timeline: boolean
+  /**
+   * The folder for event logs, one file a run, where somebody wants them. An engine with `record` leaves it alone: it is asked
+   * for the runs that matter afterwards.
+   */
+  readonly eventLogFolder?: string | undefined
   /** Told of each run as it ends. */
   onRun(run: CaseRun): void
+  /** Told now and then of the run that goes on, where runs last so long that somebody waits for them. */
+  onNow?(now: RunNow): void
   readonly signal: AbortSignal
+}
+
+/** A run while it goes on. */
+export interface RunNow {
+  readonly seed: number
+  /** What happens, in a few words. */
+  readonly text: string
+  /** How far it is, from 0 to 1, as well as one can tell. */
+  readonly share: number
+  /** What was measured so far. */
+  readonly figures: Partial<Figures>
 }
 
 /** Runs cases: in virtual time, on threads, over TCP, or however a plug-in does it. */
@@ -53,6 +73,8 @@ export interface Engine {
   unable(item: Case): readonly Problem[]
   /** Resolves when all runs are over, or soon after the signal. */
   run(task: EngineTask): Promise<void>
+  /** Runs a seed again, and writes its event log; for engines that repeat a run exactly. */
+  record?(item: Case, seed: number, file: string, signal: AbortSignal): Promise<void>
   /** One line for a shell that repeats a run. */
   reproduce(item: Case, seed: number): string
   close(): Promise<void>

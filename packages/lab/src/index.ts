@@ -1,7 +1,19 @@
 export type { Asserted, Assertion } from './assertion.ts'
 export type { Summary } from './assertions/statistics.ts'
-export type { CaseRun, Engine, EngineTask, RunFailure } from './engine.ts'
-export { type FigureName, type Figures, figureNames } from './figures.ts'
+export type { CaseRun, Engine, EngineTask, RunFailure, RunNow } from './engine.ts'
+export {
+  EVENTS_VERSION,
+  type MessageFacts,
+  type MessageId,
+  type NodeRole,
+  type OnRunEvent,
+  type RunEvent,
+  type RunEventKind,
+  type RunIdentity,
+  type RunPhase,
+  type TermRange,
+} from './events/run-event.ts'
+export { aboutFigure, type FigureName, type Figures, figureNames } from './figures.ts'
 export { type Judgement, judge } from './judge.ts'
 export { type Loaded, loadFiles, scenarioFiles } from './load-files.ts'
 export type { PlugIn } from './plug-ins.ts'

@@ -10,7 +10,7 @@ import type { Report } from '../report.ts'
 import { parseWorkloadFile } from './read-workload-file.ts'
 import { runCommandOf } from './run-command.ts'
 
-const examples = new URL('../../../examples/workloads/', import.meta.url)
+const folders = ['../../../examples/workloads/', '../../figures/']
 const scratch = mkdtempSync(join(tmpdir(), 'troupe-workload-test-'))
 after(() => rmSync(scratch, { recursive: true }))
 
@@ -24,10 +24,13 @@ test('a step has the defaults of its command but for what it says', () => {
   assert.deepEqual([window, reads, rig, nodes, data], [[64], 'lease', true, 3, undefined])
 })
 
-test('every example is a workload', () => {
-  const names = readdirSync(examples)
-  assert.ok(names.length > 0)
-  for (const name of names) parseWorkloadFile(readFileSync(new URL(name, examples), 'utf8'), name, commands)
+test('every example is a workload, and so is what the committed figures are made by', () => {
+  for (const folder of folders) {
+    const url = new URL(folder, import.meta.url)
+    const names = readdirSync(url)
+    assert.ok(names.length > 0)
+    for (const name of names) parseWorkloadFile(readFileSync(new URL(name, url), 'utf8'), name, commands)
+  }
 })
 
 describe('a mistake is told by file, line, field, value and what is expected', () => {

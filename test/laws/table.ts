@@ -46,7 +46,7 @@ export const packageLaws: Readonly<Record<string, PackageLaw>> = {
   'packages/queue': { ...onNode, packages: ['core', 'machines', 'wire', 'cluster'], npm: ['piscina'] },
   'packages/lab': {
     ...onNode,
-    packages: ['core', 'check', 'machines', 'faults', 'sim'],
+    packages: ['core', 'check', 'machines', 'faults', 'sim', 'cluster'],
     npm: ['piscina', 'yaml'],
   },
   'packages/cli': {

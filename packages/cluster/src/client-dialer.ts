@@ -35,6 +35,11 @@ export interface DialSettings {
   readonly cluster?: string
   /** For the first connection, in ms. @default 10,000 */
   readonly connectTimeoutMs?: number
+  /**
+   * Whether what nodes say of where the others are is used. Not where nodes are reached otherwise from here than from each
+   * other, as through proxies: then the seeds are all there is. @default true
+   */
+  readonly discovers?: boolean
 }
 
 const CONNECT_TIMEOUT_MS = 10_000
@@ -234,7 +239,7 @@ export class NodeDialer implements ClientLinks {
     this.#linked.set(from, target)
     this.#link(target, from, connection)
     this.#first.resolve()
-    this.#learn(nodes)
+    if (this.#settings.discovers !== false) this.#learn(nodes)
     this.#attemptAll()
   }
 

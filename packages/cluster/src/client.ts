@@ -95,7 +95,8 @@ export class Client {
     settings: TcpClientSettings = {},
   ): Promise<Client> {
     if (!Array.isArray(from)) return new Client(new PortLinks(from as MessagePort), settings)
-    const { tls: _tls, token: _token, cluster: _cluster, connectTimeoutMs: _timeout, ...own } = settings
+    const { tls: _tls, token: _token, cluster: _cluster, connectTimeoutMs: _timeout, ...rest } = settings
+    const { discovers: _discovers, ...own } = rest
     resolveClientSettings(GROUP, own)
     const dialer = new NodeDialer('client', from, settings)
     const client = new Client(dialer, own)

@@ -1,4 +1,4 @@
-export { drawLatencyMs } from './chance.ts'
+export { Correlated, drawLatencyMs, GilbertElliottState, happens } from './chance.ts'
 export * from './check-fault.ts'
 export * from './describe-fault.ts'
 export * from './fault-plane.ts'

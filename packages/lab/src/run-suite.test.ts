@@ -124,6 +124,10 @@ describe('a suite', () => {
     engine.run = async () => void runs++
     for (const [text, expected] of [
       ['cluster: { durability: acked-before-flush }\n', /"acked-before-flush"; expected flush-before-ack/],
+      [
+        'setup: [{ toxic: { type: timeout, from: n1, to: n2, attributes: { timeout: 1s } } }]\n',
+        /setup\[0\]\.toxic is "timeout"; expected link or network/,
+      ],
       ['cluster: { durability: memory }\n', /cluster\.durability is "memory"; expected flush-before-ack/],
       ['engine: [moon]\n', /engine\[0\] is "moon"; expected one of sim, threads, tcp/],
       ['assert: [{ custom: { name: mine } }]\n', /assert\[0\]\.custom\.name is "mine"/],

@@ -43,7 +43,7 @@ function check(visited: Visited, known: Known, report: Report): void {
     return
   }
   if (typeof fields !== 'object' || fields === null) return
-  const mayClients = kind === 'link' || kind === 'hangUp'
+  const mayClients = kind === 'link' || kind === 'hangUp' || kind === 'toxic'
   for (const field of targetFields) {
     const selector = fields[field]
     if (selector !== undefined) checkSelector(selector, [...path, field], visited, known, mayClients, report)

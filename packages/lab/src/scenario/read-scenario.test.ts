@@ -113,6 +113,12 @@ describe('a scenario file', () => {
       ],
       ['{ network: { reorder: 10% } }', /a delay with it/],
       ['{ network: {} }', /at least one of delay/],
+      [
+        '{ toxic: { type: latency, from: n1, to: n2, attributes: { jitter: 5ms } } }',
+        /attributes is .*expected those of latency: latency, and perhaps jitter/,
+      ],
+      ['{ toxic: { type: limit_data, from: n1, to: c9, attributes: { bytes: 5 } } }', /to is "c9"/],
+      ['{ toxic: { type: slow_close, from: n1, to: c1, attributes: { delay: 5ms, bytes: 5 } } }', /delay$/],
       ['{ every: { interval: 1s, do: [{ wait: 1s }] } }', /exactly one of for, times/],
       ['{ statusCheck: { figure: leadersPerTerm } }', /max or min/],
     ] as const

@@ -1,6 +1,6 @@
 /** What must hold between the fields of one step, beside what each of them is. */
 import type { Path, Report } from '../schema/schema.ts'
-import type { StepFields, StepKind } from './steps.ts'
+import { type StepFields, type StepKind, toxicTypes } from './steps.ts'
 
 type Rule<K extends StepKind> = (
   fields: StepFields[K],
@@ -46,6 +46,15 @@ const rules: { readonly [K in StepKind]?: Rule<K> } = {
       say('reorder', 'a delay with it: only what is delayed can be overtaken')
     }
     if (fields.loss !== undefined && fields.burst !== undefined) say('burst', 'no loss beside it')
+  },
+  toxic: ({ type, attributes }, say) => {
+    const { needs, may }: { readonly needs: readonly string[]; readonly may: readonly string[] } =
+      toxicTypes[type]
+    const given = Object.keys(attributes)
+    const isWhole = needs.every((name) => given.includes(name))
+    if (isWhole && given.every((name) => needs.includes(name) || may.includes(name))) return
+    const others = may.length === 0 ? '' : `, and perhaps ${may.join(', ')}`
+    say('attributes', `those of ${type}: ${needs.join(', ')}${others}`)
   },
   disk: ({ mode, by }, say) => onlyWith(by !== undefined, mode === 'slow', 'by', 'mode: slow', say),
   damage: ({ what, back, count }, say) => {

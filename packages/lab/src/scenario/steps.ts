@@ -125,6 +125,49 @@ const network = record({
   for: forTime,
 })
 
+/** Kinds of toxics, and what each needs and may have, as toxiproxy names them. */
+export const toxicTypes = {
+  latency: { needs: ['latency'], may: ['jitter'] },
+  bandwidth: { needs: ['rate'], may: [] },
+  slow_close: { needs: ['delay'], may: [] },
+  timeout: { needs: ['timeout'], may: [] },
+  reset_peer: { needs: ['timeout'], may: [] },
+  slicer: { needs: ['average_size'], may: ['size_variation', 'delay'] },
+  limit_data: { needs: ['bytes'], may: [] },
+  packet_loss: { needs: ['percent'], may: ['correlation'] },
+} as const
+export type ToxicType = keyof typeof toxicTypes
+
+const typesOfToxics = Object.keys(toxicTypes) as readonly ToxicType[]
+
+const toxicAttributes = record({
+  latency: optional(duration),
+  jitter: optional(duration),
+  rate: optional(byteRate),
+  delay: optional(duration),
+  timeout: optional(about('0ms: reset at once; with type timeout never closed', duration)),
+  average_size: optional(about('of a piece, in bytes', integer(1, 1_000_000))),
+  size_variation: optional(about('by which pieces are shorter and longer, in bytes', integer(0, 1_000_000))),
+  bytes: optional(integer(1)),
+  percent: optional(about('of the pieces; lost ones are sent again, later', percent)),
+  correlation: optional(percent),
+})
+
+const toxic = record({
+  type: choice(...typesOfToxics),
+  from: selector,
+  to: selector,
+  stream: optional(
+    about(
+      'upstream: what from sends; downstream (default): what comes back',
+      choice('upstream', 'downstream'),
+    ),
+  ),
+  toxicity: optional(about('share of the connections that have it, drawn for each (default 100%)', percent)),
+  attributes: toxicAttributes,
+  for: forTime,
+})
+
 const faults = {
   partition: about('cuts groups of nodes off from each other', partition),
   link: about(
@@ -132,6 +175,7 @@ const faults = {
     record({ ...links, mode: choice('drop', 'slow', 'jam'), time: optional(duration), for: forTime }),
   ),
   network: about('what happens to frames by chance', network),
+  toxic: about("what happens to streams between two parties, in toxiproxy's words: on tcp", toxic),
   flap: about('connections close and open again', record({ from: selector, to: selector })),
   hangUp: about("clients' connections close", record({ from: selector })),
   kill: about(

@@ -85,6 +85,8 @@ export class Deeds {
       const links = namesOf(this.#targets.links(from, to, direction, parties))
       return links.length === 0 ? [] : [{ do: 'weather', effects, links, forMs }]
     },
+    // Refused before anything runs: there are no streams here.
+    toxic: () => [],
     flap: ({ from, to }, parties) =>
       this.#targets
         .links(from, to, 'outbound', parties)

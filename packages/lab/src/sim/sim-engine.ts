@@ -43,6 +43,7 @@ export class SimEngine implements Engine {
       report({ path: ['cluster', 'durability'], value: cluster.durability, expected })
     }
     checkClocks(scenario, report)
+    refuseToxics(scenario, report)
     return problems
   }
 
@@ -87,6 +88,15 @@ export class SimEngine implements Engine {
 
   async close(): Promise<void> {
     await this.#pool?.destroy()
+  }
+}
+
+/** Frames have no streams. */
+export function refuseToxics({ setup = [], phases }: Scenario, report: Report): void {
+  for (const { kind, fields, path } of [...walk(setup, ['setup']), ...walk(phases, ['phases'])]) {
+    if (kind !== 'toxic') continue
+    const { type } = fields as StepFields['toxic']
+    report({ path, value: type, expected: 'link or network: toxics are for streams, which only tcp has' })
   }
 }
 

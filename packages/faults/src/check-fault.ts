@@ -1,4 +1,5 @@
 import { invalidOption } from '@troupe/core'
+import { FAILPOINTS, parseFailpoint } from './failpoints.ts'
 import {
   DIRECTIONS,
   DISTRIBUTIONS,
@@ -123,6 +124,15 @@ const onLinks: Shape = { 'links?': links }
 const chance: Shape = { percent, 'correlation?': percent, ...onLinks }
 const onNodes: Shape = { nodes }
 
+/** There is nothing that could be returned but where a write may fail. */
+const termAt =
+  (name: unknown): Check =>
+  (field, value) => {
+    const isReturning = parseFailpoint(field, value).some(({ action }) => action.kind === 'return')
+    if (isReturning && name !== 'before-save')
+      throw invalidOption(field, value, 'off, sleep, panic or print: only before-save can return an error')
+  }
+
 const SHAPES: Readonly<Record<string, Shape | ((fields: Fields) => Shape)>> = {
   partition,
   link: byMode({ drop: {}, jam: {}, slow: { timeMs: duration } }, onLinks),
@@ -142,7 +152,12 @@ const SHAPES: Readonly<Record<string, Shape | ((fields: Fields) => Shape)>> = {
   crash: { nodes, 'silent?': yesOrNo },
   stall: { nodes, forMs: duration },
   clock: byMode(
-    { bump: { byMs: signed }, rate: { rate: positive }, step: { byMs: signed, everyMs: positive } },
+    {
+      bump: { byMs: signed },
+      rate: { rate: positive },
+      step: { byMs: signed, everyMs: positive },
+      strobe: { byMs: signed, everyMs: positive },
+    },
     onNodes,
   ),
   storage: byMode(
@@ -156,6 +171,8 @@ const SHAPES: Readonly<Record<string, Shape | ((fields: Fields) => Shape)>> = {
     },
     onNodes,
   ),
+  failpoint: ({ name }) => ({ nodes, name: oneOf(FAILPOINTS), term: termAt(name) }),
+  heap: { nodes, percent },
   membership: { change: oneOf(MEMBER_CHANGES), nodes },
   transfer: { 'nodes?': nodes },
 }

@@ -51,6 +51,10 @@ function describeNodeFault(fault: NodeFault): string {
       const delay = fault.mode === 'slow' ? ` by ${describeLatency(fault)}` : ''
       return `storage ${fault.mode}${times}${delay} at ${describeNodes(fault.nodes)}`
     }
+    case 'failpoint':
+      return `failpoint ${fault.name}=${fault.term} at ${describeNodes(fault.nodes)}`
+    case 'heap':
+      return `heap filled to ${fault.percent}% at ${describeNodes(fault.nodes)}`
     case 'membership':
       return `membership: ${fault.change} ${describeNodes(fault.nodes)}`
     case 'transfer':
@@ -93,7 +97,8 @@ function describeClock(effect: ClockEffect): string {
     case 'rate':
       return `rate × ${effect.rate}`
     case 'step':
-      return `step by ${effect.byMs} ms every ${effect.everyMs} ms`
+    case 'strobe':
+      return `${effect.mode} by ${effect.byMs} ms every ${effect.everyMs} ms`
   }
 }
 

@@ -15,7 +15,9 @@ import { drawPartition, type Situation, selectLinks, selectNodes } from './selec
 import type {
   ClockEffect,
   DiskDamage,
+  FailpointEffect,
   Fault,
+  HeapEffect,
   LinkEffect,
   LinkFault,
   MembershipChange,
@@ -45,7 +47,16 @@ export interface NodeDecorators {
   readonly links?: Switchboard<LinkRule> | undefined
   readonly store?: Switchboard<StoreEffect> | undefined
   readonly clock?: ClockSwitchboard | undefined
+  readonly failpoints?: Switchboard<FailpointEffect> | undefined
+  readonly heap?: Switchboard<HeapEffect> | undefined
 }
+
+/** What is on at the nodes of a fault, and at which of their switchboards. */
+type NodeEffect =
+  | { readonly board: 'store'; readonly effect: StoreEffect }
+  | { readonly board: 'clock'; readonly effect: ClockEffect }
+  | { readonly board: 'failpoints'; readonly effect: FailpointEffect }
+  | { readonly board: 'heap'; readonly effect: HeapEffect }
 
 export interface FaultPlaneOptions {
   /** Who is there and who leads, asked whenever a fault is applied. */
@@ -70,8 +81,7 @@ export interface AppliedFault {
 /** One that lasts, with how it is kept up. */
 interface ActiveFault extends AppliedFault {
   readonly rule?: LinkRule | undefined
-  readonly store?: StoreEffect | undefined
-  readonly clock?: ClockEffect | undefined
+  readonly on?: NodeEffect | undefined
   /** What ends it at a node that is still in it. */
   readonly undo?: 'restart' | 'resume' | undefined
 }
@@ -97,8 +107,7 @@ export class FaultPlane {
     for (const fault of this.#active.values()) {
       if (fault.rule !== undefined) decorators.links?.add(fault.id, fault.rule)
       if (!fault.nodes.includes(node)) continue
-      if (fault.store !== undefined) decorators.store?.add(fault.id, fault.store)
-      if (fault.clock !== undefined) decorators.clock?.add(fault.id, fault.clock)
+      if (fault.on !== undefined) addTo(decorators, fault.id, fault.on)
     }
   }
 
@@ -172,16 +181,23 @@ export class FaultPlane {
     const now = applied(id, fault, nodes)
     switch (fault.kind) {
       case 'clock': {
-        if (fault.mode !== 'bump') return this.#begin({ ...now, clock: fault })
+        if (fault.mode !== 'bump') return this.#begin({ ...now, on: { board: 'clock', effect: fault } })
         for (const node of nodes) this.#nodes.get(node)?.clock?.add(id, fault)
         return now
       }
       case 'storage': {
         const { mode } = fault
-        if (mode !== 'bit-flip' && mode !== 'lose-unflushed') return this.#begin({ ...now, store: fault })
+        if (mode !== 'bit-flip' && mode !== 'lose-unflushed')
+          return this.#begin({ ...now, on: { board: 'store', effect: fault } })
         for (const node of nodes) operate({ ...fault, node } as NodeOperation)
         return now
       }
+      case 'failpoint': {
+        const { name, term } = fault
+        return this.#begin({ ...now, on: { board: 'failpoints', effect: { name, term } } })
+      }
+      case 'heap':
+        return this.#begin({ ...now, on: { board: 'heap', effect: { percent: fault.percent } } })
       case 'membership':
         for (const node of nodes) operate({ kind: 'membership', change: fault.change, node })
         return now
@@ -222,22 +238,18 @@ export class FaultPlane {
   #begin(fault: ActiveFault): AppliedFault {
     invariant(!this.#active.has(fault.id), `fault ${fault.id} is active already`)
     this.#active.set(fault.id, fault)
-    const { id, rule, store, clock } = fault
+    const { id, rule, on } = fault
     if (rule !== undefined) for (const links of this.#switchboards()) links.add(id, rule)
-    for (const node of fault.nodes) {
-      if (store !== undefined) this.#nodes.get(node)?.store?.add(id, store)
-      if (clock !== undefined) this.#nodes.get(node)?.clock?.add(id, clock)
-    }
+    for (const node of fault.nodes) if (on !== undefined) addTo(this.#nodes.get(node), id, on)
     return fault
   }
 
   #end(fault: ActiveFault): void {
-    const { id, rule, store, clock, undo, nodes } = fault
+    const { id, rule, on, undo, nodes } = fault
     this.#active.delete(id)
     if (rule !== undefined) for (const links of this.#switchboards()) links.remove(id)
     for (const node of nodes) {
-      if (store !== undefined) this.#nodes.get(node)?.store?.remove(id)
-      if (clock !== undefined) this.#nodes.get(node)?.clock?.remove(id)
+      if (on !== undefined) this.#nodes.get(node)?.[on.board]?.remove(id)
       if (undo === undefined) continue
       // Another fault may hold it down too.
       const isHeld = [...this.#active.values()].some(
@@ -255,6 +267,11 @@ export class FaultPlane {
   #select(selector: Parameters<typeof selectNodes>[0]): readonly NodeId[] {
     return selectNodes(selector, this.#options.situation(), this.#options.random)
   }
+}
+
+function addTo(node: NodeDecorators | undefined, id: number, { board, effect }: NodeEffect): void {
+  const to: Switchboard<never> | undefined = node?.[board]
+  to?.add(id, effect as never)
 }
 
 function applied(id: number, fault: Fault, nodes: readonly NodeId[]): AppliedFault {

@@ -1,6 +1,7 @@
 /** What tests of faults share: time by hand, every kind of fault. */
 import type { Clock, Random } from '@troupe/core'
 import fc from 'fast-check'
+import { FAILPOINTS } from './failpoints.ts'
 import type { Scheduler } from './ports.ts'
 import {
   DIRECTIONS,
@@ -132,6 +133,7 @@ export const clockFault: fc.Arbitrary<Fault> = fc.oneof(
   of({ kind: 'clock', mode: 'bump' }, { nodes, byMs: signed }),
   of({ kind: 'clock', mode: 'rate' }, { nodes, rate: positive }),
   of({ kind: 'clock', mode: 'step' }, { nodes, byMs: signed, everyMs: positive }),
+  of({ kind: 'clock', mode: 'strobe' }, { nodes, byMs: signed, everyMs: positive }),
 )
 
 export const operationFault: fc.Arbitrary<Fault> = fc.oneof(
@@ -145,4 +147,9 @@ export const operationFault: fc.Arbitrary<Fault> = fc.oneof(
   of({ kind: 'transfer' }, { 'nodes?': nodes }),
 )
 
-export const fault = fc.oneof(linkFault, partitionFault, storeFault, clockFault, operationFault)
+export const innerFault: fc.Arbitrary<Fault> = fc.oneof(
+  of({ kind: 'failpoint', term: '2*off->1*panic' }, { nodes, name: fc.constantFrom(...FAILPOINTS) }),
+  of({ kind: 'heap' }, { nodes, percent }),
+)
+
+export const fault = fc.oneof(linkFault, partitionFault, storeFault, clockFault, operationFault, innerFault)

@@ -1,6 +1,7 @@
 export { Correlated, drawLatencyMs, GilbertElliottState, happens } from './chance.ts'
 export * from './check-fault.ts'
 export * from './describe-fault.ts'
+export * from './failpoints.ts'
 export * from './fault-plane.ts'
 export * from './faulty-store.ts'
 export * from './faulty-transport.ts'

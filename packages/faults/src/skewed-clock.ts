@@ -18,7 +18,7 @@ export interface SkewedClockOptions {
 }
 
 type Rate = Extract<ClockEffect, { mode: 'rate' }>
-type Step = Extract<ClockEffect, { mode: 'step' }>
+type Step = Extract<ClockEffect, { mode: 'step' | 'strobe' }>
 
 /** A step and when it began. */
 interface StepState {
@@ -110,5 +110,7 @@ export class SkewedClock implements Clock, Switchboard<ClockEffect> {
 }
 
 function jumpedMs({ effect, sinceMs }: StepState, trueMs: number): number {
-  return Math.floor((trueMs - sinceMs) / effect.everyMs) * effect.byMs
+  const jumps = Math.floor((trueMs - sinceMs) / effect.everyMs)
+  // Every second jump goes back.
+  return (effect.mode === 'strobe' ? jumps % 2 : jumps) * effect.byMs
 }

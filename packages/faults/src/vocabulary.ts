@@ -5,6 +5,7 @@
  * clogging as FoundationDB has it, TigerBeetle's and Jepsen's clocks.
  */
 import type { NodeId } from '@troupe/core'
+import type { FailpointName } from './failpoints.ts'
 
 export const NODE_SETS = [
   'all',
@@ -129,6 +130,20 @@ export type ClockEffect =
   | { readonly mode: 'rate'; readonly rate: number }
   /** Jumps again and again. */
   | { readonly mode: 'step'; readonly byMs: number; readonly everyMs: number }
+  /** Jumps there and back again, so often. A clock that may not run backwards stands still after each jump back. */
+  | { readonly mode: 'strobe'; readonly byMs: number; readonly everyMs: number }
+
+/** What the node does at a named place. */
+export interface FailpointEffect {
+  readonly name: FailpointName
+  /** In the grammar of gofail. */
+  readonly term: string
+}
+
+/** Its heap is filled until so much of its limit is in use; at 100 it dies of it. */
+export interface HeapEffect {
+  readonly percent: number
+}
 
 /** What a store does while the fault lasts. */
 export type StoreEffect =
@@ -181,6 +196,8 @@ export type NodeFault =
   | { readonly kind: 'stall'; readonly nodes: NodeSelector; readonly forMs: number }
   | ({ readonly kind: 'clock'; readonly nodes: NodeSelector } & ClockEffect)
   | ({ readonly kind: 'storage'; readonly nodes: NodeSelector } & (StoreEffect | DiskDamage))
+  | ({ readonly kind: 'failpoint'; readonly nodes: NodeSelector } & FailpointEffect)
+  | ({ readonly kind: 'heap'; readonly nodes: NodeSelector } & HeapEffect)
   | { readonly kind: 'membership'; readonly change: MembershipChange; readonly nodes: NodeSelector }
   /** To the first of the nodes; to the best voter where none is given. */
   | { readonly kind: 'transfer'; readonly nodes?: NodeSelector }

@@ -2,11 +2,16 @@
 import { type ControlCommand, invalidOption, type NodeId, RaftError } from '@troupe/core'
 import { type ConnectionRefusal, type FramedSocket, frameBuffers, parseAddress } from '@troupe/transport'
 import { decodeQuestion, encodeAnswer } from './control-protocol.ts'
+import type { FaultDesk } from './faults/fault-desk.ts'
+import { checkFaultId, faultsNotAllowed } from './faults/fault-parts.ts'
 import type { NodeStatus } from './node-control.ts'
 import { checkNodeName, positive } from './options.ts'
 
 /** The node, as far as operators reach it. */
 export interface OperatedNode {
+  readonly id: NodeId
+  /** Undefined where the node was not started for faults. */
+  readonly faultDesk: Pick<FaultDesk, 'inject' | 'list' | 'destroy'> | undefined
   status(): Promise<NodeStatus>
   digest(): Promise<{ readonly applied: number; readonly sha256: string }>
   command(command: ControlCommand, timeoutMs: number): Promise<void>
@@ -84,11 +89,27 @@ async function ask(node: OperatedNode, method: string, argument: unknown): Promi
       return node.removePeer(given['id'])
     case 'checkMembership':
       return node.checkMembership()
+    case 'injectFault':
+      return deskOf(node).inject(given)
+    case 'listFaults':
+      return deskOf(node).list()
+    case 'destroyFault': {
+      const { id } = given
+      if (id !== undefined) checkFaultId('id', id)
+      return deskOf(node).destroy(id)
+    }
     default: {
-      const known = 'status, digest, command, addPeer, removePeer or checkMembership'
+      const known =
+        'status, digest, command, addPeer, removePeer, checkMembership, injectFault, listFaults or destroyFault'
       throw invalidOption('method', method, known)
     }
   }
+}
+
+/** @throws RaftError INVALID_OPTIONS where the node was not started for faults */
+function deskOf({ id, faultDesk }: OperatedNode): NonNullable<OperatedNode['faultDesk']> {
+  if (faultDesk === undefined) throw faultsNotAllowed(id)
+  return faultDesk
 }
 
 /** What is in it the core looks at; another release may know other kinds. */

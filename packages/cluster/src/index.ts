@@ -7,7 +7,7 @@ export {
   type RaftErrorCode,
   type RaftErrorData,
 } from '@troupe/core'
-export type { AppliedFault, Fault } from '@troupe/faults'
+export { type AppliedFault, FAILPOINTS, type Fault } from '@troupe/faults'
 export { type BackupOptions, type BackupReport, backupCluster, type SkippedSnapshot } from './backup.ts'
 export { type CallOptions, Client, type QueryOptions, type Served, type TcpClientSettings } from './client.ts'
 export type { DialSettings } from './client-dialer.ts'
@@ -15,6 +15,14 @@ export { Cluster } from './cluster.ts'
 export type { ClusterEvents } from './cluster-events.ts'
 export { type ClusterStatus, type NodeDigest, type NodeReport, viewOf } from './cluster-status.ts'
 export type { InjectedFault } from './faults/cluster-faults.ts'
+export { DEFAULT_FAULT_MS, MAX_FAULT_MS } from './faults/fault-parts.ts'
+export type {
+  InjectedRemoteFault,
+  InjectOptions,
+  RemoteFault,
+  RemoteFaults,
+  Unheard,
+} from './faults/remote-faults.ts'
 export type { Instruments } from './instruments.ts'
 export type { Logger, LogLevel } from './logger.ts'
 export type { AddMemberOptions, ChangeOptions, MemberOptions, Members } from './members.ts'

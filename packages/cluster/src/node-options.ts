@@ -54,6 +54,11 @@ export interface NodeOptions extends SharedOptions {
   readonly health?: string
   /** How long `stop` waits for another node to take over leadership, in ms. @default 5000 */
   readonly handOverTimeoutMs?: number
+  /**
+   * Whether operators can inject faults (`troupe fault`). The ports of the node are then decorated, which costs a little also
+   * where no fault is on: for tests and trials. @default false
+   */
+  readonly allowFaults?: boolean
 }
 
 export interface ResolvedNodeOptions {
@@ -73,6 +78,7 @@ export interface ResolvedNodeOptions {
   readonly limits: Partial<ListenLimits>
   readonly health: Address | undefined
   readonly handOverTimeoutMs: number
+  readonly allowFaults: boolean
   readonly logger: Logger
   readonly shared: ResolvedClusterOptions
 }
@@ -91,6 +97,7 @@ const OWN_FIELDS = [
   'limits',
   'health',
   'handOverTimeoutMs',
+  'allowFaults',
 ] as const
 
 /** All options of a node, by name. */
@@ -127,7 +134,8 @@ export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
   const addresses = readPeers(given)
   const own = addresses.get(id)
   const peers = new Map([...addresses].filter(([peer]) => peer !== id))
-  const { listen, advertise, tls, handOverTimeoutMs = 5000 } = given
+  const { listen, advertise, tls, handOverTimeoutMs = 5000, allowFaults = false } = given
+  if (typeof allowFaults !== 'boolean') throw invalidOption('allowFaults', allowFaults, 'true or false')
   if (advertise !== undefined) parseAddress(advertise, 'advertise')
   return Object.freeze({
     id,
@@ -145,6 +153,7 @@ export function resolveNodeOptions(given: NodeOptions): ResolvedNodeOptions {
     limits,
     health: given.health === undefined ? undefined : parseAddress(given.health, 'health'),
     handOverTimeoutMs: positive('handOverTimeoutMs', handOverTimeoutMs),
+    allowFaults,
     logger: given.logger ?? (() => {}),
     shared: resolveShared(given),
   })

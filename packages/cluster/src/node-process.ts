@@ -24,6 +24,8 @@ import { type Address, Credentials, formatAddress, parseAddress } from '@troupe/
 import type { NodeAddress } from '@troupe/wire'
 import { ControlDesk } from './control-desk.ts'
 import { serveControl } from './control-server.ts'
+import { FaultDesk } from './faults/fault-desk.ts'
+import { KeptFaults } from './faults/kept-faults.ts'
 import { askFounders, foundingConfiguration, SeenFounders } from './founding.ts'
 import { HandOver } from './hand-over.ts'
 import { HealthServer } from './health-server.ts'
@@ -42,6 +44,8 @@ import { isRemoved, markRemoved, RemovalWatch, refuseRemoved } from './removal.t
 import { TcpEdges } from './tcp-edges.ts'
 
 const IDENTITY_FILE = 'identity.json'
+/** For an election or a snapshot that a fault asks for. */
+const FAULT_COMMAND_TIMEOUT_MS = 10_000
 /** For a first answer of the peers, to a node that wonders whether it is a member. */
 const ASK_TIMEOUT_MS = 3000
 
@@ -74,6 +78,8 @@ export class NodeProcess {
   #node: RaftNode | undefined
   #stopping: Promise<void> | undefined
   #handOver: HandOver | undefined
+  /** Undefined without the option. */
+  #faultDesk: FaultDesk | undefined
   readonly #removal: RemovalWatch
   #leader: NodeId | null = null
   readonly #closing = new AbortController()
@@ -117,6 +123,7 @@ export class NodeProcess {
     const path = resolve(directory)
     const found = existsSync(join(path, IDENTITY_FILE)) ? readNodeIdentity(path) : undefined
     refuseRemoved(path)
+    if (this.#options.allowFaults) await this.#allowFaults(path)
     const configuration = this.#beginning(found)
     const identity = this.#identify(found, configuration)
     this.#identity = identity
@@ -144,6 +151,7 @@ export class NodeProcess {
     this.#node = await RaftNode.open(this.#settings(identity, configuration, path), {
       openEdges: this.#hooks.watchEdges?.(attach) ?? attach,
       notices: { tell: (notice) => this.#onNotice(notice), close: () => {} },
+      faults: this.#faultDesk?.faults,
       fail: (error) => this.#fail(error),
     })
     this.#removal.leaderChanged(this.#leader)
@@ -151,6 +159,26 @@ export class NodeProcess {
     this.#credentials?.watch(certificateCheckMs)
     if (health !== undefined) this.#health = await HealthServer.open(health, this)
     logger('info', 'node started', { node: id, incarnation, boot: identity.boot, directory: path })
+  }
+
+  /** What an earlier start has left open is on before anything happens; a fault may keep the node down. */
+  async #allowFaults(path: string): Promise<void> {
+    const { id, logger } = this.#options
+    logger('warn', 'faults are allowed: operators can break this node on purpose', { node: id })
+    this.#faultDesk = new FaultDesk({
+      kept: new KeptFaults(path),
+      seed: drawNumber(),
+      log: (level, event, detail) => logger(level, event, { node: id, ...detail }),
+      command: (kind) => this.command({ kind }, FAULT_COMMAND_TIMEOUT_MS),
+      die: dieAtOnce,
+    })
+    await this.#faultDesk.down(this.#signal)
+    if (!this.#signal.aborted) return
+    throw new RaftError('SHUTTING_DOWN', 'told to end while a fault kept it down', { what: `node ${id}` })
+  }
+
+  get #signal(): AbortSignal {
+    return this.#hooks.signal ?? new AbortController().signal
   }
 
   /** What the cluster begins with, as far as this node is concerned. */
@@ -208,9 +236,8 @@ export class NodeProcess {
   ): Promise<void> {
     const { join: isJoining, peers, logger } = this.#options
     const { clusterId, id: nodeId, incarnation, group } = identity
-    const signal = this.#hooks.signal ?? new AbortController().signal
     if (!isJoining) {
-      const credentials = this.#credentials
+      const [credentials, signal] = [this.#credentials, this.#signal]
       await askFounders({ identity, configuration, founders: peers, credentials, log: logger, signal })
     }
     createNodeDirectory(path, { clusterId, nodeId, incarnation, group, configuration })
@@ -312,6 +339,11 @@ export class NodeProcess {
     return isOut
   }
 
+  /** For faults by hand; undefined where the node was not started for them. */
+  get faultDesk(): FaultDesk | undefined {
+    return this.#faultDesk
+  }
+
   /** Resolves when it has stopped, and why: it was told to, or is no member any more. */
   get ended(): Promise<'stopped' | 'removed'> {
     return this.#ended.promise
@@ -355,6 +387,7 @@ export class NodeProcess {
     this.#removal.close()
     this.#closing.abort()
     this.#credentials?.close()
+    this.#faultDesk?.close()
     await this.#health?.close()
     // The node closes its edges; without one they stand alone.
     if (this.#node === undefined) await this.#edges?.close()
@@ -420,4 +453,10 @@ export class NodeProcess {
     if (this.#hooks.fail !== undefined) this.#hooks.fail(error)
     process.exit(1)
   }
+}
+
+/** As the system would: nothing is closed, nobody is told. */
+function dieAtOnce(): never {
+  process.kill(process.pid, 'SIGKILL')
+  for (;;);
 }

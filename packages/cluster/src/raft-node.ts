@@ -131,6 +131,8 @@ export class RaftNode implements NodeControl {
    * @throws RaftError INVALID_MACHINE, INVALID_DIRECTORY, STORAGE_FAILED, STORAGE_DAMAGED, INVALID_OPTIONS
    */
   static async open(settings: NodeSettings, host: NodeHost): Promise<RaftNode> {
+    const { faults } = host
+    faults?.failpoints.reached('start')
     const definition = await loadMachine(settings.machine)
     const directory = openDirectory(settings)
     // A store reports nothing before it is handed something: by then there is the node.
@@ -147,7 +149,6 @@ export class RaftNode implements NodeControl {
       },
     }
     const open = (to: StoreEvents): Promise<LogStore> => openStore(settings, directory, to)
-    const { faults } = host
     const store = await (faults === undefined ? open(events) : faults.store(open, events))
     node = new RaftNode(settings, host, definition, directory, store, recorder)
     return node
@@ -173,12 +174,15 @@ export class RaftNode implements NodeControl {
       lanes: LANES,
       onTurn: (batch) => this.#turn(batch),
     })
-    this.#snapshots = openSnapshots(settings, directory, this.#snapshotEvents(host), this.#log)
+    const snapshotEvents = this.#snapshotEvents(host)
+    const snapshotsTo = faults?.failpoints.snapshotEvents(snapshotEvents) ?? snapshotEvents
+    this.#snapshots = openSnapshots(settings, directory, snapshotsTo, this.#log)
     this.#state = openState(settings, definition, directory, this.#log)
     this.#machine = this.#makeMachine(definition)
     const nowMs = faults === undefined ? hrtimeMs : () => faults.clock.nowMs()
     this.#nowMs = nowMs
     this.#gateway = new Gateway(this.#machine, codec, this.#gatewayOptions(), nowMs)
+    if (faults !== undefined) this.#allow(faults)
     this.#edges = host.openEdges(identity, this.#peerEvents(), (event) =>
       this.#mailbox.push('clients', { kind: 'client', event }),
     )
@@ -211,6 +215,12 @@ export class RaftNode implements NodeControl {
     this.#mailbox.wake()
     this.#timer.arm(this.#driver.deadlineMs, hrtimeMs())
     this.#rehearsal = new Rehearsal(settings.raft, settings.gateway, settings.seed)
+  }
+
+  #allow(faults: NodeFaults): void {
+    faults.print = (detail) => this.#log('warn', 'failpoint', detail)
+    faults.failpoints.snapshots(this.#snapshots)
+    faults.failpoints.applying(this.#gateway)
   }
 
   #snapshotEvents({ fail }: NodeHost): SnapshotEvents {

@@ -8,10 +8,13 @@ import { type DialSettings, NodeDialer } from './client-dialer.ts'
 import type { ClientLink } from './client-links.ts'
 import { type ClusterStatus, type NodeDigest, type NodeReport, viewOf } from './cluster-status.ts'
 import { decodeAnswer, encodeQuestion } from './control-protocol.ts'
+import { RemoteFaults } from './faults/remote-faults.ts'
 import { type MemberOptions, Members, timeoutOf } from './members.ts'
 import type { NodeStatus } from './node-control.ts'
 
 const ANSWER_TIMEOUT_MS = 5000
+/** With the election, or the snapshot, that a fault may ask for. */
+const FAULT_ANSWER_TIMEOUT_MS = 12_000
 /** For a node that is known, and not connected yet. */
 const LINK_TIMEOUT_MS = 1000
 const POLL_MS = 5
@@ -29,6 +32,8 @@ export interface OperatorSettings extends DialSettings {
 export class RemoteCluster {
   /** Nodes that come and go. `add` and `replace` are for nodes that this process starts: here see {@link add}. */
   readonly members: Pick<Members, 'remove' | 'promote' | 'demote' | 'change' | 'leaveJoint'>
+  /** Faults by hand, at nodes that were started with `allowFaults`. */
+  readonly faults: RemoteFaults
   readonly #members: Members
   readonly #dialer: NodeDialer
   readonly #links = new Map<NodeId, ClientLink>()
@@ -66,6 +71,10 @@ export class RemoteCluster {
       crash: async () => {},
     })
     this.members = this.#members
+    this.faults = new RemoteFaults({
+      status: () => this.status(),
+      ask: (id, method, argument) => this.#ask(id, method, argument, FAULT_ANSWER_TIMEOUT_MS),
+    })
     dialer.start({
       opened: (node, link) => this.#links.set(node, link),
       frame: (_node, link, frame) => this.#answered(link, frame),

@@ -46,6 +46,7 @@ export const nodeOptions = {
     help: 'host:port for /livez, /readyz and /metrics, over HTTP',
   },
   insecure: { kind: 'flag', help: 'listen beyond the loopback without TLS' },
+  'allow-faults': { kind: 'flag', help: 'operators may inject faults (troupe fault): for tests and trials' },
   'log-level': { kind: 'text', placeholder: 'LEVEL', help: LOG_LEVELS.join(', '), otherwise: 'info' },
   'log-format': {
     kind: 'text',

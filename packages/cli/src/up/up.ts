@@ -47,6 +47,10 @@ const options = {
     help: 'a YAML file of options for every node: raft, batching, limits, …',
   },
   tls: { kind: 'text', placeholder: 'DIR', help: 'certificates as `troupe ca` makes them: TLS between all' },
+  'allow-faults': {
+    kind: 'flag',
+    help: 'with --processes: operators may inject faults (troupe fault inject)',
+  },
   json: { kind: 'flag', help: 'a line of JSON for each event and each changed status' },
 } as const satisfies OptionTable
 
@@ -75,7 +79,8 @@ export async function up(args: readonly string[], context: CommandContext): Prom
 
 async function upProcesses(values: Values, view: ClusterView, context: CommandContext): Promise<number> {
   const { nodes, directory, port, cluster, machine, tls, config } = values
-  const common = config === undefined ? {} : readFields(config)
+  const given = config === undefined ? {} : readFields(config)
+  const common = values['allow-faults'] ? { ...given, allowFaults: true } : given
   const plan = await planCluster({ nodes, directory, port, cluster, machine, tls, common })
   const remove = (): void => {
     if (plan.isTemporary) rmSync(plan.directory, { recursive: true, force: true, maxRetries: 3 })
@@ -127,6 +132,7 @@ function tlsFlags(directory: string | undefined): string {
 async function upThreads(values: Values, view: ClusterView, context: CommandContext): Promise<number> {
   for (const field of ['port', 'cluster', 'tls'] as const)
     if (values[field] !== undefined) throw invalidOption(`--${field}`, values[field], '--processes with it')
+  if (values['allow-faults']) throw invalidOption('--allow-faults', true, '--processes with it')
   const { nodes, directory, machine, config } = values
   if (directory !== undefined) refuseProcesses(directory)
   const common = config === undefined ? {} : readFields(config)

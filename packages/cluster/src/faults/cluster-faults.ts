@@ -240,5 +240,7 @@ function decorators(order: (order: FaultOrder) => void): Required<NodeDecorators
     links: board('links'),
     store: board('store'),
     clock: { ...board('clock'), settle: () => order({ kind: 'settle' }) },
+    failpoints: board('failpoints'),
+    heap: board('heap'),
   }
 }

@@ -1,10 +1,12 @@
 /**
- * Faults inside a node's worker: decorators of its transport, its store and its clock, and what stops its thread. Made only
- * for a node whose cluster was started with `faults`; without, none of this exists.
+ * Faults inside a node: decorators of its transport, its store and its clock, and what stops its thread. Made only for a
+ * node of a cluster that was started with `faults`, or of a process with `allowFaults`; without, none of this exists.
  *
- *     FaultOrder ─► links ─► FaultyTransport ─► PortTransport
+ *     FaultOrder ─► links ─► FaultyTransport ─► PortTransport, TcpTransport
  *                ├► store ─► FaultyStore ─────► the store inside
  *                ├► clock ─► SkewedClock ─────► what the core, the gateway and the wake timer take for the time
+ *                ├► failpoints ─► what it does at named places
+ *                ├► heap ─► ballast in it
  *                ├► silence: hints of a peer's end are not believed
  *                └► pause, stall: this thread stops
  */
@@ -21,8 +23,13 @@ import {
 import { FaultyStore, FaultyTransport, SkewedClock, type Switchboard } from '@troupe/faults'
 import { WakeTimer } from '../wake-timer.ts'
 import type { EffectOrder, FaultBirth, FaultOrder } from './fault-orders.ts'
+import { HeapFiller } from './heap-filler.ts'
+import { NodeFailpoints } from './node-failpoints.ts'
 import { PauseGate } from './pause-gate.ts'
 import { TimerScheduler } from './timer-scheduler.ts'
+
+/** No fault has this number. */
+const FAILED_WRITE = -1
 
 const trueClock: Clock = { nowMs: hrtimeMs }
 
@@ -49,16 +56,29 @@ export class NodeFaults {
   readonly #gate: PauseGate
   readonly #boards = new Map<EffectOrder['at'], Switchboard<never>>()
   readonly #silent = new Set<NodeId>()
+  readonly failpoints: NodeFailpoints
+  /** Told what failpoints print; set once the node can tell. */
+  print: (detail: Readonly<Record<string, unknown>>) => void = () => {}
   #transport: FaultyTransport | undefined
+  #store: FaultyStore | undefined
   #rearm: () => void = () => {}
 
-  /** @param die ends the worker at once */
+  /** @param die ends the worker, or the process, at once */
   constructor(birth: FaultBirth, die: () => never) {
     this.#birth = birth
     this.#die = die
     this.#random = seededRandom(birth.seed)
     this.#gate = new PauseGate(birth.gate)
     this.#take('clock', this.clock)
+    this.failpoints = new NodeFailpoints({
+      random: this.#random,
+      sleep: standStill,
+      die,
+      print: (name, value) => this.print({ name, value }),
+      failWrite: () => this.#store?.add(FAILED_WRITE, { mode: 'fail' }),
+    })
+    this.#take('failpoints', this.failpoints)
+    this.#take('heap', new HeapFiller())
   }
 
   /** Decorates the store that `open` opens. */
@@ -66,7 +86,10 @@ export class NodeFaults {
     // The store inside is opened first, and reports nothing before it is handed something.
     let outer: StoreEvents | undefined
     const inner = await open({
-      onPersisted: (token) => outer?.onPersisted(token),
+      onPersisted: (token) => {
+        this.failpoints.reached('after-save')
+        outer?.onPersisted(token)
+      },
       onFailed: (error) => (outer ?? events).onFailed(error),
       onFlushed: (ms) => events.onFlushed?.(ms),
       onSpace: (isFull) => outer?.onSpace(isFull),
@@ -76,7 +99,9 @@ export class NodeFaults {
       return inner
     }
     const store = new FaultyStore(bind, { ...this.#edges, events })
+    this.#store = store
     this.#take('store', store)
+    this.failpoints.saving(store)
     return store
   }
 
@@ -128,7 +153,7 @@ export class NodeFaults {
         break
       // Both after this call was answered, which a thread that stands still could not.
       case 'pause':
-        setImmediate(() => this.#pause())
+        setImmediate(() => this.#pause(order.forMs))
         break
       case 'stall':
         setImmediate(() => stall(order.forMs))
@@ -153,9 +178,15 @@ export class NodeFaults {
     for (const order of this.#birth.effects) if (order.at === at) board.add(order.id, order.effect as Effect)
   }
 
-  #pause(): void {
+  #pause(forMs: number | undefined): void {
+    if (forMs !== undefined) return standStill(forMs)
     if (!this.#gate.hold(hrtimeMs())) this.#die()
   }
+}
+
+/** Neither turns nor timers, and no processor either: what a stopped process is to the others. */
+function standStill(forMs: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)), 0, 0, forMs)
 }
 
 function stall(forMs: number): void {

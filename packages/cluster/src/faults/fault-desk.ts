@@ -1,0 +1,174 @@
+/**
+ * The faults of a node in a process of its own: takes orders of operators, ends each fault at its time, and keeps what
+ * lasts across restarts.
+ *
+ *     operator ─► inject ─► file in the directory ─► parts ─► NodeFaults (links, store, clock, this thread)
+ *                   │                                    └──► this process: dies
+ *                   └─► timer, also when the operator has gone ─► over
+ *     restart ─► what is not over is on again before the node does anything; one that is to be down waits
+ *
+ * Invariant: nothing lasts beyond its time, whatever happens to the operator, to the connection or to this process.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { hrtimeMs } from '@troupe/actor'
+import { invalidOption } from '@troupe/core'
+import type { NodeLog } from '../node-storage.ts'
+import type { EffectOrder } from './fault-orders.ts'
+import {
+  type ActionPart,
+  checkRequest,
+  type FaultPart,
+  type FaultReport,
+  type FaultRequest,
+} from './fault-parts.ts'
+import type { KeptFaults } from './kept-faults.ts'
+import { NodeFaults } from './node-faults.ts'
+
+const MAX_FAULTS = 64
+
+export interface FaultDeskOptions {
+  readonly kept: KeptFaults
+  readonly seed: number
+  readonly log: NodeLog
+  /** Lets the node ask for votes, or take a snapshot. */
+  readonly command: (kind: 'campaign' | 'takeSnapshot') => Promise<void>
+  /** Ends the process at once, without closing anything. */
+  readonly die: () => never
+}
+
+/** A fault that this node knows of. */
+interface OpenFault {
+  readonly request: FaultRequest
+  readonly untilMs: number
+  readonly effects: readonly EffectOrder[]
+  readonly timer: NodeJS.Timeout
+}
+
+export class FaultDesk {
+  /** What the node is opened with. */
+  readonly faults: NodeFaults
+  readonly #options: FaultDeskOptions
+  readonly #open = new Map<string, OpenFault>()
+  #lastId = 0
+
+  /** Takes up what an earlier start of the node has left open. */
+  constructor(options: FaultDeskOptions) {
+    this.#options = options
+    const found = options.kept.read().map((request) => this.#begin(request))
+    const effects = found.flatMap((fault) => fault.effects)
+    for (const { request } of found) this.#log('fault goes on', request)
+    this.faults = new NodeFaults({ gate: undefined, effects, seed: options.seed }, options.die)
+  }
+
+  /** Resolves when no fault keeps the node down any more, or the signal is raised. */
+  async down(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const down = [...this.#open.values()].filter(({ request }) => has(request, 'crash'))
+      const leftMs = Math.max(0, ...down.map(({ untilMs }) => untilMs - hrtimeMs()))
+      if (leftMs === 0 || signal.aborted) return
+      this.#options.log('warn', 'kept down by a fault', { leftMs: Math.round(leftMs) })
+      await sleep(leftMs, undefined, { signal }).catch(() => {})
+    }
+  }
+
+  /**
+   * Takes effect before this resolves; what stops or ends this process does so right after.
+   * @throws RaftError INVALID_OPTIONS for what is no fault; what the node says against an election or a snapshot
+   */
+  async inject(given: unknown): Promise<FaultReport> {
+    const request = checkRequest(given)
+    if (this.#open.has(request.id)) throw invalidOption('id', request.id, 'an id that no fault has')
+    if (this.#open.size >= MAX_FAULTS)
+      throw invalidOption('faults', this.#open.size, `fewer than ${MAX_FAULTS} at the same time`)
+    for (const part of request.parts) if (part.at === 'node') await this.#command(part)
+    const fault = this.#begin(request)
+    this.#keep()
+    this.#log('fault injected', request)
+    for (const effect of fault.effects) this.faults.obey(effect)
+    for (const part of request.parts) if (part.at === 'node') this.#act(part, request.forMs)
+    const report = this.#report(fault)
+    if (request.parts.length === 0 || !request.parts.every(isOver)) return report
+    this.#end(request.id, 'fault is over')
+    return { ...report, leftMs: 0 }
+  }
+
+  list(): readonly FaultReport[] {
+    return Array.from(this.#open.values(), (fault) => this.#report(fault))
+  }
+
+  /** Ends that fault, or all. Gives the ids of those that were open here. */
+  destroy(id?: string): readonly string[] {
+    const ids = id === undefined ? [...this.#open.keys()] : [id]
+    return ids.filter((each) => this.#end(each, 'fault destroyed'))
+  }
+
+  /** The process ends: what lasts stays in the file. */
+  close(): void {
+    for (const { timer } of this.#open.values()) clearTimeout(timer)
+    this.#open.clear()
+  }
+
+  #begin(request: FaultRequest): OpenFault {
+    const { id, forMs } = request
+    const effects = request.parts.flatMap((part): EffectOrder[] =>
+      part.at === 'node' ? [] : [{ ...part, kind: 'add', id: ++this.#lastId } as EffectOrder],
+    )
+    const timer = setTimeout(() => this.#end(id, 'fault is over'), forMs)
+    const fault: OpenFault = { request, untilMs: hrtimeMs() + forMs, effects, timer }
+    this.#open.set(id, fault)
+    return fault
+  }
+
+  #end(id: string, event: string): boolean {
+    const fault = this.#open.get(id)
+    if (fault === undefined) return false
+    clearTimeout(fault.timer)
+    this.#open.delete(id)
+    for (const { at, id: number } of fault.effects) this.faults.obey({ kind: 'remove', at, id: number })
+    if (fault.effects.some(({ at }) => at === 'clock')) this.faults.obey({ kind: 'settle' })
+    this.#keep()
+    this.#log(event, fault.request)
+    return true
+  }
+
+  /** What happens once is not done again by a later start, but for a death: that one lasts. */
+  #keep(): void {
+    const lasting = Array.from(this.#open.values(), ({ request, untilMs }) => ({
+      request: { ...request, parts: request.parts.filter(comesBack) },
+      leftMs: untilMs - hrtimeMs(),
+    }))
+    this.#options.kept.write(lasting.filter(({ leftMs }) => leftMs > 0))
+  }
+
+  async #command({ action }: ActionPart): Promise<void> {
+    if (action === 'elect') await this.#options.command('campaign')
+    if (action === 'snapshot') await this.#options.command('takeSnapshot')
+  }
+
+  #act({ action }: ActionPart, forMs: number): void {
+    if (action === 'pause' || action === 'stall') this.faults.obey({ kind: action, forMs })
+    // After whoever has ordered it was answered.
+    if (action === 'crash') setImmediate(() => setImmediate(this.#options.die))
+  }
+
+  #report({ request, untilMs }: OpenFault): FaultReport {
+    const { parts, ...rest } = request
+    return { ...rest, leftMs: Math.max(0, untilMs - hrtimeMs()), isHere: parts.length > 0 }
+  }
+
+  #log(event: string, { id, text, forMs }: FaultRequest): void {
+    this.#options.log('warn', event, { fault: id, text, forMs: Math.round(forMs) })
+  }
+}
+
+const has = ({ parts }: FaultRequest, action: ActionPart['action']): boolean =>
+  parts.some((part) => part.at === 'node' && part.action === action)
+
+/** Once it has happened. */
+const isOver = (part: FaultPart): boolean =>
+  part.at === 'node'
+    ? part.action === 'elect' || part.action === 'snapshot'
+    : part.at === 'clock' && part.effect.mode === 'bump'
+
+/** Whether a later start of the node has it too. */
+const comesBack = (part: FaultPart): boolean => (part.at === 'node' ? part.action === 'crash' : !isOver(part))

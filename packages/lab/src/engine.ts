@@ -74,7 +74,7 @@ export interface Engine {
   /** Resolves when all runs are over, or soon after the signal. */
   run(task: EngineTask): Promise<void>
   /** Runs a seed again, and writes its event log; for engines that repeat a run exactly. */
-  record?(item: Case, seed: number, file: string, signal: AbortSignal): Promise<void>
+  record?(item: Case, seed: number, file: string): Promise<void>
   /** One line for a shell that repeats a run. */
   reproduce(item: Case, seed: number): string
   close(): Promise<void>

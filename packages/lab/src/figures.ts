@@ -14,6 +14,8 @@ const figures = {
   termChangesPerMinuteBefore: 'how fast the highest term rose before the faults',
   termChangesPerMinuteDuring: 'how fast the highest term rose while the faults last',
   termChangesPerMinuteAfter: 'how fast the highest term rose after the healing',
+  leadershipsPerNode: 'times that a node was elected, one value for each node',
+  campaignsPerNode: 'times that a node asked for votes, one value for each node',
   leadersPerTerm: 'leaders of one term, at most',
   splitVotes: 'terms in which several asked for votes and nobody was elected',
   staleTermMessages: "messages of an earlier term than the receiver's",

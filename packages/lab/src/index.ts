@@ -1,6 +1,7 @@
 export type { Asserted, Assertion } from './assertion.ts'
 export type { Summary } from './assertions/statistics.ts'
 export type { CaseRun, Engine, EngineTask, RunFailure, RunNow } from './engine.ts'
+export { EventLog, parseEventLog, readEventLog } from './events/event-log.ts'
 export {
   EVENTS_VERSION,
   type MessageFacts,
@@ -13,9 +14,11 @@ export {
   type RunPhase,
   type TermRange,
 } from './events/run-event.ts'
+export { type ClockedEvent, clockedEvents, shivizOf } from './events/shiviz.ts'
 export { aboutFigure, type FigureName, type Figures, figureNames } from './figures.ts'
 export { type Judgement, judge } from './judge.ts'
 export { type Loaded, loadFiles, scenarioFiles } from './load-files.ts'
+export { RunMeter } from './measure/run-meter.ts'
 export type { PlugIn } from './plug-ins.ts'
 export { junitOf } from './reports/junit.ts'
 export { type CaseResult, engineNames, runSuite, type SuiteOptions, type SuiteResult } from './run-suite.ts'

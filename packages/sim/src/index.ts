@@ -1,5 +1,6 @@
 export { type Coverage, noCoverage } from './coverage.ts'
 export { Dice, diceOf, streams } from './dice.ts'
+export type { MessageIds } from './message-ids.ts'
 export { type Mutant, mutantNamed, mutants, mutated } from './mutants/index.ts'
 export {
   type FaultKind,
@@ -28,4 +29,4 @@ export { situationNames } from './situation-names.ts'
 export { type Deed, describeDeed, linkName, type Step } from './step.ts'
 export { describeNode } from './timeline.ts'
 export { type Failure, World, type WorldOptions } from './world.ts'
-export type { Invariant, NodeView, SimEvent, Watcher, WorldView } from './world-view.ts'
+export type { FaultEdge, Invariant, NodeView, SimEvent, Watcher, WorldView } from './world-view.ts'

@@ -2,6 +2,7 @@ import type { Message } from '@troupe/core'
 import { decodePeerFrame, encodePeerFrame } from '@troupe/wire'
 import type { Carrier } from './carrier.ts'
 import type { Dice } from './dice.ts'
+import type { MessageIds } from './message-ids.ts'
 import { GROUP, type HintChances } from './plan.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { SimNode } from './sim-node.ts'
@@ -33,6 +34,7 @@ export interface PeerLinksParts {
   readonly chances: HintChances
   /** Told of a frame that was refused as it came in. */
   readonly onRefused: () => void
+  readonly messageIds?: MessageIds | undefined
 }
 
 /** The links between nodes: the real codec, with faults in between, and hints of who is there. */
@@ -43,6 +45,7 @@ export class PeerNetwork implements PeerLinks {
   readonly #nodes: readonly SimNode[]
   readonly #chances: HintChances
   readonly #onRefused: () => void
+  readonly #messageIds: MessageIds | undefined
 
   constructor(parts: PeerLinksParts) {
     this.#scheduler = parts.scheduler
@@ -51,6 +54,7 @@ export class PeerNetwork implements PeerLinks {
     this.#nodes = parts.nodes
     this.#chances = parts.chances
     this.#onRefused = parts.onRefused
+    this.#messageIds = parts.messageIds
   }
 
   send(from: SimNode, messages: readonly Message[]): void {
@@ -65,10 +69,11 @@ export class PeerNetwork implements PeerLinks {
     const to = this.#nodes.find((node) => node.id === id)
     if (to === undefined) return
     const frame = encodePeerFrame(GROUP, messages)
-    this.#carrier.send(from.id, to.id, frame, (bytes) => this.#arrived(from, to, bytes))
+    const ids = this.#messageIds && messages.map((message) => this.#messageIds?.of(message) as number)
+    this.#carrier.send(from.id, to.id, frame, (bytes) => this.#arrived(from, to, bytes, ids))
   }
 
-  #arrived(from: SimNode, to: SimNode, bytes: Uint8Array): void {
+  #arrived(from: SimNode, to: SimNode, bytes: Uint8Array, ids: readonly number[] | undefined): void {
     if (to.life === undefined) return
     const frame = decodePeerFrame(bytes)
     if (typeof frame === 'string') {
@@ -77,6 +82,7 @@ export class PeerNetwork implements PeerLinks {
       if (this.#dice.chance(0.5)) this.#reconnect(from, to)
       return
     }
+    if (ids !== undefined) this.#messageIds?.arrived(frame.messages, ids)
     for (const message of frame.messages) to.push({ kind: 'peer', message })
   }
 

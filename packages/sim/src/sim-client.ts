@@ -17,6 +17,7 @@ import type { Oracle, Reading } from './oracle.ts'
 import { GROUP, type Plan } from './plan.ts'
 import type { Scheduler, Task } from './scheduler.ts'
 import { nodeId } from './sim-node.ts'
+import type { SettledOperation } from './world-view.ts'
 
 export interface ClientHost {
   readonly scheduler: Scheduler
@@ -25,6 +26,8 @@ export interface ClientHost {
   readonly history: History<KvInput, KvOutput>
   /** An answer is wrong. */
   complained(complaint: string): void
+  /** What a client asked is over. */
+  settled(operation: SettledOperation): void
 }
 
 /** What is asked, and what for: `done` is called once. */
@@ -96,6 +99,7 @@ export class SimClient {
   #call(command: KvCommand | KvQuery, input: KvInput, timeoutMs: number, operation: Operation): Call {
     const { coverage, history, scheduler } = this.#host
     const isRecorded = operation.consistency !== 'stale'
+    const calledMs = scheduler.nowMs
     const pending = isRecorded ? history.invoke(this.index, input) : undefined
     return {
       command,
@@ -108,15 +112,21 @@ export class SimClient {
         else coverage.staleReads++
         this.#check(operation, value)
         pending?.ok(operation.value === undefined ? readingOf(value) : (value as KvOutput))
+        this.#settled(operation, calledMs)
         operation.done(true)
       },
       reject: (error) => {
         this.#rejected(operation, error)
         if (RaftError.is(error, 'INDETERMINATE')) pending?.open()
         else pending?.fail()
+        this.#settled(operation, calledMs, error.code)
         operation.done(false, error.code)
       },
     }
+  }
+
+  #settled({ value }: Operation, calledMs: number, code?: RaftErrorCode): void {
+    this.#host.settled({ client: this.name, isWrite: value !== undefined, calledMs, code })
   }
 
   #rejected({ value }: Operation, error: RaftError): void {

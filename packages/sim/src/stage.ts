@@ -12,6 +12,7 @@ import type { Scheduler } from './scheduler.ts'
 import type { SimClient } from './sim-client.ts'
 import type { SimNode } from './sim-node.ts'
 import { type Deed, describeDeed, isOperation, linkEnds, type NamedChange, type TimedDeed } from './step.ts'
+import type { FaultEdge } from './world-view.ts'
 
 /** What the stage may do to the world. */
 export interface StageHost {
@@ -37,6 +38,8 @@ export interface StageHost {
   /** Whether the cluster can do without what this node holds. */
   mayLose(node: SimNode): boolean
   line(text: string): void
+  /** Something was done, or is over. */
+  faulted(id: number, deed: Deed, edge: FaultEdge): void
 }
 
 type Undo = () => void
@@ -75,9 +78,19 @@ export class Stage {
     this.#host.coverage.faults++
     const text = describeDeed(deed)
     this.#host.line(`fault: ${text}`)
-    if ('forMs' in deed && undo !== over) this.#undoLater(deed.forMs, undo, text)
+    const id = ++this.#lastFault
+    const isLasting = 'forMs' in deed && undo !== over
+    this.#host.faulted(id, deed, isLasting ? 'begin' : 'once')
+    if (isLasting) {
+      const end = (): void => {
+        undo()
+        this.#host.faulted(id, deed, 'end')
+      }
+      this.#undoLater(deed.forMs, end, text)
+    }
     return true
   }
+  #lastFault = 0
 
   #undoLater(forMs: number, undo: Undo, text: string): void {
     this.#active.add(undo)

@@ -9,12 +9,14 @@ import type {
   NodeEvent,
   PersistRequest,
   RaftCore,
+  RaftErrorCode,
   RaftKnobs,
 } from '@troupe/core'
 import type { ClientEvent, SessionLimits } from '@troupe/machines'
 import type { Ledger } from './ledger.ts'
 import type { LogContent } from './log-content.ts'
 import type { MemoryDisk } from './memory-disk.ts'
+import type { Deed } from './step.ts'
 
 /** One life of a node, from its start to its crash. */
 export interface Life {
@@ -35,6 +37,18 @@ export interface NodeView {
   /** Undefined while the node is down. */
   readonly life: Life | undefined
 }
+
+/** What a client asked, when it is over. */
+export interface SettledOperation {
+  readonly client: string
+  readonly isWrite: boolean
+  readonly calledMs: number
+  /** Why there was no answer. */
+  readonly code: RaftErrorCode | undefined
+}
+
+/** `once`: done and over at once, or ended by something else. */
+export type FaultEdge = 'begin' | 'end' | 'once'
 
 /** What happened. Objects live as long as the call that reports them. */
 export type SimEvent =
@@ -70,6 +84,10 @@ export type SimEvent =
       readonly command: ControlCommand
       readonly outcome: ControlOutcome | undefined
     }
+  /** What a client asked of the store is over. */
+  | ({ readonly kind: 'settled' } & SettledOperation)
+  /** Something was done to the world; what lasts has an end of the same number. */
+  | { readonly kind: 'fault'; readonly id: number; readonly deed: Deed; readonly edge: FaultEdge }
   /** All faults are over. */
   | { readonly kind: 'healed' }
 

@@ -29,6 +29,7 @@ import type { QuietAfterHeal } from './invariants/index.ts'
 import { Ledger } from './ledger.ts'
 import { Liveness, type LivenessHost } from './liveness.ts'
 import type { LogContent } from './log-content.ts'
+import { MessageIds } from './message-ids.ts'
 import { Nemesis } from './nemesis.ts'
 import { noiseAt, places } from './noise.ts'
 import { Operator } from './operator.ts'
@@ -43,12 +44,12 @@ import { type ClientHost, SimClient } from './sim-client.ts'
 import { firstIncarnation, type NodeHost, type NodeSettings, nodeId, SimNode } from './sim-node.ts'
 import { allSituations, SituationWatch } from './situations/index.ts'
 import { Stage, type StageHost } from './stage.ts'
-import { type FrameDeed, isFrameDeed, type Step, type TimedDeed } from './step.ts'
+import { type Deed, type FrameDeed, isFrameDeed, type Step, type TimedDeed } from './step.ts'
 import { Timeline } from './timeline.ts'
 import { Trace } from './trace.ts'
 import { TurnOrder } from './turn-order.ts'
 import { startWorkload, type WorkloadHost } from './workload.ts'
-import type { SimEvent, SimEventKind, Watcher } from './world-view.ts'
+import type { FaultEdge, SettledOperation, SimEvent, SimEventKind, Watcher } from './world-view.ts'
 
 /** Why a run failed. */
 export interface Failure {
@@ -83,6 +84,8 @@ export interface WorldOptions {
   readonly endMs?: number | undefined
   /** Told of every line of the trace. */
   readonly onLine?: ((line: string) => void) | undefined
+  /** Numbers messages, for watchers that want to tell which is which. @default false */
+  readonly hasMessageIds?: boolean | undefined
   /** Told of every step, those of single frames too, when it is done. */
   readonly onStep?: ((step: Step) => void) | undefined
 }
@@ -117,6 +120,7 @@ export class World
   readonly operator: Operator
   readonly nodeIds: readonly string[]
   readonly trace: Trace
+  readonly messageIds: MessageIds | undefined
   failure: Failure | undefined
   /** The run came to its end. */
   isDone = false
@@ -131,8 +135,10 @@ export class World
   readonly #graves = new Map<string, LogContent>()
   #isHealed = false
 
-  constructor({ plan, steps, direct, watchers = [], endMs, onLine, onStep }: WorldOptions) {
+  constructor(options: WorldOptions) {
+    const { plan, steps, direct, watchers = [], endMs, onLine, onStep } = options
     this.plan = plan
+    this.messageIds = options.hasMessageIds === true ? new MessageIds() : undefined
     this.trace = new Trace(onLine)
     this.#timeline = onLine === undefined ? undefined : new Timeline(this)
     this.settings = settingsOf(plan)
@@ -162,6 +168,7 @@ export class World
     const links = {
       ...{ scheduler, dice: dice(places.peers), nodes, carrier: this.carrier, chances: plan.hints },
       onRefused: () => this.observe({ kind: 'frameRefused' }),
+      messageIds: this.messageIds,
     }
     const { topology } = plan
     this.peers = topology === 'mesh' ? new PeerNetwork(links) : new OverlayNetwork(links, topology)
@@ -329,6 +336,14 @@ export class World
 
   complained(complaint: string): void {
     this.observe({ kind: 'answered', complaint })
+  }
+
+  settled(operation: SettledOperation): void {
+    this.observe({ kind: 'settled', ...operation })
+  }
+
+  faulted(id: number, deed: Deed, edge: FaultEdge): void {
+    this.observe({ kind: 'fault', id, deed, edge })
   }
 
   contentOf({ id, incarnation }: Member): LogContent | undefined {

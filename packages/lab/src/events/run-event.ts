@@ -57,7 +57,7 @@ type Happened =
   /** `during` begins with the first fault, `after` with the healing of all. */
   | { readonly kind: 'phase'; readonly phase: RunPhase }
   /** Who belongs to the cluster, by what is committed. */
-  | { readonly kind: 'members'; readonly voters: readonly string[]; readonly learners: readonly string[] }
+  | { readonly kind: 'members'; readonly nodes: readonly string[] }
   /** A life of a node begins and ends, in whatever way. */
   | { readonly kind: 'started'; readonly node: string; readonly boot: number }
   | { readonly kind: 'stopped'; readonly node: string; readonly boot: number; readonly why?: string }

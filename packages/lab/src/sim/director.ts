@@ -7,11 +7,11 @@
  *       └─ not reached in time: the run is given up, and shows nothing
  */
 import { type Dice, diceOf, streams, type Watcher, type World } from '@troupe/sim'
+import type { FigureWatch } from '../directing/figure-watch.ts'
 import type { Scenario } from '../scenario/scenario.ts'
 import { faultKinds, kindOf, type Step, type StepFields } from '../scenario/steps.ts'
 import type { Span } from '../schema/units.ts'
 import { type DeedKind, Deeds } from './deeds.ts'
-import type { FigureWatch } from './figure-watch.ts'
 import { setupOf } from './setup.ts'
 import { type Parties, Targets } from './targets.ts'
 import { Triggers } from './triggers.ts'

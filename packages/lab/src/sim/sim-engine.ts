@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { Piscina } from 'piscina'
 import type { CaseRun, Engine, EngineTask } from '../engine.ts'
 import { knobsOf } from '../scenario/knobs.ts'
+import { clientNames, nodeNames } from '../scenario/names.ts'
 import type { Case } from '../scenario/read-scenario.ts'
 import type { Scenario } from '../scenario/scenario.ts'
 import type { StepFields } from '../scenario/steps.ts'
@@ -69,6 +70,16 @@ export class SimEngine implements Engine {
       if (signal.aborted) return []
       throw error
     }
+  }
+
+  async record({ file: path, name, scenario }: Case, seed: number, file: string): Promise<void> {
+    const identity = {
+      ...{ case: name, file: path, engine: this.name, seed },
+      nodes: nodeNames(scenario.cluster),
+      clients: clientNames(scenario.workload),
+    }
+    const task: SimSeeds = { scenario, seeds: [seed], timelineLines: 0, record: { file, identity } }
+    await this.#workers.run(task)
   }
 
   get #workers(): Piscina {

@@ -1,9 +1,12 @@
 /** What runs in the worker threads of the engine `sim`. Takes and gives plain values. */
 import { run } from '@troupe/sim'
+import { EventRecorder } from '../directing/event-recorder.ts'
+import { FigureWatch } from '../directing/figure-watch.ts'
 import type { CaseRun } from '../engine.ts'
+import { EventLog } from '../events/event-log.ts'
+import type { OnRunEvent, RunIdentity } from '../events/run-event.ts'
 import type { Scenario } from '../scenario/scenario.ts'
 import { Director } from './director.ts'
-import { FigureWatch } from './figure-watch.ts'
 import { planFor } from './plan-of.ts'
 
 export interface SimSeeds {
@@ -11,10 +14,23 @@ export interface SimSeeds {
   readonly seeds: readonly number[]
   /** How many of the last lines a failure brings with it; a single seed that does not fail brings all. 0: none. */
   readonly timelineLines: number
+  /** One seed alone, whose event log is written. */
+  readonly record?: { readonly file: string; readonly identity: Omit<RunIdentity, 'version'> }
+}
+
+/** Who wants to know what happens in a run. */
+export interface Listener {
+  readonly tell: OnRunEvent
+  readonly identity: Omit<RunIdentity, 'version'>
 }
 
 /** Runs one seed of a scenario. Deterministic. */
-export function runScenarioSeed(scenario: Scenario, seed: number, timelineLines = 0): CaseRun {
+export function runScenarioSeed(
+  scenario: Scenario,
+  seed: number,
+  timelineLines = 0,
+  listener?: Listener,
+): CaseRun {
   const plan = planFor(scenario, seed)
   const figures = new FigureWatch()
   const director = new Director(scenario, figures)
@@ -23,17 +39,24 @@ export function runScenarioSeed(scenario: Scenario, seed: number, timelineLines 
     lines.push(line)
     if (lines.length > 2 * timelineLines) lines.splice(0, timelineLines)
   }
+  const recorder = listener && new EventRecorder(listener.tell, () => figures.phase)
   const result = run({
     plan,
-    direct: (world) => director.direct(world),
-    watchers: [figures, director.watcher],
+    hasMessageIds: listener !== undefined,
+    direct: (world) => {
+      director.direct(world)
+      if (listener !== undefined) recorder?.attach(world, listener.identity)
+    },
+    watchers: [figures, director.watcher, ...(recorder === undefined ? [] : [recorder])],
     ...(timelineLines > 0 && { onLine }),
   })
   const { failure, coverage } = result
   const reason = failure === undefined ? reasonOf(director.aborted, coverage.commits) : undefined
+  const verdict = failure !== undefined ? 'fail' : reason !== undefined ? 'unknown' : 'pass'
+  recorder?.finish(verdict, failure, reason)
   return {
     seed,
-    verdict: failure !== undefined ? 'fail' : reason !== undefined ? 'unknown' : 'pass',
+    verdict,
     failure: failure && { invariant: failure.invariant, message: failure.message, atMs: failure.atMs },
     reason,
     events: result.events,
@@ -55,8 +78,19 @@ function reasonOf(aborted: string | undefined, commits: number): string | undefi
 /** Of a run that is only looked at. */
 const MAX_LINES = 50_000
 
+/** Runs one seed and writes what happens in it. */
+function recordSeed(scenario: Scenario, { file, identity }: NonNullable<SimSeeds['record']>): CaseRun {
+  const log = new EventLog(file)
+  try {
+    return runScenarioSeed(scenario, identity.seed, 0, { tell: log.write, identity })
+  } finally {
+    log.close()
+  }
+}
+
 /** Runs some seeds, one after the other. */
-export function runSeeds({ scenario, seeds, timelineLines }: SimSeeds): CaseRun[] {
+export function runSeeds({ scenario, seeds, timelineLines, record }: SimSeeds): CaseRun[] {
+  if (record !== undefined) return [recordSeed(scenario, record)]
   return seeds.map((seed) => {
     const result = runScenarioSeed(scenario, seed)
     const isWanted = timelineLines > 0 && (result.verdict === 'fail' || seeds.length === 1)

@@ -1,0 +1,127 @@
+/** Measures a run while it goes: before, during and after the faults. Looks at events and changes nothing. */
+import type { Coverage, SimEvent, Watcher, WorldView } from '@troupe/sim'
+import type { RunPhase } from '../events/run-event.ts'
+import type { FigureName, Figures } from '../figures.ts'
+import { RunMeter } from '../measure/run-meter.ts'
+
+/** What the world counts itself. */
+const counted = [
+  'crashes',
+  'lostWrites',
+  'openWrites',
+  'spaceRefusals',
+  'staleReads',
+  'snapshotsInstalled',
+  'storageFailures',
+  'transfers',
+  'framesLost',
+] as const
+
+/** What is asked of the world that is measured. */
+export interface MeasuredWorld {
+  readonly nowMs: number
+  readonly coverage: Readonly<Coverage>
+  readonly members: readonly { readonly id: string }[]
+}
+
+export class FigureWatch implements Watcher {
+  readonly on = ['started', 'turned', 'persisting', 'crashed', 'healed'] as const
+  readonly #meter = new RunMeter(() => this.#world?.members.map(({ id }) => id) ?? [])
+  #world: MeasuredWorld | undefined
+  #uncommitted = 0
+  readonly #votes = new Set<string>()
+  #duplicateVotes = 0
+
+  get phase(): RunPhase {
+    return this.#meter.phase
+  }
+
+  attach(world: MeasuredWorld): void {
+    this.#world = world
+  }
+
+  /** The first fault is about to be applied. */
+  begin(): void {
+    this.#count()
+    this.#meter.begin(this.#world?.nowMs ?? 0)
+  }
+
+  check(world: WorldView, event: SimEvent): void {
+    const { nowMs } = world
+    switch (event.kind) {
+      case 'started':
+        return this.#meter.started(event.node.id, nowMs)
+      case 'crashed':
+        return this.#meter.stopped(event.node.id, nowMs)
+      case 'healed':
+        this.#count()
+        return this.#meter.healed(nowMs)
+      case 'persisting':
+        return this.#persisting(world, event)
+      case 'turned':
+        return this.#turned(world, event)
+    }
+  }
+
+  #turned({ nowMs, ledger }: WorldView, { node, events }: Extract<SimEvent, { kind: 'turned' }>): void {
+    if (node.life === undefined) return
+    const { core, driver } = node.life
+    const meter = this.#meter
+    for (const event of events) {
+      if (event.kind !== 'peer') continue
+      const { message } = event
+      if (message.term < core.term) meter.stale()
+      if (message.kind === 'appendReply') meter.answered(message.from, message.accepted, message.term, nowMs)
+      if (message.kind === 'voteReply')
+        this.#voted(`${message.from} ${node.id} ${message.term} ${message.granted}`)
+    }
+    if (core.role === 'leader') {
+      // Before it has committed something of its own it does not know what is.
+      const knows = core.termAt(core.commitIndex) === core.term
+      if (knows) this.#uncommitted = Math.max(this.#uncommitted, core.lastIndex - core.commitIndex)
+    }
+    meter.became(node.id, core.role, core.term, nowMs)
+    meter.committed(ledger.commitIndex, nowMs)
+    meter.applied(node.id, driver.applied, nowMs)
+    this.#count()
+  }
+
+  #persisting({ nowMs }: WorldView, { node, request }: Extract<SimEvent, { kind: 'persisting' }>): void {
+    const { truncateFrom } = request
+    if (truncateFrom === undefined) return
+    const { lastIndex } = node.disk.log.seen
+    const term = node.life?.core.term ?? 0
+    this.#meter.cut(node.id, truncateFrom, lastIndex - truncateFrom + 1, term, nowMs)
+  }
+
+  #voted(reply: string): void {
+    if (this.#votes.has(reply)) this.#duplicateVotes++
+    this.#votes.add(reply)
+  }
+
+  #count(): void {
+    if (this.#world === undefined) return
+    const { coverage, nowMs } = this.#world
+    const { writes, reads, staleReads, openWrites, refusals } = coverage
+    this.#meter.operations(writes, reads + staleReads, openWrites + refusals, nowMs)
+  }
+
+  /** What a figure is now, while the run lasts; undefined where it is not known yet. */
+  now(name: FigureName): number | undefined {
+    if (name === 'uncommittedEntries') return this.#uncommitted
+    return this.#meter.now(name)
+  }
+
+  /** What was measured. To be called once, at the end of the run. */
+  finish(splitVotes: number): Partial<Figures> {
+    const { coverage, nowMs } = this.#world as MeasuredWorld
+    this.#count()
+    return {
+      ...this.#meter.finish(nowMs),
+      splitVotes: [splitVotes],
+      uncommittedEntries: [this.#uncommitted],
+      duplicateVotes: [this.#duplicateVotes],
+      ...Object.fromEntries(counted.map((name) => [name, [coverage[name]]])),
+    }
+  }
+}

@@ -7,7 +7,14 @@ import { Output } from './output.ts'
 
 export class MarkdownOutput extends Output {
   readonly style = plainStyle
+  readonly #heading: string
   readonly #blocks: string[] = []
+
+  /** @param level of its titles */
+  constructor(level = 2) {
+    super()
+    this.#heading = '#'.repeat(level)
+  }
 
   get text(): string {
     return `${this.#blocks.join('\n\n')}\n`
@@ -18,7 +25,7 @@ export class MarkdownOutput extends Output {
   }
 
   title(text: string): void {
-    this.#blocks.push(`## ${escaped(text.trim())}`)
+    this.#blocks.push(`${this.#heading} ${escaped(text.trim())}`)
   }
 
   table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): void {
@@ -38,7 +45,12 @@ export function markdownPage(
 ): string {
   const output = new MarkdownOutput()
   report.print(output)
-  return `${output.text}\n${originLine(environment)}\n\n    ${command}\n`
+  return `${output.text}\n${originOf({ environment, command })}`
+}
+
+/** Where and by what command it was measured. */
+export function originOf({ environment, command }: Pick<FullDocument, 'environment' | 'command'>): string {
+  return `${originLine(environment)}\n\n    ${command}\n`
 }
 
 const escaped = (text: string): string => text.replace(/[\\|*_<>`[\]]/g, (character) => `\\${character}`)

@@ -1,6 +1,7 @@
 /** The steps of a workload file as one report: what each printed and drew, and how it stands against its thresholds. */
 import type { ThresholdFinding } from '../check-perf/thresholds.ts'
 import type { FullDocument } from '../report/document.ts'
+import { MarkdownOutput, originOf } from '../report/markdown.ts'
 import type { Output, Picture, Report, ReportDocument } from '../report.ts'
 import { type Verdict, worstOf } from '../verify.ts'
 import type { WorkloadFile } from './read-workload-file.ts'
@@ -50,6 +51,17 @@ export class RunReport implements Report {
       result.report?.print(output)
       printFindings(output, result)
     }
+  }
+
+  /** A section for each step, below the name of the whole. */
+  markdown(document: Pick<FullDocument, 'environment' | 'command'>): string {
+    const sections = this.results.map((result) => {
+      const output = new MarkdownOutput(3)
+      result.report?.print(output)
+      printFindings(output, result)
+      return `## ${result.name}\n\n${output.text}`
+    })
+    return [`# ${this.#workload.name}\n`, ...sections, originOf(document)].join('\n')
   }
 
   pictures(): readonly Picture[] {

@@ -119,6 +119,7 @@ test('a step that misses a threshold fails the file, and the others run all the 
     'quick,9',
   ])
   const markdown = readFileSync(at('md'), 'utf8')
+  assert.match(markdown, /^# .*two.yaml\n[\s\S]*## quick\n/)
   assert.match(markdown, /measured 7[\s\S]*quick: fail[\s\S]*measured 9[\s\S]*quick: pass/)
   assert.match(markdown, /pnpm troupe bench run --file /)
   assert.match(readFileSync(at('html'), 'utf8'), /a step failed, or missed a threshold/)

@@ -109,6 +109,11 @@ export class Client {
     return client
   }
 
+  /** @internal A client over links of the caller's: the fault laboratory puts its faults between. */
+  static over(links: ClientLinks, settings: ClientSettings = {}): Client {
+    return new Client(links, settings)
+  }
+
   /** The leader, as far as this client knows. */
   get leader(): NodeId | undefined {
     return this.#core.leader

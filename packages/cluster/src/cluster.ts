@@ -46,6 +46,7 @@ import {
 } from './manifest.ts'
 import { type MemberOptions, Members, timeoutOf } from './members.ts'
 import type { NodeBirth, NodeControl, NodeNotice, NodeStatus } from './node-control.ts'
+import type { Laboratory } from './node-observer.ts'
 import {
   type ClientSettings,
   type ClusterOptions,
@@ -54,10 +55,10 @@ import {
   resolveClusterOptions,
 } from './options.ts'
 import { warnOfSmallPool } from './thread-pool.ts'
+import { POLL_MS, pause, until } from './until.ts'
 import { Wiring } from './wiring.ts'
 
 const GROUP = 0
-const POLL_MS = 5
 /** The longest that Node's timers can wait. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
@@ -71,6 +72,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   /** Where the logs are; undefined for a cluster in memory. */
   readonly directory: string | undefined
   readonly #options: ResolvedClusterOptions
+  readonly #laboratory: Laboratory
   #manifest: Manifest
   readonly #isTemporary: boolean
   readonly #supervisor = new Supervisor()
@@ -88,9 +90,10 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   #leader: { readonly id: NodeId | undefined; readonly term: number } = { id: undefined, term: 0 }
   #stopping: Promise<void> | undefined
 
-  private constructor(options: ResolvedClusterOptions) {
+  private constructor(options: ResolvedClusterOptions, laboratory: Laboratory) {
     super()
     this.#options = options
+    this.#laboratory = laboratory
     this.#wiring = new Wiring(options.topology, this.#nodes)
     this.#isTemporary = options.durability !== 'memory' && options.directory === undefined
     this.directory = directoryOf(options)
@@ -120,9 +123,10 @@ export class Cluster extends EventEmitter<ClusterEvents> {
    * @throws RaftError INVALID_OPTIONS, INVALID_DIRECTORY, INVALID_MACHINE, STORAGE_DAMAGED, STORAGE_FAILED, TIMEOUT,
    *   NODE_UNAVAILABLE for a node that dies or hangs while it starts;
    *   then nothing is left running, and a temporary directory is removed
+   * @param laboratory for the fault laboratory alone
    */
-  static async start(options: ClusterOptions = {}): Promise<Cluster> {
-    const cluster = new Cluster(resolveClusterOptions(options))
+  static async start(options: ClusterOptions = {}, laboratory: Laboratory = {}): Promise<Cluster> {
+    const cluster = new Cluster(resolveClusterOptions(options), laboratory)
     try {
       await cluster.#start()
       return cluster
@@ -151,7 +155,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       if (first !== undefined) await this.#desk.command(first, { kind: 'campaign' }, startTimeoutMs)
     }
     await electFirst(ask, isLed, deadlineMs)
-    await this.#until(isLed, deadlineMs, startTimeoutMs, 'no leader was elected')
+    await until(isLed, deadlineMs, () => timedOut('no leader was elected', startTimeoutMs))
     for (const id of lost) await this.members.join(id, false, startTimeoutMs)
   }
 
@@ -165,6 +169,11 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   /** The leader of the latest term that this thread has heard of; undefined once it has died. */
   get leader(): NodeId | undefined {
     return this.#leader.id
+  }
+
+  /** Whether a node runs, or starts. False for an unknown one. */
+  isUp(id: NodeId): boolean {
+    return ['running', 'starting'].includes(this.#nodes.get(id)?.state ?? '')
   }
 
   /** Asks every node for its state and for what it knows of the others; one that does not answer is listed so. */
@@ -292,8 +301,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   }
 
   async #crashIfRunning(id: NodeId): Promise<void> {
-    const node = this.#node(id)
-    if (node.state === 'running') await this.crash(id)
+    if (this.#node(id).state === 'running') await this.crash(id)
   }
 
   async #leaderStatus(): Promise<NodeStatus | undefined> {
@@ -402,7 +410,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   #spawn(id: NodeId): NodeHandle {
     return this.#supervisor.spawn<NodeControl>({
       id,
-      url: new URL(import.meta.resolve('@troupe/cluster/node-worker')),
+      url: this.#laboratory.worker ?? new URL(import.meta.resolve('@troupe/cluster/node-worker')),
       // Without its log a node has lost its votes too: it must not come back as who it was.
       restart: this.#options.durability === 'memory' ? { mode: 'never' } : this.#options.restart,
       startTimeoutMs: Math.min(this.#options.startTimeoutMs, MAX_TIMER_MS),
@@ -443,6 +451,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       notices,
       faults: this.#faults?.birth(id, nodeSeed + 1),
       overlay: this.#wiring.birth(),
+      laboratory: this.#laboratory.shared,
     }
   }
 
@@ -458,6 +467,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
     const { logger } = this.#options
     if (notice.kind === 'log') return logger(notice.level, notice.event, { node: id, ...notice.detail })
     if (notice.kind === 'control') return this.#desk.settled(notice.id, notice.error)
+    if (notice.kind === 'observed') return this.#laboratory.onRecord?.(id, notice.record)
     const { role, term, leader, atMs } = notice
     logger('info', 'role changed', { node: id, role, term, leader })
     this.emit('role', { id, role, term, leader: leader ?? undefined, atMs })
@@ -486,13 +496,4 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       if (node.id !== id && node.state === 'running') node.api.peerExited(id, boot).catch(() => {})
     }
   }
-
-  async #until(isSo: () => boolean, deadlineMs: number, timeoutMs: number, otherwise: string): Promise<void> {
-    while (!isSo()) {
-      if (performance.now() >= deadlineMs) throw timedOut(otherwise, timeoutMs)
-      await pause(POLL_MS)
-    }
-  }
 }
-
-const pause = (ms: number): Promise<void> => new Promise((resume) => setTimeout(resume, ms))

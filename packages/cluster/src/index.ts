@@ -10,7 +10,9 @@ export {
 export { type AppliedFault, FAILPOINTS, type Fault } from '@troupe/faults'
 export { type BackupOptions, type BackupReport, backupCluster, type SkippedSnapshot } from './backup.ts'
 export { type CallOptions, Client, type QueryOptions, type Served, type TcpClientSettings } from './client.ts'
-export type { DialSettings } from './client-dialer.ts'
+export { type DialSettings, NodeDialer } from './client-dialer.ts'
+export { PortLinks } from './client-feed.ts'
+export type { ClientLink, ClientLinkEvents, ClientLinks } from './client-links.ts'
 export { Cluster } from './cluster.ts'
 export type { ClusterEvents } from './cluster-events.ts'
 export { type ClusterStatus, type NodeDigest, type NodeReport, viewOf } from './cluster-status.ts'
@@ -28,6 +30,12 @@ export type { Logger, LogLevel } from './logger.ts'
 export type { AddMemberOptions, ChangeOptions, MemberOptions, Members } from './members.ts'
 export type { NodeStatus } from './node-control.ts'
 export type { NodeEdges, OpenEdges } from './node-edges.ts'
+export type {
+  Laboratory,
+  NodeObserver,
+  ObservedNode,
+  ObserveNode,
+} from './node-observer.ts'
 export { NODE_OPTION_FIELDS, type NodeOptions } from './node-options.ts'
 export { NodeProcess, type NodeProcessHooks } from './node-process.ts'
 export { type ClientSettings, type ClusterOptions, defaultBatching } from './options.ts'

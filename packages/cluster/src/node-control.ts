@@ -51,6 +51,8 @@ export interface NodeBirth extends NodeSettings {
   readonly faults: FaultBirth | undefined
   /** Undefined in a full mesh. */
   readonly overlay: OverlayBirth | undefined
+  /** For its observer, where it has one. */
+  readonly laboratory: unknown
 }
 
 /** Who is connected to whom, by the list of all nodes. */
@@ -86,6 +88,8 @@ export type NodeNotice =
       readonly event: string
       readonly detail: Readonly<Record<string, unknown>>
     }
+  /** What its observer tells (node-observer.ts). */
+  | { readonly kind: 'observed'; readonly record: unknown }
 
 /** Counters of a node since it started. */
 export interface NodeMetrics extends RaftMetrics, StoreMetrics, TransportMetrics, ThreadUsage {

@@ -37,6 +37,7 @@ import { exposition } from './metrics/exposition.ts'
 import { nodeFamilies } from './metrics/node-reading.ts'
 import type { NodeNotice, NodeSettings, NodeStatus } from './node-control.ts'
 import type { OpenEdges } from './node-edges.ts'
+import type { NodeObserver } from './node-observer.ts'
 import { type NodeOptions, type ResolvedNodeOptions, resolveNodeOptions } from './node-options.ts'
 import { RaftNode } from './raft-node.ts'
 import { RemoteCluster } from './remote-cluster.ts'
@@ -57,6 +58,8 @@ export interface NodeProcessHooks {
   readonly fail?: (error: unknown) => never
   /** Puts something between the node and its edges that looks at what goes over them: for measuring. */
   readonly watchEdges?: (open: OpenEdges) => OpenEdges
+  /** Looks at all that the node does: for the fault laboratory. */
+  readonly observer?: NodeObserver
   /** Gives up a start that waits for other founders. */
   readonly signal?: AbortSignal
 }
@@ -152,6 +155,7 @@ export class NodeProcess {
       openEdges: this.#hooks.watchEdges?.(attach) ?? attach,
       notices: { tell: (notice) => this.#onNotice(notice), close: () => {} },
       faults: this.#faultDesk?.faults,
+      observer: this.#hooks.observer,
       fail: (error) => this.#fail(error),
     })
     this.#removal.leaderChanged(this.#leader)
@@ -441,6 +445,7 @@ export class NodeProcess {
     const { logger, id } = this.#options
     if (notice.kind === 'log') return logger(notice.level, notice.event, { node: id, ...notice.detail })
     if (notice.kind === 'control') return this.#desk.settled(notice.id, notice.error)
+    if (notice.kind === 'observed') return
     const { role, term, leader } = notice
     this.#leader = leader
     this.#removal.leaderChanged(leader)

@@ -1,28 +1,4 @@
 /** The entry of a node's worker. */
-import { runActor } from '@troupe/actor'
-import { NodeFaults } from './faults/node-faults.ts'
-import type { NodeBirth, NodeControl } from './node-control.ts'
-import { PortEdges } from './port-edges.ts'
-import { RaftNode } from './raft-node.ts'
+import { runNode } from './run-node.ts'
 
-runActor<NodeBirth>(async ({ data, fail }) => {
-  const { notices, faults, overlay, ...settings } = data
-  // Ports come once this has returned: by then the node has opened its edges.
-  let edges: PortEdges | undefined
-  const node = await RaftNode.open(settings, {
-    openEdges: (...opening) => {
-      edges = new PortEdges(...opening, overlay)
-      return edges
-    },
-    notices: { tell: (notice) => notices.postMessage(notice), close: () => notices.close() },
-    faults: faults === undefined ? undefined : new NodeFaults(faults, () => fail(undefined)),
-    fail,
-  })
-  const control: NodeControl = node
-  return {
-    control,
-    onPort: (message) => edges?.add(message),
-    farewell: () => node.farewell(),
-    stop: () => node.stop(),
-  }
-})
+runNode()

@@ -48,6 +48,7 @@ import { loadMachine } from './load-machine.ts'
 import { NodeRecorder } from './metrics/node-reading.ts'
 import type { NodeControl, NodeNotices, NodeReading, NodeSettings, NodeStatus } from './node-control.ts'
 import type { NodeEdges, OpenEdges } from './node-edges.ts'
+import type { NodeObserver, ObservedNode } from './node-observer.ts'
 import {
   type NodeLog,
   openDirectory,
@@ -96,6 +97,8 @@ export interface NodeHost {
   readonly notices: NodeNotices
   /** Undefined: it cannot have any. */
   readonly faults?: NodeFaults | undefined
+  /** Undefined: nobody looks. */
+  readonly observer?: NodeObserver | undefined
   /** Takes the node down, and whatever it runs in. */
   fail(error: unknown): never
 }
@@ -114,6 +117,7 @@ export class RaftNode implements NodeControl {
   readonly #mailbox: Mailbox<Lanes>
   readonly #timer: WakeTimer
   readonly #faults: NodeFaults | undefined
+  readonly #observer: NodeObserver | undefined
   readonly #events: Event[] = []
   readonly #rehearsal: Rehearsal
   readonly #recorder: NodeRecorder
@@ -149,7 +153,9 @@ export class RaftNode implements NodeControl {
       },
     }
     const open = (to: StoreEvents): Promise<LogStore> => openStore(settings, directory, to)
-    const store = await (faults === undefined ? open(events) : faults.store(open, events))
+    const { observer } = host
+    const faulty = faults === undefined ? open : (to: StoreEvents) => faults.store(open, to)
+    const store = await (observer === undefined ? faulty(events) : observer.store(faulty, events))
     node = new RaftNode(settings, host, definition, directory, store, recorder)
     return node
   }
@@ -164,12 +170,13 @@ export class RaftNode implements NodeControl {
   ) {
     this.#recorder = recorder
     const { identity } = settings
-    const { faults, notices } = host
+    const { faults, notices, observer } = host
     this.#settings = settings
     this.#notices = notices
     this.#directory = directory
     this.#store = store
     this.#faults = faults
+    this.#observer = observer
     this.#mailbox = new Mailbox<Lanes>({
       lanes: LANES,
       onTurn: (batch) => this.#turn(batch),
@@ -194,33 +201,51 @@ export class RaftNode implements NodeControl {
       this.#snapshots,
       nowMs(),
     )
-    const { transport } = this.#edges
-    this.#driver = new NodeDriver({
-      core,
-      store: this.#store,
-      snapshots: this.#snapshots,
-      transport: faults === undefined ? transport : faults.transport(transport),
-      application: this.#gateway,
-      clock: { nowMs },
-      checksum: crc32,
-      knobs: settings.raft,
-      onRole: (change) => this.#tellRole(change),
-      onControl: (outcome) => this.#tellControl(outcome),
-    })
+    this.#driver = this.#makeDriver(core, host)
     this.#board = new StatusBoard(identity, settings.raft, () => core.configuration, nowMs())
     this.#gossip = this.#makeGossip()
     const wake = (): void => this.#mailbox.wake()
     this.#timer = faults === undefined ? new WakeTimer(wake) : faults.timer(wake)
+    observer?.opened(this.#observed(core))
     // The first turn loads the latest snapshot.
     this.#mailbox.wake()
     this.#timer.arm(this.#driver.deadlineMs, hrtimeMs())
     this.#rehearsal = new Rehearsal(settings.raft, settings.gateway, settings.seed)
   }
 
+  #makeDriver(core: RaftCore, { faults, observer }: NodeHost): NodeDriver<ClientEvent> {
+    const { transport } = this.#edges
+    const faulty = faults === undefined ? transport : faults.transport(transport)
+    return new NodeDriver({
+      core,
+      store: this.#store,
+      snapshots: this.#snapshots,
+      transport: observer === undefined ? faulty : observer.transport(faulty),
+      application: observer === undefined ? this.#gateway : observer.application(this.#gateway),
+      clock: { nowMs: this.#nowMs },
+      checksum: crc32,
+      knobs: this.#settings.raft,
+      onRole: (change) => this.#tellRole(change),
+      onControl: (outcome) => this.#tellControl(outcome),
+    })
+  }
+
   #allow(faults: NodeFaults): void {
     faults.print = (detail) => this.#log('warn', 'failpoint', detail)
     faults.failpoints.snapshots(this.#snapshots)
     faults.failpoints.applying(this.#gateway)
+  }
+
+  #observed(core: RaftCore): ObservedNode {
+    return {
+      settings: this.#settings,
+      core,
+      driver: this.#driver,
+      store: this.#store,
+      snapshots: this.#snapshots,
+      nowMs: this.#nowMs,
+      framesLost: () => this.#faults?.framesLost ?? 0,
+    }
   }
 
   #snapshotEvents({ fail }: NodeHost): SnapshotEvents {
@@ -288,6 +313,7 @@ export class RaftNode implements NodeControl {
     for (const lane of LANES) for (const event of batch[lane]) events.push(event)
     if (events.length > this.#deepestTurn) this.#deepestTurn = events.length
     this.#driver.handle(events)
+    this.#observer?.turned(events)
     events.length = 0
     this.#edges.drained()
     if (this.#driver.hasMore) this.#mailbox.wake()
@@ -304,7 +330,9 @@ export class RaftNode implements NodeControl {
     this.#notices.tell({ kind: 'role', role, term, leader: leader ?? null, atMs: hrtimeMs() })
   }
 
-  #tellControl({ id, error }: ControlOutcome): void {
+  #tellControl(outcome: ControlOutcome): void {
+    this.#observer?.controlled(outcome)
+    const { id, error } = outcome
     this.#notices.tell({ kind: 'control', id, error: error?.toWire() ?? null })
   }
 

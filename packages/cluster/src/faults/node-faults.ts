@@ -111,6 +111,11 @@ export class NodeFaults {
     return this.#transport
   }
 
+  /** Frames to peers that were lost by faults. */
+  get framesLost(): number {
+    return this.#transport?.metrics.lost ?? 0
+  }
+
   /** Something beside the messages is sent to a peer, by `deliver`: the faults of the link are its own too. */
   aside(from: NodeId, to: NodeId, deliver: () => void): void {
     this.#transport?.aside(from, to, deliver)

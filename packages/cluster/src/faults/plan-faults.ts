@@ -88,7 +88,8 @@ function checkPossible(fault: Fault, known: readonly NodeId[]): void {
   if (fault.kind === 'storage' && (fault.mode === 'bit-flip' || fault.mode === 'lose-unflushed'))
     throw invalidOption('fault.mode', fault.mode, 'slow, stall, full or fail')
   for (const id of namesOf(fault)) {
-    if (!known.includes(id)) throw invalidOption(isAction ? 'node' : 'nodes', id, `one of ${known.join(', ')}`)
+    if (!known.includes(id))
+      throw invalidOption(isAction ? 'node' : 'nodes', id, `one of ${known.join(', ')}`)
   }
 }
 

@@ -1,0 +1,33 @@
+/** The inside of a node's worker. */
+import { runActor } from '@troupe/actor'
+import { NodeFaults } from './faults/node-faults.ts'
+import type { NodeBirth, NodeControl } from './node-control.ts'
+import type { ObserveNode } from './node-observer.ts'
+import { PortEdges } from './port-edges.ts'
+import { RaftNode } from './raft-node.ts'
+
+/** Runs a node in this worker, which a Cluster has made. To be called once, at the top level of its module. */
+export function runNode(observe?: ObserveNode): void {
+  runActor<NodeBirth>(async ({ data, fail }) => {
+    const { notices, faults, overlay, laboratory, ...settings } = data
+    // Ports come once this has returned: by then the node has opened its edges.
+    let edges: PortEdges | undefined
+    const node = await RaftNode.open(settings, {
+      openEdges: (...opening) => {
+        edges = new PortEdges(...opening, overlay)
+        return edges
+      },
+      notices: { tell: (notice) => notices.postMessage(notice), close: () => notices.close() },
+      faults: faults === undefined ? undefined : new NodeFaults(faults, () => fail(undefined)),
+      observer: observe?.((record) => notices.postMessage({ kind: 'observed', record }), laboratory),
+      fail,
+    })
+    const control: NodeControl = node
+    return {
+      control,
+      onPort: (message) => edges?.add(message),
+      farewell: () => node.farewell(),
+      stop: () => node.stop(),
+    }
+  })
+}

@@ -46,6 +46,7 @@ export const packageLaws: Readonly<Record<string, PackageLaw>> = {
   'packages/queue': { ...onNode, packages: ['core', 'machines', 'wire', 'cluster'], npm: ['piscina'] },
   'packages/lab': {
     ...onNode,
+    // Real clusters are looked at with the eyes of the simulator.
     packages: ['core', 'check', 'machines', 'faults', 'sim', 'cluster'],
     npm: ['piscina', 'yaml'],
   },

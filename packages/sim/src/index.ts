@@ -1,5 +1,12 @@
+export { CheckedApplication } from './checked-application.ts'
+export { Configurations } from './configurations.ts'
+export { Violation } from './contract.ts'
 export { type Coverage, noCoverage } from './coverage.ts'
 export { Dice, diceOf, streams } from './dice.ts'
+export { allInvariants } from './invariant-set.ts'
+export { Ledger } from './ledger.ts'
+export { LogContent } from './log-content.ts'
+export { MemoryLog } from './memory-log.ts'
 export type { MessageIds } from './message-ids.ts'
 export { type Mutant, mutantNamed, mutants, mutated } from './mutants/index.ts'
 export {
@@ -26,7 +33,28 @@ export {
 export { type Drawn, type ShrinkOptions, type Shrunk, scheduleOf, shrink } from './shrink.ts'
 export type { SimNode } from './sim-node.ts'
 export { situationNames } from './situation-names.ts'
-export { type Deed, describeDeed, linkName, type Step } from './step.ts'
+export { allSituations, type Situation, SituationWatch } from './situations/index.ts'
+export {
+  type Deed,
+  describeDeed,
+  type FaultDeed,
+  isOperation,
+  linkEnds,
+  linkName,
+  type OperationDeed,
+  type OperatorDeed,
+  type Step,
+} from './step.ts'
 export { describeNode } from './timeline.ts'
 export { type Failure, World, type WorldOptions } from './world.ts'
-export type { FaultEdge, Invariant, NodeView, SimEvent, Watcher, WorldView } from './world-view.ts'
+export type {
+  DiskView,
+  FaultEdge,
+  Invariant,
+  Life,
+  NodeView,
+  SimEvent,
+  SimEventKind,
+  Watcher,
+  WorldView,
+} from './world-view.ts'

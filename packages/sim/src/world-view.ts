@@ -3,6 +3,7 @@ import type {
   ControlCommand,
   ControlOutcome,
   Entry,
+  IndexRange,
   Member,
   Message,
   NodeDriver,
@@ -11,17 +12,34 @@ import type {
   RaftCore,
   RaftErrorCode,
   RaftKnobs,
+  SnapshotMeta,
 } from '@troupe/core'
 import type { ClientEvent, SessionLimits } from '@troupe/machines'
 import type { Ledger } from './ledger.ts'
 import type { LogContent } from './log-content.ts'
-import type { MemoryDisk } from './memory-disk.ts'
 import type { Deed } from './step.ts'
 
 /** One life of a node, from its start to its crash. */
 export interface Life {
   readonly core: RaftCore
   readonly driver: NodeDriver<ClientEvent>
+}
+
+/** What invariants and situations look at of a disk. */
+export interface DiskView {
+  readonly log: {
+    readonly seen: LogContent
+    readonly flushed: LogContent
+    readonly waiting: readonly PersistRequest[]
+    readonly damaged: readonly IndexRange[]
+    readonly isProven: boolean
+    readonly isRolledBack: boolean
+  }
+  readonly snapshots: { readonly latest: SnapshotMeta | undefined }
+  readonly isStalled: boolean
+  readonly isFull: boolean
+  /** Whether nothing in it is damaged. */
+  readonly isWhole: boolean
 }
 
 /** A node as invariants and timeline see it. */
@@ -31,7 +49,7 @@ export interface NodeView {
   readonly index: number
   readonly incarnation: number
   readonly boot: number
-  readonly disk: MemoryDisk
+  readonly disk: DiskView
   /** What it takes for the time. */
   readonly clock: { nowMs(): number }
   /** Undefined while the node is down. */

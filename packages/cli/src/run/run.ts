@@ -5,6 +5,7 @@ import type { CommandContext, OptionTable, OptionValues, OutputStream } from '@t
 import { invalidOption } from '@troupe/core'
 import {
   describeProblem,
+  type Engine,
   junitOf,
   type Loaded,
   loadFiles,
@@ -12,6 +13,7 @@ import {
   ScenarioError,
   SimEngine,
   type SuiteResult,
+  ThreadsEngine,
 } from '@troupe/lab'
 import { commandHelp } from '../help.ts'
 import { parseOptions } from '../options.ts'
@@ -21,16 +23,16 @@ import { checkMutant, sayMutant } from '../sim/output.ts'
 import { unknownWord } from '../usage-error.ts'
 import { describeCase, describeSuite } from './describe.ts'
 import { prove } from './prove.ts'
-import { mutantWorker } from './workers.ts'
+import { mutantNode, mutantWorker } from './workers.ts'
 
 const PATH = 'troupe run'
 
 const options = {
   engine: {
     kind: 'choice',
-    choices: ['sim'],
+    choices: ['sim', 'threads'],
     default: 'sim',
-    help: 'where they run: sim is virtual time, every seed another run',
+    help: 'where they run: sim is virtual time, every seed another run; threads are real nodes, in real time',
   },
   seeds: { kind: 'integer', min: 1, help: 'runs of each case; without it what the file says' },
   from: { kind: 'integer', min: 0, help: 'the first seed; without it what the file says' },
@@ -127,7 +129,7 @@ async function runAll(loaded: readonly Loaded[], values: Values, context: Comman
   const out = textStream(values.json, context)
   const { mutant } = values
   if (mutant !== undefined) sayMutant(mutant, out)
-  const engine = new SimEngine(mutant === undefined ? {} : { worker: mutantWorker, workerData: { mutant } })
+  const engine = engineOf(values)
   const progress = new Progress(out)
   try {
     const result = await runSuite(loaded, {
@@ -145,6 +147,11 @@ async function runAll(loaded: readonly Loaded[], values: Values, context: Comman
   } finally {
     await engine.close()
   }
+}
+
+function engineOf({ engine, mutant }: Values): Engine {
+  if (engine === 'threads') return new ThreadsEngine({ worker: mutant === undefined ? undefined : mutantNode(mutant) })
+  return new SimEngine(mutant === undefined ? {} : { worker: mutantWorker, workerData: { mutant } })
 }
 
 function tell(result: SuiteResult, values: Values, out: OutputStream, context: CommandContext): void {

@@ -1,10 +1,10 @@
 import type { Consistency } from '@troupe/machines'
 import { type Plan, plainPlan } from '@troupe/sim'
+import { setupOf } from '../directing/setup.ts'
 import { knobsOf } from '../scenario/knobs.ts'
 import { defaultClients, defaultVoters } from '../scenario/names.ts'
 import type { Scenario, WorkloadSpec } from '../scenario/scenario.ts'
 import { lengthOf } from '../scenario/timing.ts'
-import { setupOf } from './setup.ts'
 
 /** The plan that a scenario makes of a seed: nothing goes wrong in it by itself. */
 export function planFor(scenario: Scenario, seed: number): Plan {

@@ -1,13 +1,14 @@
 /** What runs in the worker threads of the engine `sim`. Takes and gives plain values. */
 import { run } from '@troupe/sim'
+import { Director } from '../directing/director.ts'
 import { EventRecorder } from '../directing/event-recorder.ts'
 import { FigureWatch } from '../directing/figure-watch.ts'
 import type { CaseRun } from '../engine.ts'
 import { EventLog } from '../events/event-log.ts'
 import type { OnRunEvent, RunIdentity } from '../events/run-event.ts'
 import type { Scenario } from '../scenario/scenario.ts'
-import { Director } from './director.ts'
 import { planFor } from './plan-of.ts'
+import { SimWorld } from './sim-world.ts'
 
 export interface SimSeeds {
   readonly scenario: Scenario
@@ -44,7 +45,8 @@ export function runScenarioSeed(
     plan,
     hasMessageIds: listener !== undefined,
     direct: (world) => {
-      director.direct(world)
+      figures.attach(world)
+      director.direct(new SimWorld(world), world.situations.situations)
       if (listener !== undefined) recorder?.attach(world, listener.identity)
     },
     watchers: [figures, director.watcher, ...(recorder === undefined ? [] : [recorder])],

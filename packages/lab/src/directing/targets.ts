@@ -1,7 +1,7 @@
 /** Whom steps mean, when they are done. */
 import { type DirectedLink, type Direction, selectNodes } from '@troupe/faults'
-import type { Dice, SimNode, World } from '@troupe/sim'
 import type { Selector } from '../scenario/steps.ts'
+import type { DirectedWorld } from './directed-world.ts'
 
 /** The two ends of a message that a step was waiting for. */
 export interface Parties {
@@ -10,13 +10,11 @@ export interface Parties {
 }
 
 export class Targets {
-  readonly #world: World
-  readonly #dice: Dice
+  readonly #world: DirectedWorld
   readonly #named = new Map<string, readonly string[]>()
 
-  constructor(world: World, dice: Dice) {
+  constructor(world: DirectedWorld) {
     this.#world = world
-    this.#dice = dice
   }
 
   /** Keeps who is meant now under a name. */
@@ -31,9 +29,7 @@ export class Targets {
   }
 
   #one(name: string, parties: Parties | undefined): readonly string[] {
-    const { nodeIds, operator, clients } = this.#world
-    const nodes = nodeIds
-    const leader = operator.leader?.id
+    const { nodeIds: nodes, leader, clientNames, primaries, dice } = this.#world
     switch (name) {
       case 'leader':
         return leader === undefined ? [] : [leader]
@@ -41,13 +37,13 @@ export class Targets {
         return this.#members.filter((id) => id !== leader)
       case 'follower': {
         const others = this.#members.filter((id) => id !== leader)
-        return others.length === 0 ? [] : [this.#dice.pick(others)]
+        return others.length === 0 ? [] : [dice.pick(others)]
       }
       case 'sender':
       case 'receiver':
         return parties === undefined ? [] : [parties[name]]
       case 'clients':
-        return clients.names
+        return clientNames
       case 'all':
       case 'random':
       case 'one':
@@ -55,26 +51,17 @@ export class Targets {
       case 'minority-third':
       case 'majority':
       case 'primaries':
-        return selectNodes(name, { nodes: this.#members, primaries: this.primaries }, this.#dice)
+        return selectNodes(name, { nodes: this.#members, primaries }, dice)
       default:
-        return this.#named.get(name) ?? (nodes.includes(name) || clients.names.includes(name) ? [name] : [])
+        return this.#named.get(name) ?? (nodes.includes(name) || clientNames.includes(name) ? [name] : [])
     }
   }
 
   /** Who is a member now; all nodes before anything is known. */
   get #members(): readonly string[] {
-    const { members, nodeIds } = this.#world
-    const known = nodeIds.filter((id) => members.some((member) => member.id === id))
+    const { memberIds, nodeIds } = this.#world
+    const known = nodeIds.filter((id) => memberIds.includes(id))
     return known.length === 0 ? nodeIds : known
-  }
-
-  /** Who believes to lead. */
-  get primaries(): string[] {
-    return this.#world.nodes.flatMap(({ id, life }) => (life?.core.role === 'leader' ? [id] : []))
-  }
-
-  node(id: string): SimNode | undefined {
-    return this.#world.nodes.find((node) => node.id === id)
   }
 
   /** The links between the one and the other side, seen from the first. */

@@ -1,5 +1,5 @@
 /** Waits for messages and situations, for `when` and `until`. */
-import type { SimEvent, Watcher, World, WorldView } from '@troupe/sim'
+import type { SimEvent, Situation, Watcher, WorldView } from '@troupe/sim'
 import type { Parties } from './targets.ts'
 
 interface Awaited {
@@ -12,10 +12,10 @@ export class Triggers implements Watcher {
   readonly on = ['sent', 'turned', 'started', 'crashed', 'persisting', 'flushing', 'readGranted'] as const
   readonly #messages = new Map<string, ((parties: Parties) => void)[]>()
   readonly #situations: Awaited[] = []
-  #world: World | undefined
+  #counted: readonly Situation[] = []
 
-  attach(world: World): void {
-    this.#world = world
+  attach(situations: readonly Situation[]): void {
+    this.#counted = situations
   }
 
   /** `happen` is called each time that a message of this kind leaves. */
@@ -30,7 +30,7 @@ export class Triggers implements Watcher {
 
   /** How often it was reached so far. */
   countOf(name: string): number {
-    return this.#world?.situations.situations.find((situation) => situation.name === name)?.count ?? 0
+    return this.#counted.find((situation) => situation.name === name)?.count ?? 0
   }
 
   check(_: WorldView, event: SimEvent): void {

@@ -1,17 +1,18 @@
 /**
- * Plays a scenario on a world: its steps become deeds of the simulator, in virtual time. All chance comes from the seed, so
- * the same case with the same seed does the same again.
+ * Plays a scenario on a world: its steps become deeds, at their time. All chance comes from the seed, so in virtual time the
+ * same case with the same seed does the same again.
  *
  *     setup ─► phases ─► heal ─► (the world finds together again)
  *       │         └─ each step: done now, and `then` when it is over
  *       └─ not reached in time: the run is given up, and shows nothing
  */
-import { type Dice, diceOf, streams, type Watcher, type World } from '@troupe/sim'
-import type { FigureWatch } from '../directing/figure-watch.ts'
+import type { Situation, Watcher } from '@troupe/sim'
+import type { FigureName } from '../figures.ts'
 import type { Scenario } from '../scenario/scenario.ts'
 import { faultKinds, kindOf, type Step, type StepFields } from '../scenario/steps.ts'
 import type { Span } from '../schema/units.ts'
 import { type DeedKind, Deeds } from './deeds.ts'
+import type { DirectedWorld } from './directed-world.ts'
 import { setupOf } from './setup.ts'
 import { type Parties, Targets } from './targets.ts'
 import { Triggers } from './triggers.ts'
@@ -22,20 +23,26 @@ const faults: ReadonlySet<string> = new Set(faultKinds)
 
 type Then = () => void
 
+/** Measures the run. */
+interface Measuring {
+  /** The first fault is about to be applied. */
+  begin(): void
+  now(figure: FigureName): number | undefined
+}
+
 export class Director {
   /** Why the run was given up. */
   aborted: string | undefined
   applied = 0
   skipped = 0
   readonly #scenario: Scenario
-  readonly #figures: FigureWatch
+  readonly #figures: Measuring
   readonly #triggers = new Triggers()
-  #world!: World
+  #world!: DirectedWorld
   #targets!: Targets
   #deeds!: Deeds
-  #dice!: Dice
 
-  constructor(scenario: Scenario, figures: FigureWatch) {
+  constructor(scenario: Scenario, figures: Measuring) {
     this.#scenario = scenario
     this.#figures = figures
   }
@@ -46,20 +53,16 @@ export class Director {
   }
 
   /** Begins: to be called before anything happens in the world. */
-  direct(world: World): void {
+  direct(world: DirectedWorld, situations: readonly Situation[]): void {
     this.#world = world
-    this.#dice = diceOf(world.plan.seed, streams.nemesis)
-    this.#targets = new Targets(world, this.#dice)
-    this.#deeds = new Deeds(world, this.#targets, this.#dice)
-    this.#figures.attach(world)
-    this.#triggers.attach(world)
+    this.#targets = new Targets(world)
+    this.#deeds = new Deeds(world, this.#targets)
+    this.#triggers.attach(situations)
     const { phases } = this.#scenario
-    world.scheduler.after(0, {
-      run: () => {
-        this.#serial(setupOf(this.#scenario), undefined, () => {
-          this.#serial(phases, undefined, () => world.heal())
-        })
-      },
+    world.after(0, () => {
+      this.#serial(setupOf(this.#scenario), undefined, () => {
+        this.#serial(phases, undefined, () => world.heal())
+      })
     })
   }
 
@@ -67,20 +70,18 @@ export class Director {
     if (this.aborted !== undefined) return
     this.aborted = reason
     this.#world.line(`given up: ${reason}`)
-    this.#world.isDone = true
+    this.#world.giveUp()
   }
 
   #after(delayMs: number, run: Then): void {
-    this.#world.scheduler.after(delayMs, {
-      run: () => {
-        // After the healing nothing of a scenario happens any more.
-        if (!this.#world.isHealed) run()
-      },
+    this.#world.after(delayMs, () => {
+      // After the healing, or once it was given up, nothing of a scenario happens any more.
+      if (!this.#world.isHealed && this.aborted === undefined) run()
     })
   }
 
   #drawn({ leastMs, mostMs }: Span): number {
-    return leastMs === mostMs ? leastMs : this.#dice.between(leastMs, mostMs)
+    return leastMs === mostMs ? leastMs : this.#world.dice.between(leastMs, mostMs)
   }
 
   #serial(steps: readonly Step[], parties: Parties | undefined, then: Then, from = 0): void {
@@ -122,7 +123,7 @@ export class Director {
         return then()
       case 'warmup': {
         const { writes, within } = fields as StepFields['warmup']
-        const isReached = (): boolean => this.#world.coverage.writes >= writes
+        const isReached = (): boolean => this.#world.acknowledgedWrites >= writes
         return this.#await(isReached, `${writes} writes were acknowledged`, within, 'abort', then)
       }
       case 'until':
@@ -146,12 +147,18 @@ export class Director {
     const deeds = this.#deeds.of(kind, fields, forMs, parties)
     if (faults.has(kind)) this.#figures.begin()
     if (deeds.length === 0) this.skipped++
-    for (const deed of deeds) {
-      if (this.#world.stage.perform(deed)) this.applied++
-      else this.skipped++
-    }
-    if (forMs === undefined) then()
-    else this.#after(forMs, then)
+    const over = forMs === undefined ? then : (): void => this.#after(forMs, then)
+    if (deeds.length === 0) return over()
+    this.#parallel(
+      deeds.map((deed) => (done) => {
+        this.#world.perform(deed, (isDone) => {
+          if (isDone) this.applied++
+          else this.skipped++
+          done()
+        })
+      }),
+      over,
+    )
   }
 
   #schedule(parts: StepFields['schedule'], parties: Parties | undefined, then: Then): void {
@@ -184,7 +191,7 @@ export class Director {
   #when({ reached, sends, chance = 100, times = 1, do: steps }: StepFields['when']): void {
     let left = times
     const happen = (parties: Parties | undefined): void => {
-      if (left === 0 || !this.#dice.chance(chance / 100)) return
+      if (left === 0 || !this.#world.dice.chance(chance / 100)) return
       left--
       // Not within the turn that has made it happen.
       this.#after(0, () => this.#serial(steps, parties, () => {}))
@@ -203,17 +210,9 @@ export class Director {
   }
 
   readonly #conditions: Readonly<Record<'leader' | 'noLeader' | 'settled', () => boolean>> = {
-    leader: () => this.#world.operator.leader !== undefined,
-    noLeader: () => this.#targets.primaries.length === 0,
-    settled: () => {
-      const { nodes, members, ledger, operator } = this.#world
-      const core = operator.leader?.life?.core
-      if (core === undefined || core.commitIndex !== core.lastIndex) return false
-      return members.every(({ id }) => {
-        const applied = nodes.find((node) => node.id === id)?.life?.driver.applied
-        return applied === ledger.commitIndex
-      })
-    },
+    leader: () => this.#world.leader !== undefined,
+    noLeader: () => this.#world.primaries.length === 0,
+    settled: () => this.#world.isSettled,
   }
 
   #await(

@@ -1,4 +1,4 @@
-/** What steps become in the simulator: its deeds, as data. Each step gives as many as it has targets. */
+/** What steps become: deeds of the simulator, as data, which other worlds do too. Each step gives as many as it has targets. */
 import {
   type DirectedLink,
   type Direction,
@@ -6,9 +6,10 @@ import {
   type LinkEffect,
   selectNodes,
 } from '@troupe/faults'
-import { type Deed, type Dice, linkName, type World } from '@troupe/sim'
+import { type Deed, type Dice, linkName } from '@troupe/sim'
 import type { Selector, StepFields, StepKind } from '../scenario/steps.ts'
 import type { Span } from '../schema/units.ts'
+import type { DirectedWorld } from './directed-world.ts'
 import { linksBetween, type Parties, type Targets } from './targets.ts'
 
 /** Until everything is healed. */
@@ -33,14 +34,14 @@ type Makers = {
 }
 
 export class Deeds {
-  readonly #world: World
+  readonly #world: DirectedWorld
   readonly #targets: Targets
   readonly #dice: Dice
 
-  constructor(world: World, targets: Targets, dice: Dice) {
+  constructor(world: DirectedWorld, targets: Targets) {
     this.#world = world
     this.#targets = targets
-    this.#dice = dice
+    this.#dice = world.dice
   }
 
   /** What is to be done for a step, in this order; nothing where it has nobody to be done to. */
@@ -93,7 +94,7 @@ export class Deeds {
         .map((link): Deed => ({ do: 'flap', nodes: [link.from, link.to] })),
     hangUp: ({ from }, parties) => {
       const nodes = this.#targets.of(from, parties)
-      const open = this.#world.clients.connected.filter(({ node, client }) => {
+      const open = this.#world.connected.filter(({ node, client }) => {
         return nodes.includes(node) || nodes.includes(client)
       })
       return open.map((ends): Deed => ({ do: 'hangUp', ...ends }))
@@ -144,14 +145,14 @@ export class Deeds {
   }
 
   #anyClient(): string {
-    return this.#dice.pick(this.#world.clients.names)
+    return this.#dice.pick(this.#world.clientNames)
   }
 
   #kill({ target, downFor, keepQuorum = false }: StepFields['kill'], parties: Parties | undefined): Deed[] {
-    const voters = this.#world.members.map(({ id }) => id)
-    const up = new Set(this.#world.nodes.flatMap(({ id, isUp }) => (isUp && voters.includes(id) ? [id] : [])))
+    const { memberIds: voters } = this.#world
+    const up = new Set(voters.filter((id) => this.#world.isUp(id)))
     return this.#targets.of(target, parties).flatMap((node): Deed[] => {
-      if (this.#targets.node(node)?.isUp !== true) return []
+      if (!this.#world.isUp(node)) return []
       const isNeeded = up.has(node) && (up.size - 1) * 2 <= voters.length
       if (keepQuorum && isNeeded) return []
       up.delete(node)
@@ -169,10 +170,10 @@ export class Deeds {
   }
 
   #partition(fields: StepFields['partition'], parties: Parties | undefined): Deed[] {
-    const { nodeIds: nodes } = this.#world
+    const { nodeIds: nodes, primaries } = this.#world
     const forMs = this.#forMs
     const direction: Direction = fields.direction ?? 'both'
-    const situation = { nodes, primaries: this.#targets.primaries }
+    const situation = { nodes, primaries }
     if (fields.topology !== undefined) {
       const { cut } = drawPartition({ kind: 'partition', topology: fields.topology }, situation, this.#dice)
       return cut.length === 0 ? [] : [{ do: 'cut', links: namesOf(cut), forMs }]
@@ -190,9 +191,8 @@ export class Deeds {
     parties: Parties | undefined,
   ): (readonly string[])[] {
     if (split === undefined) return groups.map((group) => this.#targets.of(group, parties))
-    const { primaries } = this.#targets
+    const { nodeIds: nodes, primaries } = this.#world
     if (split === 'primaries') return primaries.map((node) => [node])
-    const { nodeIds: nodes } = this.#world
     if (split !== 'halves') return [selectNodes(split, { nodes, primaries }, this.#dice).slice()]
     const half = Math.floor(nodes.length / 2)
     const left = [...nodes]
@@ -201,11 +201,11 @@ export class Deeds {
 
   /** Clients that see one side only. */
   #clientCuts(groups: readonly (readonly string[])[], how: 'all' | 'apart' | 'isolated'): DirectedLink[] {
-    const { nodeIds: nodes, clients } = this.#world
+    const { nodeIds: nodes, clientNames } = this.#world
     const [isolated = []] = groups
     if (how === 'all') return []
     const rest = nodes.filter((node) => !isolated.includes(node))
-    return clients.names.flatMap((client) => {
+    return clientNames.flatMap((client) => {
       const isIsolated = how === 'isolated' || this.#dice.chance(0.5)
       return linksBetween([client], isIsolated ? rest : isolated, 'both')
     })

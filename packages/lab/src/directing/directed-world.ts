@@ -1,0 +1,36 @@
+/**
+ * What a scenario is played on, and what the director needs of it: the world of the simulator (sim/sim-world.ts) or a real
+ * cluster (real/real-world.ts). Steps become deeds, which are data; a world does them.
+ */
+import type { Deed, Dice } from '@troupe/sim'
+
+export interface DirectedWorld {
+  /** Since it began: virtual or real. */
+  readonly nowMs: number
+  /** All chance. */
+  readonly dice: Dice
+  readonly nodeIds: readonly string[]
+  /** Who is a member now; empty before anything is known. */
+  readonly memberIds: readonly string[]
+  /** Who leads, in the latest term. */
+  readonly leader: string | undefined
+  /** Who believes to lead. */
+  readonly primaries: readonly string[]
+  readonly clientNames: readonly string[]
+  /** Connections that stand. */
+  readonly connected: readonly { readonly client: string; readonly node: string }[]
+  readonly acknowledgedWrites: number
+  /** Whether all members have all that is committed, and nothing else. */
+  readonly isSettled: boolean
+  readonly isHealed: boolean
+  isUp(node: string): boolean
+  after(delayMs: number, run: () => void): void
+  /** Does it, where it makes sense; `then` is told whether it did, when it is in effect: perhaps within this call. */
+  perform(deed: Deed, then: (isDone: boolean) => void): void
+  /** For the timeline. */
+  line(text: string): void
+  /** All phases are over: everything is healed, for good. */
+  heal(): void
+  /** The run shows nothing: it ends now. */
+  giveUp(): void
+}

@@ -1,0 +1,133 @@
+/**
+ * After the faults: everything is healed, and the cluster has to find together again. One leader whom all members follow, fresh
+ * writes and reads of every client, every key read once more, all at the same place with the same state, and then quiet.
+ */
+import { compareDigests } from '@troupe/check'
+import type { NodeStatus } from '@troupe/cluster'
+import { isJoint, membersOf } from '@troupe/core'
+import type { RunFailure } from '../engine.ts'
+import type { Mirror } from './mirror.ts'
+import type { RealCluster } from './real-cluster.ts'
+import type { RealWorld } from './real-world.ts'
+
+export interface LivenessOptions {
+  readonly cluster: RealCluster
+  readonly world: RealWorld
+  readonly mirror: Mirror
+  readonly line: (text: string) => void
+  readonly signal: AbortSignal
+}
+
+/** For each of its steps. */
+const CONVERGE_MS = 20_000
+const ANSWER_MS = 20_000
+const POLL_MS = 25
+/** How long nothing may happen to the leader. */
+const QUIET_TIMEOUTS = 3
+
+/** Undefined: it did, or was interrupted. */
+export async function findTogether(options: LivenessOptions): Promise<RunFailure | undefined> {
+  const { world, line, signal } = options
+  const fail = (invariant: string, message: string): RunFailure => ({ invariant, message, atMs: world.nowMs })
+  for (const [what, step] of steps) {
+    const why = await step(options)
+    if (signal.aborted) return undefined
+    if (why !== undefined) {
+      const { invariant, message } = typeof why === 'string' ? { invariant: 'liveness', message: why } : why
+      return fail(invariant, `${what}: ${message}`)
+    }
+    line(`---- ${what}`)
+  }
+  return undefined
+}
+
+type Why = string | { readonly invariant: string; readonly message: string } | undefined
+type LivenessStep = (options: LivenessOptions) => Promise<Why>
+
+const steps: readonly (readonly [what: string, step: LivenessStep])[] = [
+  ['one leader that everybody follows', (options) => together(options, false)],
+  ['every client had fresh answers', freshAnswers],
+  ['all are at the same place', (options) => together(options, true)],
+  ['equal digests', equalDigests],
+  ['quiet', quiet],
+]
+
+async function together({ cluster, signal }: LivenessOptions, isAtEnd: boolean): Promise<Why> {
+  const untilMs = performance.now() + CONVERGE_MS
+  for (;;) {
+    const why = whyNotTogether(await cluster.status(), isAtEnd)
+    if (why === undefined || signal.aborted) return undefined
+    if (performance.now() > untilMs) return `not in ${CONVERGE_MS} ms: ${why}`
+    await new Promise((resume) => setTimeout(resume, POLL_MS))
+  }
+}
+
+function whyNotTogether(statuses: readonly NodeStatus[], isAtEnd: boolean): string | undefined {
+  const leader = statuses
+    .filter(({ role }) => role === 'leader')
+    .reduce<NodeStatus | undefined>((best, one) => ((best?.term ?? 0) > one.term ? best : one), undefined)
+  if (leader === undefined) return `nobody leads: ${statesOf(statuses)}`
+  const { configuration } = leader
+  if (isJoint(configuration)) return 'the configuration is joint'
+  for (const { id } of membersOf(configuration)) {
+    const node = statuses.find((status) => status.id === id)
+    if (node === undefined) return `${id} does not answer`
+    if (node.leader !== leader.id || node.term !== leader.term) {
+      return `${id} follows ${node.leader} in ${node.term}, not ${leader.id} in ${leader.term}`
+    }
+    const isThere = node.applied === leader.lastIndex && leader.commit === leader.lastIndex
+    if (isAtEnd && !isThere) return `${id} is not at the end ${leader.lastIndex}: ${statesOf(statuses)}`
+    if (node.damaged.length > 0) return `${id} has damage that is not repaired`
+  }
+  return undefined
+}
+
+const statesOf = (statuses: readonly NodeStatus[]): string =>
+  statuses
+    .map(({ id, role, term, commit, applied, lastIndex }) => {
+      return `${id} ${role} t${term} c${commit} a${applied} l${lastIndex}`
+    })
+    .join(', ')
+
+/** The last reads of all keys stand in the history: what was acknowledged and is gone cannot be explained then. */
+async function freshAnswers({ world, mirror }: LivenessOptions): Promise<Why> {
+  const { clients } = world
+  const at = mirror.members.at(-1)?.id
+  const asked = clients.names.flatMap((name) => [
+    clients.write(name, 'fresh', ANSWER_MS),
+    clients.read(name, 'fresh', 'linearizable', ANSWER_MS),
+    clients.read(name, 'fresh', 'follower', ANSWER_MS, at),
+    ...(mirror.plan.knobs.leaseReads ? [clients.read(name, 'fresh', 'lease', ANSWER_MS)] : []),
+  ])
+  const [reader = ''] = clients.names
+  asked.push(...[...clients.keys].map((key) => clients.read(reader, key, 'linearizable', ANSWER_MS)))
+  const failed = (await Promise.all(asked)).filter((isAnswered) => !isAnswered).length
+  return failed === 0 ? undefined : `${failed} of ${asked.length} failed, though nothing was wrong`
+}
+
+async function equalDigests({ cluster, mirror, signal }: LivenessOptions): Promise<Why> {
+  const untilMs = performance.now() + CONVERGE_MS
+  const members = new Set(mirror.members.map(({ id }) => id))
+  for (;;) {
+    const digests = [...(await cluster.digests())].filter(([id]) => members.has(id))
+    const { verdict, divergences } = compareDigests(
+      digests.map(([node, { applied, sha256 }]) => ({ node, applied, digest: sha256 })),
+    )
+    if (verdict === 'pass' || signal.aborted) return undefined
+    const [divergence] = divergences
+    if (divergence !== undefined) {
+      const message = `the states of ${divergence.differing.join(', ')} differ at ${divergence.applied}`
+      return { invariant: 'equal digests', message }
+    }
+    if (performance.now() > untilMs) return 'the members do not come to the same place'
+    await new Promise((resume) => setTimeout(resume, POLL_MS))
+  }
+}
+
+async function quiet({ mirror }: LivenessOptions): Promise<Why> {
+  mirror.quiet.begin(mirror.leader?.life?.core.term ?? 0, mirror.nodes)
+  const forMs = QUIET_TIMEOUTS * mirror.plan.knobs.electionTimeoutMaxMs
+  await new Promise((resume) => setTimeout(resume, forMs))
+  mirror.quiet.end()
+  return undefined
+}

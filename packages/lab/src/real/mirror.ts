@@ -1,0 +1,241 @@
+/**
+ * A real cluster as the simulator sees its own: chunks of what nodes tell, taken in the order of cause and effect, become the
+ * events of the simulator. So its invariants, situations and figures are those of real clusters too, by the same names.
+ *
+ *     chunks of all nodes ─► ChunkOrder ─► MirrorNode ─► SimEvent ─► invariants │ situations │ figures │ triggers
+ *
+ * Names of what cannot be seen on a real cluster are in `unobservable`.
+ */
+import {
+  type Configuration,
+  EntryKind,
+  type Member,
+  membersOf,
+  RaftError,
+  type RaftKnobs,
+} from '@troupe/core'
+import type { SessionLimits } from '@troupe/machines'
+import {
+  allInvariants,
+  allSituations,
+  Configurations,
+  type Coverage,
+  Ledger,
+  type LogContent,
+  noCoverage,
+  type SimEvent,
+  type SimEventKind,
+  type Situation,
+  SituationWatch,
+  Violation,
+  type Watcher,
+  type WorldView,
+} from '@troupe/sim'
+import type { RunFailure } from '../engine.ts'
+import { MirrorNode } from './mirror-node.ts'
+import { unobservable, unobservableInvariants } from './observable.ts'
+import type { Chunk, NodeRecord, ToldEvent } from './records.ts'
+
+export interface MirrorOptions {
+  readonly nodeIds: readonly string[]
+  readonly knobs: RaftKnobs
+  readonly sessions: SessionLimits
+  /** By the clock of the chunks: time 0 of the run. */
+  readonly originMs: number
+  /** Time of the run. */
+  readonly nowMs: () => number
+  readonly onFailure: (failure: RunFailure) => void
+  readonly onLine: (line: string) => void
+}
+
+export class Mirror implements WorldView {
+  readonly plan: { readonly knobs: RaftKnobs; readonly sessions: SessionLimits }
+  readonly nodes: readonly MirrorNode[]
+  readonly ledger = new Ledger()
+  readonly coverage: Coverage = noCoverage()
+  readonly situations: readonly Situation[]
+  readonly quiet: ReturnType<typeof allInvariants>['quiet']
+  /** Time of the event that is looked at. */
+  nowMs = 0
+  failure: RunFailure | undefined
+  /** Why nothing can be said of its logs any more. */
+  blindness: string | undefined
+  readonly #options: MirrorOptions
+  readonly #byKind = new Map<SimEventKind, Watcher[]>()
+  #configurations: Configurations | undefined
+
+  constructor(options: MirrorOptions) {
+    const { knobs, sessions, nodeIds } = options
+    this.#options = options
+    this.plan = { knobs, sessions }
+    this.nodes = nodeIds.map((id, index) => new MirrorNode(id, index, { nowMs: () => this.nowMs }))
+    const { invariants, quiet } = allInvariants(this.coverage)
+    this.quiet = quiet
+    const watch = new SituationWatch(
+      this,
+      allSituations(this).filter(({ name }) => !unobservable.has(name)),
+    )
+    this.situations = watch.situations
+    this.listen(invariants.filter(({ name }) => !unobservableInvariants.has(name)))
+    this.listen(watch.watchers)
+  }
+
+  listen(watchers: readonly Watcher[]): void {
+    for (const watcher of watchers) {
+      for (const kind of watcher.on) this.#byKind.set(kind, [...(this.#byKind.get(kind) ?? []), watcher])
+    }
+  }
+
+  /** The members, as last committed. */
+  get members(): readonly Member[] {
+    const { ledger } = this
+    return this.#configurations === undefined ? [] : membersOf(this.#configurations.committed(ledger))
+  }
+
+  contentOf({ id, incarnation }: Member): LogContent | undefined {
+    const node = this.node(id)
+    return node?.incarnation === incarnation ? node.disk.log.flushed : undefined
+  }
+
+  node(id: string): MirrorNode | undefined {
+    return this.nodes.find((node) => node.id === id)
+  }
+
+  /** Who leads in the latest term. */
+  get leader(): MirrorNode | undefined {
+    let latest: MirrorNode | undefined
+    for (const node of this.nodes) {
+      if (node.isLeader && (node.life?.core.term ?? 0) > (latest?.life?.core.term ?? 0)) latest = node
+    }
+    return latest
+  }
+
+  /** How often each situation was reached; those that were not are left out. */
+  get counts(): Record<string, number> {
+    return Object.fromEntries(
+      this.situations.filter(({ count }) => count > 0).map(({ name, count }) => [name, count]),
+    )
+  }
+
+  // ---- what is told
+
+  /** Takes the next chunk: in the order of cause and effect. */
+  take(id: string, { atMs, state, records }: Chunk): void {
+    const node = this.node(id)
+    if (node === undefined || this.failure !== undefined || this.blindness !== undefined) return
+    this.nowMs = Math.max(this.nowMs, atMs - this.#options.originMs)
+    this.#guarded(() => {
+      const [first] = records
+      if (first?.kind === 'started') this.#start(node, first, state)
+      node.take(state)
+      this.coverage.framesLost = this.nodes.reduce((sum, { framesLost }) => sum + framesLost, 0)
+      for (const record of records) this.#note(node, record)
+    })
+  }
+
+  /** A node is gone. */
+  exited(id: string, atMs: number): void {
+    const node = this.node(id)
+    if (node?.life === undefined || this.failure !== undefined || this.blindness !== undefined) return
+    this.nowMs = Math.max(this.nowMs, atMs - this.#options.originMs)
+    this.coverage.crashes++
+    if (node.disk.log.waiting.some(({ entries }) => entries.length > 0)) this.coverage.lostWrites++
+    this.#guarded(() => {
+      node.end()
+      this.#observe({ kind: 'crashed', node })
+    })
+  }
+
+  healed(): void {
+    this.nowMs = Math.max(this.nowMs, this.#options.nowMs())
+    this.#guarded(() => this.#observe({ kind: 'healed' }))
+  }
+
+  #start(node: MirrorNode, record: Extract<NodeRecord, { kind: 'started' }>, state: Chunk['state']): void {
+    if (record.entries === undefined) {
+      this.blindness = `${node.id} starts with a damaged log: what it holds nobody knows`
+      this.#options.onLine(this.blindness)
+      return
+    }
+    node.end()
+    node.begin(record, state)
+    node.disk.log.observer = {
+      persisting: (request) => this.#observe({ kind: 'persisting', node, request }),
+      flushing: (request) => this.#observe({ kind: 'flushing', node, request }),
+    }
+    const { configuration } = state
+    if (configuration !== undefined && configuration.voters.length > 0) this.#begin(configuration, state)
+  }
+
+  /** The first node tells what the group begins with. */
+  #begin(configuration: Configuration, { configurationIndex }: Chunk['state']): void {
+    if (configurationIndex === 0) this.#configurations ??= new Configurations(configuration)
+  }
+
+  #note(node: MirrorNode, record: NodeRecord): void {
+    if (node.life === undefined) return
+    const { log } = node.disk
+    switch (record.kind) {
+      case 'started':
+        return this.#observe({ kind: 'started', node })
+      case 'persisting':
+        for (const entry of record.request.entries) {
+          if (entry.kind === EntryKind.configuration) this.#configurations?.note(entry)
+        }
+        return log.persist({ ...record.request, messages: [] })
+      case 'flushed':
+        log.write(log.waiting.filter(({ token }) => token <= record.token).length)
+        return
+      case 'sent':
+        return this.#observe({ kind: 'sent', node, message: record.message })
+      case 'applied':
+        this.ledger.follow(node)
+        return this.#observe({ kind: 'applied', node, entries: record.entries })
+      case 'loaded':
+        return this.#observe({ kind: 'loaded', node, index: record.index })
+      case 'readAsked':
+        return this.#observe({ kind: 'readAsked', node, read: record.read })
+      case 'readGranted':
+        return this.#observe({ kind: 'readGranted', node, read: record.read, index: record.index })
+      case 'operated':
+        return this.#operated(record)
+      case 'turned':
+        return this.#turned(node, record.events)
+    }
+  }
+
+  #operated({ command, error }: Extract<NodeRecord, { kind: 'operated' }>): void {
+    const outcome = { id: 0, error: error === undefined ? undefined : RaftError.fromWire(error) }
+    this.#observe({ kind: 'operated', command, outcome })
+  }
+
+  #turned(node: MirrorNode, events: readonly ToldEvent[]): void {
+    for (const { kind } of events) {
+      if (kind === 'snapshotReceived') this.coverage.snapshotsInstalled++
+      if (kind === 'snapshotSaved') this.coverage.snapshotsSaved++
+    }
+    this.coverage.turns++
+    this.ledger.follow(node)
+    this.#observe({ kind: 'turned', node, events: events as never })
+  }
+
+  #observe(event: SimEvent): void {
+    for (const watcher of this.#byKind.get(event.kind) ?? []) watcher.check(this, event)
+  }
+
+  #guarded(run: () => void): void {
+    if (this.failure !== undefined) return
+    try {
+      run()
+    } catch (error) {
+      const isViolation = error instanceof Violation
+      const { message = `${error}`, stack = '' } = error as Error
+      this.failure = {
+        invariant: isViolation ? error.rule : 'the laboratory itself',
+        message: isViolation ? message : stack,
+        atMs: this.nowMs,
+      }
+      this.#options.onFailure(this.failure)
+    }
+  }
+}

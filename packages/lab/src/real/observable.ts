@@ -1,0 +1,28 @@
+/**
+ * What can be seen on a real cluster: nearly all that the simulator knows, by its names. What is left out here needs what no
+ * node tells: what a crash took from a disk, a lease at some moment, bits on the way.
+ */
+
+/** Situations that no engine with real nodes can see. */
+export const unobservable: ReadonlySet<string> = new Set([
+  'vote lost before its flush',
+  'written without anyone being told',
+  'damage found while nobody led',
+  'damaged node refused a vote',
+  'damage repaired from a peer',
+  'damage repaired by a snapshot',
+  'damaged end given up',
+  'rollback proven by a leader',
+  'damage that no voter vouches for',
+  'lease read in the last tenth of its lease',
+  'corrupted frame dropped',
+])
+
+/** Invariants that are looked at in the simulator alone. Answers are looked at when the run is over. */
+export const unobservableInvariants: ReadonlySet<string> = new Set([
+  'a lease excludes other leaders',
+  'answers',
+])
+
+/** Figures that are measured in the simulator alone. */
+export const unmeasured: ReadonlySet<string> = new Set([])

@@ -1,0 +1,207 @@
+/**
+ * One run of a case on a real cluster.
+ *
+ *     open ─► clients, workload ─► director: setup, phases ─► heal ─► find together again ─► close ─► decide the history
+ *       └ mirror: invariants after every turn of every node, from its first one on
+ */
+import { defaultSessionLimits } from '@troupe/machines'
+import { Director } from '../directing/director.ts'
+import { FigureWatch } from '../directing/figure-watch.ts'
+import { setupOf } from '../directing/setup.ts'
+import type { CaseRun, RunFailure } from '../engine.ts'
+import { knobsOf } from '../scenario/knobs.ts'
+import { nodeNames } from '../scenario/names.ts'
+import type { Scenario } from '../scenario/scenario.ts'
+import { lengthOf } from '../scenario/timing.ts'
+import type { ChunkOrder } from './chunk-order.ts'
+import { computerMs } from './computer-clock.ts'
+import { decideHistory } from './decide-history.ts'
+import { findTogether } from './liveness.ts'
+import { Mirror } from './mirror.ts'
+import type { OpenOptions, RealCluster } from './real-cluster.ts'
+import { RealWorld } from './real-world.ts'
+import type { Chunk } from './records.ts'
+
+export interface PlayOptions {
+  readonly scenario: Scenario
+  readonly seed: number
+  readonly open: (options: OpenOptions) => Promise<RealCluster>
+  readonly order: (take: (node: string, chunk: Chunk) => void) => ChunkOrder
+  readonly timeline: boolean
+  readonly signal: AbortSignal
+}
+
+/** Beyond what the steps may take: for a cluster that hangs. */
+const SPARE_MS = 30_000
+const MAX_LINES = 20_000
+
+/** Undefined where it was interrupted: such a run shows nothing and is not told. */
+export async function playRun(options: PlayOptions): Promise<CaseRun | undefined> {
+  const run = new RealRun(options)
+  try {
+    return await run.play()
+  } finally {
+    await run.close()
+  }
+}
+
+class RealRun {
+  readonly #options: PlayOptions
+  readonly #originMs = computerMs()
+  readonly #lines: string[] = []
+  readonly #figures = new FigureWatch()
+  readonly #director: Director
+  readonly #mirror: Mirror
+  readonly #order: ChunkOrder
+  readonly #over = Promise.withResolvers<void>()
+  readonly #ended = new AbortController()
+  #cluster: RealCluster | undefined
+  #world: RealWorld | undefined
+  #failure: RunFailure | undefined
+
+  constructor(options: PlayOptions) {
+    this.#options = options
+    const { scenario } = options
+    this.#director = new Director(scenario, this.#figures)
+    this.#mirror = new Mirror({
+      nodeIds: nodeNames(scenario.cluster),
+      knobs: knobsOf(scenario.cluster),
+      sessions: defaultSessionLimits,
+      originMs: this.#originMs,
+      nowMs: () => this.#nowMs,
+      onFailure: (failure) => this.#fail(failure),
+      onLine: (text) => this.#line(text),
+    })
+    this.#figures.attach(this.#mirror)
+    this.#mirror.listen([this.#figures, this.#director.watcher])
+    this.#order = options.order((node, chunk) => this.#mirror.take(node, chunk))
+  }
+
+  get #nowMs(): number {
+    return computerMs() - this.#originMs
+  }
+
+  #line(text: string): void {
+    if (this.#lines.length < MAX_LINES) this.#lines.push(`${this.#nowMs.toFixed(1).padStart(9)}  ${text}`)
+  }
+
+  /** The first one counts. */
+  #fail(failure: RunFailure): void {
+    if (this.#failure !== undefined) return
+    this.#failure = failure
+    this.#line(`FAILED ${failure.invariant}: ${failure.message}`)
+    this.#over.resolve()
+    this.#ended.abort()
+  }
+
+  async play(): Promise<CaseRun | undefined> {
+    const { signal, scenario, seed } = this.#options
+    const interrupt = (): void => {
+      this.#over.resolve()
+      this.#ended.abort()
+    }
+    signal.addEventListener('abort', interrupt, { once: true })
+    try {
+      if (signal.aborted) return undefined
+      const world = await this.#open()
+      const { setup, phases } = { setup: setupOf(scenario), phases: scenario.phases }
+      const mostMs = lengthOf(setup).mostMs + lengthOf(phases).mostMs + SPARE_MS
+      const guard = setTimeout(() => this.#fail(hung(mostMs)), mostMs)
+      world.clients.start()
+      this.#director.direct(world, this.#mirror.situations)
+      await this.#over.promise
+      clearTimeout(guard)
+      if (this.#director.aborted === undefined && this.#failure === undefined) await this.#end(world)
+      if (signal.aborted) return undefined
+      return await this.#conclude(seed)
+    } finally {
+      signal.removeEventListener('abort', interrupt)
+    }
+  }
+
+  async #open(): Promise<RealWorld> {
+    const { scenario, seed, open } = this.#options
+    const mirror = this.#mirror
+    const line = (text: string): void => this.#line(text)
+    const cluster = await open({
+      ...{ spec: scenario.cluster ?? {}, seed },
+      onChunk: (node, chunk) => this.#order.push(node, chunk),
+      onExit: (node, atMs) => mirror.exited(node, atMs),
+      onLine: line,
+    })
+    this.#cluster = cluster
+    const world = new RealWorld({
+      ...{ scenario, seed, cluster, mirror, line },
+      nowMs: () => this.#nowMs,
+      complain: (message) => this.#fail({ invariant: 'answers', message, atMs: this.#nowMs }),
+      onHeal: () => this.#over.resolve(),
+      onGivenUp: () => this.#over.resolve(),
+    })
+    this.#world = world
+    return world
+  }
+
+  /** Heals, and has it find together again. */
+  async #end(world: RealWorld): Promise<void> {
+    const cluster = this.#cluster as RealCluster
+    const mirror = this.#mirror
+    const resting = world.rest()
+    await world.stage.heal()
+    mirror.healed()
+    this.#line('---- healed')
+    await resting
+    const line = (text: string): void => this.#line(text)
+    const failure = await findTogether({ cluster, world, mirror, line, signal: this.#ended.signal })
+    if (failure !== undefined) this.#fail(failure)
+  }
+
+  async #conclude(seed: number): Promise<CaseRun> {
+    const { timeline, signal } = this.#options
+    const mirror = this.#mirror
+    const history = this.#world?.clients.history.operations() ?? []
+    await this.close()
+    const isWorthwhile = this.#failure === undefined && this.#director.aborted === undefined
+    const decided = isWorthwhile ? await decideHistory(history, signal) : undefined
+    if (decided?.verdict === 'fail') {
+      this.#fail({ invariant: 'linearizability', message: decided.message, atMs: this.#nowMs })
+    }
+    const reason = this.#failure === undefined ? this.#reason() : undefined
+    const counts = mirror.counts
+    return {
+      seed,
+      verdict: this.#failure !== undefined ? 'fail' : reason !== undefined ? 'unknown' : 'pass',
+      failure: this.#failure,
+      reason,
+      events: mirror.coverage.turns,
+      elapsedMs: this.#nowMs,
+      situations: counts,
+      figures: this.#figures.finish(counts['split vote'] ?? 0),
+      applied: this.#director.applied,
+      skipped: this.#director.skipped,
+      isHistoryDecided: decided?.verdict === 'pass',
+      traceHash: undefined,
+      timeline: timeline || this.#failure !== undefined ? this.#lines : undefined,
+    }
+  }
+
+  #reason(): string | undefined {
+    const { blindness, coverage } = this.#mirror
+    return (
+      this.#director.aborted ?? blindness ?? (coverage.commits === 0 ? 'nothing was committed' : undefined)
+    )
+  }
+
+  async close(): Promise<void> {
+    await this.#world?.close()
+    this.#world = undefined
+    await this.#cluster?.close()
+    this.#cluster = undefined
+    this.#order.finish()
+  }
+}
+
+const hung = (mostMs: number): RunFailure => ({
+  invariant: 'liveness',
+  message: `the phases did not end within ${mostMs} ms`,
+  atMs: mostMs,
+})

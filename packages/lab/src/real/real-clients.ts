@@ -1,0 +1,175 @@
+/**
+ * Clients of a real cluster, and what they ask for: each write has a value that was never written before, and all of it stands in
+ * one history. What nobody knows stays open in it to the end.
+ */
+import { History, type KvInput, type KvOutput } from '@troupe/check'
+import { Client } from '@troupe/cluster'
+import { RaftError } from '@troupe/core'
+import { type Consistency, kv } from '@troupe/machines'
+import type { Coverage, Dice } from '@troupe/sim'
+import { defaultClients } from '../scenario/names.ts'
+import type { WorkloadSpec } from '../scenario/scenario.ts'
+import type { ClientFaults } from './client-faults.ts'
+import type { RealCluster } from './real-cluster.ts'
+
+export interface ClientsOptions {
+  readonly cluster: RealCluster
+  readonly faults: ClientFaults
+  readonly spec: WorkloadSpec
+  readonly dice: Dice
+  /** Counts what they do. */
+  readonly coverage: Coverage
+  /** Of answers that cannot be. */
+  readonly complain: (message: string) => void
+  readonly electionTimeoutMinMs: number
+}
+
+/** Operations have this long where the file does not say. */
+const DEADLINE_MS = 5000
+
+export class RealClients {
+  readonly names: readonly string[]
+  readonly history = new History<KvInput, KvOutput>()
+  /** Keys that were written. */
+  readonly keys = new Set<string>()
+  readonly #options: ClientsOptions
+  readonly #clients = new Map<string, Client>()
+  readonly #values = new Map<string, string>()
+  readonly #running: Promise<void>[] = []
+  readonly #stop = new AbortController()
+  #lastValue = 0
+
+  constructor(options: ClientsOptions) {
+    this.#options = options
+    const { cluster, faults, spec, electionTimeoutMinMs } = options
+    const retransmitMs = spec.retransmit ?? electionTimeoutMinMs
+    this.names = Array.from({ length: spec.clients ?? defaultClients }, (_, at) => `c${at + 1}`)
+    for (const name of this.names) {
+      const links = faults.between(name, cluster.links())
+      this.#clients.set(name, Client.over(links, { retransmitMs }))
+    }
+  }
+
+  /** Begins the workload. */
+  start(): void {
+    for (const name of this.names) {
+      for (let at = 0; at < (this.#options.spec.concurrency ?? 2); at++) this.#running.push(this.#work(name))
+    }
+  }
+
+  /** Ends the workload: resolves when all of it has ended. */
+  async rest(): Promise<void> {
+    this.#stop.abort()
+    await Promise.all(this.#running)
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort()
+    await Promise.all([...this.#clients.values()].map((client) => client.close()))
+    await Promise.all(this.#running)
+  }
+
+  async #work(name: string): Promise<void> {
+    const { spec, dice } = this.#options
+    const { mix = { read: 0.4, write: 0.5, cas: 0.1 }, think = 30, keys = 3 } = spec
+    const withinMs = spec.deadline ?? DEADLINE_MS
+    const consistencies = (spec.consistencies ?? ['linearizable']) as readonly Consistency[]
+    const { signal } = this.#stop
+    while (!signal.aborted) {
+      await pause(dice.exponential(think), signal)
+      if (signal.aborted) return
+      const key = `k${dice.below(keys)}`
+      const drawn = dice.next()
+      if (drawn < mix.read) await this.read(name, key, dice.pick(consistencies), withinMs)
+      else await this.write(name, key, withinMs, drawn >= mix.read + mix.write)
+    }
+  }
+
+  /** Writes; conditional: in the place of what this process knew last. Whether it was acknowledged. */
+  async write(name: string, key: string, withinMs: number, isConditional = false): Promise<boolean> {
+    const client = this.#clients.get(name)
+    if (client === undefined) return false
+    const { coverage } = this.#options
+    const value = `${name}.${++this.#lastValue}`
+    const expected = this.#values.get(key)
+    const command = isConditional ? kv.compareAndSet(key, expected, value) : kv.set(key, value)
+    const input: KvInput = isConditional
+      ? { op: 'compareAndSet', key, expected, value }
+      : { op: 'set', key, value }
+    this.keys.add(key)
+    const pending = this.history.invoke(this.names.indexOf(name), input)
+    try {
+      const output = await client.propose(command, { timeoutMs: withinMs })
+      pending.ok(output as KvOutput)
+      coverage.writes++
+      if (output !== false) this.#values.set(key, value)
+      return true
+    } catch (error) {
+      if (RaftError.is(error, 'INDETERMINATE')) {
+        pending.open()
+        coverage.openWrites++
+      } else {
+        pending.fail()
+        this.#refused(error)
+      }
+      return false
+    }
+  }
+
+  /** Reads; `node` answers, where the consistency lets it. Whether there was an answer. */
+  async read(
+    name: string,
+    key: string,
+    consistency: Consistency,
+    withinMs: number,
+    node?: string,
+  ): Promise<boolean> {
+    const client = this.#clients.get(name)
+    if (client === undefined) return false
+    const { coverage } = this.#options
+    const isStale = consistency === 'stale'
+    const mayName = isStale || consistency === 'follower'
+    const named = mayName && node !== undefined ? { node } : {}
+    const pending = isStale ? undefined : this.history.invoke(this.names.indexOf(name), { op: 'get', key })
+    try {
+      const answer = await client.query(kv.get(key), { consistency, timeoutMs: withinMs, ...named })
+      const reading = readingOf(answer)
+      pending?.ok(reading)
+      if (isStale) coverage.staleReads++
+      else coverage.reads++
+      if (!isStale && reading !== undefined) this.#values.set(key, (reading as { value: string }).value)
+      return true
+    } catch (error) {
+      pending?.fail()
+      this.#refused(error)
+      return false
+    }
+  }
+
+  #refused(error: unknown): void {
+    const { coverage, complain } = this.#options
+    coverage.refusals++
+    if (RaftError.is(error, 'NO_SPACE')) coverage.spaceRefusals++
+    const isWrong = !(error instanceof RaftError) || ['REJECTED', 'PROTOCOL'].includes(error.code)
+    if (isWrong) complain(error instanceof Error ? error.message : String(error))
+  }
+}
+
+function readingOf(answer: unknown): KvOutput {
+  if (answer === undefined || answer === null) return undefined
+  const { value, version } = answer as { readonly value: string; readonly version: number }
+  return { value, version }
+}
+
+/** Resolves then, or at the signal. */
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resume) => {
+    const done = (): void => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', done)
+      resume()
+    }
+    const timer = setTimeout(done, ms)
+    signal.addEventListener('abort', done, { once: true })
+  })
+}

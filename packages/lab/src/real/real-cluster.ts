@@ -1,0 +1,53 @@
+/**
+ * Real nodes that a scenario is played on, and all that the laboratory needs of them: threads of this process
+ * (threads/threads-cluster.ts), or processes over TCP. Whoever adds an engine implements this.
+ */
+import type { ClientLinks, NodeDigest, NodeStatus } from '@troupe/cluster'
+import type { MemberChange } from '@troupe/core'
+import type { Fault } from '@troupe/faults'
+import type { ClusterSpec } from '../scenario/scenario.ts'
+import type { Chunk } from './records.ts'
+
+/** What a cluster is opened with. */
+export interface OpenOptions {
+  readonly spec: ClusterSpec
+  readonly seed: number
+  readonly onChunk: (node: string, chunk: Chunk) => void
+  /** A node is gone; `atMs` by the clock of the chunks. Called behind its last chunk. */
+  readonly onExit: (node: string, atMs: number) => void
+  /** For the timeline. */
+  readonly onLine: (text: string) => void
+}
+
+/** A change as files have it: who joins gets its incarnation from the cluster. */
+export type NamedChange =
+  | Exclude<MemberChange, { kind: 'addLearner' }>
+  | { readonly kind: 'addLearner'; readonly id: string }
+
+export interface RealCluster {
+  /** The nodes that there are, up or down. */
+  readonly ids: readonly string[]
+  isUp(node: string): boolean
+  /** Begins a fault, until {@link heal}; resolves with its number when it is in effect. */
+  inject(fault: Fault): Promise<number>
+  /** Ends one that lasts, or all. */
+  heal(id?: number): Promise<void>
+  /** A process that dies now, and stays down until {@link start}. */
+  crash(node: string): Promise<void>
+  start(node: string): Promise<void>
+  /** Resolves when the changes are committed. */
+  changeMembers(changes: readonly NamedChange[], leave: 'auto' | 'explicit'): Promise<void>
+  /** Joint configurations that were left to be left by hand. Nothing where there is none. */
+  leaveJoint(): Promise<void>
+  transfer(to: string | undefined): Promise<void>
+  elect(node: string): Promise<void>
+  snapshot(node: string): Promise<void>
+  /** Of those that run and answer. */
+  status(): Promise<readonly NodeStatus[]>
+  /** Of those that run. */
+  digests(): Promise<ReadonlyMap<string, NodeDigest>>
+  /** The connections of a new client. */
+  links(): ClientLinks
+  /** Stops everything and removes what it has written. Idempotent. */
+  close(): Promise<void>
+}

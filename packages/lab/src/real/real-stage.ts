@@ -1,0 +1,250 @@
+/**
+ * Does to a real cluster what steps say, and undoes what lasts. Deeds are those of the simulator; what none of our engines with
+ * real nodes can do is refused before the run (able.ts) and never gets here.
+ */
+import type { Fault, LinkEffect, LinkRule } from '@troupe/faults'
+import { type Deed, type FaultDeed, linkEnds, type OperatorDeed } from '@troupe/sim'
+import type { ClientFaults } from './client-faults.ts'
+import type { RealCluster } from './real-cluster.ts'
+
+export interface StageOptions {
+  readonly cluster: RealCluster
+  readonly clients: ClientFaults
+  readonly line: (text: string) => void
+  /** Told that the disk of a node stands still, or no longer. */
+  readonly stalled: (node: string, isStalled: boolean) => void
+}
+
+type Undo = () => Promise<void>
+type DeedOf<Kind extends Deed['do']> = Extract<Deed, { readonly do: Kind }>
+
+/** How long a flush takes in the simulator, about: a disk that is so many times as slow takes so much longer. */
+const FLUSH_MS = 1
+/** A joint configuration that is to be left by hand is left after this. */
+const JOINT_MS = 200
+
+const over: Undo = async () => {}
+
+export class RealStage {
+  readonly #options: StageOptions
+  readonly #active = new Map<Undo, NodeJS.Timeout>()
+  readonly #restarts = new Map<string, NodeJS.Timeout>()
+  readonly #background = new Set<Promise<void>>()
+  #lastRule = 0
+  #isOver = false
+
+  constructor(options: StageOptions) {
+    this.#options = options
+  }
+
+  /** Resolves when it is in effect; false where it makes no sense now. */
+  async do(deed: FaultDeed | OperatorDeed): Promise<boolean> {
+    if (this.#isOver) return false
+    const undo = await this.#begin(deed)
+    if (undo === undefined) return false
+    if (undo !== over && 'forMs' in deed) this.#later(deed.forMs, undo)
+    return true
+  }
+
+  /** Ends all faults, and starts whoever is down. */
+  async recover(): Promise<void> {
+    for (const timer of [...this.#active.values(), ...this.#restarts.values()]) clearTimeout(timer)
+    const undos = [...this.#active.keys()]
+    this.#active.clear()
+    this.#restarts.clear()
+    await Promise.all(undos.map((undo) => undo()))
+    const { cluster } = this.#options
+    await cluster.heal()
+    await Promise.all(cluster.ids.map((id) => this.#start(id)))
+  }
+
+  /** The same, for good. What was begun beside is over, or given up. */
+  async heal(): Promise<void> {
+    this.#isOver = true
+    await this.recover()
+  }
+
+  /** Nothing happens any more. */
+  async close(): Promise<void> {
+    this.#isOver = true
+    for (const timer of [...this.#active.values(), ...this.#restarts.values()]) clearTimeout(timer)
+    await Promise.all(this.#background)
+  }
+
+  #later(forMs: number, undo: Undo): void {
+    const timer = setTimeout(() => {
+      this.#active.delete(undo)
+      this.#beside('healing', undo())
+    }, forMs)
+    this.#active.set(undo, timer)
+  }
+
+  async #begin(deed: FaultDeed | OperatorDeed): Promise<Undo | undefined> {
+    const { cluster } = this.#options
+    switch (deed.do) {
+      case 'cut':
+        return this.#onLinks(deed.links, [{ kind: 'link', mode: 'drop' }])
+      case 'jam':
+        return this.#onLinks(deed.links, [{ kind: 'link', mode: 'jam' }])
+      case 'weather':
+        return this.#onLinks(deed.links, deed.effects)
+      case 'hangUp':
+        return this.#options.clients.hangUp(deed.client, deed.node) ? over : undefined
+      case 'crash':
+        return this.#crash(deed)
+      case 'start':
+        return (await this.#start(deed.node)) ? over : undefined
+      case 'recover':
+        await this.recover()
+        return over
+      case 'wipe':
+        this.#beside('wipe', cluster.inject({ kind: 'membership', change: 'replace', nodes: [deed.node] }))
+        return over
+      case 'changeMembers':
+      case 'transfer':
+      case 'takeSnapshot':
+      case 'campaign':
+        return this.#operate(deed)
+      default:
+        return this.#onNode(deed)
+    }
+  }
+
+  async #onNode(deed: FaultDeed): Promise<Undo | undefined> {
+    const { cluster, stalled } = this.#options
+    if (!('node' in deed) || !cluster.isUp(deed.node)) return undefined
+    const { node } = deed
+    const fault = faultOf(deed)
+    if (fault === undefined) throw new Error(`${deed.do}: not refused before the run`)
+    const id = await cluster.inject(fault)
+    if (deed.do === 'jump') return over
+    if (deed.do === 'stallDisk') stalled(node, true)
+    return async () => {
+      if (deed.do === 'stallDisk') stalled(node, false)
+      await cluster.heal(id)
+    }
+  }
+
+  /** Between nodes by the cluster, of clients at the clients. */
+  async #onLinks(
+    names: readonly string[] | undefined,
+    effects: readonly LinkEffect[],
+  ): Promise<Undo | undefined> {
+    const { cluster, clients } = this.#options
+    const links = names?.map(linkEnds)
+    const isOfClient = ({ from, to }: { from: string; to: string }): boolean =>
+      from.startsWith('c') || to.startsWith('c')
+    const ofClients = links?.filter(isOfClient) ?? 'all'
+    const rules = effects.map((effect): LinkRule => ({ links: ofClients, effect }))
+    const ruleIds = ofClients.length === 0 ? [] : rules.map((rule) => this.#addRule(rule))
+    const ofNodes = links?.filter((link) => !isOfClient(link))
+    const faults = effects.flatMap((effect) => linkFaults(effect, ofNodes, cluster.ids))
+    const ids = await Promise.all(faults.map((fault) => cluster.inject(fault)))
+    if (ids.length === 0 && ruleIds.length === 0) return undefined
+    return async () => {
+      for (const id of ruleIds) clients.remove(id)
+      await Promise.all(ids.map((id) => cluster.heal(id)))
+    }
+  }
+
+  #addRule(rule: LinkRule): number {
+    const id = ++this.#lastRule
+    this.#options.clients.add(id, rule)
+    return id
+  }
+
+  async #crash({ node, forMs }: DeedOf<'crash'>): Promise<Undo | undefined> {
+    const { cluster } = this.#options
+    if (!cluster.isUp(node)) return undefined
+    await cluster.crash(node)
+    clearTimeout(this.#restarts.get(node))
+    const timer = setTimeout(() => {
+      this.#restarts.delete(node)
+      this.#beside('restart', this.#start(node))
+    }, forMs)
+    this.#restarts.set(node, timer)
+    return over
+  }
+
+  async #start(node: string): Promise<boolean> {
+    const { cluster } = this.#options
+    clearTimeout(this.#restarts.get(node))
+    this.#restarts.delete(node)
+    if (cluster.isUp(node)) return false
+    await cluster.start(node)
+    return true
+  }
+
+  /** Begins it: an operator does not hold up what happens meanwhile. */
+  #operate(deed: OperatorDeed): Undo | undefined {
+    const { cluster } = this.#options
+    if ('node' in deed && !cluster.isUp(deed.node)) return undefined
+    this.#beside(deed.do, this.#operated(deed))
+    return over
+  }
+
+  async #operated(deed: OperatorDeed): Promise<void> {
+    const { cluster } = this.#options
+    switch (deed.do) {
+      case 'transfer':
+        return cluster.transfer(deed.to)
+      case 'campaign':
+        return cluster.elect(deed.node)
+      case 'takeSnapshot':
+        return cluster.snapshot(deed.node)
+      case 'changeMembers': {
+        await cluster.changeMembers(deed.changes, deed.leave)
+        if (deed.leave === 'auto') return
+        await new Promise((resume) => setTimeout(resume, JOINT_MS))
+        return cluster.leaveJoint()
+      }
+    }
+  }
+
+  /** What fails beside is told, no more: operators are refused, nodes die as they are asked. */
+  #beside(what: string, work: Promise<unknown>): void {
+    const { line } = this.#options
+    const noted = work.then(
+      () => {},
+      (error: unknown) => line(`${what}: ${error instanceof Error ? error.message : error}`),
+    )
+    this.#background.add(noted)
+    void noted.then(() => this.#background.delete(noted))
+  }
+}
+
+function faultOf(deed: FaultDeed & { readonly node: string }): Fault | undefined {
+  const nodes = [deed.node]
+  switch (deed.do) {
+    case 'slowDisk':
+      return { kind: 'storage', nodes, mode: 'slow', timeMs: deed.by * FLUSH_MS }
+    case 'stallDisk':
+      return { kind: 'storage', nodes, mode: 'stall' }
+    case 'fullDisk':
+      return { kind: 'storage', nodes, mode: 'full' }
+    case 'failDisk':
+      return { kind: 'storage', nodes, mode: 'fail' }
+    case 'pause':
+      return { kind: 'pause', nodes }
+    case 'skew':
+      return { kind: 'clock', nodes, mode: 'rate', rate: deed.rate }
+    case 'jump':
+      return { kind: 'clock', nodes, mode: 'bump', byMs: deed.byMs }
+    default:
+      return undefined
+  }
+}
+
+/** One for each sender: a fault names links by the nodes on either side. */
+function linkFaults(
+  effect: LinkEffect,
+  links: readonly { readonly from: string; readonly to: string }[] | undefined,
+  ids: readonly string[],
+): Fault[] {
+  if (links === undefined) return [effect]
+  const known = links.filter(({ from, to }) => ids.includes(from) && ids.includes(to))
+  const bySender = Map.groupBy(known, ({ from }) => from)
+  return Array.from(bySender, ([from, ways]): Fault => {
+    return { ...effect, links: { from: [from], to: ways.map(({ to }) => to), direction: 'outbound' } }
+  })
+}

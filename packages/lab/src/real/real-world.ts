@@ -1,0 +1,174 @@
+/** A real cluster, for the director: its deeds, its clients, and what the mirror shows of it. */
+import { seededRandom } from '@troupe/core'
+import { type Deed, type Dice, describeDeed, diceOf, isOperation, streams } from '@troupe/sim'
+import type { DirectedWorld } from '../directing/directed-world.ts'
+import { nodeNames } from '../scenario/names.ts'
+import type { Scenario } from '../scenario/scenario.ts'
+import { ClientFaults } from './client-faults.ts'
+import type { Mirror } from './mirror.ts'
+import { RealClients } from './real-clients.ts'
+import type { RealCluster } from './real-cluster.ts'
+import { RealStage } from './real-stage.ts'
+
+export interface RealWorldOptions {
+  readonly scenario: Scenario
+  readonly seed: number
+  readonly cluster: RealCluster
+  readonly mirror: Mirror
+  readonly nowMs: () => number
+  readonly line: (text: string) => void
+  readonly complain: (message: string) => void
+  /** All phases are over. */
+  readonly onHeal: () => void
+  readonly onGivenUp: () => void
+}
+
+/** Streams of chance beside those of the simulator's worlds. */
+const CLIENT_STREAM = 4000
+const CLIENT_LINK_STREAM = 4001
+
+export class RealWorld implements DirectedWorld {
+  readonly dice: Dice
+  readonly nodeIds: readonly string[]
+  readonly clients: RealClients
+  readonly stage: RealStage
+  isHealed = false
+  readonly #options: RealWorldOptions
+  readonly #clientFaults: ClientFaults
+  readonly #timers = new Set<NodeJS.Timeout>()
+  readonly #asked = new Set<Promise<unknown>>()
+
+  constructor(options: RealWorldOptions) {
+    this.#options = options
+    const { scenario, seed, cluster, mirror, line, complain } = options
+    this.dice = diceOf(seed, streams.nemesis)
+    this.nodeIds = nodeNames(scenario.cluster)
+    const faults = new ClientFaults(seededRandom(seed * 4096 + CLIENT_LINK_STREAM))
+    this.#clientFaults = faults
+    this.clients = new RealClients({
+      ...{ cluster, faults, complain, coverage: mirror.coverage },
+      spec: scenario.workload ?? {},
+      dice: diceOf(seed, CLIENT_STREAM),
+      electionTimeoutMinMs: mirror.plan.knobs.electionTimeoutMinMs,
+    })
+    const stalled = (id: string, isStalled: boolean): void => {
+      const node = mirror.node(id)
+      if (node !== undefined) node.disk.isStalled = isStalled
+    }
+    this.stage = new RealStage({ cluster, clients: faults, line, stalled })
+  }
+
+  get nowMs(): number {
+    return this.#options.nowMs()
+  }
+  get memberIds(): readonly string[] {
+    return this.#options.mirror.members.map(({ id }) => id)
+  }
+  get leader(): string | undefined {
+    const leader = this.#options.mirror.leader?.id
+    return leader !== undefined && this.isUp(leader) ? leader : undefined
+  }
+  get primaries(): readonly string[] {
+    return this.#options.mirror.nodes
+      .filter(({ isLeader, id }) => isLeader && this.isUp(id))
+      .map(({ id }) => id)
+  }
+  get clientNames(): readonly string[] {
+    return this.clients.names
+  }
+  get connected(): DirectedWorld['connected'] {
+    return this.#clientFaults.connected
+  }
+  get acknowledgedWrites(): number {
+    return this.#options.mirror.coverage.writes
+  }
+
+  get isSettled(): boolean {
+    const { mirror } = this.#options
+    const core = mirror.leader?.life?.core
+    if (core === undefined || core.commitIndex !== core.lastIndex) return false
+    return mirror.members.every(
+      ({ id }) => mirror.node(id)?.life?.driver.applied === mirror.ledger.commitIndex,
+    )
+  }
+
+  isUp(node: string): boolean {
+    const { cluster } = this.#options
+    return cluster.ids.includes(node) && cluster.isUp(node)
+  }
+
+  after(delayMs: number, run: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer)
+      run()
+    }, delayMs)
+    this.#timers.add(timer)
+  }
+
+  perform(deed: Deed, then: (isDone: boolean) => void): void {
+    if (this.isHealed) return then(false)
+    if (isOperation(deed)) return then(this.#ask(deed))
+    const { mirror, line } = this.#options
+    const text = describeDeed(deed)
+    this.stage.do(deed).then(
+      (isDone) => {
+        if (isDone) {
+          mirror.coverage.faults++
+          if (deed.do === 'transfer') mirror.coverage.transfers++
+          line(`fault: ${text}`)
+        }
+        then(isDone)
+      },
+      (error: unknown) => {
+        line(`refused: ${text}: ${error instanceof Error ? error.message : error}`)
+        then(false)
+      },
+    )
+  }
+
+  /** Clients ask beside the workload; nobody waits for the answer. */
+  #ask(deed: Deed): boolean {
+    const { clients } = this
+    if (deed.do === 'write') {
+      this.#note(clients.write(deed.client, deed.key, deed.withinMs, deed.conditional))
+      return true
+    }
+    if (deed.do !== 'read') return false
+    this.#note(clients.read(deed.client, deed.key, deed.consistency, deed.withinMs, deed.node))
+    return true
+  }
+
+  #note(asked: Promise<unknown>): void {
+    this.#asked.add(asked)
+    void asked.finally(() => this.#asked.delete(asked))
+  }
+
+  line(text: string): void {
+    this.#options.line(text)
+  }
+
+  heal(): void {
+    if (this.isHealed) return
+    this.isHealed = true
+    this.#options.onHeal()
+  }
+
+  giveUp(): void {
+    this.#options.onGivenUp()
+  }
+
+  /** All that clients have asked for has ended. */
+  async rest(): Promise<void> {
+    await this.clients.rest()
+    await Promise.all(this.#asked)
+  }
+
+  async close(): Promise<void> {
+    this.isHealed = true
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#clientFaults.close()
+    await this.clients.close()
+    await Promise.all(this.#asked)
+    await this.stage.close()
+  }
+}

@@ -1,0 +1,75 @@
+/** The world of the simulator, for the director. */
+import { type Deed, type Dice, diceOf, streams, type World } from '@troupe/sim'
+import type { DirectedWorld } from '../directing/directed-world.ts'
+
+export class SimWorld implements DirectedWorld {
+  readonly dice: Dice
+  readonly #world: World
+
+  constructor(world: World) {
+    this.#world = world
+    this.dice = diceOf(world.plan.seed, streams.nemesis)
+  }
+
+  get nowMs(): number {
+    return this.#world.nowMs
+  }
+  get nodeIds(): readonly string[] {
+    return this.#world.nodeIds
+  }
+  get memberIds(): readonly string[] {
+    return this.#world.members.map(({ id }) => id)
+  }
+  get leader(): string | undefined {
+    return this.#world.operator.leader?.id
+  }
+  get primaries(): readonly string[] {
+    return this.#world.nodes.flatMap(({ id, life }) => (life?.core.role === 'leader' ? [id] : []))
+  }
+  get clientNames(): readonly string[] {
+    return this.#world.clients.names
+  }
+  get connected(): DirectedWorld['connected'] {
+    return this.#world.clients.connected
+  }
+  get acknowledgedWrites(): number {
+    return this.#world.coverage.writes
+  }
+  get isHealed(): boolean {
+    return this.#world.isHealed
+  }
+
+  get isSettled(): boolean {
+    const { nodes, members, ledger, operator } = this.#world
+    const core = operator.leader?.life?.core
+    if (core === undefined || core.commitIndex !== core.lastIndex) return false
+    return members.every(({ id }) => {
+      const applied = nodes.find((node) => node.id === id)?.life?.driver.applied
+      return applied === ledger.commitIndex
+    })
+  }
+
+  isUp(id: string): boolean {
+    return this.#world.nodes.some((node) => node.id === id && node.isUp)
+  }
+
+  after(delayMs: number, run: () => void): void {
+    this.#world.scheduler.after(delayMs, { run })
+  }
+
+  perform(deed: Deed, then: (isDone: boolean) => void): void {
+    then(this.#world.stage.perform(deed))
+  }
+
+  line(text: string): void {
+    this.#world.line(text)
+  }
+
+  heal(): void {
+    this.#world.heal()
+  }
+
+  giveUp(): void {
+    this.#world.isDone = true
+  }
+}

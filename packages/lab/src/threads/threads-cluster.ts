@@ -1,0 +1,144 @@
+/** Real nodes on the worker threads of this process: `Cluster`, with faults, and with somebody who looks at each node. */
+
+import type { ClientLinks, NodeDigest, NodeStatus } from '@troupe/cluster'
+import { Cluster, type ClusterOptions, PortLinks } from '@troupe/cluster'
+import { RaftError } from '@troupe/core'
+import type { Fault } from '@troupe/faults'
+import { newCounter } from '../real/observe-on-thread.ts'
+import type { NamedChange, OpenOptions, RealCluster } from '../real/real-cluster.ts'
+import type { Chunk } from '../real/records.ts'
+import { knobsOf } from '../scenario/knobs.ts'
+import { defaultVoters, nodeNames } from '../scenario/names.ts'
+
+export interface ThreadsOptions extends OpenOptions {
+  /** The module of the nodes' workers. @default that of `@troupe/lab/node-worker` */
+  readonly worker?: URL | undefined
+}
+
+/** An operator who is refused, or whose nodes are not there, gives up after this. */
+const OPERATOR_MS = 5000
+/** A node that dies by itself comes back soon: scenarios are short. */
+const restart = { initialDelayMs: 50 }
+
+export class ThreadsCluster implements RealCluster {
+  readonly #cluster: Cluster
+  #closing: Promise<void> | undefined
+
+  static async open(options: ThreadsOptions): Promise<ThreadsCluster> {
+    const { spec, seed, worker, onChunk, onLine } = options
+    const { voters = defaultVoters, learners = 0, durability = 'flush-before-ack', stateOnDisk } = spec
+    const clusterOptions: ClusterOptions = {
+      nodes: voters,
+      durability,
+      raft: knobsOf(spec),
+      seed,
+      faults: true,
+      restart,
+      ...(stateOnDisk === true && { machineOptions: { storage: 'disk' } }),
+      logger: (level, event, detail) => {
+        if (level !== 'debug') onLine(`${event} ${describe(detail)}`)
+      },
+    }
+    const cluster = await Cluster.start(clusterOptions, {
+      worker: worker ?? new URL(import.meta.resolve('@troupe/lab/node-worker')),
+      shared: newCounter(),
+      onRecord: (node, record) => onChunk(node, record as Chunk),
+    })
+    const opened = new ThreadsCluster(cluster, options)
+    try {
+      const names = nodeNames(spec).slice(voters, voters + learners)
+      for (const name of names) await cluster.members.add(name, { learner: true })
+      return opened
+    } catch (error) {
+      await opened.close()
+      throw error
+    }
+  }
+
+  private constructor(cluster: Cluster, options: ThreadsOptions) {
+    this.#cluster = cluster
+    cluster.on('exit', ({ id, diedAtMs, atMs }) => {
+      // Its last words are on their way already, over another port.
+      setImmediate(() => setImmediate(() => options.onExit(id, diedAtMs ?? atMs)))
+    })
+  }
+
+  get ids(): readonly string[] {
+    return this.#cluster.ids
+  }
+
+  isUp(node: string): boolean {
+    return this.#cluster.isUp(node)
+  }
+
+  async inject(fault: Fault): Promise<number> {
+    return (await this.#cluster.inject(fault)).id
+  }
+
+  heal(id?: number): Promise<void> {
+    return this.#cluster.heal(id)
+  }
+
+  async crash(node: string): Promise<void> {
+    await this.#cluster.crash(node)
+  }
+
+  async start(node: string): Promise<void> {
+    try {
+      await this.#cluster.restart(node)
+    } catch (error) {
+      // It comes back by itself.
+      if (!RaftError.is(error, 'INVALID_OPTIONS')) throw error
+    }
+  }
+
+  async changeMembers(changes: readonly NamedChange[], leave: 'auto' | 'explicit'): Promise<void> {
+    const { members, ids } = this.#cluster
+    const timing = { timeoutMs: OPERATOR_MS }
+    const joining = changes.filter(({ kind }) => kind === 'addLearner')
+    for (const { id } of joining) if (!ids.includes(id)) await members.add(id, { learner: true, ...timing })
+    const others = changes.filter((change) => change.kind !== 'addLearner')
+    const [only] = others
+    if (only?.kind === 'remove' && others.length === 1) return members.remove(only.id, timing)
+    if (others.length > 0) await members.change(others, { leave, ...timing })
+  }
+
+  leaveJoint(): Promise<void> {
+    return this.#cluster.members.leaveJoint({ timeoutMs: OPERATOR_MS })
+  }
+
+  transfer(to: string | undefined): Promise<void> {
+    return this.#cluster.transferLeadership(to, { timeoutMs: OPERATOR_MS })
+  }
+
+  async elect(node: string): Promise<void> {
+    await this.#cluster.inject({ kind: 'elect', nodes: [node] })
+  }
+
+  async snapshot(node: string): Promise<void> {
+    await this.#cluster.takeSnapshot(node, { timeoutMs: OPERATOR_MS })
+  }
+
+  async status(): Promise<readonly NodeStatus[]> {
+    const { nodes } = await this.#cluster.status()
+    return nodes.flatMap((node) => (node.running ? [node] : []))
+  }
+
+  digests(): Promise<ReadonlyMap<string, NodeDigest>> {
+    return this.#cluster.digests()
+  }
+
+  links(): ClientLinks {
+    return new PortLinks(this.#cluster.clientPort())
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#cluster.stop()
+    return this.#closing
+  }
+}
+
+const describe = (detail: Readonly<Record<string, unknown>>): string =>
+  Object.entries(detail)
+    .map(([name, value]) => `${name}=${typeof value === 'object' ? JSON.stringify(value) : value}`)
+    .join(' ')

@@ -1,0 +1,33 @@
+/** The engine `threads`: real nodes on worker threads, in real time. */
+import type { Abilities } from '../real/able.ts'
+import { neverOnRealNodes } from '../real/able.ts'
+import { NumberedOrder } from '../real/chunk-order.ts'
+import type { PlayOptions } from '../real/play.ts'
+import { RealEngine } from '../real/real-engine.ts'
+import { ThreadsCluster } from './threads-cluster.ts'
+
+export interface ThreadsEngineOptions {
+  /** The module of the nodes' workers. @default that of `@troupe/lab/node-worker` */
+  readonly worker?: URL | undefined
+}
+
+export class ThreadsEngine extends RealEngine {
+  readonly name = 'threads'
+  protected readonly abilities: Abilities = {
+    engine: 'threads',
+    cannot: {
+      ...neverOnRealNodes,
+      hangUp: 'a closed port is not opened again before its node starts again',
+    },
+    durabilities: ['flush-before-ack', 'acked-before-flush', 'memory'],
+  }
+  protected readonly play: Pick<PlayOptions, 'open' | 'order'>
+
+  constructor({ worker }: ThreadsEngineOptions = {}) {
+    super()
+    this.play = {
+      open: (options) => ThreadsCluster.open({ ...options, worker }),
+      order: (take) => new NumberedOrder(take),
+    }
+  }
+}

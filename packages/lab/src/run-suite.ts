@@ -7,6 +7,8 @@ import type { CaseRun, Engine } from './engine.ts'
 import { figureNames } from './figures.ts'
 import { judge } from './judge.ts'
 import type { Loaded } from './load-files.ts'
+import { assertionsOf } from './scenario/assertions-of.ts'
+import { onEngine } from './scenario/knobs.ts'
 import { type PlacedProblem, ScenarioError } from './scenario/problems.ts'
 import type { Case } from './scenario/read-scenario.ts'
 
@@ -99,7 +101,7 @@ function planFor(loaded: readonly Loaded[], { engines, engine: name }: SuiteOpti
     if (engine === undefined)
       throw invalidOption('--engine', name, `one of ${known.map((k) => k.name).join(', ')}`)
     problems.push(...engine.unable(item).map((problem) => item.place(problem)))
-    return [{ ...one, engine }]
+    return [{ ...one, item: { ...item, scenario: onEngine(item.scenario, name) }, engine }]
   })
   if (problems.length > 0) throw new ScenarioError(problems)
   if (planned.length === 0) throw invalidOption('--engine', name, 'an engine that one of the cases names')
@@ -110,11 +112,11 @@ function planFor(loaded: readonly Loaded[], { engines, engine: name }: SuiteOpti
 export const engineNames: readonly string[] = ['sim', 'threads', 'tcp']
 
 function missingAssertions(item: Case, custom: readonly Assertion[]): PlacedProblem[] {
-  return (item.scenario.assert ?? []).flatMap((spec, at) => {
+  const known = custom.map(({ name }) => name).join(', ')
+  const expected = known === '' ? 'an assertion of a plug-in: there is none' : `one of ${known}`
+  return [...assertionsOf(item.scenario)].flatMap(({ spec, path }) => {
     if (!('custom' in spec) || custom.some(({ name }) => name === spec.custom.name)) return []
-    const known = custom.map(({ name }) => name).join(', ')
-    const expected = known === '' ? 'an assertion of a plug-in: there is none' : `one of ${known}`
-    return [item.place({ path: ['assert', at, 'custom', 'name'], value: spec.custom.name, expected })]
+    return [item.place({ path: [...path, 'custom', 'name'], value: spec.custom.name, expected })]
   })
 }
 

@@ -150,7 +150,8 @@ async function runAll(loaded: readonly Loaded[], values: Values, context: Comman
 }
 
 function engineOf({ engine, mutant }: Values): Engine {
-  if (engine === 'threads') return new ThreadsEngine({ worker: mutant === undefined ? undefined : mutantNode(mutant) })
+  if (engine === 'threads')
+    return new ThreadsEngine({ worker: mutant === undefined ? undefined : mutantNode(mutant) })
   return new SimEngine(mutant === undefined ? {} : { worker: mutantWorker, workerData: { mutant } })
 }
 

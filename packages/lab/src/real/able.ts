@@ -1,4 +1,6 @@
 /** What engines with real nodes cannot do of a case: found before anything runs, each with its place. */
+import { assertionsOf } from '../scenario/assertions-of.ts'
+import { onEngine } from '../scenario/knobs.ts'
 import type { Case } from '../scenario/read-scenario.ts'
 import type { StepFields, StepKind } from '../scenario/steps.ts'
 import { type Visited, walk } from '../scenario/walk.ts'
@@ -27,7 +29,8 @@ export function unableOf({ scenario }: Case, { engine, cannot, durabilities }: A
   const report = (path: Path, value: unknown, expected: string): void => {
     problems.push({ path, value, expected })
   }
-  const { cluster = {}, setup = [], phases, assert = [] } = scenario
+  const { setup = [], phases } = scenario
+  const { cluster = {} } = onEngine(scenario, engine)
   if (cluster.durability !== undefined && !durabilities.includes(cluster.durability)) {
     report(['cluster', 'durability'], cluster.durability, `on ${engine} one of ${durabilities.join(', ')}`)
   }
@@ -41,11 +44,11 @@ export function unableOf({ scenario }: Case, { engine, cannot, durabilities }: A
       report([...path, 'corrupt'], (fields as StepFields['network']).corrupt, `none on ${engine} (${why})`)
     }
   }
-  for (const [at, spec] of assert.entries()) {
+  for (const { spec, path, engines } of assertionsOf(scenario)) {
+    if (engines !== undefined && !engines.includes(engine)) continue
     for (const kind of ['sometimes', 'never'] as const) {
-      const names = (spec as Readonly<Record<string, unknown>>)[kind]
-      if (!Array.isArray(names) || !isFor(spec, engine)) continue
-      for (const [index, name] of names.entries()) unseen(name, ['assert', at, kind, index])
+      const names = (spec as Readonly<Record<string, readonly string[] | undefined>>)[kind] ?? []
+      for (const [index, name] of names.entries()) unseen(name, [...path, kind, index])
     }
   }
   return problems
@@ -53,12 +56,6 @@ export function unableOf({ scenario }: Case, { engine, cannot, durabilities }: A
   function unseen(name: string, path: Path): void {
     if (unobservable.has(name)) report(path, name, `a situation that can be seen on ${engine}`)
   }
-}
-
-/** Whether an assertion is made on this engine. */
-export const isFor = (spec: object, engine: string): boolean => {
-  const { on } = spec as { readonly on?: readonly string[] }
-  return on === undefined || on.includes(engine)
 }
 
 function* situationsIn({ kind, fields }: Visited): Iterable<[field: string, name: string]> {

@@ -130,7 +130,13 @@ export class Mirror implements WorldView {
       node.take(state)
       this.coverage.framesLost = this.nodes.reduce((sum, { framesLost }) => sum + framesLost, 0)
       for (const record of records) this.#note(node, record)
+      if (records.at(-1)?.kind !== 'turned') this.#follow(node)
     })
+  }
+
+  /** In the middle of a turn: what is sent next tells others of what is committed. */
+  #follow(node: MirrorNode): void {
+    if (this.ledger.follow(node)) this.#observe({ kind: 'applied', node, entries: [] })
   }
 
   /** A node is gone. */

@@ -13,6 +13,10 @@ export function checkScenario(scenario: Scenario, report: Report): void {
   if (proof?.broken !== undefined) {
     checkKnobs(withOptions(scenario, proof.broken).cluster ?? {}, ['proof', 'broken', 'cluster'], report)
   }
+  for (const [engine, own] of Object.entries(scenario.overrides ?? {})) {
+    const path = ['overrides', engine, 'cluster']
+    if (own !== undefined) checkKnobs(withOptions(scenario, own).cluster ?? {}, path, report)
+  }
   const { mix } = workload
   const sum = mix === undefined ? 1 : mix.read + mix.write + (mix.cas ?? 0)
   if (Math.abs(sum - 1) > 1e-6) {

@@ -1,6 +1,6 @@
 import { RaftError, type RaftKnobs, resolveRaftKnobs } from '@troupe/core'
 import type { Path, Report } from '../schema/schema.ts'
-import type { ClusterSpec, SimSpec, WorkloadSpec } from './scenario.ts'
+import type { AssertionSpec, ClusterSpec, Scenario, SimSpec, WorkloadSpec } from './scenario.ts'
 
 /** The options of the protocol that a scenario asks for. @throws RaftError INVALID_OPTIONS */
 export function knobsOf(cluster: ClusterSpec = {}): RaftKnobs {
@@ -66,4 +66,23 @@ export function withOptions<S extends Options>(scenario: S, { cluster, workload,
     workload: { ...scenario.workload, ...workload },
     sim: { ...scenario.sim, ...sim },
   }
+}
+
+/** The scenario as an engine is to run it: with its own options, and only what is asserted of it. */
+export function onEngine(scenario: Scenario, engine: string): Scenario {
+  const own = scenario.overrides?.[engine as 'sim']
+  const { overrides: _, ...rest } = own === undefined ? scenario : withOptions(scenario, own)
+  return {
+    ...rest,
+    ...(own?.seeds !== undefined && { seeds: { ...scenario.seeds, ...own.seeds } }),
+    ...(rest.assert !== undefined && { assert: assertedOn(rest.assert, engine) }),
+  }
+}
+
+/** What is asserted on this engine. */
+function assertedOn(asserted: readonly AssertionSpec[], engine: string): readonly AssertionSpec[] {
+  return asserted.flatMap((spec): readonly AssertionSpec[] => {
+    if (!('only' in spec)) return [spec]
+    return spec.only.engines.includes(engine) ? spec.only.assert : []
+  })
 }

@@ -83,8 +83,7 @@ function valuesOf(): Schema<Readonly<Record<string, number>>> {
   return values as unknown as Schema<Readonly<Record<string, number>>>
 }
 
-/** What is asserted; the invariants of the engine always hold. */
-const assertion = oneField('an assertion', {
+const assertions = {
   sometimes: about(
     'traps that were reached: in at least one run, or the case is unknown',
     list(situation, 1),
@@ -94,8 +93,24 @@ const assertion = oneField('an assertion', {
   figures,
   linearizable: about('decided: every history was, or the case is unknown', flag),
   custom: about('an assertion of a plug-in', record({ name: text, with: optional(anything) })),
+} as const
+
+/** What is asserted; the invariants of the engine always hold. */
+const assertion = oneField('an assertion', {
+  ...assertions,
+  only: about(
+    'assertions that are made on these engines alone',
+    record({ engines: list(text, 1), assert: list(oneField('an assertion', assertions), 1) }),
+  ),
 })
 export type AssertionSpec = Infer<typeof assertion>
+
+/** Options in the place of those above, on one engine: real time is another thing than virtual time. */
+const overrides = record({
+  cluster: optional(cluster),
+  workload: optional(workload),
+  seeds: optional(record({ base: optional(integer(0)), runs: optional(integer(1, 1_000_000)) })),
+})
 
 /** How it is shown that the case can fail. */
 const proof = record({
@@ -126,6 +141,12 @@ export const scenario = record({
   cluster: optional(cluster),
   workload: optional(workload),
   sim: optional(sim),
+  overrides: optional(
+    about(
+      'by engine: options in the place of those above',
+      record({ sim: optional(overrides), threads: optional(overrides), tcp: optional(overrides) }),
+    ),
+  ),
   setup: optional(about('before anything goes wrong', list(step, 1))),
   phases: about('what happens, one after the other', list(step, 1)),
   expect: optional(

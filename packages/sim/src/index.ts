@@ -54,6 +54,7 @@ export type {
   Life,
   NodeView,
   SimEvent,
+  SettledOperation,
   SimEventKind,
   Watcher,
   WorldView,

@@ -24,6 +24,11 @@ export const neverOnRealNodes: Abilities['cannot'] = {
   flap: isOnly,
 }
 
+/** What the nodes of a process on its own need, and threads do not have. */
+export const onlyOnStreams: Abilities['cannot'] = {
+  toxic: 'link or network: toxics are for streams, which only tcp has',
+}
+
 export function unableOf({ scenario }: Case, { engine, cannot, durabilities }: Abilities): Problem[] {
   const problems: Problem[] = []
   const report = (path: Path, value: unknown, expected: string): void => {

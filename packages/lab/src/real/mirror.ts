@@ -20,9 +20,12 @@ import {
   allSituations,
   Configurations,
   type Coverage,
+  type Deed,
+  type FaultEdge,
   Ledger,
   type LogContent,
   noCoverage,
+  type SettledOperation,
   type SimEvent,
   type SimEventKind,
   type Situation,
@@ -32,6 +35,7 @@ import {
   type WorldView,
 } from '@troupe/sim'
 import type { RunFailure } from '../engine.ts'
+import { MessageNumbers } from './message-numbers.ts'
 import { MirrorNode } from './mirror-node.ts'
 import { unobservable, unobservableInvariants } from './observable.ts'
 import type { Chunk, NodeRecord, ToldEvent } from './records.ts'
@@ -62,6 +66,10 @@ export class Mirror implements WorldView {
   blindness: string | undefined
   readonly #options: MirrorOptions
   readonly #byKind = new Map<SimEventKind, Watcher[]>()
+  readonly #numbers = new MessageNumbers()
+  readonly #ids = new WeakMap<object, number>()
+  /** The same number for a message where it is sent and where it comes. */
+  readonly messageIds = { of: (message: Message): number => this.#ids.get(message) ?? 0 }
   #configurations: Configurations | undefined
 
   constructor(options: MirrorOptions) {
@@ -153,8 +161,22 @@ export class Mirror implements WorldView {
   }
 
   healed(): void {
+    this.#happened({ kind: 'healed' })
+  }
+
+  /** What a client asked is over. */
+  settled(operation: SettledOperation): void {
+    this.#happened({ kind: 'settled', ...operation })
+  }
+
+  /** Something was done to the cluster, or is over. */
+  faulted(id: number, deed: Deed, edge: FaultEdge): void {
+    this.#happened({ kind: 'fault', id, deed, edge })
+  }
+
+  #happened(event: SimEvent): void {
     this.nowMs = Math.max(this.nowMs, this.#options.nowMs())
-    this.#guarded(() => this.#observe({ kind: 'healed' }))
+    this.#guarded(() => this.#observe(event))
   }
 
   #start(node: MirrorNode, record: Extract<NodeRecord, { kind: 'started' }>, state: Chunk['state']): void {
@@ -193,6 +215,7 @@ export class Mirror implements WorldView {
         log.write(log.waiting.filter(({ token }) => token <= record.token).length)
         return
       case 'sent':
+        this.#ids.set(record.message, this.#numbers.sent(record.message))
         return this.#observe({ kind: 'sent', node, message: record.message })
       case 'applied':
         this.ledger.follow(node)
@@ -216,9 +239,12 @@ export class Mirror implements WorldView {
   }
 
   #turned(node: MirrorNode, events: readonly ToldEvent[]): void {
-    for (const { kind } of events) {
-      if (kind === 'snapshotReceived') this.coverage.snapshotsInstalled++
-      if (kind === 'snapshotSaved') this.coverage.snapshotsSaved++
+    for (const event of events) {
+      if (event.kind === 'snapshotReceived') this.coverage.snapshotsInstalled++
+      if (event.kind === 'snapshotSaved') this.coverage.snapshotsSaved++
+      if (event.kind !== 'peer') continue
+      const number = this.#numbers.received(event.message)
+      if (number !== undefined) this.#ids.set(event.message, number)
     }
     this.coverage.turns++
     this.ledger.follow(node)

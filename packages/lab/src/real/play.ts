@@ -6,9 +6,12 @@
  */
 import { defaultSessionLimits } from '@troupe/machines'
 import { Director } from '../directing/director.ts'
+import { EventRecorder } from '../directing/event-recorder.ts'
 import { FigureWatch } from '../directing/figure-watch.ts'
 import { setupOf } from '../directing/setup.ts'
 import type { CaseRun, RunFailure } from '../engine.ts'
+import { EventLog } from '../events/event-log.ts'
+import type { RunIdentity } from '../events/run-event.ts'
 import { knobsOf } from '../scenario/knobs.ts'
 import { nodeNames } from '../scenario/names.ts'
 import type { Scenario } from '../scenario/scenario.ts'
@@ -28,6 +31,8 @@ export interface PlayOptions {
   readonly open: (options: OpenOptions) => Promise<RealCluster>
   readonly order: (take: (node: string, chunk: Chunk) => void) => ChunkOrder
   readonly timeline: boolean
+  /** Where its event log is written, and whose run it says it is. */
+  readonly eventLog?: { readonly file: string; readonly identity: Omit<RunIdentity, 'version'> } | undefined
   readonly signal: AbortSignal
 }
 
@@ -55,6 +60,8 @@ class RealRun {
   readonly #order: ChunkOrder
   readonly #over = Promise.withResolvers<void>()
   readonly #ended = new AbortController()
+  readonly #recorder: EventRecorder | undefined
+  readonly #log: EventLog | undefined
   #cluster: RealCluster | undefined
   #world: RealWorld | undefined
   #failure: RunFailure | undefined
@@ -74,7 +81,32 @@ class RealRun {
     })
     this.#figures.attach(this.#mirror)
     this.#mirror.listen([this.#figures, this.#director.watcher])
+    if (options.eventLog !== undefined) {
+      this.#log = new EventLog(options.eventLog.file)
+      this.#recorder = this.#record(this.#log, options.eventLog.identity)
+    }
     this.#order = options.order((node, chunk) => this.#mirror.take(node, chunk))
+  }
+
+  #record(log: EventLog, identity: Omit<RunIdentity, 'version'>): EventRecorder {
+    const recorder = new EventRecorder(log.write, () => this.#figures.phase)
+    const mirror = this.#mirror
+    recorder.attach(
+      {
+        get nowMs() {
+          return mirror.nowMs
+        },
+        get members() {
+          return mirror.members
+        },
+        nodes: mirror.nodes,
+        situations: { situations: mirror.situations },
+        messageIds: mirror.messageIds,
+      },
+      identity,
+    )
+    mirror.listen([recorder])
+    return recorder
   }
 
   get #nowMs(): number {
@@ -167,9 +199,13 @@ class RealRun {
     }
     const reason = this.#failure === undefined ? this.#reason() : undefined
     const counts = mirror.counts
+    const verdict = this.#failure !== undefined ? 'fail' : reason !== undefined ? 'unknown' : 'pass'
+    this.#recorder?.finish(verdict, this.#failure, reason)
+    this.#log?.close()
     return {
       seed,
-      verdict: this.#failure !== undefined ? 'fail' : reason !== undefined ? 'unknown' : 'pass',
+      verdict,
+      ...(this.#log !== undefined && { eventLog: this.#log.file }),
       failure: this.#failure,
       reason,
       events: mirror.coverage.turns,

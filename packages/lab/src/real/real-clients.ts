@@ -4,7 +4,7 @@
  */
 import { History, type KvInput, type KvOutput } from '@troupe/check'
 import { Client } from '@troupe/cluster'
-import { RaftError } from '@troupe/core'
+import { RaftError, type RaftErrorCode } from '@troupe/core'
 import { type Consistency, kv } from '@troupe/machines'
 import type { Coverage, Dice } from '@troupe/sim'
 import { defaultClients } from '../scenario/names.ts'
@@ -19,6 +19,8 @@ export interface ClientsOptions {
   readonly dice: Dice
   /** Counts what they do. */
   readonly coverage: Coverage
+  /** What somebody asked is over; without a code it was answered. */
+  readonly settled: (client: string, isWrite: boolean, tookMs: number, code: RaftErrorCode | undefined) => void
   /** Of answers that cannot be. */
   readonly complain: (message: string) => void
   readonly electionTimeoutMinMs: number
@@ -98,19 +100,22 @@ export class RealClients {
       : { op: 'set', key, value }
     this.keys.add(key)
     const pending = this.history.invoke(this.names.indexOf(name), input)
+    const settled = this.#timed(name, true)
     try {
       const output = await client.propose(command, { timeoutMs: withinMs })
       pending.ok(output as KvOutput)
       coverage.writes++
+      settled(undefined)
       if (output !== false) this.#values.set(key, value)
       return true
     } catch (error) {
       if (RaftError.is(error, 'INDETERMINATE')) {
         pending.open()
         coverage.openWrites++
+        settled(error.code)
       } else {
         pending.fail()
-        this.#refused(error)
+        this.#refused(error, settled)
       }
       return false
     }
@@ -131,24 +136,33 @@ export class RealClients {
     const mayName = isStale || consistency === 'follower'
     const named = mayName && node !== undefined ? { node } : {}
     const pending = isStale ? undefined : this.history.invoke(this.names.indexOf(name), { op: 'get', key })
+    const settled = this.#timed(name, false)
     try {
       const answer = await client.query(kv.get(key), { consistency, timeoutMs: withinMs, ...named })
       const reading = readingOf(answer)
       pending?.ok(reading)
+      settled(undefined)
       if (isStale) coverage.staleReads++
       else coverage.reads++
       if (!isStale && reading !== undefined) this.#values.set(key, (reading as { value: string }).value)
       return true
     } catch (error) {
       pending?.fail()
-      this.#refused(error)
+      this.#refused(error, settled)
       return false
     }
   }
 
-  #refused(error: unknown): void {
+  /** Tells of the end of what begins now. */
+  #timed(name: string, isWrite: boolean): (code: RaftErrorCode | undefined) => void {
+    const sinceMs = performance.now()
+    return (code) => this.#options.settled(name, isWrite, performance.now() - sinceMs, code)
+  }
+
+  #refused(error: unknown, settled: (code: RaftErrorCode | undefined) => void): void {
     const { coverage, complain } = this.#options
     coverage.refusals++
+    settled(error instanceof RaftError ? error.code : 'PROTOCOL')
     if (RaftError.is(error, 'NO_SPACE')) coverage.spaceRefusals++
     const isWrong = !(error instanceof RaftError) || ['REJECTED', 'PROTOCOL'].includes(error.code)
     if (isWrong) complain(error instanceof Error ? error.message : String(error))

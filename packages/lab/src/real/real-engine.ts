@@ -1,5 +1,7 @@
 /** What engines with real nodes have in common: one run after the other, in real time. */
+import { join } from 'node:path'
 import type { Engine, EngineTask } from '../engine.ts'
+import { clientNames, nodeNames } from '../scenario/names.ts'
 import type { Case } from '../scenario/read-scenario.ts'
 import type { Problem } from '../schema/schema.ts'
 import { type Abilities, unableOf } from './able.ts'
@@ -25,11 +27,32 @@ export abstract class RealEngine implements Engine {
     return mine
   }
 
-  async #run({ item: { scenario }, seeds, timeline, signal, onRun }: EngineTask): Promise<void> {
+  async #run(task: EngineTask): Promise<void> {
+    const { seeds, timeline, signal, onRun } = task
+    const { scenario } = task.item
     for (const seed of seeds) {
       if (signal.aborted) return
-      const run = await playRun({ ...this.play, scenario, seed, timeline, signal })
+      const run = await playRun({
+        ...this.play,
+        ...{ scenario, seed, timeline, signal },
+        eventLog: this.#eventLog(task, seed),
+      })
       if (run !== undefined) onRun(run)
+    }
+  }
+
+  #eventLog({ item, eventLogFolder }: EngineTask, seed: number): PlayOptions['eventLog'] {
+    if (eventLogFolder === undefined) return undefined
+    const { file, name, scenario } = item
+    const { name: engine } = this
+    const slug = name.replaceAll(/[^A-Za-z0-9]+/g, '-')
+    return {
+      file: join(eventLogFolder, `${slug}-${engine}-${seed}.ndjson`),
+      identity: {
+        ...{ case: name, file, engine, seed },
+        nodes: nodeNames(scenario.cluster),
+        clients: clientNames(scenario.workload),
+      },
     }
   }
 

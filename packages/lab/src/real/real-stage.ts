@@ -3,7 +3,7 @@
  * real nodes can do is refused before the run (able.ts) and never gets here.
  */
 import type { Fault, LinkEffect, LinkRule } from '@troupe/faults'
-import { type Deed, type FaultDeed, linkEnds, type OperatorDeed } from '@troupe/sim'
+import { type Deed, type FaultDeed, type FaultEdge, linkEnds, type OperatorDeed } from '@troupe/sim'
 import type { ClientFaults } from './client-faults.ts'
 import type { RealCluster } from './real-cluster.ts'
 
@@ -13,6 +13,8 @@ export interface StageOptions {
   readonly line: (text: string) => void
   /** Told that the disk of a node stands still, or no longer. */
   readonly stalled: (node: string, isStalled: boolean) => void
+  /** Told of what is done, and of the end of what lasts. */
+  readonly faulted: (id: number, deed: FaultDeed | OperatorDeed, edge: FaultEdge) => void
 }
 
 type Undo = () => Promise<void>
@@ -31,6 +33,7 @@ export class RealStage {
   readonly #restarts = new Map<string, NodeJS.Timeout>()
   readonly #background = new Set<Promise<void>>()
   #lastRule = 0
+  #lastFault = 0
   #isOver = false
 
   constructor(options: StageOptions) {
@@ -42,7 +45,15 @@ export class RealStage {
     if (this.#isOver) return false
     const undo = await this.#begin(deed)
     if (undo === undefined) return false
-    if (undo !== over && 'forMs' in deed) this.#later(deed.forMs, undo)
+    const id = ++this.#lastFault
+    const isLasting = undo !== over && 'forMs' in deed
+    this.#options.faulted(id, deed, isLasting ? 'begin' : 'once')
+    if (isLasting) {
+      this.#later(deed.forMs, async () => {
+        this.#options.faulted(id, deed, 'end')
+        await undo()
+      })
+    }
     return true
   }
 

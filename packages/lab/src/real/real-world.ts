@@ -47,6 +47,9 @@ export class RealWorld implements DirectedWorld {
     this.#clientFaults = faults
     this.clients = new RealClients({
       ...{ cluster, faults, complain, coverage: mirror.coverage },
+      settled: (client, isWrite, tookMs, code) => {
+        mirror.settled({ client, isWrite, calledMs: options.nowMs() - tookMs, code })
+      },
       spec: scenario.workload ?? {},
       dice: diceOf(seed, CLIENT_STREAM),
       electionTimeoutMinMs: mirror.plan.knobs.electionTimeoutMinMs,
@@ -55,7 +58,8 @@ export class RealWorld implements DirectedWorld {
       const node = mirror.node(id)
       if (node !== undefined) node.disk.isStalled = isStalled
     }
-    this.stage = new RealStage({ cluster, clients: faults, line, stalled })
+    const faulted = mirror.faulted.bind(mirror)
+    this.stage = new RealStage({ cluster, clients: faults, line, stalled, faulted })
   }
 
   get nowMs(): number {

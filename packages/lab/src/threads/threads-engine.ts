@@ -1,6 +1,6 @@
 /** The engine `threads`: real nodes on worker threads, in real time. */
 import type { Abilities } from '../real/able.ts'
-import { neverOnRealNodes } from '../real/able.ts'
+import { neverOnRealNodes, onlyOnStreams } from '../real/able.ts'
 import { NumberedOrder } from '../real/chunk-order.ts'
 import type { PlayOptions } from '../real/play.ts'
 import { RealEngine } from '../real/real-engine.ts'
@@ -17,6 +17,7 @@ export class ThreadsEngine extends RealEngine {
     engine: 'threads',
     cannot: {
       ...neverOnRealNodes,
+      ...onlyOnStreams,
       hangUp: 'a closed port is not opened again before its node starts again',
     },
     durabilities: ['flush-before-ack', 'acked-before-flush', 'memory'],

@@ -4,6 +4,7 @@
  *     data ─► schema ─► message ─► one command ─► positions ─► receipts
  *                                     └─ QUEUE_FULL ─► waits for room, where it is told to
  */
+import type { CallOptions } from '@troupe/cluster'
 import { invalidOption } from '@troupe/core'
 import {
   type KeptResult,
@@ -70,46 +71,85 @@ export class Producer<T> {
     this.#options = options
   }
 
-  async send(all: readonly Outgoing<T>[], limits: SendLimits): Promise<Receipt[]> {
+  /** The way of single messages: nothing but two promises, the command and the receipt is made for it. */
+  async sendOne(data: T, options: SendOptions): Promise<Receipt> {
+    const { schema } = this.#options
+    const message = messageOf(schema === undefined ? data : await validated(schema, data), options)
+    const positions = await this.#propose([message], options)
+    return this.#receipt(typeof positions === 'number' ? positions : (positions[0] as number))
+  }
+
+  async sendAll(all: readonly Outgoing<T>[], limits: SendLimits): Promise<Receipt[]> {
     const { schema } = this.#options
     const messages =
       schema === undefined
         ? all.map((each) => messageOf(each.data, each))
         : await Promise.all(all.map(async (each) => messageOf(await validated(schema, each.data), each)))
     const positions = await this.#propose(messages, limits)
-    return messages.map((_, at) => {
-      const position = typeof positions === 'number' ? positions + at : (positions[at] as number)
-      return this.#receipt(Math.abs(position), position < 0)
-    })
+    return messages.map((_, at) =>
+      this.#receipt(typeof positions === 'number' ? positions + at : (positions[at] as number)),
+    )
   }
 
-  async #propose(messages: readonly QueueMessage[], limits: SendLimits): Promise<number | number[]> {
+  #propose(messages: readonly QueueMessage[], limits: SendLimits): Promise<number | number[]> {
     const command = queueCommands.send(this.#queue, messages)
     const { signal, timeoutMs, whenFull = 'refuse' } = limits
     const options =
       signal === undefined && timeoutMs === undefined
         ? undefined
         : { ...(signal === undefined ? {} : { signal }), ...(timeoutMs === undefined ? {} : { timeoutMs }) }
+    if (whenFull === 'wait') return this.#proposeWithRoom(command, messages, options)
+    return this.#calls.propose<number | number[]>(command, options)
+  }
+
+  async #proposeWithRoom(
+    command: unknown,
+    messages: readonly QueueMessage[],
+    options: CallOptions | undefined,
+  ): Promise<number | number[]> {
     for (;;) {
       try {
         return await this.#calls.propose<number | number[]>(command, options)
       } catch (error) {
-        if (whenFull !== 'wait' || !isRefused(error, 'QUEUE_FULL')) throw error
+        if (!isRefused(error, 'QUEUE_FULL')) throw error
       }
       const bytes = messages.reduce((sum, message) => sum + codec.encode(message).byteLength, 0)
-      await this.#calls.awaited(queueQueries.awaitRoom(this.#queue, messages.length, bytes), signal)
+      await this.#calls.awaited(queueQueries.awaitRoom(this.#queue, messages.length, bytes), options?.signal)
     }
   }
 
-  #receipt(position: number, duplicate: boolean): Receipt {
-    const { durability } = this.#options
-    return { position, duplicate, durability, result: ({ signal } = {}) => this.result(position, signal) }
+  /** @param position negative for a duplicate */
+  #receipt(position: number): Receipt {
+    return new SentReceipt(Math.abs(position), position < 0, this.#options.durability, this)
   }
 
   async result(position: number, signal?: AbortSignal): Promise<unknown> {
     const [outcome, value] = await this.#calls.awaited<KeptResult>(queueQueries.awaitResult(position), signal)
     if (outcome === 'completed') return value
     throw new Error(value)
+  }
+}
+
+class SentReceipt implements Receipt {
+  readonly position: number
+  readonly duplicate: boolean
+  readonly durability: string | undefined
+  readonly #producer: Pick<Producer<never>, 'result'>
+
+  constructor(
+    position: number,
+    duplicate: boolean,
+    durability: string | undefined,
+    producer: Pick<Producer<never>, 'result'>,
+  ) {
+    this.position = position
+    this.duplicate = duplicate
+    this.durability = durability
+    this.#producer = producer
+  }
+
+  result({ signal }: { readonly signal?: AbortSignal } = {}): Promise<unknown> {
+    return this.#producer.result(this.position, signal)
   }
 }
 

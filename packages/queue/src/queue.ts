@@ -134,14 +134,13 @@ export class Queue<T = unknown> extends EventEmitter<QueueEventMap> {
    * Resolves when a quorum has flushed it.
    * @throws QueueError QUEUE_FULL, INVALID_DATA, BAD_COMMAND; RaftError as `Client.propose`
    */
-  async send(data: T, options: SendOptions = {}): Promise<Receipt> {
-    const [receipt] = await this.#producer.send([{ ...options, data }], options)
-    return receipt as Receipt
+  send(data: T, options: SendOptions = {}): Promise<Receipt> {
+    return this.#producer.sendOne(data, options)
   }
 
   /** All of them or none, in one proposal. @throws as `send` */
   sendMany(messages: readonly Outgoing<T>[], limits: SendLimits = {}): Promise<Receipt[]> {
-    return messages.length === 0 ? Promise.resolve([]) : this.#producer.send(messages, limits)
+    return messages.length === 0 ? Promise.resolve([]) : this.#producer.sendAll(messages, limits)
   }
 
   /** What the handler of the message at this position returned. Waits. @throws as `receipt.result` */

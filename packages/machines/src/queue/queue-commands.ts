@@ -77,8 +77,6 @@ export interface MessageOptions {
 /** As it is encoded, kept and delivered. Absent parts are null, or cut off at the end. */
 export type QueueMessage = readonly [data: unknown, ...options: unknown[]]
 
-const PARTS = ['id', 'key', 'delayMs', 'priority', 'ttlMs', 'attempts', 'backoff', 'headers'] as const
-
 /** In the order of a `create` command. */
 export const SETTINGS = [
   'groups',
@@ -106,9 +104,14 @@ function flattened(handles: readonly Handle[]): number[] {
 /** Makes commands and queries of the `queue` machine. */
 export const queueCommands = {
   message(data: unknown, options: MessageOptions = {}): QueueMessage {
-    const parts: unknown[] = PARTS.map((part) => options[part] ?? null)
-    while (parts.at(-1) === null) parts.pop()
-    return [data, ...parts]
+    const { id, key, delayMs, priority, ttlMs, attempts, backoff, headers } = options
+    const parts = [data, id, key, delayMs, priority, ttlMs, attempts, backoff, headers]
+    let used = 1
+    for (let part = 1; part < parts.length; part++)
+      if (parts[part] === undefined || parts[part] === null) parts[part] = null
+      else used = part + 1
+    parts.length = used
+    return parts as [unknown, ...unknown[]]
   },
   /**
    * Makes a queue, or gives it other settings: what is not given stays as it is, and is the default of a new queue. A group that

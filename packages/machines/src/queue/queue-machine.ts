@@ -93,12 +93,40 @@ class Results {
   }
 }
 
+/** Names of queues from their bytes: nearly always that of the command before, which needs no decoding. */
+class QueueNames {
+  readonly #codec: Codec
+  #bytes = new Uint8Array(0)
+  #name = ''
+
+  constructor(codec: Codec) {
+    this.#codec = codec
+  }
+
+  /** The encoded string at `start` to `end`. */
+  read(bytes: Uint8Array, start: number, end: number): string {
+    if (this.#isLast(bytes, start, end)) return this.#name
+    this.#bytes = bytes.slice(start, end)
+    this.#name = this.#codec.decode(this.#bytes) as string
+    return this.#name
+  }
+
+  #isLast(bytes: Uint8Array, start: number, end: number): boolean {
+    const last = this.#bytes
+    if (last.byteLength !== end - start) return false
+    for (let at = 0; at < last.byteLength; at++) if (last[at] !== bytes[start + at]) return false
+    return true
+  }
+}
+
 export class QueueMachine implements StateMachine {
   readonly #codec: Codec
+  readonly #names: QueueNames
   #state: QueueState
 
   constructor({ codec, options, segments = new MemorySegments() }: MachineContext) {
     this.#codec = codec
+    this.#names = new QueueNames(codec)
     this.#state = new QueueState(limitsOf(options), codec, segments)
   }
 
@@ -162,7 +190,7 @@ export class QueueMachine implements StateMachine {
       return runCommand(this.#state, this.#codec.decode(bytes.subarray(offset, end)))
     if (stringLength(bytes, op + 1) === NOT_MSGPACK) throw badCommand('send takes the name of a queue')
     const messages = skipValue(bytes, op + 1)
-    const queue = queueOf(this.#state, this.#codec.decode(bytes.subarray(op + 1, messages)))
+    const queue = queueOf(this.#state, this.#names.read(bytes, op + 1, messages))
     return send(this.#state, queue, source, messages)
   }
 

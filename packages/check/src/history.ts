@@ -20,6 +20,12 @@ export interface Operation<Input, Output> {
   /** Infinity when open. An operation that is called when another returns, at the same number, is concurrent. */
   readonly returnAt: number
   readonly outcome: Outcome
+  /** When that was by a clock, in ms, where somebody kept it: for people and for latencies. It decides nothing. */
+  readonly callMs?: number
+  readonly returnMs?: number
+  /** Lines of the file that it comes from. */
+  readonly callLine?: number
+  readonly returnLine?: number
 }
 
 /** What happened to the operation with the number `id`, in the order of recording. */

@@ -65,6 +65,7 @@ export const kvModel: Model<KvState, KvInput, KvOutput> = {
   initial: null,
   step: stepCell,
   isRead: ({ op }) => op === 'get',
+  isObservation: ({ op }, output) => op === 'get' || (op !== 'set' && output === false),
   partition: (operations) => partitionBy(operations, ({ key }) => key),
   normalize: (operations) =>
     shareOpenInputs<KvInput, KvOutput, KvValue>(operations, {
@@ -81,6 +82,19 @@ export const kvModel: Model<KvState, KvInput, KvOutput> = {
 }
 
 /**
+ * The same where no reading tells a version: states that differ in nothing else are one, so that histories with many
+ * open writes are decided sooner.
+ */
+export const kvModelWithoutVersions: Model<KvState, KvInput, KvOutput> = {
+  ...kvModel,
+  step: (state, input, output, isOpen) => {
+    const next = stepCell(state, input, output, isOpen)
+    return next === undefined || next === state || next === null ? next : { value: next.value, version: 1 }
+  },
+  describeState: (state) => (state === null ? 'no value' : showValue(state.value)),
+}
+
+/**
  * The model of a whole store, with the queries that see several keys. One part, and a copy of the table for each
  * write: for small histories. Begins empty.
  */
@@ -88,7 +102,8 @@ export const kvTableModel: Model<KvTableState, KvTableInput, KvTableOutput> = {
   name: 'kv table',
   initial: new Map(),
   step: stepTable,
-  isRead: ({ op }) => op !== 'set' && op !== 'delete' && op !== 'compareAndSet',
+  isRead: isQuery,
+  isObservation: (input, output) => isQuery(input) || (input.op !== 'set' && output === false),
   equal: (left, right) =>
     left.size === right.size && left.entries().every(([key, cell]) => sameCell(cell, right.get(key) ?? null)),
   describe: describeKv,
@@ -96,6 +111,10 @@ export const kvTableModel: Model<KvTableState, KvTableInput, KvTableOutput> = {
     state.size === 0
       ? 'empty'
       : Array.from(state, ([key, cell]) => `${key}: ${describeCell(cell)}`).join(', '),
+}
+
+function isQuery({ op }: KvTableInput): boolean {
+  return op !== 'set' && op !== 'delete' && op !== 'compareAndSet'
 }
 
 function stepCell(

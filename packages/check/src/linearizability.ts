@@ -4,7 +4,7 @@
  * moment after their call, or never.
  */
 import type { Operation } from './history.ts'
-import type { Model, Partition } from './model.ts'
+import type { Decision, Model, Partition } from './model.ts'
 import { describeOperation, describeState } from './model.ts'
 import { Search } from './search.ts'
 import { Timeline } from './timeline.ts'
@@ -18,6 +18,19 @@ export interface LinearizabilityOptions {
    * @default 5_000_000
    */
   readonly maxStepsPerPartition?: number
+  /** Told now and then how far it is. */
+  readonly onProgress?: (progress: LinearizabilityProgress) => void
+}
+
+/** How far a check is. */
+export interface LinearizabilityProgress {
+  /** Partitions that are done. */
+  readonly doneCount: number
+  readonly partitionCount: number
+  /** Of the partition that is searched: the furthest return reached, of all. */
+  readonly reached: number
+  readonly returnCount: number
+  readonly stepCount: number
 }
 
 /** Why a partition is not linearizable. */
@@ -41,6 +54,9 @@ export interface LinearizabilityFailure<State, Input, Output> {
   readonly states: readonly State[]
   /** What overlaps `blocked` in time, whether it is in `prefix` or not. */
   readonly concurrent: readonly Operation<Input, Output>[]
+  /** Where the model decided by a way of its own: what is wrong, and with which operations; `prefix` is empty then. */
+  readonly reason: string | undefined
+  readonly witnesses: readonly Operation<Input, Output>[]
 }
 
 /** What a check came to. */
@@ -58,8 +74,18 @@ export interface LinearizabilityResult<State, Input, Output> {
   readonly undecided: readonly string[]
 }
 
-const DEFAULT_MAX_STEPS = 5_000_000
+/** What the check of one partition came to. */
+export interface PartitionResult<State, Input, Output> {
+  readonly verdict: Verdict
+  readonly stepCount: number
+  readonly failure: LinearizabilityFailure<State, Input, Output> | undefined
+}
+
+/** Steps of the model in a partition, unless said otherwise. */
+export const DEFAULT_MAX_STEPS = 5_000_000
 const MAX_STATES = 8
+/** Some milliseconds. */
+const STEPS_BETWEEN_PROGRESS = 100_000
 
 /**
  * Checks whether operations are linearizable. Those with the outcome `fail` count as if they had never been.
@@ -70,24 +96,27 @@ const MAX_STATES = 8
 export function checkLinearizability<State, Input, Output>(
   model: Model<State, Input, Output>,
   operations: Iterable<Operation<Input, Output>>,
-  { maxStepsPerPartition = DEFAULT_MAX_STEPS }: LinearizabilityOptions = {},
+  { maxStepsPerPartition = DEFAULT_MAX_STEPS, onProgress }: LinearizabilityOptions = {},
 ): LinearizabilityResult<State, Input, Output> {
-  const relevant = Array.from(operations).filter(({ input, outcome }) => {
-    return outcome === 'ok' || (outcome === 'open' && !model.isRead?.(input))
-  })
+  const relevant = relevantOf(model, operations)
   const partitions = Array.from(model.partition?.(relevant) ?? [{ name: model.name, operations: relevant }])
   const undecided: string[] = []
   let failure: LinearizabilityFailure<State, Input, Output> | undefined
   let stepCount = 0
-  for (const partition of partitions) {
-    const timeline = new Timeline(partition.operations, model.normalize?.bind(model))
-    const search = new Search(model, timeline)
-    const outcome = search.run(maxStepsPerPartition)
-    stepCount += search.stepCount
-    if (outcome === 'unknown') undecided.push(partition.name)
-    if (outcome !== 'fail') continue
-    failure = failureOf(model, partition, timeline, search)
-    break
+  for (const [doneCount, partition] of partitions.entries()) {
+    const result = checkPartition(model, partition, maxStepsPerPartition, (reached, returnCount, steps) =>
+      onProgress?.({
+        doneCount,
+        partitionCount: partitions.length,
+        reached,
+        returnCount,
+        stepCount: stepCount + steps,
+      }),
+    )
+    stepCount += result.stepCount
+    if (result.verdict === 'unknown') undecided.push(partition.name)
+    failure = result.failure
+    if (failure) break
   }
   return {
     verdict: failure ? 'fail' : undecided.length > 0 ? 'unknown' : 'pass',
@@ -97,6 +126,70 @@ export function checkLinearizability<State, Input, Output>(
     failure,
     undecided,
   }
+}
+
+/** What a check has to look at: what happened, and what may have and would have changed something. */
+export function relevantOf<State, Input, Output>(
+  model: Model<State, Input, Output>,
+  operations: Iterable<Operation<Input, Output>>,
+): Operation<Input, Output>[] {
+  return Array.from(operations).filter(({ input, outcome }) => {
+    return outcome === 'ok' || (outcome === 'open' && !model.isRead?.(input))
+  })
+}
+
+/** Checks one partition, of operations that are relevant. */
+export function checkPartition<State, Input, Output>(
+  model: Model<State, Input, Output>,
+  partition: Partition<Input, Output>,
+  maxSteps: number,
+  onProgress?: (reached: number, returnCount: number, stepCount: number) => void,
+): PartitionResult<State, Input, Output> {
+  const timeline = new Timeline(partition.operations, model.normalize?.bind(model))
+  const returnCount = timeline.byReturn.length
+  onProgress?.(0, returnCount, 0)
+  const decision = model.decide?.(timeline.operations)
+  if (decision) {
+    const failure = decision.verdict === 'fail' ? failureBy(model, partition, decision) : undefined
+    return { verdict: decision.verdict, stepCount: 0, failure }
+  }
+  const search = new Search(model, timeline)
+  let outcome = search.run(Math.min(maxSteps, STEPS_BETWEEN_PROGRESS))
+  while (outcome === 'unknown' && search.stepCount < maxSteps) {
+    onProgress?.(search.furthest, returnCount, search.stepCount)
+    outcome = search.run(Math.min(maxSteps, search.stepCount + STEPS_BETWEEN_PROGRESS))
+  }
+  const failure = outcome === 'fail' ? failureOf(model, partition, timeline, search) : undefined
+  return { verdict: outcome === 'reached' ? 'unknown' : outcome, stepCount: search.stepCount, failure }
+}
+
+/** By the model's own way to decide. */
+function failureBy<State, Input, Output>(
+  model: Model<State, Input, Output>,
+  { name, operations }: Partition<Input, Output>,
+  { reason, witnesses }: Extract<Decision<Input, Output>, { verdict: 'fail' }>,
+): LinearizabilityFailure<State, Input, Output> {
+  const returned = witnesses.filter(({ outcome }) => outcome === 'ok')
+  const blocked = returned.reduce((last, each) => (each.returnAt > last.returnAt ? each : last))
+  return {
+    partition: name,
+    blocked,
+    prefix: [],
+    state: model.initial,
+    states: [],
+    concurrent: concurrentWith(blocked, operations),
+    reason,
+    witnesses,
+  }
+}
+
+/** What overlaps it in time. */
+export function concurrentWith<Input, Output>(
+  operation: Operation<Input, Output>,
+  operations: readonly Operation<Input, Output>[],
+): Operation<Input, Output>[] {
+  const { callAt, returnAt } = operation
+  return operations.filter((each) => each !== operation && each.callAt <= returnAt && each.returnAt >= callAt)
 }
 
 function failureOf<State, Input, Output>(
@@ -118,9 +211,9 @@ function failureOf<State, Input, Output>(
     prefix,
     state: stateAfter(model, prefix),
     states: failed.statesAt(failed.furthest, MAX_STATES),
-    concurrent: timeline.operations.filter(
-      (each) => each !== blocked && each.callAt <= blocked.returnAt && each.returnAt >= blocked.callAt,
-    ),
+    concurrent: concurrentWith(blocked, timeline.operations),
+    reason: undefined,
+    witnesses: [],
   }
 }
 
@@ -141,7 +234,7 @@ export function explainFailure<State, Input, Output>(
   failure: LinearizabilityFailure<State, Input, Output>,
   maxListed = 10,
 ): string {
-  const { blocked, prefix, concurrent } = failure
+  const { blocked, prefix, concurrent, reason, witnesses, states } = failure
   const line = (operation: Operation<Input, Output>): string => {
     const { process, callAt, returnAt } = operation
     const until = returnAt === Number.POSITIVE_INFINITY ? 'open' : returnAt
@@ -154,10 +247,13 @@ export function explainFailure<State, Input, Output>(
   }
   const placed = new Set(prefix)
   return [
-    `not linearizable: ${failure.partition}`,
+    `not linearizable: ${failure.partition}${reason === undefined ? '' : `: ${reason}`}`,
+    ...list('nothing explains these together', witnesses),
     '  this operation fits nowhere:',
     line(blocked),
-    `  possible states before it: ${failure.states.map((state) => describeState(model, state)).join(' | ')}`,
+    ...(states.length === 0
+      ? []
+      : [`  possible states before it: ${states.map((state) => describeState(model, state)).join(' | ')}`]),
     ...list('what returned before it fits in this order', prefix),
     ...list(
       'concurrent with it, and not placed',

@@ -11,6 +11,17 @@ export interface Partition<Input, Output> {
   readonly operations: readonly Operation<Input, Output>[]
 }
 
+/** What a model's own way to decide came to. */
+export type Decision<Input, Output> =
+  | { readonly verdict: 'pass' }
+  | {
+      readonly verdict: 'fail'
+      /** One sentence, that names values. */
+      readonly reason: string
+      /** Operations that nothing explains together: at least one, and one of them returned. */
+      readonly witnesses: readonly Operation<Input, Output>[]
+    }
+
 /**
  * A sequential model. Deterministic: state and input decide the next state and the output. States are values that
  * are never changed in place, and never undefined.
@@ -24,12 +35,17 @@ export interface Model<State, Input, Output> {
    * Of an open operation nobody knows the output: `isOpen` is true and `output` undefined. The model then answers
    * with the state after it, or undefined if it cannot take place in `state` at all.
    *
-   * Where the operation changes nothing, return `state` itself, not a copy: the search takes such operations without
-   * branching, and that is most of its speed.
+   * Where the operation changes nothing, return `state` itself, not a copy.
    */
   step(state: State, input: Input, output: Output | undefined, isOpen: boolean): State | undefined
   /** Whether `input` never changes a state. Such operations are dropped when open. @default never */
   isRead?(input: Input): boolean
+  /**
+   * Whether the operation, answered so, changes no state in which it fits: a read, and a compare-and-set that did not
+   * write. The search takes such operations without branching, and that is most of its speed. A write of the value that
+   * is there already is none: elsewhere it does change something. @default isRead
+   */
+  isObservation?(input: Input, output: Output | undefined): boolean
   /**
    * Splits a history into parts that do not touch each other's state: a history is linearizable exactly if each part
    * is (locality: Herlihy and Wing 1990, §3.3; P-compositionality: Horn and Kroening 2015). @default one part
@@ -41,6 +57,11 @@ export interface Model<State, Input, Output> {
    * writes that nobody has read are one case, not 2²⁰. @default the operations' own
    */
   normalize?(operations: readonly Operation<Input, Output>[]): readonly Input[]
+  /**
+   * A way to decide a part that is faster than the search, where there is one for such operations; undefined: search.
+   * It is right, or has no answer. What failed for certain and open reads are left out before.
+   */
+  decide?(operations: readonly Operation<Input, Output>[]): Decision<Input, Output> | undefined
   /** Whether two states are the same. @default sameValue, by content */
   equal?(left: State, right: State): boolean
   /**

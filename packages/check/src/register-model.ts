@@ -1,13 +1,14 @@
 /** One register: read, write, compare-and-set. */
-import type { Model } from './model.ts'
+import { type Model, partitionBy } from './model.ts'
 import { shareOpenInputs } from './open-inputs.ts'
 import { sameValue, showValue } from './values.ts'
 
-/** What is asked of a register. */
-export type RegisterInput<Value> =
+/** What is asked of a register. Registers with different keys are different registers. */
+export type RegisterInput<Value> = { readonly key?: string } & (
   | { readonly op: 'read' }
   | { readonly op: 'write'; readonly value: Value }
   | { readonly op: 'cas'; readonly expected: Value; readonly value: Value }
+)
 
 /** What a register answers: a read its value, a cas whether it wrote; of a write the answer says nothing. */
 export type RegisterOutput<Value> = Value | boolean | undefined
@@ -42,6 +43,8 @@ export function registerModel<Value>(
         write: (input, value) => ({ ...input, value }) as RegisterInput<Value>,
       }),
     isRead: ({ op }) => op === 'read',
+    isObservation: ({ op }, output) => op === 'read' || (op === 'cas' && output === false),
+    partition: (operations) => partitionBy(operations, ({ key = 'register' }) => key),
     describe: (input, output, isOpen) => {
       const answer = isOpen ? '?' : showValue(output)
       switch (input.op) {

@@ -10,8 +10,9 @@
  *
  * Four rules keep the tree thin, and lose nothing:
  *
- * - A candidate that fits and leaves the state as it is, is placed at once and without an alternative: in any
- *   linearization from here it can be moved to the front. So reads cost no branches.
+ * - A candidate that fits and only observes is placed at once and without an alternative: in any linearization from
+ *   here it can be moved to the front. So reads cost no branches. A write that happens to change nothing is another
+ *   matter: what follows may need it later.
  * - An open operation that would leave the state as it is, is not placed: it need not happen at all.
  * - Nor is anything placed right behind an open operation that leads to the same state without it.
  * - Of open operations that do the same, the one called first is placed first.
@@ -40,6 +41,8 @@ export class Search<State, Input, Output> {
   /** A bit for each slot: set for what is placed and still pending at the frontier. */
   readonly #mask: Uint32Array
   readonly #visited: VisitedConfigurations<State>
+  /** 1 for operations that change no state, answered as they are. */
+  readonly #observes: Uint8Array
 
   #state: State
   /** The operations placed, in their order, with the state before each, and whether there was a choice. */
@@ -49,6 +52,7 @@ export class Search<State, Input, Output> {
   #depth = 0
   /** The candidate to try next; `#size` when there is none. */
   #cursor: number
+  #hasBegun = false
 
   /** Steps of the model taken. */
   stepCount = 0
@@ -77,6 +81,10 @@ export class Search<State, Input, Output> {
       (left, right) => sameState(model, left, right),
       size,
     )
+    this.#observes = Uint8Array.from(timeline.operations, ({ input, output, outcome }) => {
+      const isObservation = model.isObservation?.(input, output) ?? model.isRead?.(input) ?? false
+      return outcome === 'ok' && isObservation ? 1 : 0
+    })
     this.#state = model.initial
     this.#placed = new Int32Array(size)
     this.#wasChosen = new Uint8Array(size)
@@ -93,10 +101,17 @@ export class Search<State, Input, Output> {
     return this.#visited.statesAt(frontier, limit)
   }
 
-  /** Searches, once: until all are placed, or nothing is left to try, or `stopAt` is the frontier. */
+  /**
+   * Searches until all are placed, or nothing is left to try, or `stopAt` is the frontier. After `unknown` it goes on from
+   * where it was when it is called with more steps.
+   * @param maxSteps in all calls together
+   */
   run(maxSteps: number, stopAt: number = Number.POSITIVE_INFINITY): SearchOutcome {
-    this.#placeFree()
-    this.#enter()
+    if (!this.#hasBegun) {
+      this.#hasBegun = true
+      this.#placeFree()
+      this.#enter()
+    }
     while (this.#returns.first !== this.#size) {
       if (this.furthest >= stopAt) return 'reached'
       if (this.stepCount >= maxSteps) return 'unknown'
@@ -117,8 +132,9 @@ export class Search<State, Input, Output> {
     ) {
       if (this.#hasFreeTwin(candidate)) continue
       const next = this.#step(candidate, this.#state)
-      // Same state: an open operation that need not happen. The others were placed before.
-      if (next === undefined || next === this.#state || this.#hidesAnOpenOne(candidate, next)) continue
+      if (next === undefined || this.#hidesAnOpenOne(candidate, next)) continue
+      // An open operation that changes nothing need not happen.
+      if (next === this.#state && this.#timeline.rank[candidate] === -1) continue
       this.#place(candidate, next, 1)
       this.#placeFree()
       if (this.#enter()) return true
@@ -139,13 +155,13 @@ export class Search<State, Input, Output> {
     return true
   }
 
-  /** Places all candidates that fit and leave the state as it is. */
+  /** Places all candidates that fit and only observe. */
   #placeFree(): void {
     const { callAt, returnAt } = this.#timeline
     let candidate = this.#calls.first
     let now = returnAt[this.#returns.first] as number
     while (candidate !== this.#size && (callAt[candidate] as number) <= now) {
-      if (this.#step(candidate, this.#state) === this.#state) {
+      if (this.#observes[candidate] === 1 && this.#step(candidate, this.#state) !== undefined) {
         this.#place(candidate, this.#state, 0)
         now = returnAt[this.#returns.first] as number
       }

@@ -28,6 +28,13 @@ export const packageLaws: Readonly<Record<string, PackageLaw>> = {
   'packages/check': { ...pure, packages: [] },
   'packages/machines': { ...pure, packages: ['core'] },
   'packages/faults': { ...pure, packages: ['core'] },
+  // Reports of benchmarks and of the laboratory: pages that stand alone.
+  'packages/page': {
+    packages: ['core'],
+    npm: ['uplot'],
+    node: { only: ['fs', 'module', 'perf_hooks'] },
+    isPure: false,
+  },
   'packages/wire': { packages: ['core'], npm: ['msgpackr'], node: { only: ['zlib'] }, isPure: false },
   // What it drives may touch zlib (wire); its own sources are as pure as the core.
   'packages/sim': { ...pure, packages: ['core', 'machines', 'wire', 'faults', 'check'] },
@@ -47,7 +54,7 @@ export const packageLaws: Readonly<Record<string, PackageLaw>> = {
   'packages/lab': {
     ...onNode,
     // Real clusters are looked at with the eyes of the simulator.
-    packages: ['core', 'check', 'machines', 'faults', 'sim', 'cluster'],
+    packages: ['core', 'check', 'machines', 'faults', 'page', 'sim', 'cluster'],
     npm: ['piscina', 'yaml'],
   },
   'packages/cli': {
@@ -71,8 +78,20 @@ export const packageLaws: Readonly<Record<string, PackageLaw>> = {
   benchmarks: {
     ...onNode,
     // The bare rig and the micro benchmarks measure the parts below the cluster; elections are measured in virtual time too.
-    packages: ['core', 'check', 'machines', 'wire', 'actor', 'transport', 'store', 'cluster', 'queue', 'sim'],
-    npm: ['lmdb', 'tinybench', 'uplot', 'yaml'],
+    packages: [
+      'core',
+      'check',
+      'machines',
+      'wire',
+      'actor',
+      'transport',
+      'store',
+      'cluster',
+      'queue',
+      'page',
+      'sim',
+    ],
+    npm: ['lmdb', 'tinybench', 'yaml'],
   },
   test: {
     ...onNode,

@@ -21,7 +21,7 @@ if (unknown !== undefined) {
 const steps = [
   { name: 'format and lint', command: 'biome', args: ['check'] },
   { name: 'typecheck', command: 'tsc', args: ['-p', 'tsconfig.json'] },
-  { name: 'typecheck of pages', command: 'tsc', args: ['-p', 'benchmarks/src/page/browser'] },
+  { name: 'typecheck of pages', command: 'tsc', args: ['-p', 'packages/page/src/browser'] },
   { name: 'tests', command: process.execPath, args: ['test/run.ts', ...flags] },
 ]
 

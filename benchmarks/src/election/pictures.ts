@@ -1,6 +1,7 @@
 /** What of an election a page draws: throughput around the fault, and how the times are distributed. */
+
+import type { ChartMarker } from '@troupe/page'
 import { distributionOfValues } from '../latency.ts'
-import type { ChartMarker } from '../page/index.ts'
 import type { Picture } from '../report/pictures.ts'
 import { formatMs } from '../terminal/format.ts'
 import { type CellResult, type Measure, measureTitles } from './cell-result.ts'

@@ -6,7 +6,7 @@ import {
   type Html,
   percentileChart,
   timeSeriesChart,
-} from '../page/index.ts'
+} from '@troupe/page'
 import type { Timeline, TimelineEventKind } from '../timeline/timeline.ts'
 import type { Picture } from './pictures.ts'
 

@@ -1,6 +1,5 @@
 /** What a report prints, and its pictures, as one page that stands alone. */
 
-import type { Environment } from '../environment.ts'
 import {
   facts,
   type Html,
@@ -12,7 +11,8 @@ import {
   section,
   table,
   warning,
-} from '../page/index.ts'
+} from '@troupe/page'
+import type { Environment } from '../environment.ts'
 import { formatMs, formatNumber } from '../terminal/format.ts'
 import { plainStyle, type Style } from '../terminal/style.ts'
 import type { Column } from '../terminal/table.ts'

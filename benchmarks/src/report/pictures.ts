@@ -1,6 +1,7 @@
 /** What a report has to draw, whoever draws it. */
+
+import type { ChartMarker, ChartSeries, ChartSpan } from '@troupe/page'
 import type { PercentilePoint } from '../latency.ts'
-import type { ChartMarker, ChartSeries, ChartSpan } from '../page/index.ts'
 import type { Timeline } from '../timeline/timeline.ts'
 
 export interface NamedDistribution {

@@ -1,6 +1,7 @@
 /** From runs to points: medians, spreads, fronts and who deserves another run. Pure. */
+
+import { frontOf, isNearFront, type Tradeoff } from '@troupe/page'
 import { median } from '../latency.ts'
-import { frontOf, isNearFront, type Tradeoff } from '../page/front.ts'
 import { rounded } from '../terminal/format.ts'
 import { conditionKey, type SweepSettings } from './axes.ts'
 import type { SweepPoint } from './point.ts'

@@ -1,5 +1,5 @@
 /** The page of a sweep: an explorer of its points, who wins within which budget, what limits where, what depth does. */
-import type { Environment } from '../environment.ts'
+
 import {
   embeddedJson,
   type Html,
@@ -10,7 +10,8 @@ import {
   section,
   table,
   warning,
-} from '../page/index.ts'
+} from '@troupe/page'
+import type { Environment } from '../environment.ts'
 import { footerOf } from '../report/html.ts'
 import { formatMs, formatNumber } from '../terminal/format.ts'
 import { byCondition, frontPoints, isWide, WIDE_SPREAD } from './aggregate.ts'
@@ -21,6 +22,10 @@ import type { ExplorerData } from './explorer-data.ts'
 import { type Comparison, depthSentences, winners } from './findings.ts'
 import type { SweepPoint } from './point.ts'
 import type { SweepProgress } from './sweep-run.ts'
+
+/** The package ships its sources, so that this finds them when built, too. */
+const source = (name: string): string =>
+  import.meta.resolve(`@troupe/benchmarks/source/sweep/browser/${name}`)
 
 /** The page as the text of its file. */
 export function renderSweep(
@@ -34,8 +39,8 @@ export function renderSweep(
     lead: 'Each point is a setting of the engine under one set of conditions. Where points compete, the front shows those that nothing beats: more throughput costs a longer tail.',
     content: [points.length > 0 && topOf(points), progress && unfinished(progress), ...content],
     footer: html`${paragraph('Latency is that of one command in a closed loop; medians where a point has several runs.')}${footerOf(environment ?? null, command)}`,
-    styles: ['sweep/browser/explorer.css'],
-    scripts: ['sweep/browser/explorer.ts'],
+    styles: [source('explorer.css')],
+    scripts: [source('explorer.ts')],
   })
 }
 

@@ -1,11 +1,8 @@
 /** Tables that line up: text to the left, numbers to the right. */
 
-export interface Column<Row> {
-  readonly title: string
-  readonly value: (row: Row) => string
-  /** @default 'right', as numbers stand */
-  readonly align?: 'left' | 'right'
-}
+import type { Column } from '@troupe/page'
+
+export type { Column }
 
 /** The lines of a table: titles, a rule, a line for each row. */
 export function renderTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): string[] {

@@ -1,9 +1,9 @@
 /** The explorer: pick what stands on which axis, narrow the points, hover one and see all that is known of it. */
 
-import { element, sizeOf, swatch } from '../../page/browser/frame.ts'
-import { drawScatter, type ScatterLine, SHAPES, type Shape } from '../../page/browser/scatter-plot.ts'
-import { currentTheme, onThemeChange, rampColour, type Theme } from '../../page/browser/theme.ts'
-import { frontOf } from '../../page/front.ts'
+import { element, sizeOf, swatch } from '@troupe/page/browser/frame.ts'
+import { drawScatter, type ScatterLine, SHAPES, type Shape } from '@troupe/page/browser/scatter-plot.ts'
+import { currentTheme, onThemeChange, rampColour, type Theme } from '@troupe/page/browser/theme.ts'
+import { frontOf } from '@troupe/page/front.ts'
 import { type Axis, type AxisName, amount, conditionKey, keyWithout } from '../axes.ts'
 import type { ExplorerData, ExplorerPoint } from '../explorer-data.ts'
 import { showPoint } from './point-card.ts'

@@ -1,6 +1,6 @@
 /** All that is known of one point. */
-import { element } from '../../page/browser/frame.ts'
-import { exact } from '../../page/browser/numbers.ts'
+import { element } from '@troupe/page/browser/frame.ts'
+import { exact } from '@troupe/page/browser/numbers.ts'
 import { amount } from '../axes.ts'
 import type { ExplorerData, ExplorerPoint } from '../explorer-data.ts'
 

@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm'
 import { inlineScript } from './inline-script.ts'
 
 const sources: Readonly<Record<string, string>> = {
-  'page/main.ts': `import { double, type Number2 } from './math.ts'
+  'file:///page/main.ts': `import { double, type Number2 } from './math.ts'
 import type { Other } from './nowhere.ts'
 import {
   NAME as name,
@@ -13,14 +13,14 @@ import {
 const value: Number2 = double(2)
 result.push(value, twice(2), name)
 `,
-  'page/math.ts': `import { NAME } from '../names.ts'
+  'file:///page/math.ts': `import { NAME } from '../names.ts'
 export type Number2 = number
 export function double(value: number): number {
   result.push('math sees ' + NAME)
   return value * 2
 }
 `,
-  'names.ts': `export const NAME = 'a </script> b'
+  'file:///names.ts': `export const NAME = 'a </script> b'
 export const double = (value: number): string => \`\${value}\${value}\`
 `,
 }
@@ -28,7 +28,7 @@ export const double = (value: number): string => \`\${value}\${value}\`
 const read = (path: string): string => sources[path] ?? assert.fail(`no ${path}`)
 
 test('modules keep their names to themselves, and are run once, in the order of their imports', () => {
-  const script = inlineScript('page/main.ts', read)
+  const script = inlineScript('file:///page/main.ts', read)
   assert.ok(!script.includes('</'))
   const result: unknown[] = []
   runInNewContext(script, { result })
@@ -36,6 +36,9 @@ test('modules keep their names to themselves, and are run once, in the order of 
 })
 
 test('what cannot be inlined is refused', () => {
-  assert.throws(() => inlineScript('a.ts', () => "import { x } from 'uplot'\n"), /uplot, which no page can/)
-  assert.throws(() => inlineScript('a.ts', () => 'export { x }\n'), /cannot be inlined/)
+  assert.throws(
+    () => inlineScript('file:///a.ts', () => "import { x } from 'uplot'\n"),
+    /uplot, which no page can/,
+  )
+  assert.throws(() => inlineScript('file:///a.ts', () => 'export { x }\n'), /cannot be inlined/)
 })

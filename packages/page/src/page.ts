@@ -15,18 +15,21 @@ export interface PageOptions {
   readonly content: readonly HtmlPart[]
   /** The command that makes it again, and when and where it ran. */
   readonly footer?: HtmlPart
-  /** Further modules for the browser, by their path below `src`. */
+  /** Further modules for the browser, by the URLs of their files. */
   readonly scripts?: readonly string[]
-  /** Further style sheets, by their path below `src`. */
+  /** Further style sheets, likewise. */
   readonly styles?: readonly string[]
+  /** What kind of page it is, above the title. @default 'Troupe benchmark' */
+  readonly kicker?: string
 }
 
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 
 /** The page as the text of its file. */
-export function renderPage({ title, lead, content, footer, scripts = [], styles = [] }: PageOptions): string {
-  const sheets = [uplotFile('dist/uPlot.min.css'), ...['page/browser/page.css', ...styles].map(readSource)]
-  const modules = ['page/browser/mount-charts.ts', ...scripts].map((entry) => inlineScript(entry))
+export function renderPage(options: PageOptions): string {
+  const { title, lead, content, footer, scripts = [], styles = [], kicker = 'Troupe benchmark' } = options
+  const sheets = [uplotFile('dist/uPlot.min.css'), ...[own('page.css'), ...styles].map(readSource)]
+  const modules = [own('mount-charts.ts'), ...scripts].map((entry) => inlineScript(entry))
   const page = html`<!doctype html>
 <html lang="en">
 <head>
@@ -39,7 +42,7 @@ ${sheets.map((sheet) => html`<style>${new Markup(sheet.replaceAll('</', '<\\/'))
 </head>
 <body>
 <main>
-<header><p class="kicker">Troupe benchmark</p><h1>${title}</h1>${lead !== undefined && html`<p class="lead">${lead}</p>`}</header>
+<header><p class="kicker">${kicker}</p><h1>${title}</h1>${lead !== undefined && html`<p class="lead">${lead}</p>`}</header>
 ${content}
 </main>
 ${footer !== undefined && html`<footer>${footer}</footer>`}
@@ -61,6 +64,9 @@ function script(text: string): Html {
 function licence(): Html {
   return new Markup(`<!-- The charts are drawn by uPlot:\n${uplotFile('LICENSE').replaceAll('--', '- -')}-->`)
 }
+
+/** The package ships its sources, so that this finds them when built, too. */
+const own = (name: string): string => import.meta.resolve(`@troupe/page/browser/${name}`)
 
 const uplotFile = (path: string): string =>
   readFileSync(new URL(import.meta.resolve(`uplot/${path}`)), 'utf8')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createHistogram } from 'node:perf_hooks'
 import { test } from 'node:test'
 import { runInNewContext } from 'node:vm'
-import { rounded } from '../terminal/format.ts'
+import { rounded } from './format.ts'
 import {
   failoverChart,
   html,

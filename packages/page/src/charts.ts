@@ -2,8 +2,6 @@
  * Charts as blocks of a page. Each is a figure with its data embedded and, for those who do not see it, the same data as a
  * table behind a disclosure; the page's script draws it.
  */
-import { formatMs, formatNumber } from '../terminal/format.ts'
-import type { Column } from '../terminal/table.ts'
 import { table } from './blocks.ts'
 import type {
   ChartAxis,
@@ -18,6 +16,8 @@ import type {
   ScatterPoint,
   TimeSeriesData,
 } from './chart-data.ts'
+import type { Column } from './column.ts'
+import { formatMs, formatNumber } from './format.ts'
 import { embeddedJson, type Html, html } from './html.ts'
 
 interface ChartTexts {

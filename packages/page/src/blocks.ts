@@ -1,5 +1,5 @@
 /** What pages are made of beside charts: sections, facts and tables. */
-import type { Column } from '../terminal/table.ts'
+import type { Column } from './column.ts'
 import { type Html, type HtmlPart, html } from './html.ts'
 
 /** A part of the page under a heading. */

@@ -1,7 +1,7 @@
 /** The latency distribution, as far as its samples carry it. */
 import type { Histogram } from 'node:perf_hooks'
-import { rounded } from '../terminal/format.ts'
 import type { PercentilePoint } from './chart-data.ts'
+import { rounded } from './format.ts'
 
 const STEPS_PER_NINE = 8
 const NINES = 4

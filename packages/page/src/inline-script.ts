@@ -2,25 +2,29 @@
  * The page's own scripts. They are modules of TypeScript under `browser/`, checked and linted as the rest is; a page that
  * works without a network has them inlined: types stripped, each module a function of its own, in the order of their imports.
  *
- * What is understood is what these modules use: named imports of relative files, and `export` before a function, class or
- * const. Anything else throws while the page is written, which its test sees.
+ * What is understood is what these modules use: named imports of relative files and of `@troupe/page/…`, and `export` before a
+ * function, class or const. Anything else throws while the page is written, which its test sees.
  */
 import { readFileSync } from 'node:fs'
 import { stripTypeScriptTypes } from 'node:module'
-import { posix } from 'node:path'
 import { invariant } from '@troupe/core'
 
 const IMPORT = /^import\s*\{([^}]*)\}\s*from\s*'([^']+)'\s*$/gm
 const EXPORT = /^export (?:async )?(?:function|class|const) (\w+)/gm
 
-/** Reads a source of this package, by its path below `src`. */
-export type ReadSource = (path: string) => string
+/** Reads a source, by the URL of its file. */
+export type ReadSource = (url: string) => string
 
-/** The package ships its sources, so that this finds them when built, too. */
-export const readSource: ReadSource = (path) =>
-  readFileSync(new URL(import.meta.resolve(`@troupe/benchmarks/source/${path}`)), 'utf8')
+export const readSource: ReadSource = (url) => readFileSync(new URL(url), 'utf8')
 
-/** One classic script of the module `entry` and all that it imports. */
+/** The file that a module at `base` imports by `from`. */
+function resolved(from: string, base: string): string {
+  if (from.startsWith('.')) return new URL(from, base).href
+  invariant(from.startsWith('@troupe/page/'), `${base} imports ${from}, which no page can`)
+  return import.meta.resolve(from)
+}
+
+/** One classic script of the module at the URL `entry` and all that it imports. */
 export function inlineScript(entry: string, read: ReadSource = readSource): string {
   const names = new Map<string, string>()
   const parts: string[] = []
@@ -30,8 +34,7 @@ export function inlineScript(entry: string, read: ReadSource = readSource): stri
     const source = withoutTypes(read(path))
     const imports: string[] = []
     const body = source.replace(IMPORT, (_, list: string, from: string) => {
-      invariant(from.startsWith('.'), `${path} imports ${from}, which no page can`)
-      const target = add(posix.join(posix.dirname(path), from))
+      const target = add(resolved(from, path))
       imports.push(`const {${list.trim().replaceAll(' as ', ': ')}} = ${target}`)
       return ''
     })

@@ -36,6 +36,9 @@ export {
   type TimeSeriesChart,
   timeSeriesChart,
 } from './charts.ts'
+export type { Column } from './column.ts'
+export { formatDuration, formatMiB, formatMs, formatNumber, formatRatio, rounded } from './format.ts'
+export { frontOf, isNearFront, type Tradeoff } from './front.ts'
 export { embeddedJson, type Html, type HtmlPart, html } from './html.ts'
 export { type PageOptions, renderPage } from './page.ts'
 export { percentilePoints } from './percentile-points.ts'

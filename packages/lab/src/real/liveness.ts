@@ -124,10 +124,17 @@ async function equalDigests({ cluster, mirror, signal }: LivenessOptions): Promi
   }
 }
 
-async function quiet({ mirror }: LivenessOptions): Promise<Why> {
-  mirror.quiet.begin(mirror.leader?.life?.core.term ?? 0, mirror.nodes)
+/** Real time disturbs too: once it has to be quiet for so long. */
+async function quiet({ mirror, signal }: LivenessOptions): Promise<Why> {
+  const untilMs = performance.now() + CONVERGE_MS
   const forMs = QUIET_TIMEOUTS * mirror.plan.knobs.electionTimeoutMaxMs
-  await new Promise((resume) => setTimeout(resume, forMs))
-  mirror.quiet.end()
-  return undefined
+  for (;;) {
+    const before = termsOf(mirror)
+    await new Promise((resume) => setTimeout(resume, forMs))
+    if (signal.aborted || termsOf(mirror) === before) return undefined
+    if (performance.now() > untilMs) return `terms rise again and again: ${before}, then ${termsOf(mirror)}`
+  }
 }
+
+const termsOf = (mirror: Mirror): string =>
+  mirror.members.map(({ id }) => `${id} ${mirror.node(id)?.life?.core.term}`).join(', ')

@@ -100,6 +100,8 @@ export class MirrorNode implements NodeView {
   disk = new MirrorDisk()
   life: MirrorLife | undefined
   framesLost = 0
+  /** What it held under earlier incarnations. */
+  readonly graves = new Map<number, LogContent>()
   /** Frames lost in earlier lives. */
   #lostBefore = 0
 
@@ -111,7 +113,10 @@ export class MirrorNode implements NodeView {
 
   /** A life begins with what its disk holds. */
   begin({ incarnation, boot, hardState, base, entries = [] }: Started, state: CoreState): void {
-    if (incarnation !== this.incarnation) this.disk = new MirrorDisk()
+    if (incarnation !== this.incarnation) {
+      this.graves.set(this.incarnation, this.disk.log.flushed)
+      this.disk = new MirrorDisk()
+    }
     this.incarnation = incarnation
     this.boot = boot
     this.#lostBefore = this.framesLost

@@ -10,6 +10,7 @@ import {
   type Configuration,
   EntryKind,
   type Member,
+  type Message,
   membersOf,
   RaftError,
   type RaftKnobs,
@@ -58,12 +59,13 @@ export class Mirror implements WorldView {
   readonly ledger = new Ledger()
   readonly coverage: Coverage = noCoverage()
   readonly situations: readonly Situation[]
-  readonly quiet: ReturnType<typeof allInvariants>['quiet']
   /** Time of the event that is looked at. */
   nowMs = 0
   failure: RunFailure | undefined
   /** Why nothing can be said of its logs any more. */
   blindness: string | undefined
+  /** The run is over: nodes that stop now have not crashed. */
+  isOver = false
   readonly #options: MirrorOptions
   readonly #byKind = new Map<SimEventKind, Watcher[]>()
   readonly #numbers = new MessageNumbers()
@@ -77,8 +79,7 @@ export class Mirror implements WorldView {
     this.#options = options
     this.plan = { knobs, sessions }
     this.nodes = nodeIds.map((id, index) => new MirrorNode(id, index, { nowMs: () => this.nowMs }))
-    const { invariants, quiet } = allInvariants(this.coverage)
-    this.quiet = quiet
+    const { invariants } = allInvariants(this.coverage)
     const watch = new SituationWatch(
       this,
       allSituations(this).filter(({ name }) => !unobservable.has(name)),
@@ -102,7 +103,7 @@ export class Mirror implements WorldView {
 
   contentOf({ id, incarnation }: Member): LogContent | undefined {
     const node = this.node(id)
-    return node?.incarnation === incarnation ? node.disk.log.flushed : undefined
+    return node?.incarnation === incarnation ? node.disk.log.flushed : node?.graves.get(incarnation)
   }
 
   node(id: string): MirrorNode | undefined {
@@ -130,7 +131,7 @@ export class Mirror implements WorldView {
   /** Takes the next chunk: in the order of cause and effect. */
   take(id: string, { atMs, state, records }: Chunk): void {
     const node = this.node(id)
-    if (node === undefined || this.failure !== undefined || this.blindness !== undefined) return
+    if (node === undefined || this.#isDeaf) return
     this.nowMs = Math.max(this.nowMs, atMs - this.#options.originMs)
     this.#guarded(() => {
       const [first] = records
@@ -147,12 +148,17 @@ export class Mirror implements WorldView {
     if (this.ledger.follow(node)) this.#observe({ kind: 'applied', node, entries: [] })
   }
 
-  /** A node is gone. */
-  exited(id: string, atMs: number): void {
+  get #isDeaf(): boolean {
+    return this.isOver || this.failure !== undefined || this.blindness !== undefined
+  }
+
+  /** A node is gone; `why`: the code of the error that took it along. */
+  exited(id: string, atMs: number, why?: string): void {
     const node = this.node(id)
-    if (node?.life === undefined || this.failure !== undefined || this.blindness !== undefined) return
+    if (node?.life === undefined || this.#isDeaf) return
     this.nowMs = Math.max(this.nowMs, atMs - this.#options.originMs)
     this.coverage.crashes++
+    if (why === 'STORAGE_FAILED') this.coverage.storageFailures++
     if (node.disk.log.waiting.some(({ entries }) => entries.length > 0)) this.coverage.lostWrites++
     this.#guarded(() => {
       node.end()
@@ -175,6 +181,7 @@ export class Mirror implements WorldView {
   }
 
   #happened(event: SimEvent): void {
+    if (this.#isDeaf) return
     this.nowMs = Math.max(this.nowMs, this.#options.nowMs())
     this.#guarded(() => this.#observe(event))
   }

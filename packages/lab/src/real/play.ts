@@ -9,9 +9,10 @@ import { Director } from '../directing/director.ts'
 import { EventRecorder } from '../directing/event-recorder.ts'
 import { FigureWatch } from '../directing/figure-watch.ts'
 import { setupOf } from '../directing/setup.ts'
-import type { CaseRun, RunFailure } from '../engine.ts'
+import type { CaseRun, RunFailure, RunNow } from '../engine.ts'
 import { EventLog } from '../events/event-log.ts'
 import type { RunIdentity } from '../events/run-event.ts'
+import { figureNames } from '../figures.ts'
 import { knobsOf } from '../scenario/knobs.ts'
 import { nodeNames } from '../scenario/names.ts'
 import type { Scenario } from '../scenario/scenario.ts'
@@ -31,6 +32,8 @@ export interface PlayOptions {
   readonly open: (options: OpenOptions) => Promise<RealCluster>
   readonly order: (take: (node: string, chunk: Chunk) => void) => ChunkOrder
   readonly timeline: boolean
+  /** Told now and then how far it is. */
+  readonly onNow?: ((now: RunNow) => void) | undefined
   /** Where its event log is written, and whose run it says it is. */
   readonly eventLog?: { readonly file: string; readonly identity: Omit<RunIdentity, 'version'> } | undefined
   readonly signal: AbortSignal
@@ -39,6 +42,7 @@ export interface PlayOptions {
 /** Beyond what the steps may take: for a cluster that hangs. */
 const SPARE_MS = 30_000
 const MAX_LINES = 20_000
+const NOW_MS = 500
 
 /** Undefined where it was interrupted: such a run shows nothing and is not told. */
 export async function playRun(options: PlayOptions): Promise<CaseRun | undefined> {
@@ -139,16 +143,31 @@ class RealRun {
       const { setup, phases } = { setup: setupOf(scenario), phases: scenario.phases }
       const mostMs = lengthOf(setup).mostMs + lengthOf(phases).mostMs + SPARE_MS
       const guard = setTimeout(() => this.#fail(hung(mostMs)), mostMs)
+      const teller = setInterval(() => this.#tellNow(mostMs - SPARE_MS), NOW_MS)
       world.clients.start()
       this.#director.direct(world, this.#mirror.situations)
       await this.#over.promise
       clearTimeout(guard)
+      clearInterval(teller)
       if (this.#director.aborted === undefined && this.#failure === undefined) await this.#end(world)
       if (signal.aborted) return undefined
       return await this.#conclude(seed)
     } finally {
       signal.removeEventListener('abort', interrupt)
     }
+  }
+
+  #tellNow(mostMs: number): void {
+    const figures = figureNames.flatMap((name) => {
+      const value = this.#figures.now(name)
+      return value === undefined ? [] : [[name, [value]]]
+    })
+    this.#options.onNow?.({
+      seed: this.#options.seed,
+      text: this.#lines.at(-1)?.trim() ?? '',
+      share: mostMs > 0 ? Math.min(1, this.#nowMs / mostMs) : 0,
+      figures: Object.fromEntries(figures),
+    })
   }
 
   async #open(): Promise<RealWorld> {
@@ -158,7 +177,7 @@ class RealRun {
     const cluster = await open({
       ...{ spec: scenario.cluster ?? {}, seed },
       onChunk: (node, chunk) => this.#order.push(node, chunk),
-      onExit: (node, atMs) => mirror.exited(node, atMs),
+      onExit: (node, atMs, why) => mirror.exited(node, atMs, why),
       onLine: line,
     })
     this.#cluster = cluster
@@ -190,6 +209,8 @@ class RealRun {
   async #conclude(seed: number): Promise<CaseRun> {
     const { timeline, signal } = this.#options
     const mirror = this.#mirror
+    this.#order.finish()
+    mirror.isOver = true
     const history = this.#world?.clients.history.operations() ?? []
     await this.close()
     const isWorthwhile = this.#failure === undefined && this.#director.aborted === undefined

@@ -20,7 +20,12 @@ export interface ClientsOptions {
   /** Counts what they do. */
   readonly coverage: Coverage
   /** What somebody asked is over; without a code it was answered. */
-  readonly settled: (client: string, isWrite: boolean, tookMs: number, code: RaftErrorCode | undefined) => void
+  readonly settled: (
+    client: string,
+    isWrite: boolean,
+    tookMs: number,
+    code: RaftErrorCode | undefined,
+  ) => void
   /** Of answers that cannot be. */
   readonly complain: (message: string) => void
   readonly electionTimeoutMinMs: number

@@ -13,8 +13,8 @@ export interface OpenOptions {
   readonly spec: ClusterSpec
   readonly seed: number
   readonly onChunk: (node: string, chunk: Chunk) => void
-  /** A node is gone; `atMs` by the clock of the chunks. Called behind its last chunk. */
-  readonly onExit: (node: string, atMs: number) => void
+  /** A node is gone; `atMs` by the clock of the chunks, `why` the code of its error. Called behind its last chunk. */
+  readonly onExit: (node: string, atMs: number, why?: string) => void
   /** For the timeline. */
   readonly onLine: (text: string) => void
 }

@@ -16,6 +16,8 @@ export abstract class RealEngine implements Engine {
 
   protected abstract readonly abilities: Abilities
   protected abstract readonly play: Pick<PlayOptions, 'open' | 'order'>
+  /** What else has to be typed to have the same nodes. */
+  protected readonly flags: string = ''
 
   unable(item: Case): readonly Problem[] {
     return unableOf(item, this.abilities)
@@ -36,6 +38,7 @@ export abstract class RealEngine implements Engine {
         ...this.play,
         ...{ scenario, seed, timeline, signal },
         eventLog: this.#eventLog(task, seed),
+        onNow: (now) => task.onNow?.(now),
       })
       if (run !== undefined) onRun(run)
     }
@@ -57,7 +60,8 @@ export abstract class RealEngine implements Engine {
   }
 
   reproduce({ file, name }: Case, seed: number): string {
-    return `pnpm troupe run ${file} --engine ${this.name} --case '${name}' --from ${seed} --seeds 1 --timeline`
+    const what = `--engine ${this.name} --case '${name}' --from ${seed} --seeds 1 --timeline`
+    return `pnpm troupe run ${file} ${what}${this.flags}`
   }
 
   async close(): Promise<void> {

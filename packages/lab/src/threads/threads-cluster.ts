@@ -57,9 +57,9 @@ export class ThreadsCluster implements RealCluster {
 
   private constructor(cluster: Cluster, options: ThreadsOptions) {
     this.#cluster = cluster
-    cluster.on('exit', ({ id, diedAtMs, atMs }) => {
+    cluster.on('exit', ({ id, diedAtMs, atMs, error }) => {
       // Its last words are on their way already, over another port.
-      setImmediate(() => setImmediate(() => options.onExit(id, diedAtMs ?? atMs)))
+      setImmediate(() => setImmediate(() => options.onExit(id, diedAtMs ?? atMs, error?.code)))
     })
   }
 

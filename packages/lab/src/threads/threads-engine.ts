@@ -9,6 +9,8 @@ import { ThreadsCluster } from './threads-cluster.ts'
 export interface ThreadsEngineOptions {
   /** The module of the nodes' workers. @default that of `@troupe/lab/node-worker` */
   readonly worker?: URL | undefined
+  /** What a person types to have the same worker: ` --mutant …`. @default nothing */
+  readonly flags?: string | undefined
 }
 
 export class ThreadsEngine extends RealEngine {
@@ -24,8 +26,11 @@ export class ThreadsEngine extends RealEngine {
   }
   protected readonly play: Pick<PlayOptions, 'open' | 'order'>
 
-  constructor({ worker }: ThreadsEngineOptions = {}) {
+  protected override readonly flags: string
+
+  constructor({ worker, flags = '' }: ThreadsEngineOptions = {}) {
     super()
+    this.flags = flags
     this.play = {
       open: (options) => ThreadsCluster.open({ ...options, worker }),
       order: (take) => new NumberedOrder(take),

@@ -1,0 +1,52 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { parseText } from '../scenario/document.ts'
+import { onEngine } from '../scenario/knobs.ts'
+import { casesOf } from '../scenario/read-scenario.ts'
+import { ThreadsEngine } from '../threads/threads-engine.ts'
+
+async function read(text: string) {
+  const [item] = await casesOf(parseText('a.yaml', text), { sources: [] })
+  assert.ok(item !== undefined)
+  return item
+}
+
+describe('what an engine with real nodes cannot do', () => {
+  test('is told with its place before anything runs: steps, situations that nobody sees', async () => {
+    const item = await read(`
+name: a
+phases:
+  - damage: { target: n1, what: entry }
+  - every: { interval: 1s, times: 2, do: [{ flap: { from: n1, to: n2 } }] }
+  - until: { reached: corrupted frame dropped, within: 1s }
+assert:
+  - sometimes: [vote lost before its flush, split vote]
+  - only: { engines: [sim], assert: [{ never: [damaged end given up] }] }
+`)
+    const problems = new ThreadsEngine().unable(item).map((problem) => item.place(problem))
+    assert.deepEqual(
+      problems.map(({ line, value }) => `${line} ${value}`),
+      ['4 damage', '5 flap', '6 corrupted frame dropped', '8 vote lost before its flush'],
+    )
+  })
+
+  test('is nothing of what the file says of other engines', async () => {
+    const item = await read(`
+name: a
+cluster: { electionMs: [150, 300], voters: 5 }
+overrides: { threads: { cluster: { electionMs: [400, 800] }, seeds: { runs: 2 } } }
+phases: [{ wait: 1s }]
+assert:
+  - sometimes: [split vote]
+  - only: { engines: [threads], assert: [{ never: [split vote] }] }
+`)
+    assert.deepEqual(new ThreadsEngine().unable(item), [])
+    const onThreads = onEngine(item.scenario, 'threads')
+    assert.deepEqual(onThreads.cluster?.electionMs, [400, 800])
+    assert.equal(onThreads.cluster?.voters, 5)
+    assert.equal(onThreads.seeds?.runs, 2)
+    assert.deepEqual(onThreads.assert, [{ sometimes: ['split vote'] }, { never: ['split vote'] }])
+    assert.deepEqual(onEngine(item.scenario, 'sim').assert, [{ sometimes: ['split vote'] }])
+    assert.deepEqual(onEngine(item.scenario, 'sim').cluster?.electionMs, [150, 300])
+  })
+})

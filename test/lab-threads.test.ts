@@ -1,0 +1,107 @@
+/**
+ * Scenarios on real nodes, on threads of the process: a few of them as a user runs them, a bug on purpose that has to be found, and
+ * what is refused before anything runs. All that name the engine: with --full.
+ */
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { loadFiles } from '@troupe/lab'
+import { isFull, until } from './support.ts'
+import { TroupeCommand } from './troupe-command.ts'
+
+const suite = fileURLToPath(new URL('scenarios', import.meta.url))
+const command = new TroupeCommand()
+after(() => command.remove())
+
+/** A leader that is cut off, and one that dies: enough to have elections, conflicts and answers in doubt. */
+const short = `
+name: short
+source: "Jepsen :primaries"
+about: A leader is cut off with its clients, then the next one dies.
+engine: [threads]
+cluster: { voters: 3 }
+workload: { think: 5ms, deadline: 500ms }
+phases:
+  - partition: { split: primaries, for: 700ms }
+  - until: { is: leader, within: 10s }
+  - kill: { target: leader, downFor: 200ms }
+  - until: { is: leader, within: 10s }
+assert:
+  - sometimes: [two leaders at once]
+  - atLeast: { crashes: 1, electionsDuring: 2 }
+  - figures: { leadersPerTerm: { max: 1 } }
+  - linearizable: true
+`
+
+const file = (name: string, text: string): string => {
+  const path = join(command.scratch, name)
+  writeFileSync(path, text)
+  return path
+}
+
+describe('scenarios on threads', () => {
+  test('at least twenty of the suite say that they run there', async () => {
+    const loaded = await loadFiles([suite])
+    const files = new Set(
+      loaded.filter(({ item }) => item.scenario.engine?.includes('threads')).map(({ item }) => item.file),
+    )
+    assert.ok(files.size >= 20, `${files.size} of them`)
+  })
+
+  test('are played, judged and closed', async () => {
+    const json = join(command.scratch, 'short.json')
+    const { code, stdout, left } = await command.run(
+      'run',
+      ...[isFull ? suite : file('short.yaml', short), '--engine', 'threads', '--json', json],
+    )
+    assert.equal(code, 0, stdout)
+    assert.deepEqual(left, [])
+    const { cases } = JSON.parse(readFileSync(json, 'utf8'))
+    assert.equal(cases[0].engine, 'threads')
+    assert.equal(cases.length >= (isFull ? 20 : 1), true)
+  })
+
+  test('fail on a bug on purpose in the nodes, with the invariant and what to type', async () => {
+    const { code, stdout, left } = await command.run(
+      'run',
+      ...[file('mutant.yaml', short), '--engine', 'threads', '--mutant', 'ack-before-flush'],
+    )
+    assert.equal(code, 1, stdout)
+    assert.match(stdout, /nothing told before its flush: .* acknowledges/)
+    assert.match(stdout, /reproduce: pnpm troupe run .* --engine threads .* --mutant ack-before-flush/)
+    assert.deepEqual(left, [])
+  })
+
+  test('are refused with their place where threads cannot do that, and nothing is run', async () => {
+    const wrong = `${short}  - sometimes: [corrupted frame dropped]\n`.replace(
+      '  - until',
+      '  - flap: { from: n1, to: n2 }\n  - until',
+    )
+    const { code, stdout, stderr } = await command.run(
+      'run',
+      file('wrong.yaml', wrong),
+      '--engine',
+      'threads',
+    )
+    assert.equal(code, 64, stderr)
+    assert.equal(stdout, '', 'nothing was run')
+    assert.match(stderr, /wrong\.yaml:10:5: phases\[1\]\.flap is "flap"; expected a step that threads can do/)
+    assert.match(stderr, /wrong\.yaml:19:\d+: assert\[4\]\.sometimes\[0\] is "corrupted frame dropped"/)
+  })
+
+  test('end at Ctrl-C, and leave nothing behind', async () => {
+    const text = short.replace('phases:', 'phases:\n  - wait: 100s')
+    const temporary = join(command.scratch, 'interrupted')
+    const child = command.start(['run', file('long.yaml', text), '--engine', 'threads'], temporary)
+    const ended = once(child, 'close')
+    // Its nodes have their directories there as soon as they start.
+    await until('nodes that start', () => readdirSync(temporary).length > 0)
+    child.kill('SIGINT')
+    const [code] = await ended
+    assert.equal(code, 130)
+    assert.deepEqual(readdirSync(temporary), [])
+  })
+})

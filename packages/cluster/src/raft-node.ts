@@ -181,9 +181,7 @@ export class RaftNode implements NodeControl {
       lanes: LANES,
       onTurn: (batch) => this.#turn(batch),
     })
-    const snapshotEvents = this.#snapshotEvents(host)
-    const snapshotsTo = faults?.failpoints.snapshotEvents(snapshotEvents) ?? snapshotEvents
-    this.#snapshots = openSnapshots(settings, directory, snapshotsTo, this.#log)
+    this.#snapshots = openSnapshots(settings, directory, this.#snapshotEvents(host), this.#log)
     this.#state = openState(settings, definition, directory, this.#log)
     this.#machine = this.#makeMachine(definition)
     const nowMs = faults === undefined ? hrtimeMs : () => faults.clock.nowMs()
@@ -248,12 +246,13 @@ export class RaftNode implements NodeControl {
     }
   }
 
-  #snapshotEvents({ fail }: NodeHost): SnapshotEvents {
-    return {
+  #snapshotEvents({ fail, faults }: NodeHost): SnapshotEvents {
+    const events: SnapshotEvents = {
       onSnapshotSaved: (meta) => this.#mailbox.push('urgent', { kind: 'snapshotSaved', meta }),
       onSnapshotReceived: (meta) => this.#mailbox.push('urgent', { kind: 'snapshotReceived', meta }),
       onFailed: fail,
     }
+    return faults?.failpoints.snapshotEvents(events) ?? events
   }
 
   #peerEvents(): PeerEvents {

@@ -1,8 +1,9 @@
 import { invalidOption } from '@troupe/core'
-import { FAILPOINTS, parseFailpoint } from './failpoints.ts'
+import { parseFailpoint } from './failpoints.ts'
 import {
   DIRECTIONS,
   DISTRIBUTIONS,
+  FAILPOINTS,
   type Fault,
   MEMBER_CHANGES,
   NODE_ACTIONS,

@@ -12,28 +12,6 @@
 import { invalidOption, type Random } from '@troupe/core'
 import { happens } from './chance.ts'
 
-/** Places in a node, in the order a node comes to them. */
-export const FAILPOINTS = [
-  'start',
-  'before-save',
-  'after-save',
-  'before-apply',
-  'after-apply',
-  'before-snapshot',
-  'after-snapshot',
-  'before-install',
-  'after-install',
-] as const
-
-/**
- * - `start`: before anything is opened
- * - `before-save`: a turn hands something to the store; `after-save`: it is flushed, and nobody was told
- * - `before-apply`, `after-apply`: committed entries reach the state machine
- * - `before-snapshot`, `after-snapshot`: a snapshot of its own is whole, before and after its flush
- * - `before-install`, `after-install`: a received one becomes the state
- */
-export type FailpointName = (typeof FAILPOINTS)[number]
-
 export type FailpointAction =
   | { readonly kind: 'off' }
   /** What the place makes of it is its own. */

@@ -1,11 +1,11 @@
 /** What tests of faults share: time by hand, every kind of fault. */
 import type { Clock, Random } from '@troupe/core'
 import fc from 'fast-check'
-import { FAILPOINTS } from './failpoints.ts'
 import type { Scheduler } from './ports.ts'
 import {
   DIRECTIONS,
   DISTRIBUTIONS,
+  FAILPOINTS,
   type Fault,
   type LinkEffect,
   type LinkFault,

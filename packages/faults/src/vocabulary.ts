@@ -5,7 +5,6 @@
  * clogging as FoundationDB has it, TigerBeetle's and Jepsen's clocks.
  */
 import type { NodeId } from '@troupe/core'
-import type { FailpointName } from './failpoints.ts'
 
 export const NODE_SETS = [
   'all',
@@ -132,6 +131,28 @@ export type ClockEffect =
   | { readonly mode: 'step'; readonly byMs: number; readonly everyMs: number }
   /** Jumps there and back again, so often. A clock that may not run backwards stands still after each jump back. */
   | { readonly mode: 'strobe'; readonly byMs: number; readonly everyMs: number }
+
+/** Places in a node, in the order a node comes to them. */
+export const FAILPOINTS = [
+  'start',
+  'before-save',
+  'after-save',
+  'before-apply',
+  'after-apply',
+  'before-snapshot',
+  'after-snapshot',
+  'before-install',
+  'after-install',
+] as const
+
+/**
+ * - `start`: before anything is opened
+ * - `before-save`: a turn hands something to the store; `after-save`: it is flushed, and nobody was told
+ * - `before-apply`, `after-apply`: committed entries reach the state machine
+ * - `before-snapshot`, `after-snapshot`: a snapshot of its own is whole, before and after its flush
+ * - `before-install`, `after-install`: a received one becomes the state
+ */
+export type FailpointName = (typeof FAILPOINTS)[number]
 
 /** What the node does at a named place. */
 export interface FailpointEffect {

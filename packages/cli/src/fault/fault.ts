@@ -4,6 +4,7 @@ import { groupHelp } from '../help.ts'
 import { wantsHelp } from '../options.ts'
 import { exitCodes } from '../output.ts'
 import { unknownWord } from '../usage-error.ts'
+import { applyCommand } from './apply.ts'
 import { destroyCommand, injectCommand, listCommand } from './commands.ts'
 
 const PATH = 'troupe fault'
@@ -11,6 +12,7 @@ const SUMMARY = `${PATH}: breaks a running cluster on purpose, for a while`
 
 const commands = [
   { name: 'inject', summary: 'begins a fault, and prints its id; it ends by itself', run: injectCommand },
+  { name: 'apply FILE', summary: 'injects what manifests of Chaos Mesh say', run: applyCommand },
   { name: 'list', summary: 'shows the faults that last, with the time that is left', run: listCommand },
   { name: 'destroy ID', summary: 'ends a fault now; all: every one', run: destroyCommand },
 ] as const

@@ -18,12 +18,14 @@ import {
   membersOf,
   type NodeId,
   RaftError,
+  seededRandom,
 } from '@troupe/core'
 import { createNodeDirectory, type DirectoryIdentity, readNodeIdentity } from '@troupe/store'
 import { type Address, Credentials, formatAddress, parseAddress } from '@troupe/transport'
 import type { NodeAddress } from '@troupe/wire'
 import { ControlDesk } from './control-desk.ts'
 import { serveControl } from './control-server.ts'
+import { DamagedDisk } from './faults/damaged-disk.ts'
 import { FaultDesk } from './faults/fault-desk.ts'
 import { KeptFaults } from './faults/kept-faults.ts'
 import { askFounders, foundingConfiguration, SeenFounders } from './founding.ts'
@@ -124,9 +126,9 @@ export class NodeProcess {
   async #start(): Promise<void> {
     const { id, directory, logger, listen, insecure } = this.#options
     const path = resolve(directory)
+    if (this.#options.allowFaults) await this.#allowFaults(path)
     const found = existsSync(join(path, IDENTITY_FILE)) ? readNodeIdentity(path) : undefined
     refuseRemoved(path)
-    if (this.#options.allowFaults) await this.#allowFaults(path)
     const configuration = this.#beginning(found)
     const identity = this.#identify(found, configuration)
     this.#identity = identity
@@ -171,13 +173,14 @@ export class NodeProcess {
     logger('warn', 'faults are allowed: operators can break this node on purpose', { node: id })
     this.#faultDesk = new FaultDesk({
       kept: new KeptFaults(path),
+      disk: new DamagedDisk(path, seededRandom(drawNumber())),
       seed: drawNumber(),
       log: (level, event, detail) => logger(level, event, { node: id, ...detail }),
       command: (kind) => this.command({ kind }, FAULT_COMMAND_TIMEOUT_MS),
       die: dieAtOnce,
     })
     await this.#faultDesk.down(this.#signal)
-    if (!this.#signal.aborted) return
+    if (!this.#signal.aborted) return this.#faultDesk.damageDisk()
     throw new RaftError('SHUTTING_DOWN', 'told to end while a fault kept it down', { what: `node ${id}` })
   }
 

@@ -168,6 +168,7 @@ const SHAPES: Readonly<Record<string, Shape | ((fields: Fields) => Shape)>> = {
       full: {},
       fail: {},
       'bit-flip': { 'count?': count },
+      torn: {},
       'lose-unflushed': {},
     },
     onNodes,

@@ -12,19 +12,20 @@ import { describeFault } from './describe-fault.ts'
 import type { LinkRule } from './link-faults.ts'
 import type { Switchboard } from './ports.ts'
 import { drawPartition, type Situation, selectLinks, selectNodes } from './selection.ts'
-import type {
-  ClockEffect,
-  DiskDamage,
-  FailpointEffect,
-  Fault,
-  HeapEffect,
-  LinkEffect,
-  LinkFault,
-  MembershipChange,
-  NodeAction,
-  NodeFault,
-  PartitionFault,
-  StoreEffect,
+import {
+  type ClockEffect,
+  type DiskDamage,
+  type FailpointEffect,
+  type Fault,
+  type HeapEffect,
+  isDamage,
+  type LinkEffect,
+  type LinkFault,
+  type MembershipChange,
+  type NodeAction,
+  type NodeFault,
+  type PartitionFault,
+  type StoreEffect,
 } from './vocabulary.ts'
 
 /** What only the engine can do to a node. */
@@ -186,9 +187,8 @@ export class FaultPlane {
         return now
       }
       case 'storage': {
-        const { mode } = fault
-        if (mode !== 'bit-flip' && mode !== 'lose-unflushed')
-          return this.#begin({ ...now, on: { board: 'store', effect: fault } })
+        if (!isDamage(fault.mode))
+          return this.#begin({ ...now, on: { board: 'store', effect: fault as StoreEffect } })
         for (const node of nodes) operate({ ...fault, node } as NodeOperation)
         return now
       }

@@ -142,6 +142,7 @@ export const operationFault: fc.Arbitrary<Fault> = fc.oneof(
   of({ kind: 'stall' }, { nodes, forMs: duration }),
   of({ kind: 'storage', mode: 'fail' }, { nodes }),
   of({ kind: 'storage', mode: 'bit-flip' }, { nodes, 'count?': fc.integer({ min: 1, max: 99 }) }),
+  of({ kind: 'storage', mode: 'torn' }, { nodes }),
   of({ kind: 'storage', mode: 'lose-unflushed' }, { nodes }),
   of({ kind: 'membership' }, { change: fc.constantFrom(...MEMBER_CHANGES), nodes }),
   of({ kind: 'transfer' }, { 'nodes?': nodes }),

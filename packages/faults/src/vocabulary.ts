@@ -181,8 +181,16 @@ export type StoreEffect =
 export type DiskDamage =
   /** In what is flushed. @default count 1 */
   | { readonly mode: 'bit-flip'; readonly count?: number }
+  /** The last entry is there by half. */
+  | { readonly mode: 'torn' }
   /** The node dies and what was not flushed is gone. */
   | { readonly mode: 'lose-unflushed' }
+
+export const DISK_DAMAGES = ['bit-flip', 'torn', 'lose-unflushed'] as const satisfies DiskDamage['mode'][]
+
+export function isDamage(mode: (StoreEffect | DiskDamage)['mode']): mode is DiskDamage['mode'] {
+  return DISK_DAMAGES.some((each) => each === mode)
+}
 
 export const NODE_ACTIONS = [
   'crash',

@@ -1,10 +1,10 @@
 export type { Asserted, Assertion } from './assertion.ts'
 export type { Summary } from './assertions/statistics.ts'
-export { checkFileInWorker, checkInWorker, type WorkerCheckOptions } from './checking/check-in-worker.ts'
-export type { CheckOutcome, CheckStage } from './checking/check-task.ts'
 export type { IgnoredField } from './chaos-mesh/fields.ts'
 export { type ChaosExperiment, readChaosManifest } from './chaos-mesh/manifest.ts'
 export type { ChaosCluster, PodOfNode } from './chaos-mesh/selectors.ts'
+export { checkFileInWorker, checkInWorker, type WorkerCheckOptions } from './checking/check-in-worker.ts'
+export type { CheckOutcome, CheckStage } from './checking/check-task.ts'
 export type { CaseRun, Engine, EngineTask, RunFailure, RunNow } from './engine.ts'
 export { EventLog, parseEventLog, readEventLog } from './events/event-log.ts'
 export {

@@ -57,7 +57,12 @@ export const injectOptions = {
     placeholder: 'SHAPE',
     help: `${SPLITS.join(', ')}, ${TOPOLOGIES.join(', ')}, or groups: n1,n2/n3`,
   },
-  disk: { kind: 'text', placeholder: 'MODE', help: 'slow (--by), stall, full or fail' },
+  disk: {
+    kind: 'text',
+    placeholder: 'MODE',
+    help: 'slow (--by), stall, full, fail; the process dies and finds bit-flip (--count), torn, wipe; lose-unflushed',
+  },
+  count: { kind: 'integer', min: 1, max: 1000, help: 'of --disk bit-flip: so many bits' },
   clock: {
     kind: 'text',
     placeholder: 'MODE',
@@ -130,6 +135,7 @@ function checkLoose(values: InjectValues): void {
     ],
     ['gap', reorder !== undefined, '--reorder'],
     ['by', disk === 'slow' || (clock !== undefined && clock !== 'rate'), '--clock or --disk slow'],
+    ['count', disk === 'bit-flip', '--disk bit-flip'],
     ['every', clock === 'step' || clock === 'strobe', '--clock step or strobe'],
     ['factor', clock === 'rate', '--clock rate'],
   ]
@@ -230,7 +236,7 @@ function clockOf(values: InjectValues): Fault[] {
 }
 
 function diskOf(values: InjectValues): Fault[] {
-  const { disk, by, jitter } = values
+  const { disk, by, jitter, count } = values
   if (disk === undefined) return []
   const nodes = targetOf(values, '--disk')
   switch (disk) {
@@ -239,12 +245,18 @@ function diskOf(values: InjectValues): Fault[] {
       const more = jitter === undefined ? {} : { jitterMs: read('--jitter', duration, jitter) }
       return [{ kind: 'storage', mode: disk, nodes, timeMs, ...more }]
     }
-    case 'stall':
-    case 'full':
-    case 'fail':
-      return [{ kind: 'storage', mode: disk, nodes }]
-    default:
-      throw invalidOption('--disk', disk, 'slow, stall, full or fail')
+    case 'bit-flip':
+      return [{ kind: 'storage', mode: disk, nodes, ...(count && { count }) }]
+    case 'wipe':
+      return [{ kind: 'wipe', nodes }]
+    default: {
+      const mode = (['stall', 'full', 'fail', 'torn', 'lose-unflushed'] as const).find(
+        (each) => each === disk,
+      )
+      if (mode === undefined)
+        throw invalidOption('--disk', disk, 'slow, stall, full, fail, bit-flip, torn, wipe or lose-unflushed')
+      return [{ kind: 'storage', mode, nodes }]
+    }
   }
 }
 

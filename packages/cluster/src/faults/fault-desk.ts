@@ -2,8 +2,8 @@
  * The faults of a node in a process of its own: takes orders of operators, ends each fault at its time, and keeps what
  * lasts across restarts.
  *
- *     operator ─► inject ─► file in the directory ─► parts ─► NodeFaults (links, store, clock, this thread)
- *                   │                                    └──► this process: dies
+ *     operator ─► inject ─► file in the directory ─► parts ─► NodeFaults (links, store, clock, this thread, …)
+ *                   │                                    └──► this process: dies ─► its files are damaged
  *                   └─► timer, also when the operator has gone ─► over
  *     restart ─► what is not over is on again before the node does anything; one that is to be down waits
  *
@@ -13,10 +13,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { hrtimeMs } from '@troupe/actor'
 import { invalidOption } from '@troupe/core'
 import type { NodeLog } from '../node-storage.ts'
+import type { DamagedDisk } from './damaged-disk.ts'
 import type { EffectOrder } from './fault-orders.ts'
 import {
   type ActionPart,
   checkRequest,
+  type DiskPart,
   type FaultPart,
   type FaultReport,
   type FaultRequest,
@@ -25,9 +27,12 @@ import type { KeptFaults } from './kept-faults.ts'
 import { NodeFaults } from './node-faults.ts'
 
 const MAX_FAULTS = 64
+/** For a start after the death that ends `lose-unflushed`: by then what is to be put back is put back. */
+const PUT_BACK_WITHIN_MS = 3_600_000
 
 export interface FaultDeskOptions {
   readonly kept: KeptFaults
+  readonly disk: DamagedDisk
   readonly seed: number
   readonly log: NodeLog
   /** Lets the node ask for votes, or take a snapshot. */
@@ -71,6 +76,21 @@ export class FaultDesk {
     }
   }
 
+  /** What was to happen to the files happens, before anybody opens them. @throws RaftError INVALID_DIRECTORY in use */
+  damageDisk(): void {
+    const waiting = [...this.#open.values()].flatMap(({ request }) => {
+      const part = diskPartOf(request)
+      return part === undefined ? [] : [{ id: request.id, part, request }]
+    })
+    if (waiting.length === 0) return
+    const results = this.#options.disk.happen(waiting)
+    waiting.forEach(({ id, request }, place) => {
+      this.#options.log('warn', 'disk damaged', { fault: id, text: request.text, result: results[place] })
+      this.#forget(id)
+    })
+    this.#keep()
+  }
+
   /**
    * Takes effect before this resolves; what stops or ends this process does so right after.
    * @throws RaftError INVALID_OPTIONS for what is no fault; what the node says against an election or a snapshot
@@ -85,7 +105,10 @@ export class FaultDesk {
     this.#keep()
     this.#log('fault injected', request)
     for (const effect of fault.effects) this.faults.obey(effect)
-    for (const part of request.parts) if (part.at === 'node') this.#act(part, request.forMs)
+    for (const part of request.parts) {
+      if (part.at === 'node') this.#act(part, request.forMs)
+      if (part.at === 'disk' && this.#options.disk.begin(request.id, part)) this.#dieSoon()
+    }
     const report = this.#report(fault)
     if (request.parts.length === 0 || !request.parts.every(isOver)) return report
     this.#end(request.id, 'fault is over')
@@ -99,7 +122,11 @@ export class FaultDesk {
   /** Ends that fault, or all. Gives the ids of those that were open here. */
   destroy(id?: string): readonly string[] {
     const ids = id === undefined ? [...this.#open.keys()] : [id]
-    return ids.filter((each) => this.#end(each, 'fault destroyed'))
+    return ids.filter((each) => {
+      const isThere = this.#end(each, 'fault destroyed')
+      if (isThere) this.#options.disk.cancel(each)
+      return isThere
+    })
   }
 
   /** The process ends: what lasts stays in the file. */
@@ -111,19 +138,35 @@ export class FaultDesk {
   #begin(request: FaultRequest): OpenFault {
     const { id, forMs } = request
     const effects = request.parts.flatMap((part): EffectOrder[] =>
-      part.at === 'node' ? [] : [{ ...part, kind: 'add', id: ++this.#lastId } as EffectOrder],
+      part.at === 'node' || part.at === 'disk'
+        ? []
+        : [{ ...part, kind: 'add', id: ++this.#lastId } as EffectOrder],
     )
-    const timer = setTimeout(() => this.#end(id, 'fault is over'), forMs)
+    const timer = setTimeout(() => this.#timeIsUp(request), forMs)
     const fault: OpenFault = { request, untilMs: hrtimeMs() + forMs, effects, timer }
     this.#open.set(id, fault)
     return fault
   }
 
-  #end(id: string, event: string): boolean {
+  #timeIsUp(request: FaultRequest): void {
+    this.#end(request.id, 'fault is over')
+    if (diskPartOf(request)?.effect.mode !== 'lose-unflushed') return
+    const effect = { mode: 'put-back' } as const
+    this.#begin({ ...request, forMs: PUT_BACK_WITHIN_MS, parts: [{ at: 'disk', effect }] })
+    this.#keep()
+    this.#options.die()
+  }
+
+  #forget(id: string): OpenFault | undefined {
     const fault = this.#open.get(id)
-    if (fault === undefined) return false
-    clearTimeout(fault.timer)
+    clearTimeout(fault?.timer)
     this.#open.delete(id)
+    return fault
+  }
+
+  #end(id: string, event: string): boolean {
+    const fault = this.#forget(id)
+    if (fault === undefined) return false
     for (const { at, id: number } of fault.effects) this.faults.obey({ kind: 'remove', at, id: number })
     if (fault.effects.some(({ at }) => at === 'clock')) this.faults.obey({ kind: 'settle' })
     this.#keep()
@@ -133,11 +176,13 @@ export class FaultDesk {
 
   /** What happens once is not done again by a later start, but for a death: that one lasts. */
   #keep(): void {
-    const lasting = Array.from(this.#open.values(), ({ request, untilMs }) => ({
-      request: { ...request, parts: request.parts.filter(comesBack) },
-      leftMs: untilMs - hrtimeMs(),
-    }))
-    this.#options.kept.write(lasting.filter(({ leftMs }) => leftMs > 0))
+    const lasting = [...this.#open.values()].flatMap(({ request, untilMs }) => {
+      const parts = request.parts.filter(comesBack)
+      const leftMs = untilMs - hrtimeMs()
+      const isGone = leftMs <= 0 || (parts.length === 0 && request.parts.length > 0)
+      return isGone ? [] : [{ request: { ...request, parts }, leftMs }]
+    })
+    this.#options.kept.write(lasting)
   }
 
   async #command({ action }: ActionPart): Promise<void> {
@@ -147,8 +192,12 @@ export class FaultDesk {
 
   #act({ action }: ActionPart, forMs: number): void {
     if (action === 'pause' || action === 'stall') this.faults.obey({ kind: action, forMs })
-    // After whoever has ordered it was answered.
-    if (action === 'crash') setImmediate(() => setImmediate(this.#options.die))
+    if (action === 'crash') this.#dieSoon()
+  }
+
+  /** After whoever has ordered it was answered. */
+  #dieSoon(): void {
+    setImmediate(() => setImmediate(this.#options.die))
   }
 
   #report({ request, untilMs }: OpenFault): FaultReport {
@@ -163,6 +212,8 @@ export class FaultDesk {
 
 const has = ({ parts }: FaultRequest, action: ActionPart['action']): boolean =>
   parts.some((part) => part.at === 'node' && part.action === action)
+
+const diskPartOf = ({ parts }: FaultRequest): DiskPart | undefined => parts.find((part) => part.at === 'disk')
 
 /** Once it has happened. */
 const isOver = (part: FaultPart): boolean =>

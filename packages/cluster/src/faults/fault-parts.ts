@@ -3,7 +3,7 @@
  * already, cut into what each node has to do for it.
  */
 import { invalidOption, type NodeId, RaftError } from '@troupe/core'
-import { checkFault, type LinkEffect } from '@troupe/faults'
+import { checkFault, type DiskDamage, isDamage, type LinkEffect } from '@troupe/faults'
 import { checkNodeName } from '../options.ts'
 import type { EffectOrder } from './fault-orders.ts'
 
@@ -20,7 +20,13 @@ export interface ActionPart {
   readonly action: (typeof PROCESS_ACTIONS)[number]
 }
 
-export type FaultPart = EffectPart | ActionPart
+/** What happens to the node's files once it is down; `put-back`: the end of `lose-unflushed`. */
+export interface DiskPart {
+  readonly at: 'disk'
+  readonly effect: DiskDamage | { readonly mode: 'wipe' | 'put-back' }
+}
+
+export type FaultPart = EffectPart | ActionPart | DiskPart
 
 /** A fault, as one node is told of it. */
 export interface FaultRequest {
@@ -99,20 +105,29 @@ function checkPart(given: unknown): asserts given is FaultPart {
       return checkEffect({ ...(effect as object), kind: 'failpoint', nodes: ['n1'] })
     case 'heap':
       return checkEffect({ ...(effect as object), kind: 'heap', nodes: ['n1'] })
+    case 'disk':
+      return checkDisk(effect)
     case 'node':
       if (!PROCESS_ACTIONS.includes(action as ActionPart['action']))
         throw invalidOption('parts.action', action, `one of ${PROCESS_ACTIONS.join(', ')}`)
       return
     default:
-      throw invalidOption('parts.at', at, 'links, store, clock, failpoints, heap or node')
+      throw invalidOption('parts.at', at, 'links, store, clock, failpoints, heap, disk or node')
   }
 }
 
 /** As part of a fault. What is over at once is no effect. */
 function checkEffect(given: object): void {
   const fault = checkFault(given)
-  const isDamage = fault.kind === 'storage' && (fault.mode === 'bit-flip' || fault.mode === 'lose-unflushed')
-  if (isDamage) throw invalidOption('parts.mode', fault.mode, 'one of slow, stall, full, fail')
+  if (fault.kind === 'storage' && isDamage(fault.mode))
+    throw invalidOption('parts.mode', fault.mode, 'one of slow, stall, full, fail')
+}
+
+function checkDisk(effect: unknown): void {
+  const { mode } = (effect ?? {}) as { readonly mode?: unknown }
+  if (mode === 'wipe' || mode === 'put-back') return
+  checkFault({ ...(effect as object), kind: 'storage', nodes: ['n1'] })
+  if (!isDamage(mode as DiskDamage['mode'])) throw invalidOption('parts.mode', mode, 'damage to files')
 }
 
 function checkLinks(links: unknown): void {

@@ -1,6 +1,14 @@
 /** Draws what faults leave open, and cuts them into what each node has to do. */
 import { invalidOption, type NodeId, type Random } from '@troupe/core'
-import { checkFault, type Fault, FaultPlane, type NodeDecorators, type Situation } from '@troupe/faults'
+import {
+  checkFault,
+  type DiskDamage,
+  type Fault,
+  FaultPlane,
+  type NodeDecorators,
+  type NodeOperation,
+  type Situation,
+} from '@troupe/faults'
 import { type ActionPart, type FaultPart, PROCESS_ACTIONS } from './fault-parts.ts'
 
 export interface FaultPlan {
@@ -19,11 +27,7 @@ export function planFaults(given: readonly unknown[], situation: Situation, rand
   const plane = new FaultPlane({
     situation: () => situation,
     random,
-    operate: ({ kind, ...rest }) => {
-      const action = (kind === 'compact' ? 'snapshot' : kind) as ActionPart['action']
-      const { node } = rest as { readonly node: NodeId }
-      parts.get(node)?.push({ at: 'node', action })
-    },
+    operate: (operation) => parts.get(operation.node ?? '')?.push(partOf(operation)),
   })
   for (const id of situation.nodes)
     plane.attach(
@@ -41,6 +45,14 @@ export function planFaults(given: readonly unknown[], situation: Situation, rand
     nodes: busy,
     parts: new Map(busy.map((id) => [id, parts.get(id) ?? []])),
   }
+}
+
+/** What a node does once. */
+function partOf(operation: NodeOperation): FaultPart {
+  const { kind } = operation
+  if (kind === 'storage') return { at: 'disk', effect: effectOf(operation) as DiskDamage }
+  if (kind === 'wipe') return { at: 'disk', effect: { mode: kind } }
+  return { at: 'node', action: (kind === 'compact' ? 'snapshot' : kind) as ActionPart['action'] }
 }
 
 /** Writes down what is switched on at a node. */
@@ -67,14 +79,13 @@ function collector(id: NodeId, take: (part: FaultPart) => void): NodeDecorators 
 
 /** Without what says where it is. */
 function effectOf(effect: unknown): object {
-  const { kind: _kind, nodes: _nodes, ...rest } = effect as Record<string, unknown>
+  const { kind: _kind, nodes: _nodes, node: _node, ...rest } = effect as Record<string, unknown>
   return rest
 }
 
 const ELSEWHERE: Readonly<Partial<Record<Fault['kind'], string>>> = {
   restart: 'for a process another one: whoever supervises it starts it again; a crash ends after its time',
   resume: 'the end of the pause: destroy that fault',
-  wipe: 'troupe remove, then troupe add of a node with an empty directory',
   membership: 'troupe add or troupe remove',
   transfer: 'troupe transfer',
 }
@@ -82,11 +93,9 @@ const ELSEWHERE: Readonly<Partial<Record<Fault['kind'], string>>> = {
 function checkPossible(fault: Fault, known: readonly NodeId[]): void {
   const instead = ELSEWHERE[fault.kind]
   if (instead !== undefined) throw invalidOption('fault.kind', fault.kind, instead)
-  const isAction = [...PROCESS_ACTIONS, 'compact'].includes(fault.kind)
+  const isAction = [...PROCESS_ACTIONS, 'compact', 'wipe'].includes(fault.kind)
   if (fault.kind === 'crash' && fault.silent === true)
     throw invalidOption('fault.silent', true, 'false: the connections of a process that dies are closed')
-  if (fault.kind === 'storage' && (fault.mode === 'bit-flip' || fault.mode === 'lose-unflushed'))
-    throw invalidOption('fault.mode', fault.mode, 'slow, stall, full or fail')
   for (const id of namesOf(fault)) {
     if (!known.includes(id))
       throw invalidOption(isAction ? 'node' : 'nodes', id, `one of ${known.join(', ')}`)

@@ -1,7 +1,7 @@
 /** Which faults nodes on threads can have, and when. Found out before anything happens. */
 import type { ActorState } from '@troupe/actor'
 import { invalidOption, type NodeId } from '@troupe/core'
-import type { Fault } from '@troupe/faults'
+import { type Fault, isDamage } from '@troupe/faults'
 
 /** What the answer depends on. */
 export interface FaultConditions {
@@ -31,7 +31,7 @@ export function checkPossible(fault: Fault, conditions: FaultConditions): void {
   if (kind === 'wipe') {
     throw invalidOption('fault.kind', kind, "on threads membership with the change 'replace' instead")
   }
-  if (kind === 'storage' && (fault.mode === 'bit-flip' || fault.mode === 'lose-unflushed')) {
+  if (kind === 'storage' && isDamage(fault.mode)) {
     throw invalidOption('fault.mode', fault.mode, 'on threads one of slow, stall, full, fail')
   }
   if (kind === 'restart' && conditions.isInMemory) {

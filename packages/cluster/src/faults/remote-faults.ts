@@ -129,9 +129,8 @@ export class RemoteFaults {
         const request = { id, text, nodes, forMs, parts: own }
         return ((await this.#cluster.ask(node, 'injectFault', request)) as FaultReport).leftMs
       } catch (error) {
-        // Dead before its answer was on its way.
-        const isDead = own.some((part) => part.at === 'node' && part.action === 'crash')
-        if (isDead && RaftError.is(error, 'NODE_UNAVAILABLE')) return forMs
+        // It died before its answer was on its way.
+        if (own.some(kills) && RaftError.is(error, 'NODE_UNAVAILABLE')) return forMs
         throw error
       }
     }
@@ -180,3 +179,6 @@ export class RemoteFaults {
     return missing.sort((one, other) => one.node.localeCompare(other.node))
   }
 }
+
+const kills = (part: FaultPart): boolean =>
+  part.at === 'node' ? part.action === 'crash' : part.at === 'disk' && part.effect.mode !== 'lose-unflushed'

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { seededRandom } from '@troupe/core'
+import { kv } from '@troupe/machines'
+import { scanLog } from '@troupe/store'
+import { formatAddress } from '@troupe/transport'
+import { Client } from '../client.ts'
+import { NodeProcess } from '../node-process.ts'
+import { copyState, flipBitsInLog, putStateBack, tearLastEntry, wipeDirectory } from './disk-damage.ts'
+
+/** The directory of a node that has written so many entries, and runs no more. */
+async function withWritten(
+  run: (directory: string, write: (count: number) => Promise<void>) => Promise<void>,
+) {
+  const place = mkdtempSync(join(tmpdir(), 'troupe-damage-'))
+  const directory = join(place, 'n1')
+  const write = async (count: number): Promise<void> => {
+    const node = await NodeProcess.start({ id: 'n1', cluster: 'alone', directory })
+    try {
+      await using client = await Client.connect([formatAddress(node.address)])
+      for (let index = 0; index < count; index++) await client.propose(kv.set(`k${index}`, 'x'.repeat(200)))
+    } finally {
+      await node.stop()
+    }
+  }
+  try {
+    await write(10)
+    await run(directory, write)
+  } finally {
+    rmSync(place, { recursive: true, force: true })
+  }
+}
+
+const log = (directory: string) => scanLog(join(directory, 'log', '0'))
+
+test('flipped bits are found as damage, each in another entry; a torn entry is the last one', () =>
+  withWritten(async (directory) => {
+    assert.deepEqual(log(directory).damaged, [])
+    assert.equal(flipBitsInLog(directory, 0, 2, seededRandom(1)), 2)
+    const damaged = log(directory).damaged.reduce((sum, { from, to }) => sum + to - from + 1, 0)
+    assert.equal(damaged, 2)
+    const { lastIndex } = log(directory)
+    assert.equal(tearLastEntry(directory, 0), true)
+    assert.equal(log(directory).damaged.at(-1)?.to, lastIndex)
+  }))
+
+test('a state that was kept is put back once; a wiped directory has nothing', () =>
+  withWritten(async (directory, write) => {
+    const { lastIndex } = log(directory)
+    copyState(directory, 'f-1')
+    await write(5)
+    assert.ok(log(directory).lastIndex > lastIndex)
+    assert.equal(putStateBack(directory, 'f-1'), true)
+    assert.equal(log(directory).lastIndex, lastIndex)
+    assert.deepEqual(log(directory).damaged, [])
+    assert.equal(putStateBack(directory, 'f-1'), false)
+    wipeDirectory(directory)
+    assert.equal(existsSync(join(directory, 'identity.json')), false)
+    assert.equal(flipBitsInLog(directory, 0, 1, seededRandom(1)), 0)
+    assert.equal(tearLastEntry(directory, 0), false)
+  }))

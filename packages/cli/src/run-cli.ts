@@ -5,6 +5,7 @@ import { RaftError, type RaftErrorCode } from '@troupe/core'
 import { backup } from './backup.ts'
 import { bench } from './bench.ts'
 import { ca } from './ca.ts'
+import { check } from './check/check.ts'
 import { fault } from './fault/fault.ts'
 import { forceRecover } from './force-recover.ts'
 import { fuzz } from './fuzz/fuzz.ts'
@@ -30,6 +31,11 @@ export interface TopCommand {
 const topCommands: readonly TopCommand[] = [
   { name: 'backup', summary: "writes a verified backup file of a cluster's latest snapshot", run: backup },
   { name: 'bench', summary: 'measures a real cluster: throughput, elections, churn, memory', run: bench },
+  {
+    name: 'check',
+    summary: 'checks a history of operations: linearizability, queues, sets',
+    run: check,
+  },
   { name: 'fault', summary: 'breaks a running cluster on purpose, for a while', run: fault },
   { name: 'force-recover', summary: 'the last resort where a quorum is gone for good', run: forceRecover },
   { name: 'fuzz', summary: 'attacks the ports of a cluster of its own with broken streams', run: fuzz },

@@ -1,3 +1,10 @@
+export {
+  type CheckFailure,
+  type CheckReport,
+  type FaultBand,
+  namedModels as checkModels,
+  type ShownOperation,
+} from '@troupe/check'
 export type { Asserted, Assertion } from './assertion.ts'
 export type { Summary } from './assertions/statistics.ts'
 export type { IgnoredField } from './chaos-mesh/fields.ts'
@@ -24,6 +31,8 @@ export { aboutFigure, type FigureName, type Figures, figureNames } from './figur
 export { type Judgement, judge } from './judge.ts'
 export { type Loaded, loadFiles, scenarioFiles } from './load-files.ts'
 export { RunMeter } from './measure/run-meter.ts'
+export { type HistoryPage, historyPage } from './pages/history-page.ts'
+export { type LaneBand, type LaneBar, type Lanes, lanesStyle, lanesSvg } from './pages/lanes.ts'
 export type { PlugIn } from './plug-ins.ts'
 export { junitOf } from './reports/junit.ts'
 export { type CaseResult, engineNames, runSuite, type SuiteOptions, type SuiteResult } from './run-suite.ts'

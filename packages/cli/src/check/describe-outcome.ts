@@ -1,0 +1,97 @@
+/** What a checked history came to, for a terminal. */
+import type { CheckFailure, CheckOutcome, CheckReport, ShownOperation } from '@troupe/lab'
+import { aligned, counted, type paintFor } from '../output.ts'
+
+type Paint = ReturnType<typeof paintFor>
+
+/** The last rows that a table shows: whoever wants all looks at the page. */
+const MAX_ROWS = 16
+const COLOURS = { pass: 'green', fail: 'red', unknown: 'yellow' } as const
+
+/** Several lines; the last says how to see more. */
+export function describeOutcome(
+  file: string,
+  { report, lineCount }: CheckOutcome,
+  seconds: number,
+  paint: Paint,
+): string {
+  const { verdict, failure } = report
+  const lines = [
+    `${paint(COLOURS[verdict], verdict)}  ${file}: ${sentenceOf(report)}`,
+    `      ${sizeOf(report, lineCount)}, ${seconds.toFixed(1)} s`,
+    ...figureLines(report),
+    ...(failure === undefined ? [] : failureLines(failure, paint)),
+  ]
+  return `${lines.join('\n')}\n`
+}
+
+function sentenceOf({ verdict, failure, reason, model }: CheckReport): string {
+  if (failure) return failure.partition === '' ? failure.reason : `${failure.partition}: ${failure.reason}`
+  return verdict === 'pass' ? `everything is what ${model} allows` : (reason ?? '')
+}
+
+function sizeOf({ operationCount, partitionCount, stepCount }: CheckReport, lineCount: number): string {
+  const several = (count: number, one: string): string => `${counted(count)} ${one}${count === 1 ? '' : 's'}`
+  const steps = stepCount === 0 ? '' : `, ${several(stepCount, 'step')}`
+  return `${several(lineCount, 'line')}, ${several(operationCount, 'operation')}, ${several(partitionCount, 'part')}${steps}`
+}
+
+/** Counts and latencies; lists are in the JSON. */
+function figureLines({ figures }: CheckReport): string[] {
+  const shown = Object.entries(figures).filter(([, value]) => value !== undefined && !Array.isArray(value))
+  if (shown.length === 0) return []
+  const text = (value: unknown): string =>
+    typeof value === 'object' && value !== null
+      ? Object.entries(value)
+          .map(([name, each]) => `${name}: ${each}`)
+          .join(', ')
+      : String(value)
+  return [
+    '',
+    ...aligned([['figure', 'value'], ...shown.map(([name, value]) => [name, text(value)])])
+      .trimEnd()
+      .split('\n'),
+  ]
+}
+
+function failureLines(failure: CheckFailure, paint: Paint): string[] {
+  const { operations, prefixLength, isShortest, states } = failure
+  const rows = rowsOf(operations)
+  const cut = rows.slice(-MAX_ROWS)
+  const last = operations.find(({ role }) => role === 'blocked')
+  const title =
+    prefixLength === undefined
+      ? 'operations that have to do with it'
+      : `${isShortest ? 'the shortest prefix that fails has' : 'a prefix that fails has'} ${counted(prefixLength)} operations` +
+        (last?.line === undefined ? '' : ` and ends with the answer to line ${last.line}`)
+  const more = prefixLength === undefined ? operations.length : prefixLength
+  const table = aligned(
+    [['order', 'line', 'client', 'operation', 'from … to'], ...cut.map(cellsOf)],
+    [0, 1, 2],
+  )
+  return [
+    '',
+    `${title}${more > cut.length ? `; the last ${cut.length}:` : ':'}`,
+    ...table
+      .trimEnd()
+      .split('\n')
+      .map((line) => (line.includes('✗') ? paint('red', line) : line)),
+    ...(states.length === 0 ? [] : ['', `before that answer the state can have been: ${states.join(' | ')}`]),
+  ]
+}
+
+/** In the order that explains them; then what is not on it, and the impossible one last. */
+function rowsOf(operations: readonly ShownOperation[]): ShownOperation[] {
+  const weight = ({ role, place }: ShownOperation): number =>
+    role === 'blocked' ? Number.POSITIVE_INFINITY : (place ?? Number.MAX_VALUE)
+  return operations.toSorted((left, right) => {
+    const [first, second] = [weight(left), weight(right)]
+    return first === second ? left.callAt - right.callAt : first - second
+  })
+}
+
+function cellsOf({ place, role, line, process, text, callAt, returnAt }: ShownOperation): string[] {
+  const order =
+    role === 'blocked' ? '✗' : role === 'witness' ? `! ${place ?? ''}`.trim() : String(place ?? '')
+  return [order, String(line ?? ''), String(process), text, `${callAt} … ${returnAt ?? 'open'}`]
+}

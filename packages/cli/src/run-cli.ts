@@ -14,6 +14,7 @@ import { log } from './log.ts'
 import { node } from './node/node.ts'
 import { operate } from './node/operate.ts'
 import { queue } from './queue.ts'
+import { replay } from './replay/replay.ts'
 import { restore } from './restore.ts'
 import { runCommand } from './run/run.ts'
 import { sim } from './sim.ts'
@@ -55,6 +56,11 @@ const topCommands: readonly TopCommand[] = [
     name: 'queue',
     summary: 'sends to a queue, consumes it, looks at it, and proves that it loses nothing',
     run: queue,
+  },
+  {
+    name: 'replay',
+    summary: 'plays recorded turns of nodes again, and compares what each of them does',
+    run: replay,
   },
   { name: 'restore', summary: 'makes a new cluster of a backup', run: restore },
   { name: 'run', summary: 'runs scenarios: faults as data, with verdicts', run: runCommand },

@@ -452,6 +452,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
       faults: this.#faults?.birth(id, nodeSeed + 1),
       overlay: this.#wiring.birth(),
       laboratory: this.#laboratory.shared,
+      record: this.#options.record,
     }
   }
 

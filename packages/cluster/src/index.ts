@@ -26,6 +26,7 @@ export type {
   Unheard,
 } from './faults/remote-faults.ts'
 export type { Instruments } from './instruments.ts'
+export { loadMachine } from './load-machine.ts'
 export type { Logger, LogLevel } from './logger.ts'
 export type { AddMemberOptions, ChangeOptions, MemberOptions, Members } from './members.ts'
 export type { NodeStatus } from './node-control.ts'
@@ -39,6 +40,7 @@ export type {
 export { NODE_OPTION_FIELDS, type NodeOptions } from './node-options.ts'
 export { NodeProcess, type NodeProcessHooks } from './node-process.ts'
 export { type ClientSettings, type ClusterOptions, defaultBatching } from './options.ts'
+export type { RecordOption } from './recording/record-option.ts'
 export {
   planRecovery,
   type RecoverOptions,

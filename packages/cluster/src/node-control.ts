@@ -22,6 +22,7 @@ import type { TransportMetrics } from '@troupe/transport'
 import type { FaultBirth, FaultOrder } from './faults/fault-orders.ts'
 import type { LogLevel } from './logger.ts'
 import type { HistogramReading } from './metrics/histogram.ts'
+import type { RecordingOptions } from './recording/recording-file.ts'
 import type { NodeTrace } from './stage-trace.ts'
 import type { MemberView } from './view/status-board.ts'
 
@@ -53,6 +54,8 @@ export interface NodeBirth extends NodeSettings {
   readonly overlay: OverlayBirth | undefined
   /** For its observer, where it has one. */
   readonly laboratory: unknown
+  /** Undefined: its turns are not recorded. */
+  readonly record: RecordingOptions | undefined
 }
 
 /** Who is connected to whom, by the list of all nodes. */

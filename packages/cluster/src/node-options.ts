@@ -12,7 +12,7 @@ import {
 
 type SharedOptions = Pick<
   ClusterOptions,
-  'machine' | 'machineOptions' | 'log' | 'raft' | 'batching' | 'sessions' | 'seed' | 'logger'
+  'machine' | 'machineOptions' | 'log' | 'raft' | 'batching' | 'sessions' | 'record' | 'seed' | 'logger'
 >
 
 /** Options of `NodeProcess.start`. Those that it shares with `Cluster.start` mean the same. */
@@ -111,6 +111,7 @@ export const NODE_OPTION_FIELDS: readonly string[] = [
   'raft',
   'batching',
   'sessions',
+  'record',
   'seed',
   'logger',
 ]

@@ -42,6 +42,7 @@ import type { OpenEdges } from './node-edges.ts'
 import type { NodeObserver } from './node-observer.ts'
 import { type NodeOptions, type ResolvedNodeOptions, resolveNodeOptions } from './node-options.ts'
 import { RaftNode } from './raft-node.ts'
+import { newRecorder } from './recording/new-recorder.ts'
 import { RemoteCluster } from './remote-cluster.ts'
 import { isRemoved, markRemoved, RemovalWatch, refuseRemoved } from './removal.ts'
 import { TcpEdges } from './tcp-edges.ts'
@@ -152,12 +153,14 @@ export class NodeProcess {
         listen: formatAddress(listen),
       })
     if (found === undefined) await this.#found(identity, configuration, path, seen)
+    const { record } = this.#options.shared
     const attach: OpenEdges = (...opening) => edges.attach(...opening)
     this.#node = await RaftNode.open(this.#settings(identity, configuration, path), {
       openEdges: this.#hooks.watchEdges?.(attach) ?? attach,
       notices: { tell: (notice) => this.#onNotice(notice), close: () => {} },
       faults: this.#faultDesk?.faults,
       observer: this.#hooks.observer,
+      recorder: record && newRecorder(record, (notice) => this.#onNotice(notice)),
       fail: (error) => this.#fail(error),
     })
     this.#removal.leaderChanged(this.#leader)

@@ -18,6 +18,8 @@ import {
 import { defaultLogLimits, type LogLimits, resolveLogLimits } from '@troupe/store'
 import { type Logger, silentLogger } from './logger.ts'
 import { defaultIds } from './manifest.ts'
+import { type RecordOption, resolveRecord } from './recording/record-option.ts'
+import type { RecordingOptions } from './recording/recording-file.ts'
 
 /** Batching at the leader. The names are those Kafka users know. */
 export type BatchingOptions = Omit<GatewayOptions, 'group'>
@@ -76,6 +78,11 @@ export interface ClusterOptions {
    * also while there is no fault. @default false
    */
   readonly faults?: boolean
+  /**
+   * Where every node records its turns, so that they can be played again in the simulator: docs/replay.md. A file for each
+   * start of a node; it holds everything that clients send. @default nothing is recorded, which costs nothing
+   */
+  readonly record?: RecordOption
   /** Longest wait for the first leader, in ms. @default 30,000 */
   readonly startTimeoutMs?: number
   /** @default silent */
@@ -106,6 +113,7 @@ export interface ResolvedClusterOptions {
   readonly topology: OverlayTopology
   readonly replaceLost: boolean
   readonly faults: boolean
+  readonly record: RecordingOptions | undefined
   readonly startTimeoutMs: number
   readonly logger: Logger
   readonly seed: number
@@ -131,6 +139,7 @@ const FIELDS: readonly (keyof ClusterOptions)[] = [
   'topology',
   'replaceLost',
   'faults',
+  'record',
   'startTimeoutMs',
   'logger',
   'seed',
@@ -183,6 +192,7 @@ export function resolveClusterOptions(given: ClusterOptions = {}): ResolvedClust
     topology,
     replaceLost,
     faults,
+    record: resolveRecord(given.record),
     startTimeoutMs: positive('startTimeoutMs', given.startTimeoutMs ?? 30_000),
     logger,
     seed: resolveSeed(given.seed),

@@ -21,15 +21,14 @@ import {
   invalidOption,
   type LogStore,
   type MessageKind,
-  NodeDriver,
+  type NodeDriver,
   type NodeEvent,
   type NodeId,
-  RaftCore,
+  type RaftCore,
   type RoleChange,
   type SnapshotEvents,
   type SnapshotStore,
   type StoreEvents,
-  seededRandom,
 } from '@troupe/core'
 import {
   type ClientEvent,
@@ -45,6 +44,7 @@ import { type Aside, codec, crc32 } from '@troupe/wire'
 import type { FaultOrder } from './faults/fault-orders.ts'
 import type { NodeFaults } from './faults/node-faults.ts'
 import { loadMachine } from './load-machine.ts'
+import { makeDriver } from './make-driver.ts'
 import { NodeRecorder } from './metrics/node-reading.ts'
 import type { NodeControl, NodeNotices, NodeReading, NodeSettings, NodeStatus } from './node-control.ts'
 import type { NodeEdges, OpenEdges } from './node-edges.ts'
@@ -57,6 +57,7 @@ import {
   openState,
   openStore,
 } from './node-storage.ts'
+import type { FlightRecorder } from './recording/flight-recorder.ts'
 import { Rehearsal } from './rehearsal.ts'
 import { type NodeTrace, NodeTracer } from './stage-trace.ts'
 import { Gossip } from './view/gossip.ts'
@@ -99,6 +100,8 @@ export interface NodeHost {
   readonly faults?: NodeFaults | undefined
   /** Undefined: nobody looks. */
   readonly observer?: NodeObserver | undefined
+  /** Undefined: its turns are not recorded. */
+  readonly recorder?: FlightRecorder | undefined
   /** Takes the node down, and whatever it runs in. */
   fail(error: unknown): never
 }
@@ -118,6 +121,7 @@ export class RaftNode implements NodeControl {
   readonly #timer: WakeTimer
   readonly #faults: NodeFaults | undefined
   readonly #observer: NodeObserver | undefined
+  readonly #flight: FlightRecorder | undefined
   readonly #events: Event[] = []
   readonly #rehearsal: Rehearsal
   readonly #recorder: NodeRecorder
@@ -170,36 +174,32 @@ export class RaftNode implements NodeControl {
   ) {
     this.#recorder = recorder
     const { identity } = settings
-    const { faults, notices, observer } = host
+    const { faults, notices, observer, recorder: flight } = host
     this.#settings = settings
     this.#notices = notices
     this.#directory = directory
     this.#store = store
     this.#faults = faults
     this.#observer = observer
+    this.#flight = flight
     this.#mailbox = new Mailbox<Lanes>({
       lanes: LANES,
       onTurn: (batch) => this.#turn(batch),
     })
     this.#snapshots = openSnapshots(settings, directory, this.#snapshotEvents(host), this.#log)
     this.#state = openState(settings, definition, directory, this.#log)
+    flight?.found(this.#state)
     this.#machine = this.#makeMachine(definition)
     const nowMs = faults === undefined ? hrtimeMs : () => faults.clock.nowMs()
     this.#nowMs = nowMs
-    this.#gateway = new Gateway(this.#machine, codec, this.#gatewayOptions(), nowMs)
+    const turnMs = flight?.clock(nowMs) ?? nowMs
+    this.#gateway = new Gateway(this.#machine, codec, this.#gatewayOptions(), turnMs)
     if (faults !== undefined) this.#allow(faults)
-    this.#edges = host.openEdges(identity, this.#peerEvents(), (event) =>
-      this.#mailbox.push('clients', { kind: 'client', event }),
-    )
-    const configuration = this.#directory?.identity.configuration ?? settings.configuration
-    const random = seededRandom(settings.seed)
-    const core = new RaftCore(
-      { ...settings.raft, identity, configuration, random, checksum: crc32, kept: this.#machine.kept },
-      this.#store,
-      this.#snapshots,
-      nowMs(),
-    )
-    this.#driver = this.#makeDriver(core, host)
+    const push = (event: ClientEvent): void => this.#mailbox.push('clients', { kind: 'client', event })
+    const pushClient = flight === undefined ? push : (event: ClientEvent) => push(flight.client(event))
+    this.#edges = host.openEdges(identity, this.#peerEvents(), pushClient)
+    this.#driver = this.#makeDriver(host, turnMs)
+    const { core } = this.#driver
     this.#board = new StatusBoard(identity, settings.raft, () => core.configuration, nowMs())
     this.#gossip = this.#makeGossip()
     const wake = (): void => this.#mailbox.wake()
@@ -211,18 +211,17 @@ export class RaftNode implements NodeControl {
     this.#rehearsal = new Rehearsal(settings.raft, settings.gateway, settings.seed)
   }
 
-  #makeDriver(core: RaftCore, { faults, observer }: NodeHost): NodeDriver<ClientEvent> {
-    const { transport } = this.#edges
-    const faulty = faults === undefined ? transport : faults.transport(transport)
-    return new NodeDriver({
-      core,
+  #makeDriver(host: NodeHost, nowMs: () => number): NodeDriver<ClientEvent> {
+    const settings = this.#settings
+    return makeDriver(host, {
+      settings,
+      configuration: this.#directory?.identity.configuration ?? settings.configuration,
       store: this.#store,
       snapshots: this.#snapshots,
-      transport: observer === undefined ? faulty : observer.transport(faulty),
-      application: observer === undefined ? this.#gateway : observer.application(this.#gateway),
-      clock: { nowMs: this.#nowMs },
-      checksum: crc32,
-      knobs: this.#settings.raft,
+      transport: this.#edges.transport,
+      application: this.#gateway,
+      gateway: this.#gatewayOptions(),
+      nowMs,
       onRole: (change) => this.#tellRole(change),
       onControl: (outcome) => this.#tellControl(outcome),
     })
@@ -478,6 +477,7 @@ export class RaftNode implements NodeControl {
     this.#mailbox.close()
     const closed = [this.#edges.close(), this.#store.close(), this.#snapshots.close(), this.#state?.close()]
     await Promise.all(closed)
+    this.#flight?.close()
     this.#directory?.close()
     this.#notices.close()
   }

@@ -1,15 +1,17 @@
 /** The inside of a node's worker. */
 import { runActor } from '@troupe/actor'
 import { NodeFaults } from './faults/node-faults.ts'
-import type { NodeBirth, NodeControl } from './node-control.ts'
+import type { NodeBirth, NodeControl, NodeNotice } from './node-control.ts'
 import type { ObserveNode } from './node-observer.ts'
 import { PortEdges } from './port-edges.ts'
 import { RaftNode } from './raft-node.ts'
+import { newRecorder } from './recording/new-recorder.ts'
 
 /** Runs a node in this worker, which a Cluster has made. To be called once, at the top level of its module. */
 export function runNode(observe?: ObserveNode): void {
   runActor<NodeBirth>(async ({ data, fail }) => {
-    const { notices, faults, overlay, laboratory, ...settings } = data
+    const { notices, faults, overlay, laboratory, record, ...settings } = data
+    const tell = (notice: NodeNotice): void => notices.postMessage(notice)
     // Ports come once this has returned: by then the node has opened its edges.
     let edges: PortEdges | undefined
     const node = await RaftNode.open(settings, {
@@ -17,9 +19,10 @@ export function runNode(observe?: ObserveNode): void {
         edges = new PortEdges(...opening, overlay)
         return edges
       },
-      notices: { tell: (notice) => notices.postMessage(notice), close: () => notices.close() },
+      notices: { tell, close: () => notices.close() },
       faults: faults === undefined ? undefined : new NodeFaults(faults, () => fail(undefined)),
-      observer: observe?.((record) => notices.postMessage({ kind: 'observed', record }), laboratory),
+      observer: observe?.((what) => tell({ kind: 'observed', record: what }), laboratory),
+      recorder: record && newRecorder(record, tell),
       fail,
     })
     const control: NodeControl = node

@@ -21,6 +21,7 @@ export {
   type WorkloadKind,
   workloadKinds,
 } from './plan.ts'
+export * from './replay/index.ts'
 export { type Run, run } from './run.ts'
 export { type RunOptions, type RunResult, reproduceLine, runSeed } from './run-seed.ts'
 export {

@@ -73,7 +73,8 @@ export function describeNode({ life }: NodeView): string {
   return `${role.padEnd(12)} t${term} c${commitIndex} a${life.driver.applied} l${lastIndex}`
 }
 
-function describeEvent(event: NodeEvent<ClientEvent>): string {
+/** An event in a few words. */
+export function describeEvent(event: NodeEvent<Pick<ClientEvent, 'kind'>>): string {
   switch (event.kind) {
     case 'peer':
       return `${event.message.from}→ ${describeMessage(event.message)}`

@@ -27,6 +27,11 @@ export class BulkReader {
     return bytes
   }
 
+  /** Bytes that whoever carries the frame has checked. */
+  raw(length: number): Uint8Array {
+    return this.#take(length)
+  }
+
   /** Consecutive entries from `firstIndex` on, each of a term that the sender can know. */
   entries(lengths: unknown, firstIndex: number, maxTerm: number): Entry[] {
     const entries: Entry[] = []

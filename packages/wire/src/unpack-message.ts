@@ -3,6 +3,9 @@ import type { BulkReader } from './bulk-reader.ts'
 import { BadFrame, flag, integer, list, oneOf, range, real, snapshotMeta, uint32 } from './fields.ts'
 import { KINDS, VERDICTS } from './message-kinds.ts'
 
+/** Where bulk bytes come from. */
+type Bulk = Pick<BulkReader, 'bytes' | 'entries'>
+
 /** What all messages of a frame have in common. */
 export interface Ends {
   readonly from: NodeId
@@ -25,7 +28,7 @@ const MAX_PRIORITY = 100
  * Reads what `packMessage` wrote, in the same order, so that `bulk` is taken in its order.
  * @throws BadFrame where a field does not fit, Damage where bulk bytes do not
  */
-export function unpackMessage(value: unknown, ends: Ends, bulk: BulkReader): Message {
+export function unpackMessage(value: unknown, ends: Ends, bulk: Bulk): Message {
   const packed = list(value)
   const kind = oneOf(KINDS, packed[0])
   const envelope: Envelope = {
@@ -78,12 +81,7 @@ export function unpackMessage(value: unknown, ends: Ends, bulk: BulkReader): Mes
 type Hot = 'appendRequest' | 'appendReply' | 'heartbeat' | 'heartbeatReply'
 type RareKind = Exclude<(typeof KINDS)[number], Hot>
 
-function unpackRare(
-  kind: RareKind,
-  envelope: Envelope,
-  packed: readonly unknown[],
-  bulk: BulkReader,
-): Message {
+function unpackRare(kind: RareKind, envelope: Envelope, packed: readonly unknown[], bulk: Bulk): Message {
   switch (kind) {
     case 'preVoteRequest': {
       const [a, b, priority] = fieldsOf(packed, 3)
@@ -127,7 +125,7 @@ function unpackRecovery(
   kind: RecoveryKind,
   envelope: Envelope,
   packed: readonly unknown[],
-  bulk: BulkReader,
+  bulk: Bulk,
 ): Message {
   switch (kind) {
     case 'snapshotOffer': {

@@ -1,0 +1,6 @@
+export { hollowMessage } from './hollow-message.ts'
+export { RecordDecoder, type RecordingDamage } from './record-decoder.ts'
+export { RecordEncoder } from './record-encoder.ts'
+export * from './recording.ts'
+export { type Deeds, deedsOf, hashOf, TurnAccount, TurnDeed } from './turn-account.ts'
+export { WatchedCore } from './watched-core.ts'

@@ -152,7 +152,7 @@ async function runAll(loaded: readonly Loaded[], values: Values, context: Comman
 function engineOf({ engine, mutant }: Values): Engine {
   if (engine === 'threads') {
     if (mutant === undefined) return new ThreadsEngine()
-    return new ThreadsEngine({ worker: mutantNode(mutant), flags: ` --mutant ${mutant}` })
+    return new ThreadsEngine({ worker: mutantNode(), workerData: { mutant }, flags: ` --mutant ${mutant}` })
   }
   return new SimEngine(mutant === undefined ? {} : { worker: mutantWorker, workerData: { mutant } })
 }

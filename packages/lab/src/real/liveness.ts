@@ -3,8 +3,8 @@
  * writes and reads of every client, every key read once more, all at the same place with the same state, and then quiet.
  */
 import { compareDigests } from '@troupe/check'
-import type { NodeStatus } from '@troupe/cluster'
-import { isJoint, membersOf } from '@troupe/core'
+import type { NodeDigest, NodeStatus } from '@troupe/cluster'
+import { isJoint, membersOf, RaftError } from '@troupe/core'
 import type { RunFailure } from '../engine.ts'
 import type { Mirror } from './mirror.ts'
 import type { RealCluster } from './real-cluster.ts'
@@ -19,9 +19,10 @@ export interface LivenessOptions {
 }
 
 /** For each of its steps. */
-const CONVERGE_MS = 20_000
-const ANSWER_MS = 20_000
+const CONVERGE_MS = 60_000
+const ANSWER_MS = 60_000
 const POLL_MS = 25
+const JOINT = 'the configuration is joint'
 /** How long nothing may happen to the leader. */
 const QUIET_TIMEOUTS = 3
 
@@ -55,7 +56,9 @@ const steps: readonly (readonly [what: string, step: LivenessStep])[] = [
 async function together({ cluster, signal }: LivenessOptions, isAtEnd: boolean): Promise<Why> {
   const untilMs = performance.now() + CONVERGE_MS
   for (;;) {
-    const why = whyNotTogether(await cluster.status(), isAtEnd)
+    const why = await unlessGone(async () => whyNotTogether(await cluster.status(), isAtEnd))
+    // Left to be left by an operator, who was refused or does not know.
+    if (why === JOINT) await unlessGone(async () => void (await cluster.leaveJoint()))
     if (why === undefined || signal.aborted) return undefined
     if (performance.now() > untilMs) return `not in ${CONVERGE_MS} ms: ${why}`
     await new Promise((resume) => setTimeout(resume, POLL_MS))
@@ -68,7 +71,7 @@ function whyNotTogether(statuses: readonly NodeStatus[], isAtEnd: boolean): stri
     .reduce<NodeStatus | undefined>((best, one) => ((best?.term ?? 0) > one.term ? best : one), undefined)
   if (leader === undefined) return `nobody leads: ${statesOf(statuses)}`
   const { configuration } = leader
-  if (isJoint(configuration)) return 'the configuration is joint'
+  if (isJoint(configuration)) return JOINT
   for (const { id } of membersOf(configuration)) {
     const node = statuses.find((status) => status.id === id)
     if (node === undefined) return `${id} does not answer`
@@ -109,18 +112,35 @@ async function equalDigests({ cluster, mirror, signal }: LivenessOptions): Promi
   const untilMs = performance.now() + CONVERGE_MS
   const members = new Set(mirror.members.map(({ id }) => id))
   for (;;) {
-    const digests = [...(await cluster.digests())].filter(([id]) => members.has(id))
-    const { verdict, divergences } = compareDigests(
-      digests.map(([node, { applied, sha256 }]) => ({ node, applied, digest: sha256 })),
-    )
-    if (verdict === 'pass' || signal.aborted) return undefined
-    const [divergence] = divergences
-    if (divergence !== undefined) {
-      const message = `the states of ${divergence.differing.join(', ')} differ at ${divergence.applied}`
-      return { invariant: 'equal digests', message }
-    }
-    if (performance.now() > untilMs) return 'the members do not come to the same place'
+    const why = await unlessGone(async () => {
+      const digests = [...(await cluster.digests())].filter(([id]) => members.has(id))
+      return whyDifferent(digests)
+    })
+    if (why === undefined || signal.aborted) return undefined
+    if (typeof why !== 'string' || performance.now() > untilMs) return why
     await new Promise((resume) => setTimeout(resume, POLL_MS))
+  }
+}
+
+function whyDifferent(digests: readonly (readonly [string, NodeDigest])[]): Why {
+  const { verdict, divergences } = compareDigests(
+    digests.map(([node, { applied, sha256 }]) => ({ node, applied, digest: sha256 })),
+  )
+  const [divergence] = divergences
+  if (divergence !== undefined) {
+    const message = `the states of ${divergence.differing.join(', ')} differ at ${divergence.applied}`
+    return { invariant: 'equal digests', message }
+  }
+  return verdict === 'pass' ? undefined : 'the members do not come to the same place'
+}
+
+/** A node that dies as it is asked is only not there yet. */
+async function unlessGone(ask: () => Promise<Why>): Promise<Why> {
+  try {
+    return await ask()
+  } catch (error) {
+    if (error instanceof RaftError) return error.message
+    throw error
   }
 }
 

@@ -81,7 +81,13 @@ class MirrorDisk implements DiskView {
   readonly snapshots: { latest: SnapshotMeta | undefined } = { latest: undefined }
   readonly isWhole = true
   isStalled = false
-  isFull = false
+  /** By a fault, and as the node was told: that only comes with a write. */
+  isFilled = false
+  isRefused = false
+
+  get isFull(): boolean {
+    return this.isFilled || this.isRefused
+  }
 }
 
 interface MirrorLife extends Life {
@@ -142,7 +148,7 @@ export class MirrorNode implements NodeView {
     this.life.mirrored.take(state)
     this.life.applying.applied = state.applied
     this.disk.snapshots.latest = state.snapshot
-    this.disk.isFull = state.isDiskFull
+    this.disk.isRefused = state.isDiskFull
     this.framesLost = this.#lostBefore + state.framesLost
   }
 

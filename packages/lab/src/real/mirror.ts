@@ -39,7 +39,7 @@ import type { RunFailure } from '../engine.ts'
 import { MessageNumbers } from './message-numbers.ts'
 import { MirrorNode } from './mirror-node.ts'
 import { unobservable, unobservableInvariants } from './observable.ts'
-import type { Chunk, NodeRecord, ToldEvent } from './records.ts'
+import type { Chunk, CoreState, NodeRecord, ToldEvent } from './records.ts'
 
 export interface MirrorOptions {
   readonly nodeIds: readonly string[]
@@ -135,11 +135,11 @@ export class Mirror implements WorldView {
     this.nowMs = Math.max(this.nowMs, atMs - this.#options.originMs)
     this.#guarded(() => {
       const [first] = records
-      if (first?.kind === 'started') this.#start(node, first, state)
-      node.take(state)
+      if (first?.kind === 'started' && state !== undefined) this.#start(node, first, state)
+      if (state !== undefined) node.take(state)
       this.coverage.framesLost = this.nodes.reduce((sum, { framesLost }) => sum + framesLost, 0)
       for (const record of records) this.#note(node, record)
-      if (records.at(-1)?.kind !== 'turned') this.#follow(node)
+      if (state !== undefined && records.at(-1)?.kind !== 'turned') this.#follow(node)
     })
   }
 
@@ -186,7 +186,7 @@ export class Mirror implements WorldView {
     this.#guarded(() => this.#observe(event))
   }
 
-  #start(node: MirrorNode, record: Extract<NodeRecord, { kind: 'started' }>, state: Chunk['state']): void {
+  #start(node: MirrorNode, record: Extract<NodeRecord, { kind: 'started' }>, state: CoreState): void {
     if (record.entries === undefined) {
       this.blindness = `${node.id} starts with a damaged log: what it holds nobody knows`
       this.#options.onLine(this.blindness)
@@ -203,7 +203,7 @@ export class Mirror implements WorldView {
   }
 
   /** The first node tells what the group begins with. */
-  #begin(configuration: Configuration, { configurationIndex }: Chunk['state']): void {
+  #begin(configuration: Configuration, { configurationIndex }: CoreState): void {
     if (configurationIndex === 0) this.#configurations ??= new Configurations(configuration)
   }
 

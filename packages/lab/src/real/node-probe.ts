@@ -94,7 +94,7 @@ export class NodeProbe implements NodeObserver {
       readAsked: (read) => {
         this.#records.push({ kind: 'readAsked', read })
         // Before anything is asked of others for it: what is committed later it need not see.
-        this.#tell()
+        this.#tell(true)
       },
       readGranted: (read, index) => {
         // By a lease: between the decision and this line others may have gone on, so nothing can be said of it.
@@ -132,14 +132,14 @@ export class NodeProbe implements NodeObserver {
     if (command !== undefined) this.#records.push({ kind: 'operated', command, error: error?.toWire() })
   }
 
-  #tell(): void {
+  #tell(isAmidTurn = false): void {
     const node = this.#node
     // What a store tells while the node is being made comes with its start.
     if (node === undefined) return
     const records = this.#records
     this.#records = []
     const { next, nowMs, tell } = this.#options
-    tell({ number: next(), atMs: nowMs(), state: this.#state(node), records })
+    tell({ number: next(), atMs: nowMs(), state: isAmidTurn ? undefined : this.#state(node), records })
   }
 
   #state({ core, driver, snapshots, nowMs, framesLost }: ObservedNode): CoreState {

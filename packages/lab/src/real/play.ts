@@ -69,6 +69,7 @@ class RealRun {
   #cluster: RealCluster | undefined
   #world: RealWorld | undefined
   #failure: RunFailure | undefined
+  #trouble: string | undefined
 
   constructor(options: PlayOptions) {
     this.#options = options
@@ -151,6 +152,11 @@ class RealRun {
       clearInterval(teller)
       if (this.#director.aborted === undefined && this.#failure === undefined) await this.#end(world)
       if (signal.aborted) return undefined
+      return await this.#conclude(seed)
+    } catch (error) {
+      // Of the nodes something is known all the same, but not what was to be shown.
+      if (signal.aborted || this.#world === undefined) throw error
+      this.#trouble = error instanceof Error ? error.message : String(error)
       return await this.#conclude(seed)
     } finally {
       signal.removeEventListener('abort', interrupt)
@@ -244,7 +250,10 @@ class RealRun {
   #reason(): string | undefined {
     const { blindness, coverage } = this.#mirror
     return (
-      this.#director.aborted ?? blindness ?? (coverage.commits === 0 ? 'nothing was committed' : undefined)
+      this.#trouble ??
+      this.#director.aborted ??
+      blindness ??
+      (coverage.commits === 0 ? 'nothing was committed' : undefined)
     )
   }
 

@@ -11,8 +11,8 @@ export interface StageOptions {
   readonly cluster: RealCluster
   readonly clients: ClientFaults
   readonly line: (text: string) => void
-  /** Told that the disk of a node stands still, or no longer. */
-  readonly stalled: (node: string, isStalled: boolean) => void
+  /** Told that the disk of a node stands still or is full, or no longer. */
+  readonly disk: (node: string, what: 'stalled' | 'filled', isSo: boolean) => void
   /** Told of what is done, and of the end of what lasts. */
   readonly faulted: (id: number, deed: FaultDeed | OperatorDeed, edge: FaultEdge) => void
 }
@@ -63,16 +63,25 @@ export class RealStage {
     const undos = [...this.#active.keys()]
     this.#active.clear()
     this.#restarts.clear()
-    await Promise.all(undos.map((undo) => undo()))
     const { cluster } = this.#options
-    await cluster.heal()
-    await Promise.all(cluster.ids.map((id) => this.#start(id)))
+    await this.#settled('healing', [...undos.map((undo) => undo()), cluster.heal()])
+    await this.#settled(
+      'start',
+      cluster.ids.map((id) => this.#start(id)),
+    )
+  }
+
+  /** Who dies meanwhile cannot be healed; whether all are well in the end, others look. */
+  async #settled(what: string, work: readonly Promise<unknown>[]): Promise<void> {
+    for (const one of work) this.#beside(what, one)
+    await Promise.allSettled(work)
   }
 
   /** The same, for good. What was begun beside is over, or given up. */
   async heal(): Promise<void> {
     this.#isOver = true
     await this.recover()
+    await Promise.all(this.#background)
   }
 
   /** Nothing happens any more. */
@@ -122,16 +131,17 @@ export class RealStage {
   }
 
   async #onNode(deed: FaultDeed): Promise<Undo | undefined> {
-    const { cluster, stalled } = this.#options
+    const { cluster, disk } = this.#options
     if (!('node' in deed) || !cluster.isUp(deed.node)) return undefined
     const { node } = deed
     const fault = faultOf(deed)
     if (fault === undefined) throw new Error(`${deed.do}: not refused before the run`)
     const id = await cluster.inject(fault)
     if (deed.do === 'jump') return over
-    if (deed.do === 'stallDisk') stalled(node, true)
+    const what = deed.do === 'stallDisk' ? 'stalled' : deed.do === 'fullDisk' ? 'filled' : undefined
+    if (what !== undefined) disk(node, what, true)
     return async () => {
-      if (deed.do === 'stallDisk') stalled(node, false)
+      if (what !== undefined) disk(node, what, false)
       await cluster.heal(id)
     }
   }

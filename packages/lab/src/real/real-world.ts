@@ -8,7 +8,7 @@ import { ClientFaults } from './client-faults.ts'
 import type { Mirror } from './mirror.ts'
 import { RealClients } from './real-clients.ts'
 import type { RealCluster } from './real-cluster.ts'
-import { RealStage } from './real-stage.ts'
+import { RealStage, type StageOptions } from './real-stage.ts'
 
 export interface RealWorldOptions {
   readonly scenario: Scenario
@@ -54,12 +54,14 @@ export class RealWorld implements DirectedWorld {
       dice: diceOf(seed, CLIENT_STREAM),
       electionTimeoutMinMs: mirror.plan.knobs.electionTimeoutMinMs,
     })
-    const stalled = (id: string, isStalled: boolean): void => {
+    const disk: StageOptions['disk'] = (id, what, isSo) => {
       const node = mirror.node(id)
-      if (node !== undefined) node.disk.isStalled = isStalled
+      if (node === undefined) return
+      if (what === 'stalled') node.disk.isStalled = isSo
+      else node.disk.isFilled = isSo
     }
     const faulted = mirror.faulted.bind(mirror)
-    this.stage = new RealStage({ cluster, clients: faults, line, stalled, faulted })
+    this.stage = new RealStage({ cluster, clients: faults, line, disk, faulted })
   }
 
   get nowMs(): number {

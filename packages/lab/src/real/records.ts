@@ -90,6 +90,7 @@ export interface Chunk {
   readonly number: number
   /** When it left, by the monotonic clock of the computer. */
   readonly atMs: number
-  readonly state: CoreState
+  /** Undefined where it left amid a turn, before what the turn has changed was handed to the disk. */
+  readonly state: CoreState | undefined
   readonly records: readonly NodeRecord[]
 }

@@ -1,7 +1,7 @@
 /** Real nodes on the worker threads of this process: `Cluster`, with faults, and with somebody who looks at each node. */
 
 import type { ClientLinks, NodeDigest, NodeStatus } from '@troupe/cluster'
-import { Cluster, type ClusterOptions, PortLinks } from '@troupe/cluster'
+import { Cluster, type ClusterOptions } from '@troupe/cluster'
 import { RaftError } from '@troupe/core'
 import type { Fault } from '@troupe/faults'
 import { newCounter } from '../real/observe-on-thread.ts'
@@ -9,10 +9,13 @@ import type { NamedChange, OpenOptions, RealCluster } from '../real/real-cluster
 import type { Chunk } from '../real/records.ts'
 import { knobsOf } from '../scenario/knobs.ts'
 import { defaultVoters, nodeNames } from '../scenario/names.ts'
+import { ReopenedLinks } from './reopened-links.ts'
 
 export interface ThreadsOptions extends OpenOptions {
   /** The module of the nodes' workers. @default that of `@troupe/lab/node-worker` */
   readonly worker?: URL | undefined
+  /** What these find under `laboratory` in what they are started with. */
+  readonly workerData?: Readonly<Record<string, unknown>> | undefined
 }
 
 /** An operator who is refused, or whose nodes are not there, gives up after this. */
@@ -25,7 +28,7 @@ export class ThreadsCluster implements RealCluster {
   #closing: Promise<void> | undefined
 
   static async open(options: ThreadsOptions): Promise<ThreadsCluster> {
-    const { spec, seed, worker, onChunk, onLine } = options
+    const { spec, seed, worker, workerData, onChunk, onLine } = options
     const { voters = defaultVoters, learners = 0, durability = 'flush-before-ack', stateOnDisk } = spec
     const clusterOptions: ClusterOptions = {
       nodes: voters,
@@ -41,7 +44,7 @@ export class ThreadsCluster implements RealCluster {
     }
     const cluster = await Cluster.start(clusterOptions, {
       worker: worker ?? new URL(import.meta.resolve('@troupe/lab/node-worker')),
-      shared: newCounter(),
+      shared: { ...workerData, counter: newCounter() },
       onRecord: (node, record) => onChunk(node, record as Chunk),
     })
     const opened = new ThreadsCluster(cluster, options)
@@ -129,7 +132,7 @@ export class ThreadsCluster implements RealCluster {
   }
 
   links(): ClientLinks {
-    return new PortLinks(this.#cluster.clientPort())
+    return new ReopenedLinks(this.#cluster)
   }
 
   close(): Promise<void> {

@@ -9,6 +9,8 @@ import { ThreadsCluster } from './threads-cluster.ts'
 export interface ThreadsEngineOptions {
   /** The module of the nodes' workers. @default that of `@troupe/lab/node-worker` */
   readonly worker?: URL | undefined
+  /** What these find under `laboratory` in what they are started with. */
+  readonly workerData?: Readonly<Record<string, unknown>> | undefined
   /** What a person types to have the same worker: ` --mutant …`. @default nothing */
   readonly flags?: string | undefined
 }
@@ -20,7 +22,6 @@ export class ThreadsEngine extends RealEngine {
     cannot: {
       ...neverOnRealNodes,
       ...onlyOnStreams,
-      hangUp: 'a closed port is not opened again before its node starts again',
     },
     durabilities: ['flush-before-ack', 'acked-before-flush', 'memory'],
   }
@@ -28,11 +29,11 @@ export class ThreadsEngine extends RealEngine {
 
   protected override readonly flags: string
 
-  constructor({ worker, flags = '' }: ThreadsEngineOptions = {}) {
+  constructor({ worker, workerData, flags = '' }: ThreadsEngineOptions = {}) {
     super()
     this.flags = flags
     this.play = {
-      open: (options) => ThreadsCluster.open({ ...options, worker }),
+      open: (options) => ThreadsCluster.open({ ...options, worker, workerData }),
       order: (take) => new NumberedOrder(take),
     }
   }

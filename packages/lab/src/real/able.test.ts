@@ -34,6 +34,7 @@ assert:
     const item = await read(`
 name: a
 cluster: { electionMs: [150, 300], voters: 5 }
+seeds: { base: 7, runs: 40 }
 overrides: { threads: { cluster: { electionMs: [400, 800] }, seeds: { runs: 2 } } }
 phases: [{ wait: 1s }]
 assert:
@@ -44,7 +45,8 @@ assert:
     const onThreads = onEngine(item.scenario, 'threads')
     assert.deepEqual(onThreads.cluster?.electionMs, [400, 800])
     assert.equal(onThreads.cluster?.voters, 5)
-    assert.equal(onThreads.seeds?.runs, 2)
+    assert.deepEqual(onThreads.seeds, { runs: 2 }, 'many runs are for virtual time')
+    assert.deepEqual(onEngine(item.scenario, 'sim').seeds, { base: 7, runs: 40 })
     assert.deepEqual(onThreads.assert, [{ sometimes: ['split vote'] }, { never: ['split vote'] }])
     assert.deepEqual(onEngine(item.scenario, 'sim').assert, [{ sometimes: ['split vote'] }])
     assert.deepEqual(onEngine(item.scenario, 'sim').cluster?.electionMs, [150, 300])

@@ -23,6 +23,3 @@ export const unobservableInvariants: ReadonlySet<string> = new Set([
   'a lease excludes other leaders',
   'answers',
 ])
-
-/** Figures that are measured in the simulator alone. */
-export const unmeasured: ReadonlySet<string> = new Set([])

@@ -71,13 +71,17 @@ export function withOptions<S extends Options>(scenario: S, { cluster, workload,
 /** The scenario as an engine is to run it: with its own options, and only what is asserted of it. */
 export function onEngine(scenario: Scenario, engine: string): Scenario {
   const own = scenario.overrides?.[engine as 'sim']
-  const { overrides: _, ...rest } = own === undefined ? scenario : withOptions(scenario, own)
+  const { overrides: _, seeds: ofSim, ...rest } = own === undefined ? scenario : withOptions(scenario, own)
+  // Where time is real a run takes its time: how many there are is said of that engine, or it is one.
+  const seeds = { ...(isReal(engine) ? {} : ofSim), ...own?.seeds }
   return {
     ...rest,
-    ...(own?.seeds !== undefined && { seeds: { ...scenario.seeds, ...own.seeds } }),
+    ...(Object.keys(seeds).length > 0 && { seeds }),
     ...(rest.assert !== undefined && { assert: assertedOn(rest.assert, engine) }),
   }
 }
+
+const isReal = (engine: string): boolean => engine === 'threads' || engine === 'tcp'
 
 /** What is asserted on this engine. */
 function assertedOn(asserted: readonly AssertionSpec[], engine: string): readonly AssertionSpec[] {

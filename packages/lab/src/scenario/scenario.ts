@@ -137,7 +137,12 @@ export const scenario = record({
       anything,
     ),
   ),
-  seeds: optional(record({ base: optional(integer(0)), runs: optional(integer(1, 1_000_000)) })),
+  seeds: optional(
+    about(
+      'in sim; of other engines overrides say it, or it is one run',
+      record({ base: optional(integer(0)), runs: optional(integer(1, 1_000_000)) }),
+    ),
+  ),
   cluster: optional(cluster),
   workload: optional(workload),
   sim: optional(sim),

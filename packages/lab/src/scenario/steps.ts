@@ -5,6 +5,7 @@
 import { DIRECTIONS, DISTRIBUTIONS, SPLITS, TOPOLOGIES } from '@troupe/faults'
 import { situationNames } from '@troupe/sim'
 import { figureNames } from '../figures.ts'
+import { unobservable } from '../real/observable.ts'
 import {
   about,
   choice,
@@ -78,7 +79,10 @@ const knownSituations = (): readonly string[] => {
   names ??= situationNames()
   return names
 }
-export const situation: Schema<string> = named('the name of a situation', knownSituations)
+export const situation: Schema<string> = about(
+  `what is dangerous, by name; in sim alone: ${[...unobservable].join(', ')}`,
+  named('the name of a situation', knownSituations),
+)
 
 const forTime = optional(about('how long; without it until everything is healed', span))
 const direction = optional(choice(...DIRECTIONS))

@@ -2,7 +2,7 @@
 
 import type { ClientLinks, NodeDigest, NodeStatus } from '@troupe/cluster'
 import { Cluster, type ClusterOptions } from '@troupe/cluster'
-import { RaftError } from '@troupe/core'
+import { type Member, type MemberChange, RaftError } from '@troupe/core'
 import type { Fault } from '@troupe/faults'
 import { newCounter } from '../real/observe-on-thread.ts'
 import type { NamedChange, OpenOptions, RealCluster } from '../real/real-cluster.ts'
@@ -95,15 +95,25 @@ export class ThreadsCluster implements RealCluster {
     }
   }
 
+  /** Who is removed runs on, as it would elsewhere: it does not know yet. */
   async changeMembers(changes: readonly NamedChange[], leave: 'auto' | 'explicit'): Promise<void> {
-    const { members, ids } = this.#cluster
+    const { members } = this.#cluster
     const timing = { timeoutMs: OPERATOR_MS }
-    const joining = changes.filter(({ kind }) => kind === 'addLearner')
-    for (const { id } of joining) if (!ids.includes(id)) await members.add(id, { learner: true, ...timing })
-    const others = changes.filter((change) => change.kind !== 'addLearner')
-    const [only] = others
-    if (only?.kind === 'remove' && others.length === 1) return members.remove(only.id, timing)
-    if (others.length > 0) await members.change(others, { leave, ...timing })
+    const asked: MemberChange[] = []
+    for (const change of changes) {
+      if (change.kind !== 'addLearner') asked.push(change)
+      else if (!this.ids.includes(change.id)) await members.add(change.id, { learner: true, ...timing })
+      else asked.push({ kind: 'addLearner', member: await this.#member(change.id) })
+    }
+    if (asked.length > 0) await members.change(asked, { leave, ...timing })
+  }
+
+  async #member(id: string): Promise<Member> {
+    const found = (await this.status()).find((status) => status.id === id)
+    const reason = 'it does not answer'
+    if (found === undefined)
+      throw new RaftError('NODE_UNAVAILABLE', `node ${id}: ${reason}`, { node: id, reason })
+    return { id, incarnation: found.incarnation }
   }
 
   leaveJoint(): Promise<void> {

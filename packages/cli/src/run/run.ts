@@ -13,6 +13,7 @@ import {
   ScenarioError,
   SimEngine,
   type SuiteResult,
+  TcpEngine,
   ThreadsEngine,
 } from '@troupe/lab'
 import { commandHelp } from '../help.ts'
@@ -30,9 +31,15 @@ const PATH = 'troupe run'
 const options = {
   engine: {
     kind: 'choice',
-    choices: ['sim', 'threads'],
+    choices: ['sim', 'threads', 'tcp'],
     default: 'sim',
-    help: 'where they run: sim is virtual time, every seed another run; threads are real nodes, in real time',
+    help: 'where they run: sim is virtual time, every seed another run; threads and tcp (processes) are real nodes, in real time',
+  },
+  network: {
+    kind: 'choice',
+    choices: ['proxy', 'namespaces'],
+    default: 'proxy',
+    help: 'between the nodes of tcp: a fault proxy, or a network namespace for each (for whoever may make them)',
   },
   seeds: { kind: 'integer', min: 1, help: 'runs of each case; without it what the file says' },
   from: { kind: 'integer', min: 0, help: 'the first seed; without it what the file says' },
@@ -107,7 +114,12 @@ function takePaths(args: readonly string[]): { readonly paths: string[]; readonl
   return { paths, rest }
 }
 
-function checkOutputs({ json, junit, report, mutant, table, prove: isProof }: Values): void {
+function checkOutputs({ json, junit, report, table, prove: isProof, ...values }: Values): void {
+  const { mutant, engine, network } = values
+  if (engine === 'tcp' && (mutant !== undefined || isProof))
+    throw invalidOption(isProof ? '--prove' : '--mutant', mutant ?? true, 'nothing, with --engine tcp')
+  if (engine !== 'tcp' && network !== 'proxy')
+    throw invalidOption('--network', network, 'nothing, without --engine tcp')
   if (table !== undefined) {
     if (!isProof) throw invalidOption('--table', table, '--prove with it')
     checkFolderOf(table, '--table')
@@ -149,7 +161,8 @@ async function runAll(loaded: readonly Loaded[], values: Values, context: Comman
   }
 }
 
-function engineOf({ engine, mutant }: Values): Engine {
+function engineOf({ engine, mutant, network }: Values): Engine {
+  if (engine === 'tcp') return new TcpEngine({ network: network === 'namespaces' ? network : 'proxy' })
   if (engine === 'threads') {
     if (mutant === undefined) return new ThreadsEngine()
     return new ThreadsEngine({ worker: mutantNode(), workerData: { mutant }, flags: ` --mutant ${mutant}` })

@@ -6,10 +6,11 @@ import {
   type LinkEffect,
   selectNodes,
 } from '@troupe/faults'
-import { type Deed, type Dice, linkName } from '@troupe/sim'
+import { type Dice, linkName } from '@troupe/sim'
+import { toxicOf } from '../proxy/toxic-of.ts'
 import type { Selector, StepFields, StepKind } from '../scenario/steps.ts'
 import type { Span } from '../schema/units.ts'
-import type { DirectedWorld } from './directed-world.ts'
+import type { LabDeed as Deed, DirectedWorld } from './directed-world.ts'
 import { linksBetween, type Parties, type Targets } from './targets.ts'
 
 /** Until everything is healed. */
@@ -86,8 +87,13 @@ export class Deeds {
       const links = namesOf(this.#targets.links(from, to, direction, parties))
       return links.length === 0 ? [] : [{ do: 'weather', effects, links, forMs }]
     },
-    // Refused before anything runs: there are no streams here.
-    toxic: () => [],
+    toxic: (fields, parties) => {
+      const { from, to, stream = 'downstream', toxicity = 100 } = fields
+      const direction = stream === 'upstream' ? 'outbound' : 'inbound'
+      const links = namesOf(this.#targets.links(from, to, direction, parties))
+      if (links.length === 0) return []
+      return [{ do: 'toxic', links, order: { toxic: toxicOf(fields), toxicity }, forMs: this.#forMs }]
+    },
     flap: ({ from, to }, parties) =>
       this.#targets
         .links(from, to, 'outbound', parties)

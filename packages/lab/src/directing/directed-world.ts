@@ -3,6 +3,19 @@
  * cluster (real/real-world.ts). Steps become deeds, which are data; a world does them.
  */
 import type { Deed, Dice } from '@troupe/sim'
+import type { ToxicOrder } from '../proxy/toxic.ts'
+
+/** What only streams can have. */
+export interface ToxicDeed {
+  readonly do: 'toxic'
+  /** Written `n1>n2`. */
+  readonly links: readonly string[]
+  readonly order: ToxicOrder
+  readonly forMs: number
+}
+
+/** A world is asked for no more than its engine has said that it can do. */
+export type LabDeed = Deed | ToxicDeed
 
 export interface DirectedWorld {
   /** Since it began: virtual or real. */
@@ -26,7 +39,7 @@ export interface DirectedWorld {
   isUp(node: string): boolean
   after(delayMs: number, run: () => void): void
   /** Does it, where it makes sense; `then` is told whether it did, when it is in effect: perhaps within this call. */
-  perform(deed: Deed, then: (isDone: boolean) => void): void
+  perform(deed: LabDeed, then: (isDone: boolean) => void): void
   /** For the timeline. */
   line(text: string): void
   /** All phases are over: everything is healed, for good. */

@@ -2,7 +2,7 @@
 import { assertionsOf } from '../scenario/assertions-of.ts'
 import { onEngine } from '../scenario/knobs.ts'
 import type { Case } from '../scenario/read-scenario.ts'
-import type { StepKind } from '../scenario/steps.ts'
+import type { StepFields, StepKind } from '../scenario/steps.ts'
 import { type Visited, walk } from '../scenario/walk.ts'
 import type { Path, Problem } from '../schema/schema.ts'
 import { unobservable, unobservableInvariants } from './observable.ts'
@@ -13,6 +13,8 @@ export interface Abilities {
   /** Steps that it has no way to do, and what is expected instead. */
   readonly cannot: Readonly<Partial<Record<StepKind, string>>>
   readonly durabilities: readonly string[]
+  /** What cannot happen to what is sent by chance, and what to write instead. */
+  readonly cannotHappen?: Readonly<Partial<Record<keyof StepFields['network'], string>>>
 }
 
 const isOnly = 'only in sim: no real node can do that'
@@ -32,12 +34,13 @@ export const onlyOnStreams: Abilities['cannot'] = {
 /** What a real stage does. A step that is not here is new, and nobody has said yet how it is done on real nodes. */
 const known: ReadonlySet<StepKind> = new Set<StepKind>([
   ...(['wait', 'warmup', 'serial', 'parallel', 'every', 'schedule', 'until', 'when'] as const),
-  ...(['statusCheck', 'select', 'heal', 'partition', 'link', 'network', 'hangUp'] as const),
+  ...(['statusCheck', 'select', 'heal', 'partition', 'link', 'network', 'toxic', 'flap', 'hangUp'] as const),
   ...(['kill', 'start', 'pause', 'wipe', 'disk', 'clock'] as const),
   ...(['members', 'transfer', 'elect', 'snapshot', 'write', 'read'] as const),
 ])
 
-export function unableOf({ scenario }: Case, { engine, cannot, durabilities }: Abilities): Problem[] {
+export function unableOf({ scenario }: Case, abilities: Abilities): Problem[] {
+  const { engine, cannot, durabilities, cannotHappen = {} } = abilities
   const problems: Problem[] = []
   const report = (path: Path, value: unknown, expected: string): void => {
     problems.push({ path, value, expected })
@@ -48,13 +51,18 @@ export function unableOf({ scenario }: Case, { engine, cannot, durabilities }: A
     report(['cluster', 'durability'], cluster.durability, `on ${engine} one of ${durabilities.join(', ')}`)
   }
   for (const visited of [...walk(setup, ['setup']), ...walk(phases, ['phases'])]) {
-    const { kind, path } = visited
+    const { kind, fields, path } = visited
     const expected = cannot[kind] ?? (known.has(kind) ? undefined : isOnly)
     if (cluster.durability === 'memory' && (kind === 'kill' || kind === 'wipe')) {
       report(path, kind, "nodes with a directory: durability 'memory' leaves nothing to start from")
     }
     if (expected !== undefined) report(path, kind, `a step that ${engine} can do (${expected})`)
     for (const [field, name] of situationsIn(visited)) unseen(name, [...path, field])
+    if (kind !== 'network') continue
+    for (const [effect, why] of Object.entries(cannotHappen)) {
+      const value = (fields as Readonly<Record<string, unknown>>)[effect]
+      if (value !== undefined) report([...path, effect], value, `none on ${engine} (${why})`)
+    }
   }
   for (const { spec, path, engines } of assertionsOf(scenario)) {
     if (engines !== undefined && !engines.includes(engine)) continue

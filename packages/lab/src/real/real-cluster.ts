@@ -4,7 +4,8 @@
  */
 import type { ClientLinks, NodeDigest, NodeStatus } from '@troupe/cluster'
 import type { MemberChange } from '@troupe/core'
-import type { Fault } from '@troupe/faults'
+import type { DirectedLink, Fault, LinkRule } from '@troupe/faults'
+import type { ToxicOrder } from '../proxy/toxic.ts'
 import type { ClusterSpec } from '../scenario/scenario.ts'
 import type { Chunk } from './records.ts'
 
@@ -24,7 +25,23 @@ export type NamedChange =
   | Exclude<MemberChange, { kind: 'addLearner' }>
   | { readonly kind: 'addLearner'; readonly id: string }
 
+/** Faults on the links of clients, where the cluster does them itself. */
+export interface ClientLinkFaults {
+  /** @param id of the caller's, not in use */
+  add(id: number, rule: LinkRule): void
+  remove(id: number): void
+  /** Closes a connection, as if its network had gone. False where there is none. */
+  hangUp(client: string, node: string): boolean
+}
+
 export interface RealCluster {
+  /** Undefined: they are done at the clients. */
+  readonly clientLinks?: ClientLinkFaults
+  /** Closes the connections between two nodes, which open again. Undefined: it cannot. */
+  flap?(left: string, right: string): boolean
+  /** Puts a toxic on streams; gives what takes it away. Undefined: there are none. */
+  poison?(links: readonly DirectedLink[], order: ToxicOrder): () => void
+
   /** The nodes that there are, up or down. */
   readonly ids: readonly string[]
   isUp(node: string): boolean

@@ -3,13 +3,15 @@
  * real nodes can do is refused before the run (able.ts) and never gets here.
  */
 import type { Fault, LinkEffect, LinkRule } from '@troupe/faults'
-import { type Deed, type FaultDeed, type FaultEdge, linkEnds, type OperatorDeed } from '@troupe/sim'
-import type { ClientFaults } from './client-faults.ts'
-import type { RealCluster } from './real-cluster.ts'
+import { type FaultDeed, type FaultEdge, linkEnds, type OperatorDeed } from '@troupe/sim'
+import type { LabDeed, ToxicDeed } from '../directing/directed-world.ts'
+import { describeToxic } from '../proxy/toxic-of.ts'
+import type { ClientLinkFaults, RealCluster } from './real-cluster.ts'
 
 export interface StageOptions {
   readonly cluster: RealCluster
-  readonly clients: ClientFaults
+  /** Where the cluster does not do it itself. */
+  readonly clients: ClientLinkFaults
   readonly line: (text: string) => void
   /** Told that the disk of a node stands still or is full, or no longer. */
   readonly disk: (node: string, what: 'stalled' | 'filled', isSo: boolean) => void
@@ -18,7 +20,8 @@ export interface StageOptions {
 }
 
 type Undo = () => Promise<void>
-type DeedOf<Kind extends Deed['do']> = Extract<Deed, { readonly do: Kind }>
+type DeedOf<Kind extends LabDeed['do']> = Extract<LabDeed, { readonly do: Kind }>
+type StageDeed = FaultDeed | OperatorDeed | ToxicDeed
 
 /** How long a flush takes in the simulator, about: a disk that is so many times as slow takes so much longer. */
 const FLUSH_MS = 1
@@ -41,16 +44,17 @@ export class RealStage {
   }
 
   /** Resolves when it is in effect; false where it makes no sense now. */
-  async do(deed: FaultDeed | OperatorDeed): Promise<boolean> {
+  async do(deed: StageDeed): Promise<boolean> {
     if (this.#isOver) return false
     const undo = await this.#begin(deed)
     if (undo === undefined) return false
     const id = ++this.#lastFault
     const isLasting = undo !== over && 'forMs' in deed
-    this.#options.faulted(id, deed, isLasting ? 'begin' : 'once')
+    const told = toldDeed(deed)
+    this.#options.faulted(id, told, isLasting ? 'begin' : 'once')
     if (isLasting) {
       this.#later(deed.forMs, async () => {
-        this.#options.faulted(id, deed, 'end')
+        this.#options.faulted(id, told, 'end')
         await undo()
       })
     }
@@ -91,6 +95,11 @@ export class RealStage {
     await Promise.all(this.#background)
   }
 
+  get #clients(): ClientLinkFaults {
+    const { cluster, clients } = this.#options
+    return cluster.clientLinks ?? clients
+  }
+
   #later(forMs: number, undo: Undo): void {
     const timer = setTimeout(() => {
       this.#active.delete(undo)
@@ -99,7 +108,7 @@ export class RealStage {
     this.#active.set(undo, timer)
   }
 
-  async #begin(deed: FaultDeed | OperatorDeed): Promise<Undo | undefined> {
+  async #begin(deed: StageDeed): Promise<Undo | undefined> {
     const { cluster } = this.#options
     switch (deed.do) {
       case 'cut':
@@ -109,7 +118,13 @@ export class RealStage {
       case 'weather':
         return this.#onLinks(deed.links, deed.effects)
       case 'hangUp':
-        return this.#options.clients.hangUp(deed.client, deed.node) ? over : undefined
+        return this.#clients.hangUp(deed.client, deed.node) ? over : undefined
+      case 'flap':
+        return cluster.flap?.(...deed.nodes) === true ? over : undefined
+      case 'toxic': {
+        const remove = cluster.poison?.(deed.links.map(linkEnds), deed.order)
+        return remove === undefined ? undefined : async () => remove()
+      }
       case 'crash':
         return this.#crash(deed)
       case 'start':
@@ -151,7 +166,7 @@ export class RealStage {
     names: readonly string[] | undefined,
     effects: readonly LinkEffect[],
   ): Promise<Undo | undefined> {
-    const { cluster, clients } = this.#options
+    const { cluster } = this.#options
     const links = names?.map(linkEnds)
     const isOfClient = ({ from, to }: { from: string; to: string }): boolean =>
       from.startsWith('c') || to.startsWith('c')
@@ -163,14 +178,14 @@ export class RealStage {
     const ids = await Promise.all(faults.map((fault) => cluster.inject(fault)))
     if (ids.length === 0 && ruleIds.length === 0) return undefined
     return async () => {
-      for (const id of ruleIds) clients.remove(id)
+      for (const id of ruleIds) this.#clients.remove(id)
       await Promise.all(ids.map((id) => cluster.heal(id)))
     }
   }
 
   #addRule(rule: LinkRule): number {
     const id = ++this.#lastRule
-    this.#options.clients.add(id, rule)
+    this.#clients.add(id, rule)
     return id
   }
 
@@ -232,6 +247,13 @@ export class RealStage {
     this.#background.add(noted)
     void noted.then(() => this.#background.delete(noted))
   }
+}
+
+/** The events of a run are those of the simulator, which knows no toxics: there this is a line of text and its links. */
+function toldDeed(deed: StageDeed): FaultDeed | OperatorDeed {
+  if (deed.do !== 'toxic') return deed
+  const { order, links, forMs } = deed
+  return { do: describeToxic(order.toxic), links, forMs } as unknown as FaultDeed
 }
 
 function faultOf(deed: FaultDeed & { readonly node: string }): Fault | undefined {

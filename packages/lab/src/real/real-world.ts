@@ -1,7 +1,8 @@
 /** A real cluster, for the director: its deeds, its clients, and what the mirror shows of it. */
 import { seededRandom } from '@troupe/core'
-import { type Deed, type Dice, describeDeed, diceOf, isOperation, streams } from '@troupe/sim'
-import type { DirectedWorld } from '../directing/directed-world.ts'
+import { type Dice, describeDeed, diceOf, isOperation, streams } from '@troupe/sim'
+import type { DirectedWorld, LabDeed } from '../directing/directed-world.ts'
+import { describeToxic } from '../proxy/toxic-of.ts'
 import { nodeNames } from '../scenario/names.ts'
 import type { Scenario } from '../scenario/scenario.ts'
 import { ClientFaults } from './client-faults.ts'
@@ -111,11 +112,14 @@ export class RealWorld implements DirectedWorld {
     this.#timers.add(timer)
   }
 
-  perform(deed: Deed, then: (isDone: boolean) => void): void {
+  perform(deed: LabDeed, then: (isDone: boolean) => void): void {
     if (this.isHealed) return then(false)
     if (isOperation(deed)) return then(this.#ask(deed))
     const { mirror, line } = this.#options
-    const text = describeDeed(deed)
+    const text =
+      deed.do === 'toxic'
+        ? `${describeToxic(deed.order.toxic)} on ${deed.links.join(', ')}`
+        : describeDeed(deed)
     this.stage.do(deed).then(
       (isDone) => {
         if (isDone) {
@@ -133,7 +137,7 @@ export class RealWorld implements DirectedWorld {
   }
 
   /** Clients ask beside the workload; nobody waits for the answer. */
-  #ask(deed: Deed): boolean {
+  #ask(deed: LabDeed): boolean {
     const { clients } = this
     if (deed.do === 'write') {
       this.#note(clients.write(deed.client, deed.key, deed.withinMs, deed.conditional))

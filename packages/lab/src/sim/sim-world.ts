@@ -1,6 +1,6 @@
 /** The world of the simulator, for the director. */
 import { type Deed, type Dice, diceOf, streams, type World } from '@troupe/sim'
-import type { DirectedWorld } from '../directing/directed-world.ts'
+import type { DirectedWorld, LabDeed } from '../directing/directed-world.ts'
 
 export class SimWorld implements DirectedWorld {
   readonly dice: Dice
@@ -57,8 +57,8 @@ export class SimWorld implements DirectedWorld {
     this.#world.scheduler.after(delayMs, { run })
   }
 
-  perform(deed: Deed, then: (isDone: boolean) => void): void {
-    then(this.#world.stage.perform(deed))
+  perform(deed: LabDeed, then: (isDone: boolean) => void): void {
+    then(this.#world.stage.perform(deed as Deed))
   }
 
   line(text: string): void {

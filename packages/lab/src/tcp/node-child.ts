@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import type { NodeOptions } from '@troupe/cluster'
 import { type NodeId, RaftError } from '@troupe/core'
 import { type Frozen, freeze } from './frozen.ts'
-import type { NodeCallName, NodeCalls, NodeNews, NodeOrder } from './protocol.ts'
+import type { NodeCallName, NodeCalls, NodeNews, NodeOrder, ObservedAs } from './protocol.ts'
 
 /** Notices of Node on features of its own, which older versions print. */
 const NODE_FLAGS = ['--disable-warning=ExperimentalWarning']
@@ -33,6 +33,8 @@ export interface NodeChildSettings {
   readonly onNews: (news: NodeNews) => void
   /** What a command begins with that runs in another network stack. @default none */
   readonly prefix?: readonly string[]
+  /** Where it tells all that it does, and as who. @default nowhere */
+  readonly observed?: ObservedAs | undefined
 }
 
 export class NodeChild {
@@ -49,13 +51,14 @@ export class NodeChild {
   #frozen: Frozen | undefined
   #hasEnded = false
 
-  constructor({ options, log, onNews, prefix = [] }: NodeChildSettings) {
+  constructor({ options, log, onNews, prefix = [], observed }: NodeChildSettings) {
     this.id = options.id
     this.#log = log
     this.#onNews = onNews
     const output = openSync(log, 'a')
     const main = fileURLToPath(import.meta.resolve('@troupe/lab/tcp-node'))
-    const words = [...prefix, process.execPath, ...NODE_FLAGS, main, JSON.stringify(options)]
+    const given = [options, ...(observed === undefined ? [] : [observed])].map((each) => JSON.stringify(each))
+    const words = [...prefix, process.execPath, ...NODE_FLAGS, main, ...given]
     const [program = '', ...args] = words
     this.#child = spawn(program, args, {
       serialization: 'advanced',

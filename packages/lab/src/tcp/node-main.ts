@@ -4,7 +4,10 @@
  */
 import { type LogLevel, type NodeOptions, NodeProcess } from '@troupe/cluster'
 import { invariant, type NodeId, RaftError, type Role } from '@troupe/core'
-import type { NodeCallName, NodeCalls, NodeNews, NodeOrder } from './protocol.ts'
+import { computerMs } from '../real/computer-clock.ts'
+import { NodeProbe } from '../real/node-probe.ts'
+import { chunkWriter } from './chunk-pipe.ts'
+import type { NodeCallName, NodeCalls, NodeNews, NodeOrder, ObservedAs } from './protocol.ts'
 
 type Handlers = {
   readonly [Name in NodeCallName]: (ask: NodeCalls[Name]['ask']) => Promise<NodeCalls[Name]['answer']>
@@ -19,7 +22,7 @@ function log(level: LogLevel, event: string, detail: Readonly<Record<string, unk
   if (event === 'listening') tell({ kind: 'listening', address: String(detail['address']) })
   if (event === 'role changed') {
     const { role, term, leader } = detail as { role: Role; term: number; leader: NodeId | null }
-    tell({ kind: 'role', role, term, leader, atMs: performance.timeOrigin + performance.now() })
+    tell({ kind: 'role', role, term, leader, atMs: computerMs() })
   }
   if (level !== 'debug') tell({ kind: 'log', level, event, detail })
 }
@@ -57,8 +60,13 @@ function die(error: unknown): never {
   process.exit(1)
 }
 
+/** The pipe has the order: no numbers are needed. */
+function probeOf({ path, index }: ObservedAs): NodeProbe {
+  return new NodeProbe({ tell: chunkWriter(path, index), next: () => 0, nowMs: computerMs })
+}
+
 async function main(): Promise<void> {
-  const [text] = process.argv.slice(2)
+  const [text, observed] = process.argv.slice(2)
   invariant(
     text !== undefined && process.send !== undefined,
     'the process of a node is started by its parent',
@@ -67,7 +75,9 @@ async function main(): Promise<void> {
   process.on('SIGINT', () => {})
   process.once('disconnect', () => process.exit(3))
   try {
-    const node = await NodeProcess.start({ ...(JSON.parse(text) as NodeOptions), logger: log }, { fail: die })
+    const options = { ...(JSON.parse(text) as NodeOptions), logger: log }
+    const observer = observed === undefined ? undefined : probeOf(JSON.parse(observed) as ObservedAs)
+    const node = await NodeProcess.start(options, { fail: die, ...(observer && { observer }) })
     process.on('message', (order: NodeOrder) => void serve(node, order))
     tell({ kind: 'started' })
     void node.ended.then(() => process.exit(0))

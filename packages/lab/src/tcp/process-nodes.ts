@@ -44,6 +44,8 @@ export interface ProcessNodesSettings {
   readonly proxy: FaultProxy
   /** Between the nodes in the place of the proxy. */
   readonly network?: NamespaceNetwork | undefined
+  /** The pipe that all of them tell what they do. */
+  readonly observed?: string | undefined
   readonly onNews: (id: NodeId, news: NodeNews) => void
   readonly onEnd: (id: NodeId, end: ProcessEnd) => void
 }
@@ -125,11 +127,12 @@ export class ProcessNodes {
   async start(id: NodeId): Promise<void> {
     const place = this.#places.get(id)
     invariant(place !== undefined && !this.isUp(id), `${id} is a node that is down`)
-    const { directory, network, onNews, onEnd } = this.#settings
+    const { directory, network, observed, onNews, onEnd } = this.#settings
     const child = new NodeChild({
       options: this.#optionsOf(place),
       log: join(directory, `${id}.log`),
       prefix: network?.prefixOf(id) ?? [],
+      observed: observed === undefined ? undefined : { path: observed, index: this.ids.indexOf(id) },
       onNews: (news) => {
         if (news.kind === 'listening') place.endpoint = endpointOf(news.address)
         onNews(id, news)

@@ -22,6 +22,12 @@ export interface NodeCall<Name extends NodeCallName = NodeCallName> {
   readonly ask: NodeCalls[Name]['ask']
 }
 
+/** A named pipe for the chunks of all nodes, and the number of this one. */
+export interface ObservedAs {
+  readonly path: string
+  readonly index: number
+}
+
 /** Laboratory to node. */
 export type NodeOrder = { readonly kind: 'call'; readonly call: NodeCall } | { readonly kind: 'stop' }
 

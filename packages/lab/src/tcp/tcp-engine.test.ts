@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { parseText } from '../scenario/document.ts'
+import { casesOf } from '../scenario/read-scenario.ts'
+import { TcpEngine } from './tcp-engine.ts'
+
+async function problemsOf(text: string, engine = new TcpEngine()): Promise<string[]> {
+  const [item] = await casesOf(parseText('a.yaml', `name: a\n${text}`), { sources: [] })
+  assert.ok(item !== undefined)
+  return engine.unable(item).map(({ path, expected }) => `${path.join('.')}: ${expected}`)
+}
+
+describe('the engine tcp', () => {
+  test('can do what streams and processes can, toxics too', async () => {
+    const text = `phases:
+  - partition: { split: halves, for: 1s }
+  - link: { from: n1, to: n2, mode: jam, for: 1s }
+  - network: { delay: { time: 20ms, jitter: 5ms }, loss: 5%, rate: 100kB/s, corrupt: 1%, for: 1s }
+  - toxic: { type: slicer, from: leader, to: all, attributes: { average_size: 100 }, for: 1s }
+  - flap: { from: n1, to: n2 }
+  - hangUp: { from: all }
+  - pause: { target: leader, for: 1s }
+  - kill: { target: leader, downFor: 1s }
+  - members: { remove: n3 }
+`
+    assert.deepEqual(await problemsOf(text), [])
+  })
+
+  test('says before a run what has no meaning on a stream', async () => {
+    const [duplicate, reorder] = await problemsOf(
+      'phases: [{ network: { delay: { time: 5ms }, duplicate: 5%, reorder: 5% } }]\n',
+    )
+    assert.match(duplicate ?? '', /^phases\.0\.network\.duplicate: none on tcp \(TCP brings every byte once/)
+    assert.match(reorder ?? '', /^phases\.0\.network\.reorder: none on tcp/)
+    const [rollBack] = await problemsOf('phases: [{ rollBack: { target: n1, entries: 3, downFor: 1s } }]\n')
+    assert.match(rollBack ?? '', /only in sim/)
+    const [durability] = await problemsOf('cluster: { durability: memory }\nphases: [{ wait: 1s }]\n')
+    assert.match(durability ?? '', /^cluster\.durability: on tcp one of flush-before-ack/)
+  })
+
+  test('on real networks lets the kernel do what that can, and refuses the rest', async () => {
+    const engine = new TcpEngine({ network: 'namespaces' })
+    const problems = await problemsOf(
+      'phases: [{ link: { from: n1, to: n2, mode: jam } }, { network: { delay: { time: 5ms } } }]\n',
+      engine,
+    )
+    assert.ok(problems.length > 0)
+    // Without the right to make networks that is all that is said.
+    const isAllowed = !problems.some((problem) => problem.startsWith('engine: the right'))
+    if (isAllowed) assert.match(problems.join('\n'), /network\.delay: none on tcp[\s\S]*link: mode: drop/)
+    assert.match(engine.reproduce({ file: 'a.yaml', name: 'a' } as never, 1), / --network namespaces$/)
+  })
+})

@@ -42,6 +42,11 @@ export class DamagedDisk {
     dropCopy(this.#directory, id)
   }
 
+  /** A node that was down until its fault was over has lost nothing. */
+  tidy(): void {
+    dropCopies(this.#directory)
+  }
+
   /**
    * Nobody has the files open: it happens now. Gives for each of them what came of it.
    * @throws RaftError INVALID_DIRECTORY where somebody has

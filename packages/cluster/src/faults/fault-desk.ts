@@ -82,7 +82,7 @@ export class FaultDesk {
       const part = diskPartOf(request)
       return part === undefined ? [] : [{ id: request.id, part, request }]
     })
-    if (waiting.length === 0) return
+    if (waiting.length === 0) return this.#options.disk.tidy()
     const results = this.#options.disk.happen(waiting)
     waiting.forEach(({ id, request }, place) => {
       this.#options.log('warn', 'disk damaged', { fault: id, text: request.text, result: results[place] })

@@ -1,6 +1,5 @@
 /** The micro benchmarks: codec, frames, mailbox, ports, core, log, apply, checker. */
 import { Mailbox } from '@troupe/actor'
-import { checkLinearizability, type KvInput, type KvOutput, kvModel, type Operation } from '@troupe/check'
 import { type AppendRequest, type Entry, EntryKind, encodeEntry, type PersistRequest } from '@troupe/core'
 import {
   COMMAND_FRAME_HEADER_BYTES,
@@ -24,6 +23,7 @@ import {
   streamFrameOf,
 } from '@troupe/wire'
 import { Workload } from '../workload.ts'
+import { checkTasks } from './check-tasks.ts'
 import { linkEcho } from './echo.ts'
 import { SmallCluster } from './small-cluster.ts'
 import { computing, type MicroTask } from './task.ts'
@@ -213,32 +213,6 @@ const applyTask = computing('apply: kv and sessions', 'commands', COMMANDS, () =
   }
 })
 
-const CHECKED = 2000
-const OVERLAP = 6
-const KEYS = 10
-
-/** Writes and reads that overlap, each of which takes place in the middle of its time: linearizable. */
-function overlapping(): Operation<KvInput, KvOutput>[] {
-  const cells = new Map<string, { value: number; version: number }>()
-  return Array.from({ length: CHECKED }, (_, at) => {
-    const key = `k${at % KEYS}`
-    const cell = cells.get(key)
-    const times = { process: at, callAt: at - OVERLAP, returnAt: at + OVERLAP, outcome: 'ok' } as const
-    // Keys take turns: so must what is done to one.
-    if (Math.floor(at / KEYS) % 3 === 1) return { ...times, input: { op: 'get', key }, output: cell }
-    cells.set(key, { value: at, version: (cell?.version ?? 0) + 1 })
-    return { ...times, input: { op: 'set', key, value: at }, output: undefined }
-  })
-}
-
-const checkTask = computing('checker: linearizability', 'operations', CHECKED, () => {
-  const operations = overlapping()
-  return () => {
-    const { verdict } = checkLinearizability(kvModel, operations)
-    if (verdict !== 'pass') throw new Error(`the checker says ${verdict}`)
-  }
-})
-
 export const microTasks: readonly MicroTask[] = [
   ...codecTasks,
   ...frameTasks,
@@ -246,5 +220,5 @@ export const microTasks: readonly MicroTask[] = [
   ...coreTasks,
   ...[1, 64, 1024, 8192].map(appendTask),
   applyTask,
-  checkTask,
+  ...checkTasks,
 ]

@@ -21,7 +21,7 @@ import { showValue } from './values.ts'
 type FifoOperation = Operation<FifoInput, FifoOutput>
 
 /** A value that was enqueued, and what became of it. */
-interface Fate {
+export interface Fate {
   readonly value: unknown
   readonly enqueue: FifoOperation
   dequeue: FifoOperation | undefined
@@ -40,14 +40,31 @@ export function decideFifo(
   if (fates === undefined) return undefined
   const flaw = takeDequeues(operations, fates)
   if (flaw) return flaw
-  const all = Array.from(fates.values())
-  const present = all.filter(({ enqueue, dequeue }) => dequeue !== undefined || enqueue.outcome === 'ok')
+  const present = presentOf(fates)
   const order = new DequeueOrder(present)
   for (const fate of present) {
     const overtaker = fate.dequeue && order.overtakerOf(fate)
     if (overtaker) return overtaken(fate, overtaker)
   }
   return decideMissing(operations, present, order)
+}
+
+/** Values that were in the queue, with their dequeues; undefined where they are not unique, or a dequeue has none. */
+export function fatesOf(operations: readonly FifoOperation[]): readonly Fate[] | undefined {
+  const fates = enqueued(operations)
+  return fates === undefined || takeDequeues(operations, fates) ? undefined : presentOf(fates)
+}
+
+/** All but those of open enqueues that nobody saw, which need not have happened. */
+const presentOf = (fates: ReadonlyMap<unknown, Fate>): Fate[] =>
+  Array.from(fates.values()).filter(
+    ({ enqueue, dequeue }) => dequeue !== undefined || enqueue.outcome === 'ok',
+  )
+
+/** When open dequeues were called, ascending: each may have taken a value that is missing. */
+export function openCallsOf(operations: readonly FifoOperation[]): Float64Array {
+  const open = operations.filter(({ input, outcome }) => input.op === 'dequeue' && outcome === 'open')
+  return Float64Array.from(open, ({ callAt }) => callAt).sort()
 }
 
 /** By value; undefined where one is enqueued twice, or is not a simple one. */
@@ -94,7 +111,7 @@ const dequeueReturnOf = ({ dequeue }: Fate): number => dequeue?.returnAt ?? Numb
 const dequeueCallOf = ({ dequeue }: Fate): number => dequeue?.callAt ?? Number.POSITIVE_INFINITY
 
 /** Of all values that are enqueued after a moment: which is dequeued first. */
-class DequeueOrder {
+export class DequeueOrder {
   /** Calls of enqueues, ascending. */
   readonly #calls: Float64Array
   /** Of those from this one on, the value whose dequeue returned first. */
@@ -148,8 +165,7 @@ function decideMissing(
   fates: readonly Fate[],
   order: DequeueOrder,
 ): Decision<FifoInput, FifoOutput> | undefined {
-  const slots = operations.filter(({ input, outcome }) => input.op === 'dequeue' && outcome === 'open')
-  const calls = Float64Array.from(slots, ({ callAt }) => callAt).sort()
+  const calls = openCallsOf(operations)
   const missing = fates
     .filter(({ dequeue }) => dequeue === undefined)
     .map((fate) => ({ fate, deadline: order.deadlineOf(fate) }))

@@ -62,6 +62,11 @@ export interface Model<State, Input, Output> {
    * It is right, or has no answer. What failed for certain and open reads are left out before.
    */
   decide?(operations: readonly Operation<Input, Output>[]): Decision<Input, Output> | undefined
+  /**
+   * A model that allows fewer orders, to find one quickly of operations that `decide` has passed. It may have none.
+   * @default the model itself
+   */
+  guide?(operations: readonly Operation<Input, Output>[]): Model<State, Input, Output> | undefined
   /** Whether two states are the same. @default sameValue, by content */
   equal?(left: State, right: State): boolean
   /**

@@ -29,6 +29,9 @@ export interface ShortestPrefix<State, Input, Output> {
   readonly stepCount: number
 }
 
+/** Where a model needs a guide, the search without it may take forever. */
+const MAX_UNGUIDED_STEPS = 200_000
+
 /** A prefix, and what its operations are in the history. */
 interface Prefix<Input, Output> {
   readonly operations: readonly Operation<Input, Output>[]
@@ -132,9 +135,16 @@ function orderBefore<State, Input, Output>(
   maxSteps: number,
 ): { readonly placed: readonly Operation<Input, Output>[] | undefined; readonly stepCount: number } {
   const { operations: before, originals } = prefixOf(operations, endAt, false)
-  const timeline = new Timeline(relevantOf(model, before), model.normalize?.bind(model))
-  const search = new Search(model, timeline)
-  if (search.run(maxSteps) !== 'pass') return { placed: undefined, stepCount: search.stepCount }
+  const relevant = relevantOf(model, before)
+  const timeline = new Timeline(relevant, model.normalize?.bind(model))
+  const guided = model.guide?.(relevant)
+  let search = new Search(guided ?? model, timeline)
+  let outcome = search.run(maxSteps)
+  if (outcome === 'fail' && guided) {
+    search = new Search(model, timeline)
+    outcome = search.run(Math.min(maxSteps, MAX_UNGUIDED_STEPS))
+  }
+  if (outcome !== 'pass') return { placed: undefined, stepCount: search.stepCount }
   const placed = Array.from(search.placed, (place) => {
     const operation = timeline.operations[place] as Operation<Input, Output>
     return originals.get(operation) ?? operation

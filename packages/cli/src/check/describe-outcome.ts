@@ -4,8 +4,8 @@ import { aligned, counted, type paintFor } from '../output.ts'
 
 type Paint = ReturnType<typeof paintFor>
 
-/** The last rows that a table shows: whoever wants all looks at the page. */
-const MAX_ROWS = 16
+/** Rows of each kind that a table shows: whoever wants all looks at the page. */
+const MAX_ROWS = 8
 const COLOURS = { pass: 'green', fail: 'red', unknown: 'yellow' } as const
 
 /** Several lines; the last says how to see more. */
@@ -57,7 +57,6 @@ function figureLines({ figures }: CheckReport): string[] {
 function failureLines(failure: CheckFailure, paint: Paint): string[] {
   const { operations, prefixLength, isShortest, states } = failure
   const rows = rowsOf(operations)
-  const cut = rows.slice(-MAX_ROWS)
   const last = operations.find(({ role }) => role === 'blocked')
   const title =
     prefixLength === undefined
@@ -66,12 +65,12 @@ function failureLines(failure: CheckFailure, paint: Paint): string[] {
         (last?.line === undefined ? '' : ` and ends with the answer to line ${last.line}`)
   const more = prefixLength === undefined ? operations.length : prefixLength
   const table = aligned(
-    [['order', 'line', 'client', 'operation', 'from … to'], ...cut.map(cellsOf)],
+    [['order', 'line', 'client', 'operation', 'from … to'], ...rows.map(cellsOf)],
     [0, 1, 2],
   )
   return [
     '',
-    `${title}${more > cut.length ? `; the last ${cut.length}:` : ':'}`,
+    `${title}${more > rows.length ? `; ${rows.length} of them, the nearest to its end:` : ':'}`,
     ...table
       .trimEnd()
       .split('\n')
@@ -80,14 +79,19 @@ function failureLines(failure: CheckFailure, paint: Paint): string[] {
   ]
 }
 
-/** In the order that explains them; then what is not on it, and the impossible one last. */
+/** Who has a part in it, the end of the order that explains what was before, what is pending, and the impossible one last. */
 function rowsOf(operations: readonly ShownOperation[]): ShownOperation[] {
-  const weight = ({ role, place }: ShownOperation): number =>
-    role === 'blocked' ? Number.POSITIVE_INFINITY : (place ?? Number.MAX_VALUE)
-  return operations.toSorted((left, right) => {
-    const [first, second] = [weight(left), weight(right)]
-    return first === second ? left.callAt - right.callAt : first - second
-  })
+  const plain = operations.filter(({ role }) => role === undefined)
+  const placed = plain
+    .filter(({ place }) => place !== undefined)
+    .sort((left, right) => (left.place ?? 0) - (right.place ?? 0))
+  const pending = plain.filter(({ place }) => place === undefined)
+  return [
+    ...operations.filter(({ role }) => role === 'witness').slice(0, MAX_ROWS),
+    ...placed.slice(-MAX_ROWS),
+    ...pending.slice(-MAX_ROWS),
+    ...operations.filter(({ role }) => role === 'blocked'),
+  ]
 }
 
 function cellsOf({ place, role, line, process, text, callAt, returnAt }: ShownOperation): string[] {

@@ -85,7 +85,7 @@ function failureHtml(failure: CheckFailure, faults: readonly FaultBand[]): strin
   ]
   return `<section><h2>${prefixLength === undefined ? 'Operations that have to do with it' : 'The end of the prefix'}</h2>
 <p class="legend">${legendOf(operations, faults)}</p>
-<div class="lanes-box" tabindex="0">${picture(failure, faults)}</div>
+${picture(failure, faults)}
 ${notes.map((note) => `<p>${escaped(note)}</p>`).join('\n')}</section>
 <section><h2>As a table</h2>${tableOf(operations)}</section>`
 }
@@ -109,7 +109,7 @@ function legendOf(operations: readonly ShownOperation[], faults: readonly FaultB
   ].join(' ')
 }
 
-function picture({ operations, reason }: CheckFailure, faults: readonly FaultBand[]): string {
+function picture({ operations, reason, prefixLength }: CheckFailure, faults: readonly FaultBand[]): string {
   const times = new Map(
     operations.flatMap(({ callAt, callMs, returnAt, returnMs }) => [
       [callAt, callMs] as const,
@@ -121,7 +121,10 @@ function picture({ operations, reason }: CheckFailure, faults: readonly FaultBan
   const bands = faults
     .filter(({ fromAt, toAt }) => fromAt <= last && (toAt === null || toAt >= first))
     .map(({ text, fromAt, toAt }) => ({ text, from: fromAt, to: toAt }))
+  const blocked = operations.find(({ role }) => role === 'blocked')
+  const endAt = prefixLength === undefined ? undefined : (blocked?.returnAt ?? undefined)
   return lanesSvg({
+    endAt,
     bars: operations.toSorted((left, right) => left.process - right.process).map(barOf),
     bands,
     tickOf: (at) => {

@@ -37,6 +37,8 @@ export interface Lanes {
   readonly bands: readonly LaneBand[]
   /** What stands below an event; undefined for nothing. */
   readonly tickOf?: (at: number) => string | undefined
+  /** Where the history that is shown ends; bars go on behind it. */
+  readonly endAt?: number | undefined
   /** Said to who does not see the picture. */
   readonly label: string
 }
@@ -46,7 +48,9 @@ const BAR = 24
 const STEP = 34
 const HEAD = 30
 const FOOT = 26
-const GUTTER = 92
+/** Left of the first event. */
+const GUTTER = 8
+const NAMES = 84
 /** Least distance of two points of the path. */
 const POINT_GAP = 9
 const TICKS_EVERY = 4
@@ -57,19 +61,25 @@ interface PlacedBar extends LaneBar {
   readonly y: number
 }
 
-/** The picture. */
-export function lanesSvg({ bars, bands, tickOf, label }: Lanes): string {
+/** The picture: a box that scrolls, and in which the names stay. */
+export function lanesSvg({ bars, bands, tickOf, endAt, label }: Lanes): string {
   const scale = new Scale(bars, bands)
   const { placed, lanes, height } = layOut(bars, scale)
-  const size = `width="${scale.width}" height="${height}" viewBox="0 0 ${scale.width} ${height}"`
-  return [
-    `<svg class="lanes" ${size} role="img" aria-label="${escaped(label)}">`,
+  const svg = (name: string, width: number, attributes: string, parts: readonly string[]): string =>
+    `<svg class="${name}" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" ${attributes}>${parts.join('\n')}</svg>`
+  const chart = [
     ...bands.map((band, index) => bandSvg(band, index, scale, height)),
-    ...lanes.map(({ name, y, lines }) => laneSvg(name, y, lines, scale.width)),
+    ...lanes.map((lane) => ruleSvg(lane, scale.width)),
     ...placed.map(barSvg),
+    ...(endAt === undefined ? [] : [endSvg(scale.x(endAt), height)]),
     pathSvg(placed),
     ...(tickOf === undefined ? [] : ticksSvg(scale, tickOf, height)),
-    '</svg>',
+  ]
+  return [
+    '<div class="lanes-box" tabindex="0">',
+    svg('lanes names', NAMES, 'aria-hidden="true"', lanes.map(nameSvg)),
+    svg('lanes', scale.width, `role="img" aria-label="${escaped(label)}"`, chart),
+    '</div>',
   ].join('\n')
 }
 
@@ -139,9 +149,18 @@ function bandSvg({ from, to, text }: LaneBand, index: number, scale: Scale, heig
   return `<g class="band"><title>${escaped(text)}</title>${rect}<text x="${x + 4}" y="${y}">${escaped(text)}</text></g>`
 }
 
-function laneSvg(name: string, y: number, lines: number, width: number): string {
-  const line = `<line x1="${GUTTER - 12}" x2="${width}" y1="${y + lines * LINE - 2}" y2="${y + lines * LINE - 2}"/>`
-  return `<g class="lane"><text x="${GUTTER - 18}" y="${y + BAR / 2 + 6}">${escaped(name)}</text>${line}</g>`
+function nameSvg({ name, y }: Lane): string {
+  return `<text x="${NAMES - 10}" y="${y + BAR / 2 + 6}">${escaped(name)}</text>`
+}
+
+function ruleSvg({ y, lines }: Lane, width: number): string {
+  const at = y + lines * LINE - 2
+  return `<line class="rule" x1="0" x2="${width}" y1="${at}" y2="${at}"/>`
+}
+
+function endSvg(x: number, height: number): string {
+  const line = `<line x1="${x}" x2="${x}" y1="0" y2="${height - FOOT}"/>`
+  return `<g class="end">${line}<text x="${x + 5}" y="11">the end of the prefix</text></g>`
 }
 
 function barSvg({ x, end, y, text, title, tone }: PlacedBar): string {
@@ -171,10 +190,12 @@ function pathSvg(placed: readonly PlacedBar[]): string {
   })
   if (points.length === 0) return ''
   const line = points.map(({ x, y }) => `${x},${y}`).join(' ')
-  const marks = points.map(
-    ({ x, y, place }) =>
-      `<g><circle cx="${x}" cy="${y}" r="7"/><text x="${x}" y="${y + 3}">${place > 999 ? `…${place % 100}` : place}</text></g>`,
-  )
+  const marks = points.map(({ x, y, place }) => {
+    const text = String(place)
+    const width = Math.max(14, 6 + 5.5 * text.length)
+    const pill = `<rect x="${x - width / 2}" y="${y - 7}" width="${width}" height="14" rx="7"/>`
+    return `<g>${pill}<text x="${x}" y="${y + 3}">${text}</text></g>`
+  })
   return `<g class="order"><polyline points="${line}"/>${marks.join('')}</g>`
 }
 
@@ -203,7 +224,7 @@ export function escaped(text: string): string {
 
 /** The style sheet of the picture, light and dark by what the reader prefers. */
 export const lanesStyle = `
-.lanes-box { overflow-x: auto; border: 1px solid var(--lane-line); border-radius: 8px; background: var(--lane-paper); }
+.lanes-box { display: flex; overflow-x: auto; border: 1px solid var(--lane-line); border-radius: 8px; background: var(--lane-paper); }
 .lanes, .lanes-box {
   --lane-paper: #ffffff; --lane-ink: #1d2129; --lane-quiet: #667085; --lane-line: #d9dde5;
   --lane-done: #dbe7fb; --lane-done-edge: #7ea3dd; --lane-open: #f1f2f5; --lane-open-edge: #a4abb8;
@@ -218,17 +239,20 @@ export const lanesStyle = `
     --lane-order: #57c38f; --lane-band: #a98bf0;
   }
 }
-.lanes { display: block; font: 12px/1 system-ui, sans-serif; }
+.lanes { display: block; flex: none; font: 12px/1 system-ui, sans-serif; }
 .lanes text { fill: var(--lane-ink); }
-.lanes .lane text { text-anchor: end; font-weight: 600; }
-.lanes .lane line { stroke: var(--lane-line); }
+.lanes.names { position: sticky; left: 0; z-index: 1; background: var(--lane-paper); border-right: 1px solid var(--lane-line); }
+.lanes.names text { text-anchor: end; font-weight: 600; }
+.lanes .rule { stroke: var(--lane-line); }
+.lanes .end line { stroke: var(--lane-wrong-edge); stroke-dasharray: 2 3; stroke-width: 1.5; }
+.lanes .end text { fill: var(--lane-wrong-edge); font-size: 11px; }
 .lanes .bar rect { fill: var(--lane-done); stroke: var(--lane-done-edge); }
 .lanes .bar.open rect { fill: var(--lane-open); stroke: var(--lane-open-edge); stroke-dasharray: 4 3; }
 .lanes .bar.witness rect { fill: var(--lane-witness); stroke: var(--lane-witness-edge); stroke-width: 2; }
 .lanes .bar.impossible rect { fill: var(--lane-wrong); stroke: var(--lane-wrong-edge); stroke-width: 2.5; }
 .lanes .bar .cross { fill: var(--lane-wrong-edge); font-size: 18px; font-weight: 700; }
 .lanes .order polyline { fill: none; stroke: var(--lane-order); stroke-width: 1.5; opacity: .55; }
-.lanes .order circle { fill: var(--lane-order); }
+.lanes .order rect { fill: var(--lane-order); }
 .lanes .order text { fill: var(--lane-paper); font-size: 8.5px; font-weight: 700; text-anchor: middle; }
 .lanes .band rect { fill: var(--lane-band); opacity: .13; }
 .lanes .band text { fill: var(--lane-band); font-size: 11px; font-weight: 600; }

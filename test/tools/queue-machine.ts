@@ -8,7 +8,15 @@
  */
 import { closeSync, openSync, readFileSync, readSync, rmSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Delivery, type Handle, QueueMachine, queueCommands, queueQueries } from '@troupe/machines'
+import {
+  type Delivery,
+  type DeliveryBatch,
+  deliveriesIn,
+  type Handle,
+  QueueMachine,
+  queueCommands,
+  queueQueries,
+} from '@troupe/machines'
 import { makeDirectory, openFileSegments } from '@troupe/store'
 import { codec, crc32 } from '@troupe/wire'
 
@@ -88,7 +96,7 @@ const consumer = second.apply(queueCommands.subscribe('jobs', '', 1000, 1e9), {
   timeMs: index,
 }) as number
 const read = (after: number): Delivery[] =>
-  second.query(queueQueries.deliveries(consumer, after, BATCH)) as Delivery[]
+  deliveriesIn(second.query(queueQueries.deliveries(consumer, after, BATCH)) as DeliveryBatch, codec)
 timed('read what is held', 10_000, () => {
   for (let again = 0; again < 10; again++) for (let after = 0; after < 1000; after += BATCH) read(after)
 })

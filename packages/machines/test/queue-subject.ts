@@ -1,14 +1,13 @@
 /** A queue machine with one queue, and short ways to speak with it. */
 import assert from 'node:assert/strict'
 import { RaftError } from '@troupe/core'
+import { type DeliveryBatch, deliveriesIn } from '../src/queue/delivery-batch.ts'
 import {
   queueQueries as ask,
-  type Delivery,
   type FoundMessage,
   type Handle,
   type MessageOptions,
   type PeekedMessage,
-  type QueueMessage,
   type QueueStats,
   queueCommands as q,
 } from '../src/queue/queue-commands.ts'
@@ -61,9 +60,9 @@ export class QueueSubject {
   }
 
   held(consumer: number): { data: unknown; handle: Handle; deliveries: number }[] {
-    const deliveries = this.machine.query(ask.deliveries(consumer, 0, 100)) as Delivery[]
-    return deliveries.map(([slot, position, delivery, count, , message]) => ({
-      data: (codec.decode(message) as QueueMessage)[0],
+    const batch = this.machine.query(ask.deliveries(consumer, 0, 100)) as DeliveryBatch | undefined
+    return deliveriesIn(batch, codec).map(([slot, position, delivery, count, , message]) => ({
+      data: message[0],
       handle: [slot, position, delivery],
       deliveries: count,
     }))

@@ -11,6 +11,9 @@ import { handleError, QueueError, queueError } from './queue-errors.ts'
 /** Most handles of one command. */
 const MAX_BATCH = 1000
 
+/** Undefined where there is none. */
+type Faulty = readonly FaultyHandle[] | undefined
+
 interface Settlement {
   readonly handle: Handle
   /** Undefined where nobody waits for it. */
@@ -52,15 +55,27 @@ export class Settlements {
     const hasResults = acks.some(({ result }) => result !== undefined)
     const results = hasResults ? acks.map(({ result }) => result ?? null) : undefined
     try {
-      const faulty = await this.#client.propose<readonly FaultyHandle[] | undefined>(
-        queueCommands.ack(this.#consumer, handles, results),
-      )
+      const faulty = await (hasResults ? this.#sendEach(handles, results) : this.#sendRuns(handles))
       for (const [offset, fault] of faulty ?? NONE) acks[offset]?.reject(handleError(fault))
       // A promise that was rejected stays so.
       for (const { resolve } of acks) resolve()
     } catch (error) {
       for (const { reject } of acks) reject(settlementError(error))
     }
+  }
+
+  #sendEach(handles: readonly Handle[], results?: readonly unknown[]): Promise<Faulty> {
+    return this.#client.propose<Faulty>(queueCommands.ack(this.#consumer, handles, results))
+  }
+
+  /** What is acked in the order in which it was delivered is a few numbers. Of what was not acked so each one is asked about. */
+  async #sendRuns(handles: readonly Handle[]): Promise<Faulty> {
+    const missed = await this.#client.propose<readonly number[] | undefined>(
+      queueCommands.ackRuns(this.#consumer, handles),
+    )
+    if (missed === undefined) return undefined
+    const faulty = await this.#sendEach(missed.map((offset) => handles[offset] as Handle))
+    return faulty?.map(([at, fault]) => [missed[at] as number, fault])
   }
 
   /** Leases begin anew, with the consumer's life. Resolves with the offsets of those that had ended. @throws as `one` */

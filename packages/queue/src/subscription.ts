@@ -7,7 +7,14 @@
  */
 import type { Client } from '@troupe/cluster'
 import { RaftError } from '@troupe/core'
-import { type Delivery as Delivered, queueCommands, queueQueries } from '@troupe/machines'
+import {
+  type Delivery as Delivered,
+  type DeliveryBatch,
+  deliveriesIn,
+  queueCommands,
+  queueQueries,
+} from '@troupe/machines'
+import { codec } from '@troupe/wire'
 import { Delivery } from './delivery.ts'
 import { extendAll } from './leases.ts'
 import { isPassing } from './queue-calls.ts'
@@ -31,7 +38,7 @@ export interface ConsumeOptions {
 const DEFAULT_PREFETCH = 64
 const DEFAULT_LEASE_MS = 30_000
 /** Deliveries in one answer. */
-const MOST_AT_ONCE = 256
+const MOST_AT_ONCE = 1024
 /** After an error that passes: no leader, a replica that is gone. */
 const RETRY_MS = 5
 /** How soon a new leader is asked instead of the old one. */
@@ -201,8 +208,8 @@ export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undef
       ...(leader === undefined ? {} : { node: leader }),
     } as const
     const query = queueQueries.awaitDeliveries(this.#consumer, this.#last, MOST_AT_ONCE)
-    const found = (await this.#client.query<readonly Delivered[] | undefined>(query, options)) ?? []
-    for (const delivered of found) this.#take(delivered)
+    const found = await this.#client.query<DeliveryBatch | undefined>(query, options)
+    for (const delivered of deliveriesIn(found, codec)) this.#take(delivered)
   }
 
   #take(delivered: Delivered): void {

@@ -1,5 +1,5 @@
 /**
- * What the queue knows of each message, but for its bytes: a record of 18 words for each, found by its *slot*.
+ * What the queue knows of each message, but for its bytes: a record of 20 words for each, found by its *slot*.
  *
  * A message of several groups has a slot for each: they are a ring of siblings that share the bytes. The first of them owns the
  * bytes, and stays (spent) until the last sibling is gone.
@@ -52,9 +52,12 @@ export const Field = {
   /** 0 where it does not expire. */
   expiresMs: 16,
   expiresMsHigh: 17,
+  /** Of a leased one, where it has no timer (leases.ts). */
+  leaseEndMs: 18,
+  leaseEndMsHigh: 19,
 } as const
 
-const SLOT_WORDS = 18
+const SLOT_WORDS = 20
 const HIGH = 0x100000000
 
 /** Slots in a row. Only {@link Messages} changes it. */

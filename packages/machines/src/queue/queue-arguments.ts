@@ -79,6 +79,19 @@ export function handlesOf(value: unknown): readonly unknown[] {
   throw badCommand('handles: an array of slot, position, delivery, for each of them')
 }
 
+/** Slot, first delivery and count of each, in a row; all together no more than a turn may take. */
+export function runsOf(value: unknown): readonly number[] {
+  const complaint = 'runs: an array of slot, delivery, count, for each of them'
+  if (!Array.isArray(value) || value.length % 3 !== 0) throw badCommand(complaint)
+  let sum = 0
+  for (const [place, each] of value.entries()) {
+    if (!Number.isSafeInteger(each) || each < 1) throw badCommand(complaint)
+    if (place % 3 === 2) sum += each
+  }
+  if (sum > MAX_LIMIT) throw badCommand(`runs: of ${sum} messages, of at most ${MAX_LIMIT}`)
+  return value
+}
+
 /** @param known those that the queue has, for what is not given */
 export function settingsOf(parts: readonly unknown[], known = defaultQueueSettings): QueueSettings {
   const values = SETTINGS.map((setting, at) => parts[at] ?? known[setting])

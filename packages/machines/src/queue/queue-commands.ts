@@ -29,6 +29,7 @@ export const Op = {
   progress: 16,
   tick: 17,
   watch: 18,
+  ackRuns: 19,
 } as const
 
 /** What may stand at the beginning of a refusal's reason. */
@@ -101,6 +102,19 @@ function flattened(handles: readonly Handle[]): number[] {
   return flat
 }
 
+/** Slot and delivery of the first, and how many follow each other by the numbers of their deliveries: for each run of them. */
+function runsOf(handles: readonly Handle[]): number[] {
+  const runs: number[] = []
+  let next = 0
+  for (const [slot, , delivery] of handles) {
+    const last = runs.length - 1
+    if (last > 0 && delivery === next) (runs[last] as number)++
+    else runs.push(slot, delivery, 1)
+    next = delivery + 1
+  }
+  return runs
+}
+
 /** Makes commands and queries of the `queue` machine. */
 export const queueCommands = {
   message(data: unknown, options: MessageOptions = {}): QueueMessage {
@@ -146,6 +160,11 @@ export const queueCommands = {
     results === undefined
       ? [Op.ack, consumer, flattened(handles)]
       : [Op.ack, consumer, flattened(handles), results],
+  /**
+   * The same as runs, for one that acks in the order in which it was delivered: three numbers for all of them. Result: undefined, or the
+   * offsets of those that were not acked: where the first of a run is not held, all of it. `ack` tells what each of them is.
+   */
+  ackRuns: (consumer: number, handles: readonly Handle[]): unknown => [Op.ackRuns, consumer, runsOf(handles)],
   /** A failure. `delayMs`: null for the backoff. Result: as of `ack`. */
   nack: (consumer: number, handles: readonly Handle[], delayMs: number | null, reason: string): unknown => [
     Op.nack,
@@ -196,14 +215,17 @@ export const queueCommands = {
 }
 
 export const queueQueries = {
-  /** Answer: {@link Delivery}s that the consumer holds with a number above `after`, in order. */
+  /**
+   * What the consumer holds with a number above `after`, in order: up to `limit`, and about 1 MiB of them. Answer: a
+   * `DeliveryBatch`, to be read by `deliveriesIn`; undefined where there is none.
+   */
   deliveries: (consumer: number, after: number, limit: number): unknown => [
     'deliveries',
     consumer,
     after,
     limit,
   ],
-  /** The same, but waits until there is one. Answer: undefined where that takes too long. */
+  /** The same, but waits until there is one; undefined where that takes too long. */
   awaitDeliveries: (consumer: number, after: number, limit: number): unknown => [
     'await',
     consumer,
@@ -248,14 +270,14 @@ export const queueQueries = {
   queues: (): unknown => ['queues'],
 }
 
-/** A message in the hands of a consumer. `message`: the encoded {@link QueueMessage}. */
+/** A message in the hands of a consumer. */
 export type Delivery = readonly [
   slot: number,
   position: number,
   delivery: number,
   deliveries: number,
   sentMs: number,
-  message: Uint8Array,
+  message: QueueMessage,
 ]
 
 export type { LaneEvent }

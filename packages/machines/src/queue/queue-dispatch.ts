@@ -10,6 +10,7 @@ import {
   nameOf,
   queueOf,
   reasonOf,
+  runsOf,
   settingsOf,
   timeOf,
   waitingOf,
@@ -17,7 +18,7 @@ import {
 import { type FaultyHandle, Op } from './queue-commands.ts'
 import type { QueueState } from './queue-state.ts'
 import { findId } from './sending.ts'
-import { ackOne, faultOf, forEachHeld, nackOne, removeConsumer, termOne } from './settling.ts'
+import { ackOne, ackRuns, faultOf, forEachHeld, nackOne, removeConsumer, termOne } from './settling.ts'
 import type { Consumer } from './topology.ts'
 import {
   cancel,
@@ -64,6 +65,14 @@ function ack(state: QueueState, [id, handles, results]: Parts): FaultyHandle[] |
   })
   state.deliver(lane)
   return faulty
+}
+
+function ackByRuns(state: QueueState, [id, value]: Parts): number[] | undefined {
+  const runs = runsOf(value)
+  const consumer = living(state, id)
+  const missed = ackRuns(state, consumer, runs)
+  state.deliver(consumer.lane)
+  return missed
 }
 
 function nack(state: QueueState, [id, handles, delayMs, reason]: Parts): FaultyHandle[] | undefined {
@@ -156,6 +165,7 @@ const runs: ReadonlyMap<unknown, Run> = new Map<unknown, Run>([
   [Op.prefetch, prefetch],
   [Op.leave, leave],
   [Op.ack, ack],
+  [Op.ackRuns, ackByRuns],
   [Op.nack, nack],
   [Op.term, term],
   [Op.extend, extend],

@@ -3,9 +3,9 @@ import { describe, it } from 'node:test'
 import { LEASE_MS, QueueSubject } from '../../test/queue-subject.ts'
 import { codec, context } from '../../test/support.ts'
 import { NOT_YET } from '../machine.ts'
+import { type DeliveryBatch, deliveriesIn } from './delivery-batch.ts'
 import {
   queueQueries as ask,
-  type Delivery,
   type Handle,
   type LaneEvents,
   type QueueMessage,
@@ -223,12 +223,15 @@ describe('delivering', () => {
     subject.run(q.ack(consumer, [subject.handle(consumer)]))
     assert.deepEqual(subject.dataOf(consumer), ['b', 'c'])
     assert.deepEqual(
-      (subject.machine.query(ask.deliveries(consumer, 2, 10)) as Delivery[]).map(([, position]) => position),
+      deliveriesIn(subject.machine.query(ask.deliveries(consumer, 2, 10)) as DeliveryBatch, codec).map(
+        ([, position]) => position,
+      ),
       [3],
       'only what is new',
     )
     assert.equal(subject.machine.query(ask.awaitDeliveries(consumer, 3, 10)), NOT_YET)
-    assert.equal((subject.machine.query(ask.awaitDeliveries(consumer, 2, 10)) as Delivery[]).length, 1)
+    const answer = subject.machine.query(ask.awaitDeliveries(consumer, 2, 10)) as DeliveryBatch
+    assert.equal(deliveriesIn(answer, codec).length, 1)
   })
 
   it('serves consumers in turn', () => {

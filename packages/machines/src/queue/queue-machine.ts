@@ -202,7 +202,7 @@ export class QueueMachine implements StateMachine {
       case 'deliveries':
         return deliveriesOf(state, first, second, limitOf(third))
       case 'await':
-        return orNotYet(deliveriesOf(state, first, second, limitOf(third)))
+        return deliveriesOf(state, first, second, limitOf(third)) ?? NOT_YET
       case 'stats':
         return statsOf(state, queueOf(state, first))
       case 'peek':
@@ -251,8 +251,6 @@ export class QueueMachine implements StateMachine {
     }
   }
 }
-
-const orNotYet = (found: readonly unknown[]): unknown => (found.length > 0 ? found : NOT_YET)
 
 function limitsOf(options: Readonly<Record<string, unknown>>): QueueLimits {
   const limits: Record<string, number> = { ...DEFAULT_LIMITS }

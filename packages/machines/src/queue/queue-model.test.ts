@@ -5,7 +5,8 @@ import fc from 'fast-check'
 import { NaiveQueues } from '../../test/naive-queue.ts'
 import { codec, context, drained, recut, runs, stateOf } from '../../test/support.ts'
 import type { BatchResults } from '../machine.ts'
-import { type Delivery, type Handle, queueCommands, queueQueries } from './queue-commands.ts'
+import { type DeliveryBatch, deliveriesIn } from './delivery-batch.ts'
+import { type FaultyHandle, type Handle, queueCommands, queueQueries } from './queue-commands.ts'
 import { QueueMachine } from './queue-machine.ts'
 
 const ID_WINDOW_MS = 50
@@ -55,6 +56,15 @@ const step = fc.oneof(
   },
   { weight: 2, arbitrary: fc.record({ op: fc.constant('subscribe'), lane, prefetch: fc.nat({ max: 3 }) }) },
   { weight: 4, arbitrary: fc.record({ op: fc.constant('ack'), pick, picks, hasResults: fc.boolean() }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      op: fc.constant('ackHeld'),
+      pick,
+      from: fc.nat({ max: 2 }),
+      count: fc.nat({ max: 3 }),
+    }),
+  },
   {
     weight: 3,
     arbitrary: fc.record({ op: fc.constant('nack'), pick, picks, delayMs: fc.option(small) }),
@@ -191,6 +201,7 @@ class Pair {
     if (each.op === 'leave') return [queueCommands.leave(id), naive.leave(id)]
     if ('prefetch' in each)
       return [queueCommands.prefetch(id, each.prefetch), attempt(() => naive.prefetch(id, each.prefetch))]
+    if ('from' in each) return this.#ackHeld(id, each.from, each.count, attempt)
     const { picks: chosen } = each as Extract<Step, { picks: number[] }>
     const found = this.handles.length === 0 ? [] : chosen.map((one) => this.#handle(one))
     const handles = found.map(({ handle }) => handle)
@@ -203,6 +214,12 @@ class Pair {
       case 'ack': {
         const { hasResults } = each as Extract<Step, { hasResults: boolean }>
         const results = hasResults ? handles.map((_, at) => at) : undefined
+        // More of them would be one run, which is missed as a whole.
+        if (!hasResults && handles.length === 1)
+          return [
+            queueCommands.ackRuns(id, handles),
+            attempt(() => offsetsOf(naive.ack(id, named, undefined))),
+          ]
         return [queueCommands.ack(id, handles, results), attempt(() => naive.ack(id, named, results))]
       }
       case 'nack': {
@@ -217,6 +234,32 @@ class Pair {
       default:
         return [queueCommands.extend(id, handles, 40), attempt(() => naive.extend(id, named, 40))]
     }
+  }
+
+  /** A run of what it holds. */
+  #ackHeld(
+    id: number,
+    from: number,
+    count: number,
+    attempt: (run: () => unknown) => unknown,
+  ): [command: unknown, expected: unknown] {
+    const consumer = this.naive.consumers.find((each) => each.id === id)
+    const held = consumer?.held.slice(from, from + count) ?? []
+    const named = held.map(({ position, delivery }) => ({
+      lane: consumer?.lane.number ?? 0,
+      position,
+      delivery,
+    }))
+    const handles = named.map(({ lane: number, position, delivery }) => {
+      const known = this.handles.find(
+        ({ handle, lane: of }) => of === number && handle[1] === position && handle[2] === delivery,
+      )
+      return known?.handle as Handle
+    })
+    return [
+      queueCommands.ackRuns(id, handles),
+      attempt(() => offsetsOf(this.naive.ack(id, named, undefined))),
+    ]
   }
 
   /** Mostly a late one: those of old are gone. */
@@ -244,7 +287,7 @@ class Pair {
     assert.equal(machine.dueMs <= naive.dueMs, true, 'no deadline is missed')
     for (const consumer of naive.consumers) {
       const query = queueQueries.deliveries(consumer.id, 0, 100)
-      const held = machine.query(query) as Delivery[]
+      const held = deliveriesIn(machine.query(query) as DeliveryBatch | undefined, codec)
       assert.deepEqual(
         held.map(([, position, delivery, deliveries]) => [position, delivery, deliveries]),
         consumer.held.map(({ position, delivery, deliveries }) => [position, delivery, deliveries]),
@@ -348,6 +391,9 @@ describe('the queue machine', () => {
     )
   })
 })
+
+const offsetsOf = (faulty: unknown): number[] | undefined =>
+  (faulty as readonly FaultyHandle[] | undefined)?.map(([offset]) => offset)
 
 /** Another replica, that was given the same. */
 function replayed({ told }: Pair): QueueMachine {

@@ -1,10 +1,10 @@
 /** What the queue machine answers; nothing here changes it. */
 import { reject } from '../machine.ts'
 import { stringBody } from '../msgpack-cursor.ts'
+import { type DeliveryBatch, DeliveryBatchWriter } from './delivery-batch.ts'
 import { eventCountOf } from './lane-watch.ts'
 import { Field, MessageState } from './messages.ts'
 import type {
-  Delivery,
   FoundMessage,
   GroupStats,
   KeptResult,
@@ -19,32 +19,51 @@ import type { Lane, Queue } from './topology.ts'
 
 const STATE_NAMES = ['free', 'ready', 'delayed', 'lined', 'active', 'dead', 'spent'] as const
 
-export function deliveriesOf(state: QueueState, id: unknown, after: unknown, limit: number): Delivery[] {
+/** Of one answer: one message more may be in it. */
+const MOST_BATCH_BYTES = 1 << 20
+
+/** Undefined where there is none. */
+export function deliveriesOf(
+  state: QueueState,
+  id: unknown,
+  after: unknown,
+  limit: number,
+): DeliveryBatch | undefined {
   const { messages } = state
   const consumer = state.topology.consumers.get(id as number)
   if (consumer === undefined) throw reject(`UNKNOWN_CONSUMER ${String(id)}`)
-  const slots: number[] = []
+  let first = 0
   // From the last one back: what was read before is not walked over.
   for (let slot = consumer.held.tail; slot !== 0; slot = messages.get(slot, Field.previous)) {
     if (messages.get(slot, Field.delivery) <= (after as number)) break
-    slots.push(slot)
+    first = slot
   }
-  return slots
-    .reverse()
-    .slice(0, limit)
-    .map((slot) => deliveryOf(state, slot))
+  if (first === 0) return undefined
+  const [count, bytes] = extentOf(state, first, limit)
+  const writer = new DeliveryBatchWriter(count, bytes)
+  for (let slot = first, left = count; left > 0; left--, slot = messages.get(slot, Field.next))
+    writer.add(
+      slot,
+      messages.wide(slot, Field.position),
+      messages.get(slot, Field.delivery),
+      messages.deliveriesOf(slot),
+      messages.wide(slot, Field.sentMs),
+      state.bytesOf(slot),
+    )
+  return writer.batch
 }
 
-function deliveryOf(state: QueueState, slot: number): Delivery {
+/** How many of a list go into one answer, from `first` on, and the bytes of their messages. */
+function extentOf(state: QueueState, first: number, limit: number): readonly [count: number, bytes: number] {
   const { messages } = state
-  return [
-    slot,
-    messages.wide(slot, Field.position),
-    messages.get(slot, Field.delivery),
-    messages.deliveriesOf(slot),
-    messages.wide(slot, Field.sentMs),
-    new Uint8Array(state.bytesOf(slot)),
-  ]
+  let count = 0
+  let bytes = 0
+  for (let slot = first; slot !== 0 && count < limit; slot = messages.get(slot, Field.next)) {
+    count++
+    bytes += messages.get(state.ownerOf(slot), Field.bytes)
+    if (bytes >= MOST_BATCH_BYTES) break
+  }
+  return [count, bytes]
 }
 
 export function statsOf(state: QueueState, queue: Queue): QueueStats {

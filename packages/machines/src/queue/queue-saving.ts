@@ -12,13 +12,14 @@
 import { damagedState, FrameReader, sizedFrame } from '../chunk-frames.ts'
 import type { Codec } from '../machine.ts'
 import type { KeptResultEntry } from './kept-results.ts'
+import { nextLeaseMsOf } from './leases.ts'
 import type { SlotList } from './messages.ts'
 import type { PagedWords, WordsView } from './paged-words.ts'
 import type { HeldPayloads, PayloadDirectory, PayloadLoader, PayloadRun } from './payloads.ts'
 import { QueueState } from './queue-state.ts'
 import { Consumer, Lane, type LaneCounters, Queue, type QueueSettings, type Topology } from './topology.ts'
 
-const FORMAT = 2
+const FORMAT = 3
 const FrameKind = { head: 0, words: 1, results: 2, run: 3 } as const
 const RESULTS_AT_ONCE = 256
 
@@ -242,6 +243,7 @@ export class QueueLoader {
     if (this.#lengths === undefined || lengths.some((length, at) => length !== this.#lengths?.[at]))
       throw damagedState('it is not whole')
     this.#payloads?.end()
+    this.#state.nextLeaseMs = nextLeaseMsOf(this.#state)
     return this.#state
   }
 

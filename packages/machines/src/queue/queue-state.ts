@@ -77,6 +77,8 @@ export class QueueState {
   lastPosition = 0
   /** No consumer is gone before. */
   nextConsumerMs = Number.POSITIVE_INFINITY
+  /** No lease without a timer ends before. */
+  nextLeaseMs = Number.POSITIVE_INFINITY
   /** No lane that is at its rate may deliver again before. */
   nextRateMs = Number.POSITIVE_INFINITY
 
@@ -194,7 +196,10 @@ export class QueueState {
     lane.activeCount++
     lane.counters.delivered++
     if (messages.deliveriesOf(slot) > 1) lane.counters.redelivered++
-    this.timers.set(slot, this.nowMs + consumer.leaseMs)
+    const endMs = this.nowMs + consumer.leaseMs
+    messages.setWide(slot, Field.leaseEndMs, endMs)
+    this.timers.remove(slot)
+    if (endMs < this.nextLeaseMs) this.nextLeaseMs = endMs
   }
 
   isExpired(slot: number): boolean {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { QueueSubject } from '../../test/queue-subject.ts'
-import { queueQueries as ask, type Handle, HandleFault, queueCommands as q } from './queue-commands.ts'
+import { queueQueries as ask, type Handle, HandleFault, Op, queueCommands as q } from './queue-commands.ts'
 
 describe('settling', () => {
   it('tells of handles that it does not know', () => {
@@ -99,6 +99,27 @@ describe('settling', () => {
     subject.after(7)
     subject.run(q.nack(consumer, [subject.handle(consumer)], null, 'x'))
     assert.equal(subject.stats.dead, 1)
+  })
+
+  it('acks runs of deliveries, and tells what of them it does not hold', () => {
+    const subject = new QueueSubject()
+    const consumer = subject.subscribe(10)
+    for (const data of ['a', 'b', 'c', 'd', 'e', 'f']) subject.send(data)
+    const handles = subject.held(consumer).map(({ handle }) => handle)
+    subject.run(q.ack(consumer, [handles[2] as Handle]))
+    assert.deepEqual(subject.run(q.ackRuns(consumer, handles.slice(1, 5))), [1], 'one in the middle is gone')
+    assert.deepEqual(subject.dataOf(consumer), ['a', 'f'])
+    assert.deepEqual(
+      subject.run(q.ackRuns(consumer, handles.slice(4))),
+      [0, 1],
+      'nothing leads to the others',
+    )
+    assert.equal(subject.run(q.ackRuns(consumer, [handles[5] as Handle, handles[0] as Handle])), undefined)
+    assert.deepEqual(subject.dataOf(consumer), [])
+    assert.equal(subject.stats.messages, 0)
+    for (const runs of ['no', [1, 1], [1, 1, 0], [1, 1, 10_001], [0.5, 1, 1]])
+      assert.equal(subject.refusal([Op.ackRuns, consumer, runs]), 'BAD_COMMAND')
+    assert.equal(subject.refusal(q.ackRuns(99, [])), 'UNKNOWN_CONSUMER')
   })
 
   it('gives back all that a consumer held when it is gone, in order', () => {

@@ -8,6 +8,7 @@ import type { QueueState } from './queue-state.ts'
 import type { BackoffKind, Consumer, Lane } from './topology.ts'
 
 const HANDLE_NUMBERS = 3
+const RUN_NUMBERS = 3
 
 /** Runs `settle` for each message of the handles that the consumer holds; tells of the others. */
 export function forEachHeld(
@@ -31,20 +32,17 @@ export function forEachHeld(
 }
 
 export function faultOf(
-  { messages }: QueueState,
+  queue: QueueState,
   consumer: Consumer,
   slot: number,
   position: unknown,
   delivery: unknown,
 ): HandleFault | undefined {
+  const { messages } = queue
   if (!messages.isUsed(slot) || messages.wide(slot, Field.position) !== position) return HandleFault.gone
   const state = messages.stateOf(slot)
   if (state === MessageState.spent || messages.laneOf(slot) !== consumer.lane.number) return HandleFault.gone
-  const isHeld =
-    state === MessageState.active &&
-    messages.get(slot, Field.consumer) === consumer.id &&
-    messages.get(slot, Field.delivery) === delivery
-  return isHeld ? undefined : HandleFault.notHeld
+  return isHeldBy(queue, consumer, slot, delivery) ? undefined : HandleFault.notHeld
 }
 
 /** @param result to be kept for whoever waits for it; undefined for none */
@@ -56,6 +54,44 @@ export function ackOne(state: QueueState, lane: Lane, slot: number, result: unkn
   lane.counters.acked++
   state.note(lane, slot, 'completed', result)
   state.finish(lane, slot)
+}
+
+/**
+ * Acks runs of what the consumer holds, which is in the order of the deliveries: so the next one of a run is the next one held, or is
+ * missing. Returns the offsets of those that are; all of a run whose first one is.
+ */
+export function ackRuns(
+  state: QueueState,
+  consumer: Consumer,
+  runs: readonly number[],
+): number[] | undefined {
+  const { messages } = state
+  let missed: number[] | undefined
+  let offset = 0
+  for (let at = 0; at < runs.length; at += RUN_NUMBERS) {
+    const [first, count] = [runs[at + 1] as number, runs[at + 2] as number]
+    let slot = isHeldBy(state, consumer, runs[at] as number, first) ? (runs[at] as number) : 0
+    for (let delivery = first; delivery < first + count; delivery++, offset++) {
+      if (slot === 0 || messages.get(slot, Field.delivery) !== delivery) {
+        missed ??= []
+        missed.push(offset)
+        continue
+      }
+      const next = messages.get(slot, Field.next)
+      ackOne(state, consumer.lane, slot, undefined)
+      slot = next
+    }
+  }
+  return missed
+}
+
+function isHeldBy({ messages }: QueueState, consumer: Consumer, slot: number, delivery: unknown): boolean {
+  return (
+    messages.isUsed(slot) &&
+    messages.stateOf(slot) === MessageState.active &&
+    messages.get(slot, Field.consumer) === consumer.id &&
+    messages.get(slot, Field.delivery) === delivery
+  )
 }
 
 /** A failure: again later, or dead. @param delayMs null for the backoff */

@@ -1,6 +1,7 @@
 /** Time that passes, and what operators do. */
 import { reject } from '../machine.ts'
 import { viewed } from '../viewed-bytes.ts'
+import { armEndedLeases } from './leases.ts'
 import { Field, MessageState } from './messages.ts'
 import type { Waiting } from './queue-commands.ts'
 import { headOf, type QueueState } from './queue-state.ts'
@@ -13,13 +14,14 @@ export const MAX_DUE_AT_ONCE = 4096
 const IDS_FORGOTTEN_AT_ONCE = 1024
 
 /** The first deadline, in log time; Infinity where there is none. */
-export const dueMsOf = ({ timers, nextConsumerMs, nextRateMs }: QueueState): number =>
-  Math.min(timers.nextMs, nextConsumerMs, nextRateMs)
+export const dueMsOf = ({ timers, nextLeaseMs, nextConsumerMs, nextRateMs }: QueueState): number =>
+  Math.min(timers.nextMs, nextLeaseMs, nextConsumerMs, nextRateMs)
 
 /** What falls due until `timeMs`. */
 export function advance(state: QueueState, timeMs: number): void {
   state.nowMs = Math.max(state.nowMs, Math.floor(timeMs))
   const { timers, nowMs } = state
+  if (state.nextLeaseMs <= nowMs) armEndedLeases(state, MAX_DUE_AT_ONCE)
   if (timers.nextMs <= nowMs) {
     const lanes = new Set<Lane>()
     for (let count = 0; count < MAX_DUE_AT_ONCE && timers.nextMs <= nowMs; count++) {

@@ -9,9 +9,10 @@ import { RaftError } from '@troupe/core'
 import {
   type Consistency,
   type Delivery,
+  type DeliveryBatch,
+  deliveriesIn,
   type FaultyHandle,
   type Handle,
-  type QueueMessage,
   type QueueStats,
   queueCommands,
   queueQueries,
@@ -172,10 +173,10 @@ export class QueueUser {
     const pending = books.history.invoke(this.client.index, { op: 'dequeue' }, calledAt)
     const ask = isStale ? queueQueries.awaitDeliveries : queueQueries.deliveries
     const query = ask(consumer, this.#lastDelivery, MOST_AT_ONCE)
-    this.#query<readonly Delivery[] | undefined>(query, isStale ? 'stale' : 'linearizable', node, timeoutMs, {
-      got: (found = []) => {
+    this.#query<DeliveryBatch | undefined>(query, isStale ? 'stale' : 'linearizable', node, timeoutMs, {
+      got: (found) => {
         this.#isDoubtful = false
-        pending.ok(this.#take(consumer, found ?? []))
+        pending.ok(this.#take(consumer, deliveriesIn(found, codec)))
       },
       failed: (error) => {
         pending.fail()
@@ -195,7 +196,7 @@ export class QueueUser {
       // Two questions at once have the same answer.
       if (delivery <= this.#lastDelivery) continue
       this.#lastDelivery = delivery
-      const value = (codec.decode(message) as QueueMessage)[0] as string
+      const value = message[0] as string
       this.#complain(this.#host.queueBooks.delivered(value, position))
       this.#held.push({ value, handle: [slot, position, delivery] })
       this.#count(deliveries > 1 ? 'redeliveries' : 'deliveries')
@@ -249,8 +250,8 @@ export class QueueUser {
       consumer,
       settled.map(({ handle }) => handle),
     )
-    this.#propose<readonly FaultyHandle[] | undefined>(command, timeoutMs, {
-      got: (faulty) => this.#settled(values, acks, new Map(faulty ?? [])),
+    this.#propose<readonly (FaultyHandle | number)[] | undefined>(command, timeoutMs, {
+      got: (faulty) => this.#settled(values, acks, new Set((faulty ?? []).map(offsetOf))),
       failed: (error) => {
         for (const ack of acks)
           if (error.code === 'INDETERMINATE') ack.open()
@@ -263,6 +264,8 @@ export class QueueUser {
   }
 
   #settlement(how: Settling, consumer: number, handles: readonly Handle[]): unknown {
+    // Each consumer has its own way.
+    if (how === 'ack' && consumer % 2 === 0) return queueCommands.ackRuns(consumer, handles)
     if (how === 'ack') return queueCommands.ack(consumer, handles)
     if (how === 'nack') return queueCommands.nack(consumer, handles, null, 'of no use')
     if (how === 'term') return queueCommands.term(consumer, handles, 'of no use at all')
@@ -272,7 +275,7 @@ export class QueueUser {
   #settled(
     values: readonly string[],
     acks: readonly PendingOperation<undefined>[],
-    faults: ReadonlyMap<number, unknown>,
+    faults: ReadonlySet<number>,
   ): void {
     this.#count('lateSettlements', faults.size)
     for (const [offset, value] of values.entries()) {
@@ -362,3 +365,5 @@ export class QueueUser {
     coverage[what] = (coverage[what] ?? 0) + by
   }
 }
+
+const offsetOf = (fault: FaultyHandle | number): number => (typeof fault === 'number' ? fault : fault[0])

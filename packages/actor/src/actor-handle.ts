@@ -10,16 +10,17 @@
  * or its explicit start failed: then the caller has the error and decides).
  */
 import type { MessagePort, ResourceLimits, Transferable } from 'node:worker_threads'
-import { invalidOption, RaftError } from '@troupe/core'
-import { hrtimeMs } from './clock.ts'
-import { type Remote, remoteApi } from './control.ts'
-import { unavailable } from './obituary.ts'
 import {
+  invalidOption,
+  RaftError,
   RestartBudget,
   type RestartDecision,
   type RestartPolicy,
   resolveRestartPolicy,
-} from './restart-policy.ts'
+} from '@troupe/core'
+import { hrtimeMs } from './clock.ts'
+import { type Remote, remoteApi } from './control.ts'
+import { unavailable } from './obituary.ts'
 import { type ExitInfo, WorkerLife } from './worker-life.ts'
 
 /** See the diagram at the head of actor-handle.ts. */

@@ -3,6 +3,14 @@
  * `runActor` (worker-host.ts); `connect` hands two actors the ends of a channel (mesh.ts); each makes a
  * `Link` of its end (link.ts), whose frames go into the actor's `Mailbox` (mailbox.ts).
  */
+
+export {
+  defaultRestartPolicy,
+  RestartBudget,
+  type RestartDecision,
+  type RestartPolicy,
+  resolveRestartPolicy,
+} from '@troupe/core'
 export {
   type ActorEvents,
   ActorHandle,
@@ -25,13 +33,6 @@ export { Link, type LinkHandlers, type LinkMetrics, type LinkWindow } from './li
 export { Mailbox, type MailboxBatch, type MailboxMetrics, type MailboxOptions } from './mailbox.ts'
 export { attach, connect, type PortReceiver } from './mesh.ts'
 export type { PortMessage } from './protocol.ts'
-export {
-  defaultRestartPolicy,
-  RestartBudget,
-  type RestartDecision,
-  type RestartPolicy,
-  resolveRestartPolicy,
-} from './restart-policy.ts'
 export { Supervisor, type SupervisorOptions } from './supervisor.ts'
 export { type ThreadUsage, threadUsage, type Utilization, utilizationBetween } from './thread-usage.ts'
 export { type ActorContext, type ActorInstance, runActor } from './worker-host.ts'

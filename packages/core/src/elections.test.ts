@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { incarnationOf, ofKind, Subject } from '../test/subject.ts'
 import { seededRandom } from './random.ts'
+import { MAX_TERM } from './types.ts'
 
 const noPreVote = { preVote: false }
 /** A request for a vote by a candidate whose log is as empty as that of a new node. */
@@ -314,4 +315,19 @@ test('terms raised, elections that came to nothing and messages of an earlier te
   // A later term, and a leader of it: that election has not come to nothing.
   subject.receive('b', heartbeat(7))
   assert.deepEqual([metrics.splitElections, metrics.termChanges], [1, 3])
+})
+
+test('the last term is the end: nobody campaigns out of it, and what is said of a later one is not heard', () => {
+  const last = new Subject({ hardState: { term: MAX_TERM, vote: '' } })
+  last.wait(1000)
+  assert.deepEqual([last.core.role, last.core.term], ['follower', MAX_TERM])
+  last.receive('b', heartbeat(MAX_TERM + 1)).receive('b', voteRequest(MAX_TERM + 1))
+  assert.deepEqual([last.core.term, last.core.leader], [MAX_TERM, undefined])
+  assert.deepEqual(last.sent(), [])
+  last.receive('b', heartbeat(MAX_TERM))
+  assert.equal(last.core.leader, 'b')
+
+  const before = new Subject({ hardState: { term: MAX_TERM - 1, vote: '' }, knobs: noPreVote })
+  before.wait(1000)
+  assert.deepEqual([before.core.role, before.core.term], ['candidate', MAX_TERM])
 })

@@ -8,7 +8,7 @@
 import { Campaign } from './campaign.ts'
 import type { PreVoteReply, PreVoteRequest, TimeoutNow, VoteReply, VoteRequest } from './message.ts'
 import type { Replica } from './replica.ts'
-import type { NodeId } from './types.ts'
+import { MAX_TERM, type NodeId } from './types.ts'
 
 export class Elections {
   readonly #replica: Replica
@@ -42,7 +42,7 @@ export class Elections {
   get #isFit(): boolean {
     const replica = this.#replica
     if (!replica.isVoter || replica.isDamaged || replica.isDiskFull) return false
-    return !replica.isStalled(replica.options.electionTimeoutMinMs)
+    return replica.term < MAX_TERM && !replica.isStalled(replica.options.electionTimeoutMinMs)
   }
 
   /** The leader asks this node to take over (thesis §3.10): no pre-vote, and nobody's stickiness is in the way. */

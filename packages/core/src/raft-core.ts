@@ -36,7 +36,14 @@ import type { Ready } from './ready.ts'
 import { Repair } from './repair.ts'
 import { type FoundLog, type RaftMetrics, Replica } from './replica.ts'
 import { SnapshotTransfer } from './snapshot-transfer.ts'
-import type { Configuration, IndexRange, NodeId, Role, SnapshotMeta } from './types.ts'
+import {
+  type Configuration,
+  type IndexRange,
+  MAX_TERM,
+  type NodeId,
+  type Role,
+  type SnapshotMeta,
+} from './types.ts'
 
 export type { FoundLog, RaftMetrics } from './replica.ts'
 
@@ -447,6 +454,7 @@ export class RaftCore implements RaftHandle {
 
   /** Returns whether the message is to be looked at further. */
   #stepLaterTerm(message: Message): boolean {
+    if (message.term > MAX_TERM) return false
     const replica = this.#replica
     // Pre-votes carry the term that would be campaigned in: nobody is in it yet.
     if (message.kind === 'preVoteRequest') return true

@@ -54,6 +54,16 @@ export interface HardState {
 
 export const INITIAL_HARD_STATE: HardState = Object.freeze({ term: 0, vote: '', voteIncarnation: 0 })
 
+/**
+ * The last term. Nobody gets there by elections: a directory that says a later one is damaged, a message that does is not looked
+ * at, and who is in it asks for no votes. Far enough from 2^53 that no sum of terms is ever inexact.
+ */
+export const MAX_TERM = 2 ** 52
+
+/** Whether a number can be a term that a node has been in. */
+export const isTerm = (term: unknown): term is number =>
+  Number.isSafeInteger(term) && (term as number) >= 0 && (term as number) <= MAX_TERM
+
 /** What a snapshot stands for: the state after applying everything up to `index` (Raft §7). */
 export interface SnapshotMeta {
   readonly index: number

@@ -68,6 +68,12 @@ const figures = {
   storageFailures: 'disks that failed',
   transfers: 'times that a leader was asked to hand over',
   framesLost: 'frames that did not arrive',
+  replacements: 'nodes that began anew as other members, with an empty directory',
+  quarantines: 'nodes that their supervisor gave up',
+  openSends: 'of a queue: messages sent of which nobody knows',
+  deliveries: 'of a queue: messages delivered for the first time',
+  redeliveries: 'of a queue: messages delivered once more',
+  acks: 'of a queue: acks that were accepted',
 } as const
 
 export type FigureName = keyof typeof figures

@@ -25,6 +25,7 @@ const isList =
 
 const name = kind('the name of a node or client, such as n1', isName)
 const time = kind('a time in ms of at least 0', isTime)
+const shift = kind('a time in ms', (value) => typeof value === 'number' && Math.abs(value) < 1e12)
 const factor = kind('a number above 0', (value) => typeof value === 'number' && value > 0)
 const count = kind(
   'an integer of at least 0',
@@ -65,13 +66,16 @@ const fields: Readonly<Record<(Deed | FrameDeed)['do'], Readonly<Record<string, 
   flipEntry: { node: name, back: count },
   flipSnapshot: atNode,
   rollBack: { ...whileAtNode, entries: count },
+  setTerm: { ...whileAtNode, term: count },
+  crashLoop: { ...whileAtNode, afterMs: time },
+  lieDisk: whileAtNode,
   slowDisk: { ...whileAtNode, by: factor },
   stallDisk: whileAtNode,
   fullDisk: whileAtNode,
   failDisk: whileAtNode,
   pause: whileAtNode,
   skew: { ...whileAtNode, rate: factor },
-  jump: { node: name, byMs: time },
+  jump: { node: name, byMs: shift },
   changeMembers: { changes: kind('a list of changes', isList(isChange)), leave, also: optional(change) },
   transfer: { to: optional(name) },
   takeSnapshot: atNode,

@@ -34,6 +34,8 @@ export interface Coverage {
   spaceRefusals: number
   /** Histories that the checker of linearizability gave up on. */
   undecidedHistories: number
+  /** Nodes that their supervisor gave up. */
+  quarantines?: number
   /** Of runs with a queue alone. */
   sends?: number
   repeatedSends?: number

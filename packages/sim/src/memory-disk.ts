@@ -28,6 +28,8 @@ export class MemoryDisk {
   slowness = 1
   /** The next flush fails, and every one after it. */
   isFailing = false
+  /** Since when flushes are only said to be done: up to where the log is really on the disk. Undefined: they are done. */
+  lyingFrom: number | undefined
   readonly #scheduler: Scheduler
   readonly #dice: Dice
   readonly #speed: DiskSpeed

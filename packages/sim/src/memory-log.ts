@@ -3,6 +3,7 @@ import {
   type HardState,
   INITIAL_HARD_STATE,
   type IndexRange,
+  isTerm,
   type LogPosition,
   type LogStore,
   type PersistRequest,
@@ -123,6 +124,8 @@ export class MemoryLog implements LogStore {
   /** Opens after a start or a crash: damage is found now. */
   open(): void {
     demand(!this.isOpen, RULE, () => 'opened twice')
+    const { term } = this.flushed.hardState
+    if (!isTerm(term)) throw damage(`term ${term} is beyond what elections lead to`)
     this.isOpen = true
     this.#lastToken = 0
     this.#findForgotten()
@@ -201,6 +204,13 @@ export class MemoryLog implements LogStore {
     flushed.entries.push(...found)
     for (const { index } of found) this.flipped.add(index)
     this.seen = flushed.copy()
+  }
+
+  /** Somebody has written another term into the directory of a node that is down; a vote in an earlier one means nothing. */
+  setTerm(term: number): void {
+    demand(!this.isOpen, RULE, () => 'the term of a running node is set')
+    this.flushed.hardState = { ...INITIAL_HARD_STATE, term }
+    this.seen = this.flushed.copy()
   }
 
   /** Flips a bit of the stored entry at `index`. It shows at the next open, or when it is read. */

@@ -152,8 +152,8 @@ export class SimNode implements NodeView, DiskOwner {
   /** Starts. False where the directory cannot be used any more. */
   start(): boolean {
     this.boot++
-    this.disk.open()
     try {
+      this.disk.open()
       this.life = this.#newLife()
     } catch (error) {
       this.disk.crash()

@@ -35,6 +35,10 @@ export interface StageHost {
   wipe(node: SimNode): boolean
   /** Takes a node down, and entries out of its log where the budget allows it. False where nothing was done. */
   rollBack(node: SimNode, entries: number, downMs: number): boolean
+  /** Takes a node down, and writes another term into its directory. False where that is not a later one, or not allowed. */
+  setTerm(node: SimNode, term: number, downMs: number): boolean
+  /** Each start of the node ends in a crash, until it is undone or given up. */
+  crashLoop(node: SimNode, afterMs: number): () => void
   /** Whether the cluster can do without what this node holds. */
   mayLose(node: SimNode): boolean
   line(text: string): void
@@ -182,6 +186,16 @@ export class Stage {
       const found = this.#node(node)
       return found !== undefined && this.#host.rollBack(found, entries, forMs) ? over : undefined
     },
+    setTerm: ({ node, term, forMs }) => {
+      const found = this.#node(node)
+      return found !== undefined && this.#host.setTerm(found, term, forMs) ? over : undefined
+    },
+    crashLoop: ({ node, afterMs }) => this.#toNode(node, (found) => this.#host.crashLoop(found, afterMs)),
+    lieDisk: ({ node }) =>
+      this.#toNode(node, ({ disk }) => {
+        disk.lyingFrom ??= disk.log.flushed.lastIndex
+        return () => (disk.lyingFrom = undefined)
+      }),
     slowDisk: ({ node, by }) =>
       this.#toNode(node, ({ disk }) => {
         disk.slowness = by

@@ -38,6 +38,12 @@ export type FaultDeed =
   | { readonly do: 'flipSnapshot'; readonly node: string }
   /** The node goes down, and the last flushed entries are gone when it comes back: an older state of its disk. */
   | { readonly do: 'rollBack'; readonly node: string; readonly entries: number; readonly forMs: number }
+  /** The node goes down and comes back in this term, where it is a later one than its own. */
+  | { readonly do: 'setTerm'; readonly node: string; readonly term: number; readonly forMs: number }
+  /** Each start is followed by a crash, `afterMs` later; its supervisor waits longer each time, and gives it up in the end. */
+  | { readonly do: 'crashLoop'; readonly node: string; readonly afterMs: number; readonly forMs: number }
+  /** What is said to be flushed is not: a crash in that time loses all of it that the budget allows. */
+  | { readonly do: 'lieDisk'; readonly node: string; readonly forMs: number }
   | { readonly do: 'slowDisk'; readonly node: string; readonly by: number; readonly forMs: number }
   | { readonly do: 'stallDisk'; readonly node: string; readonly forMs: number }
   | { readonly do: 'fullDisk'; readonly node: string; readonly forMs: number }

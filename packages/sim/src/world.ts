@@ -10,17 +10,19 @@ import {
   type Configuration,
   EMPTY_CONFIGURATION,
   EntryKind,
+  isTerm,
   type Member,
   type Message,
   membersOf,
-  simpleConfiguration,
 } from '@troupe/core'
 import { codec } from '@troupe/wire'
+import { bootstrapOf, settingsOf } from './bootstrap.ts'
 import { Carrier } from './carrier.ts'
 import { ClientNetwork } from './client-network.ts'
 import { Configurations } from './configurations.ts'
 import { Violation } from './contract.ts'
 import { type Coverage, noCoverage, noQueueCoverage } from './coverage.ts'
+import { CrashLoop } from './crash-loop.ts'
 import { type Dice, diceOf, streams } from './dice.ts'
 import type { NemesisHost } from './draws.ts'
 import { type BudgetView, mayLose, mayRollBack } from './fault-budget.ts'
@@ -41,7 +43,7 @@ import { QueueBooks } from './queue/queue-books.ts'
 import { type QueueUser, type QueueUserHost, queueUsersOf } from './queue/queue-user.ts'
 import { Scheduler } from './scheduler.ts'
 import { type ClientHost, SimClient } from './sim-client.ts'
-import { firstIncarnation, type NodeHost, type NodeSettings, nodeId, SimNode } from './sim-node.ts'
+import { type NodeHost, type NodeSettings, SimNode } from './sim-node.ts'
 import { allSituations, SituationWatch } from './situations/index.ts'
 import { Stage, type StageHost } from './stage.ts'
 import { type Deed, type FrameDeed, isFrameDeed, type Step, type TimedDeed } from './step.ts'
@@ -369,9 +371,36 @@ export class World
 
   crash(node: SimNode, downMs: number): void {
     if (!node.isUp) return
+    this.#takeDown(node)
+    this.#startLater(node, downMs)
+  }
+
+  #takeDown(node: SimNode): void {
     node.crash()
     this.peers.crashed(node)
-    this.#startLater(node, downMs)
+    this.#loseUnflushed(node)
+  }
+
+  /** What a disk had only said to be flushed is gone; what the cluster cannot do without had reached it after all. */
+  #loseUnflushed(node: SimNode): void {
+    const { disk } = node
+    if (disk.lyingFrom === undefined) return
+    const count = disk.log.flushed.lastIndex - disk.lyingFrom
+    if (count > 0 && this.#mayForget(node) && disk.log.rollBack(count)) this.coverage.rollbacks++
+    disk.lyingFrom = disk.log.flushed.lastIndex
+  }
+
+  setTerm(node: SimNode, term: number, downMs: number): boolean {
+    // Who is beyond the bound cannot start any more, and begins anew.
+    if (!isTerm(term) && !this.mayLose(node)) return false
+    if (term <= node.disk.log.flushed.hardState.term) return false
+    this.crash(node, downMs)
+    node.disk.log.setTerm(term)
+    return true
+  }
+
+  crashLoop(node: SimNode, afterMs: number): () => void {
+    return new CrashLoop(this, node, afterMs).begin()
   }
 
   switchOff(node: SimNode): void {
@@ -402,13 +431,14 @@ export class World
     const wasUp = node.isUp
     // A crash may leave more on the disk than anyone was told: it comes first.
     this.crash(node, downMs)
-    const may = this.plan.exceedBudget || (!this.operator.hasUnanswered && this.#mayRollBack(node))
-    const isDone = may && node.disk.log.rollBack(count)
+    const isDone = this.#mayForget(node) && node.disk.log.rollBack(count)
     if (isDone) this.coverage.rollbacks++
     return wasUp || isDone
   }
 
-  #mayRollBack(node: SimNode): boolean {
+  #mayForget(node: SimNode): boolean {
+    if (this.plan.exceedBudget) return true
+    if (this.operator.hasUnanswered) return false
     return this.nodes.every(({ disk }) => !disk.log.isRolledBack) && mayRollBack(this, node)
   }
 
@@ -451,6 +481,7 @@ export class World
     for (const node of this.nodes) {
       node.disk.slowness = 1
       node.disk.isFailing = false
+      node.disk.lyingFrom = undefined
       if (node.disk.isStalled) node.disk.release()
       if (node.disk.isFull) node.disk.makeRoom()
       if (node.isPaused) node.resume()
@@ -460,15 +491,4 @@ export class World
     this.observe({ kind: 'healed' })
     this.#liveness.begin()
   }
-}
-
-function settingsOf(plan: Plan): NodeSettings {
-  const { seed, knobs, priorities, gateway, sessions, disk, stateOnDisk, turn, queue } = plan
-  return { seed, knobs, priorities, gateway, sessions, disk, stateOnDisk, turn, queue }
-}
-
-function bootstrapOf({ voters, learners }: Plan): Configuration {
-  const member = (_: unknown, at: number): Member => ({ id: nodeId(at), incarnation: firstIncarnation(at) })
-  const all = Array.from({ length: voters + learners }, member)
-  return simpleConfiguration(all.slice(0, voters), all.slice(voters))
 }

@@ -8,6 +8,7 @@ import {
 } from '@troupe/faults'
 import { type Dice, linkName } from '@troupe/sim'
 import { toxicOf } from '../proxy/toxic-of.ts'
+import type { ComposedKind } from '../scenario/composed.ts'
 import type { Selector, StepFields, StepKind } from '../scenario/steps.ts'
 import type { Span } from '../schema/units.ts'
 import type { LabDeed as Deed, DirectedWorld } from './directed-world.ts'
@@ -28,6 +29,7 @@ type DeedKind = Exclude<
   | 'when'
   | 'statusCheck'
   | 'select'
+  | ComposedKind
 >
 
 type Makers = {
@@ -106,8 +108,21 @@ export class Deeds {
       return open.map((ends): Deed => ({ do: 'hangUp', ...ends }))
     },
     kill: (fields, parties) => this.#kill(fields, parties),
+    outOfMemory: ({ target, downFor }, parties) =>
+      this.#each(target, parties, (node) => ({ do: 'crash', node, forMs: this.#drawn(downFor) })),
+    crashLoop: ({ target, after }, parties) =>
+      this.#each(target, parties, (node) => {
+        return { do: 'crashLoop', node, afterMs: this.#drawn(after), forMs: this.#forMs }
+      }),
+    term: ({ target, becomes, downFor }, parties) =>
+      this.#each(target, parties, (node) => {
+        return { do: 'setTerm', node, term: becomes, forMs: this.#drawn(downFor) }
+      }),
     start: ({ target }, parties) => this.#each(target, parties, (node) => ({ do: 'start', node })),
     pause: ({ target }, parties) =>
+      this.#each(target, parties, (node) => ({ do: 'pause', node, forMs: this.#forMs })),
+    // To whoever looks from outside the same: nothing is heard, nothing is sent, and all that came waits.
+    stall: ({ target }, parties) =>
       this.#each(target, parties, (node) => ({ do: 'pause', node, forMs: this.#forMs })),
     wipe: ({ target }, parties) => this.#each(target, parties, (node) => ({ do: 'wipe', node })),
     disk: ({ target, mode, by = 1 }, parties) =>
@@ -135,6 +150,7 @@ export class Deeds {
     },
     elect: ({ target }, parties) => this.#each(target, parties, (node) => ({ do: 'campaign', node })),
     snapshot: ({ target }, parties) => this.#each(target, parties, (node) => ({ do: 'takeSnapshot', node })),
+    abandon: ({ client }) => [{ do: 'leave', client, silently: true, withinMs: 5000 }],
     write: ({ client, key = 'k0', times = 1 }) =>
       Array.from({ length: times }, (): Deed => {
         return { do: 'write', client: client ?? this.#anyClient(), key, conditional: false, withinMs: 5000 }
@@ -154,13 +170,19 @@ export class Deeds {
     return this.#dice.pick(this.#world.clientNames)
   }
 
-  #kill({ target, downFor, keepQuorum = false }: StepFields['kill'], parties: Parties | undefined): Deed[] {
-    const { memberIds: voters } = this.#world
+  #kill(
+    { target, downFor, keepQuorum = false, leave = 0 }: StepFields['kill'],
+    parties: Parties | undefined,
+  ): Deed[] {
+    const { memberIds: voters, nodeIds } = this.#world
+    let upCount = nodeIds.filter((id) => this.#world.isUp(id)).length
     const up = new Set(voters.filter((id) => this.#world.isUp(id)))
     return this.#targets.of(target, parties).flatMap((node): Deed[] => {
       if (!this.#world.isUp(node)) return []
       const isNeeded = up.has(node) && (up.size - 1) * 2 <= voters.length
       if (keepQuorum && isNeeded) return []
+      if (upCount <= leave) return []
+      upCount--
       up.delete(node)
       return [{ do: 'crash', node, forMs: this.#drawn(downFor) }]
     })
@@ -239,7 +261,9 @@ function effectsOf(fields: StepFields['network']): LinkEffect[] {
     effects.push({ kind: kind as 'loss', ...both })
   }
   if (burst !== undefined) effects.push({ kind: 'loss', gilbertElliott: burst })
-  if (reorder !== undefined) effects.push({ kind: 'reorder', percent: reorder })
+  if (reorder !== undefined) {
+    effects.push({ kind: 'reorder', ...(typeof reorder === 'number' ? { percent: reorder } : reorder) })
+  }
   if (rate !== undefined) effects.push({ kind: 'rate', bytesPerSecond: rate })
   return effects
 }

@@ -8,6 +8,7 @@
  */
 import type { Situation, Watcher } from '@troupe/sim'
 import type { FigureName } from '../figures.ts'
+import { composedOf } from '../scenario/composed.ts'
 import type { Scenario } from '../scenario/scenario.ts'
 import { faultKinds, kindOf, type Step, type StepFields } from '../scenario/steps.ts'
 import type { Span } from '../schema/units.ts'
@@ -136,8 +137,11 @@ export class Director {
         }
         return then()
       }
-      default:
-        return this.#perform(kind, fields, parties, then)
+      default: {
+        const composed = composedOf(step, (selector) => this.#targets.of(selector, parties), this.#world.dice)
+        if (composed !== undefined) return this.#do(composed, parties, then)
+        return this.#perform(kind as DeedKind, fields, parties, then)
+      }
     }
   }
 

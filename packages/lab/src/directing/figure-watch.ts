@@ -15,6 +15,11 @@ const counted = [
   'storageFailures',
   'transfers',
   'framesLost',
+  'quarantines',
+  'openSends',
+  'deliveries',
+  'redeliveries',
+  'acks',
 ] as const
 
 /** What is asked of the world that is measured. */
@@ -102,13 +107,17 @@ export class FigureWatch implements Watcher {
   #count(): void {
     if (this.#world === undefined) return
     const { coverage, nowMs } = this.#world
-    const { writes, reads, staleReads, openWrites, refusals } = coverage
-    this.#meter.operations(writes, reads + staleReads, openWrites + refusals, nowMs)
+    const { writes, reads, staleReads, openWrites, refusals, sends = 0, deliveries = 0 } = coverage
+    // Of a queue what is sent is written, and what is delivered is read.
+    const read = reads + staleReads + deliveries
+    this.#meter.operations(writes + sends, read, openWrites + refusals, nowMs)
   }
 
   /** What a figure is now, while the run lasts; undefined where it is not known yet. */
   now(name: FigureName): number | undefined {
     if (name === 'uncommittedEntries') return this.#uncommitted
+    const known = counted.find((one) => one === name)
+    if (known !== undefined) return this.#world?.coverage[known] ?? 0
     return this.#meter.now(name)
   }
 
@@ -121,7 +130,8 @@ export class FigureWatch implements Watcher {
       splitVotes: [splitVotes],
       uncommittedEntries: [this.#uncommitted],
       duplicateVotes: [this.#duplicateVotes],
-      ...Object.fromEntries(counted.map((name) => [name, [coverage[name]]])),
+      replacements: [coverage.wipes],
+      ...Object.fromEntries(counted.map((name) => [name, [coverage[name] ?? 0]])),
     }
   }
 }

@@ -1,5 +1,6 @@
 /** What engines with real nodes cannot do of a case: found before anything runs, each with its place. */
 import { assertionsOf } from '../scenario/assertions-of.ts'
+import { composedKinds } from '../scenario/composed.ts'
 import { onEngine } from '../scenario/knobs.ts'
 import type { Case } from '../scenario/read-scenario.ts'
 import type { StepFields, StepKind } from '../scenario/steps.ts'
@@ -35,6 +36,7 @@ export const onlyOnStreams: Abilities['cannot'] = {
 const known: ReadonlySet<StepKind> = new Set<StepKind>([
   ...(['wait', 'warmup', 'serial', 'parallel', 'every', 'schedule', 'until', 'when'] as const),
   ...(['statusCheck', 'select', 'heal', 'partition', 'link', 'network', 'toxic', 'flap', 'hangUp'] as const),
+  ...composedKinds,
   ...(['kill', 'start', 'pause', 'wipe', 'disk', 'clock'] as const),
   ...(['members', 'transfer', 'elect', 'snapshot', 'write', 'read'] as const),
 ])
@@ -46,13 +48,15 @@ export function unableOf({ scenario }: Case, abilities: Abilities): Problem[] {
     problems.push({ path, value, expected })
   }
   const { setup = [], phases, expect } = scenario
-  const { cluster = {} } = onEngine(scenario, engine)
+  const { cluster = {}, workload = {} } = onEngine(scenario, engine)
   if (cluster.durability !== undefined && !durabilities.includes(cluster.durability)) {
     report(['cluster', 'durability'], cluster.durability, `on ${engine} one of ${durabilities.join(', ')}`)
   }
+  if (workload.kind === 'queue') report(['workload', 'kind'], 'queue', `kv: ${engine} has no clients of queues`)
   for (const visited of [...walk(setup, ['setup']), ...walk(phases, ['phases'])]) {
     const { kind, fields, path } = visited
-    const expected = cannot[kind] ?? (known.has(kind) ? undefined : isOnly)
+    const isLie = kind === 'disk' && (fields as { readonly mode: string }).mode === 'lie'
+    const expected = cannot[kind] ?? (known.has(kind) && !isLie ? undefined : isOnly)
     if (cluster.durability === 'memory' && (kind === 'kill' || kind === 'wipe')) {
       report(path, kind, "nodes with a directory: durability 'memory' leaves nothing to start from")
     }

@@ -49,6 +49,8 @@ function actsOf(steps: readonly Step[], path: Path, beginMs: number, firstAt = 0
 }
 
 const whole = new Set(['heal', 'partition'])
+/** Who is dead or stands still cannot die or stand still. */
+const lives: readonly string[] = ['kill', 'start', 'pause', 'stall', 'wipe', 'crashLoop', 'outOfMemory']
 
 function actOf(kind: string, fields: unknown, path: Path, atMs: number): Act[] {
   if (typeof fields !== 'object' && kind !== 'heal') return []
@@ -65,7 +67,7 @@ function actOf(kind: string, fields: unknown, path: Path, atMs: number): Act[] {
   }
   const lastsMs = (downFor ?? span)?.leastMs ?? (kind === 'heal' ? 0 : Number.POSITIVE_INFINITY)
   if (kind === 'clock' && mode === 'bump') return []
-  const exclusive = ['kill', 'start', 'pause', 'wipe', 'disk', 'clock', ...whole]
+  const exclusive = ['disk', 'clock', ...lives, ...whole]
   if (!exclusive.includes(kind)) return []
   return [{ path, kind, target, fromMs: atMs, toMs: atMs + (kind === 'start' ? 0 : lastsMs) }]
 }
@@ -90,7 +92,7 @@ function contradicts(left: Act, right: Act): boolean {
   if (left.kind === 'heal' || right.kind === 'heal') return left.kind !== right.kind
   if (left.kind === 'partition' || right.kind === 'partition') return left.kind === right.kind
   // A slow clock on a slow disk is no contradiction; two of a kind, or a disk or a pause of a dead node, are.
-  const isLife = (kind: string): boolean => ['kill', 'start', 'pause', 'wipe'].includes(kind)
+  const isLife = (kind: string): boolean => lives.includes(kind)
   const isPair = left.kind === right.kind || (isLife(left.kind) && isLife(right.kind))
   return isPair && isSame(left.target, right.target)
 }

@@ -61,8 +61,11 @@ const rules: { readonly [K in StepKind]?: Rule<K> } = {
     if (what === 'snapshot' && back !== undefined) say('back', 'none with what: snapshot')
     if (what === 'snapshot' && count !== undefined) say('count', 'none with what: snapshot')
   },
-  clock: ({ mode, by, rate, for: span }, say) => {
-    onlyWith(by !== undefined, mode === 'bump', 'by', 'mode: bump', say)
+  clock: ({ mode, by, rate, every, for: span }, say) => {
+    onlyWith(by !== undefined, mode !== 'rate', 'by', 'mode: bump or strobe', say)
+    onlyWith(every !== undefined, mode === 'strobe', 'every', 'mode: strobe', say)
+    if (mode === 'strobe' && span === undefined) say('for', 'to be there with mode: strobe')
+    if (every === 0) say('every', 'more than no time')
     onlyWith(rate !== undefined, mode === 'rate', 'rate', 'mode: rate', say)
     if (mode === 'bump' && span !== undefined) say('for', 'none with mode: bump, which is over at once')
   },
@@ -73,6 +76,9 @@ const rules: { readonly [K in StepKind]?: Rule<K> } = {
   every: (fields, say) => {
     exactlyOne(fields, ['for', 'times'], say)
     if (fields.interval !== undefined && fields.interval.mostMs === 0) say('interval', 'more than no time')
+  },
+  restartStorm: ({ interval }, say) => {
+    if (interval.mostMs === 0) say('interval', 'more than no time')
   },
   until: (fields, say) => exactlyOne(fields, ['is', 'reached'], say),
   when: (fields, say) => exactlyOne(fields, ['reached', 'sends'], say),

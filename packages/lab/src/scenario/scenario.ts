@@ -38,8 +38,19 @@ const cluster = record({
   raft: optional(about('further options of the protocol, by their names', table(anything))),
 })
 
+const queue = record({
+  prefetch: optional(about('what a consumer holds at most', integer(1, 1000))),
+  lease: optional(about('how long a consumer may hold a message without a word', duration)),
+  attempts: optional(about('failures after which a message is dead', integer(1, 255))),
+  keyed: optional(about('share of the messages with a key, in whose order they are delivered', percent)),
+  named: optional(about('share of the messages with an id, under which they may be sent again', percent)),
+})
+
 const workload = record({
-  kind: optional(choice('kv')),
+  kind: optional(
+    about('kv (default), or clients that send to a queue and consume it', choice('kv', 'queue')),
+  ),
+  queue: optional(queue),
   clients: optional(integer(1, 16)),
   keys: optional(integer(1, 1000)),
   concurrency: optional(about('operations of one client at the same time', integer(1, 64))),

@@ -90,6 +90,11 @@ const links = { from: selector, to: selector, direction }
 const target = { target: selector }
 
 const chance = record({ percent, correlation: optional(percent) })
+const overtaking = record({
+  percent,
+  correlation: optional(percent),
+  gap: optional(about('only each so-many-th frame may', integer(1, 10_000))),
+})
 const delay = record({
   time: duration,
   jitter: optional(duration),
@@ -123,7 +128,9 @@ const network = record({
   burst: optional(about('loss in bursts, after Gilbert and Elliott', burst)),
   duplicate: optional(either(isText, percent, chance)),
   corrupt: optional(either(isText, percent, chance)),
-  reorder: optional(about('needs a delay: this share is not delayed, and overtakes', percent)),
+  reorder: optional(
+    about('needs a delay: this share is not delayed, and overtakes', either(isText, percent, overtaking)),
+  ),
   rate: optional(byteRate),
   on: optional(about('without it on all links, of clients too', record(links))),
   for: forTime,
@@ -180,23 +187,53 @@ const faults = {
   ),
   network: about('what happens to frames by chance', network),
   toxic: about("what happens to streams between two parties, in toxiproxy's words: on tcp", toxic),
+  swizzle: about(
+    'links of nodes are jammed, one node after the other, and released in another order',
+    record({ ...target, interval: duration }),
+  ),
   flap: about('connections close and open again', record({ from: selector, to: selector })),
   hangUp: about("clients' connections close", record({ from: selector })),
   kill: about(
     'the process dies: what is not flushed is lost',
-    record({ ...target, downFor: optional(span), keepQuorum: optional(flag) }),
+    record({
+      ...target,
+      downFor: optional(span),
+      keepQuorum: optional(flag),
+      leave: optional(about('nobody dies where no more than so many nodes are up', integer(0, 16))),
+    }),
+  ),
+  bounce: about('dies, and comes back at once', record({ ...target, downFor: optional(span) })),
+  restartStorm: about(
+    'dies and comes back again and again; without a target some of all nodes, drawn each time',
+    record({ target: optional(selector), interval: span, downFor: span, for: span }),
+  ),
+  attrition: about(
+    'so many deaths, one after the other, as long as more than so many nodes are up',
+    record({ kill: integer(1, 1000), leave: integer(0, 16), interval: span, downFor: span }),
+  ),
+  crashLoop: about(
+    'dies so long after each start; its supervisor waits longer each time, and gives it up in the end',
+    record({ ...target, after: span, for: forTime }),
+  ),
+  outOfMemory: about(
+    'the thread ends at the limit of its heap',
+    record({ ...target, downFor: optional(span) }),
   ),
   start: about('a node that is down comes back', record(target)),
   pause: about(
     'takes no turns: a stopped process, a long garbage collection',
     record({ ...target, for: forTime }),
   ),
+  stall: about(
+    'the event loop is blocked: nothing is heard or sent, no timer runs',
+    record({ ...target, for: span }),
+  ),
   wipe: about('comes back with an empty directory, as another member', record(target)),
   disk: about(
-    'slow: by that factor; stall: nothing completes; full: refused for space; fail: the next flush fails',
+    'slow: by that factor; stall: nothing completes; full: refused for space; fail: the next flush fails; lie: flushes are said to be done, and a crash loses them',
     record({
       ...target,
-      mode: choice('slow', 'stall', 'full', 'fail'),
+      mode: choice('slow', 'stall', 'full', 'fail', 'lie'),
       by: optional(number(1, 10_000)),
       for: forTime,
     }),
@@ -214,12 +251,17 @@ const faults = {
     'the node dies, and its last flushed entries are gone when it comes back',
     record({ ...target, entries: integer(1, 100_000), downFor: span }),
   ),
+  term: about(
+    'dies, and its directory says another, later term when it comes back',
+    record({ ...target, becomes: integer(1, Number.MAX_SAFE_INTEGER), downFor: span }),
+  ),
   clock: about(
-    'bump: jumps once; rate: runs so many times as fast',
+    'bump: jumps once; rate: runs so many times as fast; strobe: jumps there and back, again and again',
     record({
       ...target,
-      mode: choice('bump', 'rate'),
+      mode: choice('bump', 'rate', 'strobe'),
       by: optional(shift),
+      every: optional(duration),
       rate: optional(number(0.01, 100)),
       for: forTime,
     }),
@@ -243,6 +285,10 @@ const operations = {
   ),
   elect: about('asks for votes', record(target)),
   snapshot: about('takes a snapshot, and drops the log behind it', record(target)),
+  abandon: about(
+    'a consumer of the queue is gone, with all that it holds; its client begins anew as another',
+    record({ client: text }),
+  ),
   write: about(
     'clients write a value that was never written before',
     record({ client: optional(text), key: optional(text), times: optional(integer(1, 1000)) }),

@@ -2,6 +2,9 @@
 import type { Span } from '../schema/units.ts'
 import { kindOf, type Step, type StepFields } from './steps.ts'
 
+/** Voters, learners and spares of the largest cluster. */
+const MOST_NODES = 13
+
 const NO_TIME: Span = { leastMs: 0, mostMs: 0 }
 
 const plus = (left: Span, right: Span): Span => ({
@@ -38,6 +41,12 @@ export function lengthOfStep(step: Step): Span {
           plus({ leastMs: at, mostMs: at }, lengthOf(steps)),
         ),
       )
+    case 'attrition': {
+      const { kill, interval } = fields as StepFields['attrition']
+      return { leastMs: kill * interval.leastMs, mostMs: kill * interval.mostMs }
+    }
+    case 'swizzle':
+      return { leastMs: 0, mostMs: 2 * MOST_NODES * (fields as StepFields['swizzle']).interval }
     case 'every':
       return lengthOfEvery(fields as StepFields['every'])
     default:

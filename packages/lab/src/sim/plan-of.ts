@@ -30,8 +30,22 @@ export function planFor(scenario: Scenario, seed: number): Plan {
     },
     stateOnDisk: cluster.stateOnDisk ?? false,
     workload: workloadOf(workload, knobs.electionTimeoutMinMs),
+    queue: queueOf(workload),
     exceedBudget: sim.exceedBudget ?? false,
     interleaving: sim.interleaving ?? 'random',
+  }
+}
+
+function queueOf({ kind, queue = {} }: WorkloadSpec): Plan['queue'] {
+  const plain = plainPlan.queue
+  return {
+    ...plain,
+    isOn: kind === 'queue',
+    prefetch: queue.prefetch ?? plain.prefetch,
+    leaseMs: queue.lease ?? plain.leaseMs,
+    attempts: queue.attempts ?? plain.attempts,
+    keyed: queue.keyed === undefined ? plain.keyed : queue.keyed / 100,
+    named: queue.named === undefined ? plain.named : queue.named / 100,
   }
 }
 

@@ -119,8 +119,8 @@ function checkClocks({ cluster, sim, setup = [], phases }: Scenario, report: Rep
     if (kind !== 'clock') continue
     const { mode, rate = 1 } = fields as StepFields['clock']
     const expected = `with leaseReads sim.exceedBudget, or rates from 1 to below ${1 + maxClockDrift} (maxClockDrift)`
-    if (mode === 'bump' || rate < 1 || rate >= 1 + maxClockDrift) {
-      report({ path, value: mode === 'bump' ? mode : rate, expected })
+    if (mode !== 'rate' || rate < 1 || rate >= 1 + maxClockDrift) {
+      report({ path, value: mode === 'rate' ? rate : mode, expected })
     }
   }
 }

@@ -33,7 +33,8 @@ export class SimWorld implements DirectedWorld {
     return this.#world.clients.connected
   }
   get acknowledgedWrites(): number {
-    return this.#world.coverage.writes
+    const { writes, sends = 0 } = this.#world.coverage
+    return writes + sends
   }
   get isHealed(): boolean {
     return this.#world.isHealed

@@ -10,7 +10,7 @@
  * read them.
  */
 import { crc32 } from 'node:zlib'
-import type { HardState, LogPosition } from '@troupe/core'
+import { type HardState, isTerm, type LogPosition } from '@troupe/core'
 
 /** Version of segments and of the witness: written, and the only one read. */
 export const LOG_FORMAT = 3
@@ -97,6 +97,7 @@ export const encodeHardState = ({ term, vote, voteIncarnation }: HardState): Uin
 
 export function decodeHardState(record: Uint8Array): HardState | undefined {
   const found = decodeJson(record) as [number, string, number] | undefined
+  if (found !== undefined && !isTerm(found[0])) return undefined
   return found && { term: found[0], vote: found[1], voteIncarnation: found[2] }
 }
 

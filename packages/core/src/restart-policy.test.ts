@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { RaftError } from '@troupe/core'
+import { RaftError } from './errors.ts'
 import { RestartBudget, type RestartPolicy, resolveRestartPolicy } from './restart-policy.ts'
 
 const policy = resolveRestartPolicy({

@@ -1,4 +1,4 @@
-import { invalidOption } from '@troupe/core'
+import { invalidOption } from './errors.ts'
 
 /** When and how fast a supervisor starts a dead actor again. */
 export interface RestartPolicy {

@@ -1,0 +1,74 @@
+/**
+ * A node that dies soon after each start, under the policy of the supervisor of threads: it waits longer each time, and gives the
+ * node up in the end. Then only a person starts it, or the end of all faults.
+ *
+ *     crash ─► wait (RestartBudget) ─► start ─► crash …        quarantine: it stays down
+ */
+import { defaultRestartPolicy, RestartBudget, type RestartPolicy } from '@troupe/core'
+import type { Coverage } from './coverage.ts'
+import { noiseAt, places } from './noise.ts'
+import type { Scheduler } from './scheduler.ts'
+import type { SimNode } from './sim-node.ts'
+
+/** What it does to its world. */
+export interface CrashLoopHost {
+  readonly plan: { readonly seed: number }
+  readonly scheduler: Scheduler
+  readonly coverage: Coverage
+  crash(node: SimNode, downMs: number): void
+  line(text: string): void
+}
+
+/** As the default but for its times, which are those of a run. */
+const policy: RestartPolicy = { ...defaultRestartPolicy, initialDelayMs: 10, maxDelayMs: 500 }
+
+const FOR_GOOD_MS = 1e9
+
+export class CrashLoop {
+  readonly #host: CrashLoopHost
+  readonly #node: SimNode
+  readonly #afterMs: number
+  readonly #budget: RestartBudget
+  #isOver = false
+
+  constructor(host: CrashLoopHost, node: SimNode, afterMs: number) {
+    this.#host = host
+    this.#node = node
+    this.#afterMs = afterMs
+    const dice = noiseAt(host.scheduler, host.plan.seed, places.node + node.index)
+    this.#budget = new RestartBudget(policy, () => dice.next())
+  }
+
+  /** The first crash comes now. Returns what ends the loop; whoever is given up stays down. */
+  begin(): () => void {
+    this.#crash()
+    return () => {
+      this.#isOver = true
+    }
+  }
+
+  #crash(): void {
+    const { scheduler, coverage } = this.#host
+    const decision = this.#budget.failed(scheduler.nowMs)
+    if (decision.kind === 'quarantine') {
+      coverage.quarantines = (coverage.quarantines ?? 0) + 1
+      this.#host.line(`${this.#node.id} is given up after ${decision.failures} failures`)
+      this.#isOver = true
+      return this.#host.crash(this.#node, FOR_GOOD_MS)
+    }
+    this.#host.crash(this.#node, decision.delayMs)
+    this.#await()
+  }
+
+  /** It dies as soon as it is up, or `afterMs` later: by whatever it was started. */
+  #await(): void {
+    const { scheduler } = this.#host
+    scheduler.after(1, {
+      run: () => {
+        if (this.#isOver) return
+        if (!this.#node.isUp) return this.#await()
+        scheduler.after(this.#afterMs, { run: () => this.#isOver || this.#crash() })
+      },
+    })
+  }
+}

@@ -52,7 +52,8 @@ export function unableOf({ scenario }: Case, abilities: Abilities): Problem[] {
   if (cluster.durability !== undefined && !durabilities.includes(cluster.durability)) {
     report(['cluster', 'durability'], cluster.durability, `on ${engine} one of ${durabilities.join(', ')}`)
   }
-  if (workload.kind === 'queue') report(['workload', 'kind'], 'queue', `kv: ${engine} has no clients of queues`)
+  if (workload.kind === 'queue')
+    report(['workload', 'kind'], 'queue', `kv: ${engine} has no clients of queues`)
   for (const visited of [...walk(setup, ['setup']), ...walk(phases, ['phases'])]) {
     const { kind, fields, path } = visited
     const isLie = kind === 'disk' && (fields as { readonly mode: string }).mode === 'lie'

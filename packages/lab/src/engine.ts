@@ -69,6 +69,8 @@ export interface Engine {
   readonly name: string
   /** How many seeds, and from where on, when neither file nor command line says. */
   readonly defaultSeeds: { readonly base: number; readonly runs: number }
+  /** What it looks at in every run, whatever the case asserts. */
+  readonly invariants?: readonly string[]
   /** What it cannot do of a case, each with its place: asked before anything runs. */
   unable(item: Case): readonly Problem[]
   /** Resolves when all runs are over, or soon after the signal. */

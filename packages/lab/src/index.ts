@@ -33,9 +33,21 @@ export { type Loaded, loadFiles, scenarioFiles } from './load-files.ts'
 export { RunMeter } from './measure/run-meter.ts'
 export { type HistoryPage, historyPage } from './pages/history-page.ts'
 export { type LaneBand, type LaneBar, type Lanes, lanesStyle, lanesSvg } from './pages/lanes.ts'
+export { MetricsServer } from './metrics/metrics-server.ts'
+export { RunMetrics } from './metrics/run-metrics.ts'
 export type { PlugIn } from './plug-ins.ts'
 export { junitOf } from './reports/junit.ts'
-export { type CaseResult, engineNames, runSuite, type SuiteOptions, type SuiteResult } from './run-suite.ts'
+export { ReportFolder } from './reports/report-folder.ts'
+export { resultsOf } from './reports/results.ts'
+export {
+  type CaseResult,
+  engineNames,
+  runSuite,
+  type ShownRun,
+  type SuiteOptions,
+  type SuiteProgress,
+  type SuiteResult,
+} from './run-suite.ts'
 export { withOptions } from './scenario/knobs.ts'
 export { describeProblem, type PlacedProblem, ScenarioError } from './scenario/problems.ts'
 export type { Case } from './scenario/read-scenario.ts'

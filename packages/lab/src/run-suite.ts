@@ -1,9 +1,11 @@
 /** Runs cases on an engine and judges them. What the engine cannot do is an error before anything runs. */
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { combineVerdicts, type Verdict } from '@troupe/check'
 import { invalidOption } from '@troupe/core'
 import type { Asserted, Assertion } from './assertion.ts'
 import { type Summary, summaryOf } from './assertions/statistics.ts'
-import type { CaseRun, Engine } from './engine.ts'
+import type { CaseRun, Engine, RunNow } from './engine.ts'
 import { figureNames } from './figures.ts'
 import { judge } from './judge.ts'
 import type { Loaded } from './load-files.ts'
@@ -11,6 +13,25 @@ import { assertionsOf } from './scenario/assertions-of.ts'
 import { onEngine } from './scenario/knobs.ts'
 import { type PlacedProblem, ScenarioError } from './scenario/problems.ts'
 import type { Case } from './scenario/read-scenario.ts'
+
+/** A run that is worth looking at. */
+export interface ShownRun {
+  readonly run: CaseRun
+  readonly eventLog: string
+  readonly reproduce: string
+}
+
+/** How far a suite is. */
+export interface SuiteProgress {
+  readonly cases: number
+  readonly ofCases: number
+  readonly runs: number
+  readonly ofRuns: number
+  readonly failed: number
+  readonly unknown: number
+  /** What goes on now, one for each case that does. */
+  readonly now: readonly string[]
+}
 
 /** What a case came to. */
 export interface CaseResult {
@@ -35,6 +56,10 @@ export interface CaseResult {
   readonly skipped: number
   /** The first run that failed, or that shows nothing. */
   readonly example: CaseRun | undefined
+  /** What was looked at in every run; undefined where the engine does not say. */
+  readonly invariants: readonly string[] | undefined
+  /** The first run, and those that failed or show nothing, where event logs were asked for: each has its own. */
+  readonly shown: readonly ShownRun[]
   readonly reproduce: string
 }
 
@@ -55,7 +80,11 @@ export interface SuiteOptions {
   readonly signal: AbortSignal
   /** Cases at the same time. @default 2 */
   readonly atOnce?: number | undefined
-  readonly onRun?: (item: Case, done: number, of: number) => void
+  /** The folder for event logs: of the first run of each case, and of those that failed or show nothing. */
+  readonly eventLogFolder?: string | undefined
+  readonly onProgress?: (progress: SuiteProgress) => void
+  readonly onRun?: (item: Case, engine: string, run: CaseRun) => void
+  readonly onNow?: (item: Case, engine: string, now: RunNow) => void
   readonly onCase?: (result: CaseResult, done: number, of: number) => void
 }
 
@@ -70,10 +99,11 @@ export async function runSuite(loaded: readonly Loaded[], options: SuiteOptions)
   const planned = planFor(loaded, options)
   const results: CaseResult[] = []
   const queue = planned.entries()
+  const tally = new Tally(planned, options)
   const work = async (): Promise<void> => {
     for (const [at, one] of queue) {
       if (options.signal.aborted) return
-      results[at] = await runCase(one, options)
+      results[at] = await runCase(one, at, tally, options)
       options.onCase?.(results[at], results.filter(Boolean).length, planned.length)
     }
   }
@@ -120,27 +150,125 @@ function missingAssertions(item: Case, custom: readonly Assertion[]): PlacedProb
   })
 }
 
-async function runCase({ item, engine, assertions }: Planned, options: SuiteOptions): Promise<CaseResult> {
-  const startMs = performance.now()
+/** Which seeds of a case are run. */
+function seedsOf({ item, engine }: Planned, options: Pick<SuiteOptions, 'base' | 'runs'>) {
   const { seeds = {} } = item.scenario
   const base = options.base ?? seeds.base ?? engine.defaultSeeds.base
-  const count = options.runs ?? seeds.runs ?? engine.defaultSeeds.runs
+  return { base, count: options.runs ?? seeds.runs ?? engine.defaultSeeds.runs }
+}
+
+/** Counts what is done, for whoever waits. */
+class Tally {
+  readonly #options: SuiteOptions
+  readonly #ofCases: number
+  readonly #ofRuns: number
+  readonly #now = new Map<Case, string>()
+  readonly #counts = { cases: 0, runs: 0, failed: 0, unknown: 0 }
+
+  constructor(planned: readonly Planned[], options: SuiteOptions) {
+    this.#options = options
+    this.#ofCases = planned.length
+    this.#ofRuns = sum(planned, (one) => seedsOf(one, options).count)
+  }
+
+  ran({ verdict }: CaseRun, item: Case, text: string): void {
+    this.#counts.runs++
+    if (verdict === 'fail') this.#counts.failed++
+    if (verdict === 'unknown') this.#counts.unknown++
+    this.says(item, text)
+  }
+
+  says(item: Case, text: string): void {
+    this.#now.set(item, `${item.name}: ${text}`)
+    this.#tell()
+  }
+
+  ended(item: Case): void {
+    this.#now.delete(item)
+    this.#counts.cases++
+    this.#tell()
+  }
+
+  #tell(): void {
+    const [ofCases, ofRuns] = [this.#ofCases, this.#ofRuns]
+    this.#options.onProgress?.({ ...this.#counts, ofCases, ofRuns, now: [...this.#now.values()] })
+  }
+}
+
+async function runsOf(planned: Planned, tally: Tally, options: SuiteOptions): Promise<CaseRun[]> {
+  const { item, engine } = planned
+  const { base, count } = seedsOf(planned, options)
   const runs: CaseRun[] = []
   await engine.run({
     item,
     seeds: Array.from({ length: count }, (_, at) => base + at),
     timeline: options.timeline ?? false,
     signal: options.signal,
+    eventLogFolder: options.eventLogFolder,
     onRun: (run) => {
       runs.push(run)
-      options.onRun?.(item, runs.length, count)
+      options.onRun?.(item, engine.name, run)
+      tally.ran(run, item, `${runs.length} of ${count} runs`)
+    },
+    onNow: (now) => {
+      options.onNow?.(item, engine.name, now)
+      tally.says(item, `run ${runs.length + 1} of ${count}, ${now.text}`)
     },
   })
-  runs.sort((left, right) => left.seed - right.seed)
+  return runs.sort((left, right) => left.seed - right.seed)
+}
+
+/** More runs of one case that do not hold are more of the same. */
+const MOST_SHOWN = 10
+
+/** The runs that a reader looks at, each with its event log. */
+async function shownOf(
+  { item, engine }: Planned,
+  at: number,
+  runs: readonly CaseRun[],
+  { eventLogFolder: folder, signal }: SuiteOptions,
+): Promise<readonly ShownRun[]> {
+  if (folder === undefined) return []
+  const odd = runs.filter(({ verdict }) => verdict !== 'pass').slice(0, MOST_SHOWN)
+  const wanted = [...new Set([...odd, ...runs.slice(0, 1)])]
+  const shown: ShownRun[] = []
+  for (const run of wanted) {
+    if (signal.aborted) break
+    let { eventLog } = run
+    if (engine.record !== undefined) {
+      eventLog = join(folder, `${fileNameOf(item.name, at)}-${run.seed}.ndjson`)
+      await engine.record(item, run.seed, eventLog)
+    }
+    if (eventLog !== undefined) shown.push({ run, eventLog, reproduce: engine.reproduce(item, run.seed) })
+  }
+  for (const { eventLog } of runs) {
+    if (eventLog !== undefined && !shown.some((one) => one.eventLog === eventLog)) rmSync(eventLog)
+  }
+  return shown
+}
+
+/** Unique within a suite, and readable. */
+function fileNameOf(name: string, at: number): string {
+  const words = name.toLowerCase().match(/[a-z0-9]+/g) ?? []
+  return [`${at + 1}`.padStart(3, '0'), ...words].join('-').slice(0, 80)
+}
+
+async function runCase(
+  planned: Planned,
+  at: number,
+  tally: Tally,
+  options: SuiteOptions,
+): Promise<CaseResult> {
+  const { item, engine, assertions } = planned
+  const startMs = performance.now()
+  const { base, count } = seedsOf(planned, options)
+  const runs = await runsOf(planned, tally, options)
   const { verdict, asserted } = judge(item, runs, assertions)
   const { file, name } = item
   const { source, about } = item.scenario
   const example = exampleOf(runs, options.timeline ?? false)
+  const shown = await shownOf(planned, at, runs, options)
+  tally.ended(item)
   return {
     ...{ file, name, source, about, engine: engine.name, verdict, asserted },
     seeds: { base, runs: count },
@@ -154,13 +282,13 @@ async function runCase({ item, engine, assertions }: Planned, options: SuiteOpti
     figures: figuresOf(runs),
     applied: sum(runs, ({ applied }) => applied),
     skipped: sum(runs, ({ skipped }) => skipped),
-    example,
+    ...{ example, invariants: engine.invariants, shown },
     reproduce: engine.reproduce(item, example?.seed ?? base),
   }
 }
 
-const sum = (runs: readonly CaseRun[], of: (run: CaseRun) => number): number =>
-  runs.reduce((so, run) => so + of(run), 0)
+const sum = <One>(all: readonly One[], of: (one: One) => number): number =>
+  all.reduce((so, one) => so + of(one), 0)
 
 function exampleOf(runs: readonly CaseRun[], isWanted: boolean): CaseRun | undefined {
   const odd =

@@ -16,6 +16,11 @@ export function warning(...content: readonly HtmlPart[]): Html {
   return html`<p class="warning" role="note">${content}</p>`
 }
 
+/** Something to type. */
+export function shellLine(command: string): Html {
+  return html`<code class="shell">${command}</code>`
+}
+
 /** Names and values: the conditions of a measurement. */
 export function facts(list: readonly (readonly [name: string, value: HtmlPart])[]): Html {
   return html`<dl class="facts">${list.map(
@@ -33,19 +38,26 @@ export function headline(
   )}</ul>`
 }
 
+/** A column whose values may be markup. */
+export interface PageColumn<Row> extends Omit<Column<Row>, 'value'> {
+  readonly value: (row: Row) => HtmlPart
+  /** Whether its text may take several lines. @default false */
+  readonly isWrapped?: boolean
+}
+
 /**
  * A table with the columns that the terminal shows, too. The first column names its row.
  * @param caption said above it
  */
-export function table<Row>(caption: string, columns: readonly Column<Row>[], rows: readonly Row[]): Html {
+export function table<Row>(caption: string, columns: readonly PageColumn<Row>[], rows: readonly Row[]): Html {
   const heads = columns.map(
     ({ title, align }) => html`<th scope="col" class="${align ?? 'right'}">${title}</th>`,
   )
   const line = (row: Row): Html =>
-    html`<tr>${columns.map(({ value, align }, index) =>
+    html`<tr>${columns.map(({ value, align, isWrapped }, index) =>
       index === 0
         ? html`<th scope="row" class="${align ?? 'right'}">${value(row)}</th>`
-        : html`<td class="${align ?? 'right'}">${value(row)}</td>`,
+        : html`<td class="${align ?? 'right'}${isWrapped === true ? ' wrap' : ''}">${value(row)}</td>`,
     )}</tr>`
   return html`<div class="table" role="region" aria-label="${caption}" tabindex="0"><table>
 <caption>${caption}</caption><thead><tr>${heads}</tr></thead><tbody>${rows.map(line)}</tbody></table></div>`

@@ -15,7 +15,7 @@
  * Text is escaped wherever it goes; markup of one's own is made by the tag `html`.
  */
 export { type BarChart, barChart } from './bars.ts'
-export { facts, headline, paragraph, section, table, warning } from './blocks.ts'
+export { facts, headline, type PageColumn, paragraph, section, shellLine, table, warning } from './blocks.ts'
 export type {
   ChartAxis,
   ChartMarker,
@@ -40,5 +40,17 @@ export type { Column } from './column.ts'
 export { formatDuration, formatMiB, formatMs, formatNumber, formatRatio, rounded } from './format.ts'
 export { frontOf, isNearFront, type Tradeoff } from './front.ts'
 export { embeddedJson, type Html, type HtmlPart, html } from './html.ts'
+export {
+  type Lane,
+  type LaneBand,
+  type LaneMark,
+  type LaneRule,
+  type LaneSegment,
+  type LanesPicture,
+  lanesPicture,
+  type Tone,
+  type Weight,
+} from './lanes.ts'
 export { type PageOptions, renderPage } from './page.ts'
 export { percentilePoints } from './percentile-points.ts'
+export { type PageVerdict, verdictBanner, verdictMark } from './verdict.ts'

@@ -1,6 +1,6 @@
 /** What cases came to, for a terminal. */
 import type { CommandContext, OutputStream } from '@troupe/benchmarks'
-import type { CaseResult, SuiteResult } from '@troupe/lab'
+import type { CaseResult, SuiteProgress, SuiteResult } from '@troupe/lab'
 import { counted, paintFor } from '../output.ts'
 
 const colours = { pass: 'green', fail: 'red', unknown: 'yellow' } as const
@@ -20,6 +20,21 @@ export function describeCase(result: CaseResult, out: OutputStream, env: Command
     lines.push(`        reproduce: ${reproduce}`)
   }
   return `${lines.join('\n')}\n`
+}
+
+/** How far it is, and what happens now. */
+export function describeProgress({
+  cases,
+  ofCases,
+  runs,
+  ofRuns,
+  failed,
+  unknown,
+  now,
+}: SuiteProgress): string {
+  const odd = [failed > 0 ? `${failed} failed` : '', unknown > 0 ? `${unknown} unknown` : '']
+  const parts = [`${cases} of ${ofCases} cases, ${counted(runs)} of ${counted(ofRuns)} runs`, ...odd]
+  return [...parts.filter((part) => part !== ''), ...now].join(' · ')
 }
 
 /** The last lines. */

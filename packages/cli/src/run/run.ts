@@ -1,5 +1,5 @@
 /** `troupe run FILE|DIR…`: runs scenarios and judges them. */
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { CommandContext, OptionTable, OptionValues, OutputStream } from '@troupe/benchmarks'
 import { invalidOption } from '@troupe/core'
@@ -9,6 +9,10 @@ import {
   junitOf,
   type Loaded,
   loadFiles,
+  MetricsServer,
+  ReportFolder,
+  RunMetrics,
+  resultsOf,
   runSuite,
   ScenarioError,
   SimEngine,
@@ -16,13 +20,14 @@ import {
   TcpEngine,
   ThreadsEngine,
 } from '@troupe/lab'
+import { parseAddress } from '@troupe/transport'
 import { commandHelp } from '../help.ts'
 import { parseOptions } from '../options.ts'
 import { checkFolderOf, exitCodes, jsonOption, textStream, writeJson } from '../output.ts'
 import { Progress } from '../progress.ts'
 import { checkMutant, sayMutant } from '../sim/output.ts'
 import { unknownWord } from '../usage-error.ts'
-import { describeCase, describeSuite } from './describe.ts'
+import { describeCase, describeProgress, describeSuite } from './describe.ts'
 import { prove } from './prove.ts'
 import { mutantNode, mutantWorker } from './workers.ts'
 
@@ -55,7 +60,16 @@ const options = {
     help: 'show of each scenario that it can fail: by the bugs on purpose and the options that its proof names',
   },
   table: { kind: 'text', placeholder: 'FILE', help: 'with --prove: write what broke each as Markdown' },
-  report: { kind: 'text', placeholder: 'DIR', help: 'write results.json and junit.xml there' },
+  report: {
+    kind: 'text',
+    placeholder: 'DIR',
+    help: 'write index.html, a page and an event log of each run that matters, results.json and junit.xml there',
+  },
+  metrics: {
+    kind: 'text',
+    placeholder: '[HOST:]PORT',
+    help: 'serve /metrics for Prometheus while it runs; HOST is 127.0.0.1 where there is none',
+  },
   junit: { kind: 'text', placeholder: 'FILE', help: 'write the results as JUnit XML' },
   json: jsonOption,
 } as const satisfies OptionTable
@@ -89,7 +103,7 @@ export async function runCommand(args: readonly string[], context: CommandContex
   checkOutputs(values)
   try {
     const loaded = select(await loadFiles(paths), values)
-    if (!values.prove) return await runAll(loaded, values, context)
+    if (!values.prove) return await runAll(loaded, values, commandOf(args), context)
     return await prove(loaded, values, textStream(values.json, context), context)
   } catch (error) {
     if (!(error instanceof ScenarioError)) throw error
@@ -114,7 +128,7 @@ function takePaths(args: readonly string[]): { readonly paths: string[]; readonl
   return { paths, rest }
 }
 
-function checkOutputs({ json, junit, report, table, prove: isProof, ...values }: Values): void {
+function checkOutputs({ json, junit, report, metrics, table, prove: isProof, ...values }: Values): void {
   const { mutant, engine, network } = values
   if (engine === 'tcp' && (mutant !== undefined || isProof))
     throw invalidOption(isProof ? '--prove' : '--mutant', mutant ?? true, 'nothing, with --engine tcp')
@@ -128,6 +142,7 @@ function checkOutputs({ json, junit, report, table, prove: isProof, ...values }:
   if (junit !== undefined) checkFolderOf(junit, '--junit')
   if (report !== undefined) checkFolderOf(report, '--report')
   if (mutant !== undefined) checkMutant(mutant)
+  if (metrics !== undefined) parseAddress(metrics, '--metrics')
 }
 
 function select(loaded: readonly Loaded[], { case: text }: Values): readonly Loaded[] {
@@ -137,12 +152,20 @@ function select(loaded: readonly Loaded[], { case: text }: Values): readonly Loa
   return found
 }
 
-async function runAll(loaded: readonly Loaded[], values: Values, context: CommandContext): Promise<number> {
+async function runAll(
+  loaded: readonly Loaded[],
+  values: Values,
+  command: string,
+  context: CommandContext,
+): Promise<number> {
   const out = textStream(values.json, context)
   const { mutant } = values
   if (mutant !== undefined) sayMutant(mutant, out)
+  const metrics = new RunMetrics()
+  const server = await metricsServer(values, metrics, out)
   const engine = engineOf(values)
   const progress = new Progress(out)
+  const report = values.report === undefined ? undefined : new ReportFolder(values.report, command)
   try {
     const result = await runSuite(loaded, {
       engines: [engine],
@@ -151,15 +174,41 @@ async function runAll(loaded: readonly Loaded[], values: Values, context: Comman
       base: values.from,
       timeline: values.timeline,
       signal: context.signal,
-      onRun: (item, done, of) => progress.show(done / of, `${item.name}: ${done} of ${of} runs`),
-      onCase: (one) => progress.write(describeCase(one, out, context.env)),
+      eventLogFolder: report?.eventLogFolder,
+      onProgress: (now) => {
+        metrics.planned(now.ofRuns)
+        progress.show(now.runs / now.ofRuns, describeProgress(now))
+      },
+      onRun: ({ name }, ran, run) => metrics.ran(name, ran, run),
+      onNow: ({ name }, ran, now) => metrics.says(name, ran, now),
+      onCase: (one) => {
+        progress.write(describeCase(one, out, context.env))
+        report?.writeCase(one)
+      },
     })
-    tell(result, values, out, context)
+    tell(result, values, { command, report }, out, context)
     return context.signal.aborted ? exitCodes.interrupted : exitCodes[result.verdict]
   } finally {
+    await server?.close()
     await engine.close()
   }
 }
+
+async function metricsServer(
+  { metrics: address }: Values,
+  metrics: RunMetrics,
+  out: OutputStream,
+): Promise<MetricsServer | undefined> {
+  if (address === undefined) return undefined
+  const { host, port } = parseAddress(address, '--metrics')
+  const server = await MetricsServer.open(host, port, metrics)
+  out.write(`metrics: http://${host}:${server.port}/metrics\n`)
+  return server
+}
+
+/** What makes the same again. */
+const commandOf = (args: readonly string[]): string =>
+  [`pnpm ${PATH}`, ...args.map((arg) => (/^[\w./:=-]+$/.test(arg) ? arg : `'${arg}'`))].join(' ')
 
 function engineOf({ engine, mutant, network }: Values): Engine {
   if (engine === 'tcp') return new TcpEngine({ network: network === 'namespaces' ? network : 'proxy' })
@@ -170,12 +219,17 @@ function engineOf({ engine, mutant, network }: Values): Engine {
   return new SimEngine(mutant === undefined ? {} : { worker: mutantWorker, workerData: { mutant } })
 }
 
-function tell(result: SuiteResult, values: Values, out: OutputStream, context: CommandContext): void {
+function tell(
+  result: SuiteResult,
+  values: Values,
+  { command, report }: { readonly command: string; readonly report: ReportFolder | undefined },
+  out: OutputStream,
+  context: CommandContext,
+): void {
   out.write(describeSuite(result, values.timeline))
-  writeJson(values.json, result, context)
+  writeJson(values.json, resultsOf(result, command), context)
   if (values.junit !== undefined) writeFileSync(values.junit, junitOf(result))
-  if (values.report === undefined) return
-  mkdirSync(values.report, { recursive: true })
-  writeFileSync(join(values.report, 'results.json'), `${JSON.stringify(result, undefined, 2)}\n`)
-  writeFileSync(join(values.report, 'junit.xml'), junitOf(result))
+  if (report === undefined) return
+  report.writeSuite(result)
+  out.write(`report: ${join(values.report ?? '', 'index.html')}\n`)
 }

@@ -1,6 +1,7 @@
 /** The engine `sim`: the whole stack in virtual time, seed by seed, over all cores. */
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { invariantNames } from '@troupe/sim'
 import { Piscina } from 'piscina'
 import type { CaseRun, Engine, EngineTask } from '../engine.ts'
 import { knobsOf } from '../scenario/knobs.ts'
@@ -27,6 +28,7 @@ const TIMELINE_LINES = 400
 export class SimEngine implements Engine {
   readonly name = 'sim'
   readonly defaultSeeds = { base: 1, runs: 20 }
+  readonly invariants = invariantNames
   readonly #options: SimEngineOptions
   #pool: Piscina | undefined
 

@@ -1,0 +1,136 @@
+/** The first picture of a page: who led when, what was done to the cluster, and what broke, beside each other. */
+import {
+  type Html,
+  type Lane,
+  type LaneMark,
+  type LaneRule,
+  type LaneSegment,
+  lanesPicture,
+  type Tone,
+} from '@troupe/page'
+import type { LastingFault, Story, Stretch } from './story.ts'
+import { counted, moment, shortFault, time } from './words.ts'
+
+/** More rows of faults than this hide the nodes. */
+const MAX_FAULT_ROWS = 8
+const TERM_TONES: readonly Tone[] = ['series-0', 'series-1', 'series-2', 'series-3', 'series-5', 'series-6']
+
+/** Terms that follow each other never look the same. */
+export const toneOfTerm = (term: number): Tone => TERM_TONES[term % TERM_TONES.length] as Tone
+
+/** @param traps situations that the case asks for */
+export function timelinePicture(story: Story, traps: ReadonlySet<string>): Html {
+  const { endMs, phases, nodes } = story
+  const bands = faultBand(phases.during, phases.after ?? endMs)
+  return lanesPicture({
+    title: 'Who led when, and what was done',
+    note: 'A solid bar is a leader, in the colour of its term; a pale one follows. A dashed outline is a node that is down.',
+    axis: 'time, s',
+    from: 0,
+    to: endMs / 1000,
+    lanes: [
+      ...faultLanes(story.faults),
+      ...(traps.size === 0 ? [] : [trapLane(story, traps)]),
+      ...[...nodes].map(([node, stretches]) => nodeLane(node, stretches, story)),
+    ],
+    bands,
+    rules: rulesOf(story),
+    legend: [
+      { label: 'leads', tone: 'series-0', weight: 'full' },
+      { label: 'follows', tone: 'series-0', weight: 'faint' },
+      { label: 'asks for votes', tone: 'warn', weight: 'full' },
+      { label: 'down', tone: 'muted', weight: 'open' },
+      { label: 'fault', tone: 'bad', weight: 'faint' },
+      { label: '◆ entries overwritten', tone: 'bad', weight: 'full' },
+    ],
+  })
+}
+
+const faultBand = (fromMs: number | undefined, toMs: number) =>
+  fromMs === undefined ? [] : [{ from: fromMs / 1000, to: toMs / 1000, tone: 'bad' as const }]
+
+function rulesOf({ phases, broken }: Story): LaneRule[] {
+  const { during, after } = phases
+  const rules: LaneRule[] = []
+  if (during !== undefined) rules.push({ at: during / 1000, label: 'faults begin', tone: 'bad' })
+  if (after !== undefined) rules.push({ at: after / 1000, label: 'all is healed', tone: 'good' })
+  for (const { atMs, invariant } of broken)
+    rules.push({ at: atMs / 1000, label: `broken: ${invariant}`, tone: 'bad' })
+  return rules
+}
+
+/** Faults at the same time stand in rows of their own. */
+function faultLanes(faults: readonly LastingFault[]): Lane[] {
+  const rows: { endMs: number; segments: LaneSegment[]; marks: LaneMark[] }[] = []
+  let left = 0
+  for (const fault of faults) {
+    const { fromMs, toMs } = fault
+    let row = rows.find(({ endMs }) => endMs <= fromMs)
+    if (row === undefined && rows.length < MAX_FAULT_ROWS) {
+      row = { endMs: 0, segments: [], marks: [] }
+      rows.push(row)
+    }
+    if (row === undefined) {
+      left++
+      continue
+    }
+    row.endMs = Math.max(toMs, fromMs + 1)
+    const label = shortFault(fault)
+    const title = `${moment(fromMs)}${toMs > fromMs ? ` to ${moment(toMs)} (${time(toMs - fromMs)})` : ''}: ${label}`
+    if (toMs > fromMs)
+      row.segments.push({ from: fromMs / 1000, to: toMs / 1000, tone: 'bad', weight: 'faint', label, title })
+    else
+      row.marks.push({
+        at: fromMs / 1000,
+        tone: 'bad',
+        shape: 'flag',
+        title,
+        ...labelOf(label, row.marks, fromMs),
+      })
+  }
+  return rows.map(({ segments, marks }, at) => {
+    const isLast = at === rows.length - 1 && left > 0
+    const label = at === 0 ? 'faults' : isLast ? `and ${counted(left, 'fault')} more` : ''
+    return { label, segments, marks, isThin: true }
+  })
+}
+
+/** The first flags of a row say what they are. */
+const labelOf = (label: string, marks: readonly LaneMark[], fromMs: number) => {
+  const last = marks.at(-1)
+  const isFree = last === undefined || fromMs / 1000 - last.at > 0.4
+  return isFree && label.length < 36 ? { label } : {}
+}
+
+function trapLane({ situations }: Story, traps: ReadonlySet<string>): Lane {
+  const seen = new Set<string>()
+  const marks = situations
+    .filter(({ name }) => traps.has(name))
+    .map(({ atMs, name }): LaneMark => {
+      const isFirst = !seen.has(name)
+      seen.add(name)
+      const title = `${moment(atMs)}: ${name}`
+      return { at: atMs / 1000, tone: 'series-2', shape: 'flag', title, ...(isFirst && { label: name }) }
+    })
+  return { label: 'traps', segments: [], marks, isThin: true }
+}
+
+function nodeLane(node: string, stretches: readonly Stretch[], { cuts }: Story): Lane {
+  const marks = cuts
+    .filter((cut) => cut.node === node)
+    .map(({ atMs, entries, index, term }): LaneMark => {
+      const title = `${moment(atMs)}: ${counted(entries, 'entry', 'entries')} from index ${index} on overwritten by the leader of term ${term}`
+      return { at: atMs / 1000, tone: 'bad', shape: 'diamond', title }
+    })
+  return { label: node, segments: stretches.map((stretch) => segmentOf(node, stretch)), marks }
+}
+
+function segmentOf(node: string, { fromMs, toMs, role, term }: Stretch): LaneSegment {
+  const place = { from: fromMs / 1000, to: toMs / 1000 }
+  const title = `${node} ${role === 'down' ? 'is down' : `is ${role} in term ${term}`}, ${moment(fromMs)} to ${moment(toMs)}`
+  if (role === 'down') return { ...place, tone: 'muted', weight: 'open', title }
+  const tone = toneOfTerm(term)
+  if (role === 'leader') return { ...place, tone, weight: 'full', label: `leads term ${term}`, title }
+  if (role === 'follower') return { ...place, tone, weight: 'faint', title }
+  return { ...place, tone: 'warn', weight: 'full', title }
+}

@@ -15,8 +15,9 @@ export interface LaneSegment {
   readonly to: number
   readonly tone: Tone
   readonly weight: Weight
-  /** Written on it where there is room. */
+  /** Written on it where there is room, else the short one where there is room for that. */
   readonly label?: string
+  readonly shortLabel?: string
   /** Said at the pointer. */
   readonly title: string
 }
@@ -107,7 +108,7 @@ const heightOf = ({ isThin }: Lane): number => (isThin === true ? LANE * 0.62 : 
 
 function frameOf({ lanes, from, to, rules = [] }: LanesPicture): Frame {
   const longest = Math.max(2, ...lanes.map(({ label }) => label.length))
-  const left = Math.min(220, 16 + longest * CHARACTER)
+  const left = Math.min(260, 16 + longest * CHARACTER)
   const top = 8 + (rules.length > 0 ? Math.min(RULE_ROWS, rules.length) * RULE_ROW : 0)
   const bottom = top + lanes.reduce((sum, lane) => sum + heightOf(lane) + GAP, 0)
   const width = WIDTH - left - RIGHT
@@ -118,37 +119,49 @@ function frameOf({ lanes, from, to, rules = [] }: LanesPicture): Frame {
 
 const fixed = (value: number): string => String(Number(value.toFixed(1)))
 
-function laneOf({ label, segments, marks = [], isThin }: Lane, frame: Frame, top: number): Html {
-  const height = heightOf({ label, segments, ...(isThin === undefined ? {} : { isThin }) })
-  const middle = top + height / 2
-  return html`<text class="lane-name" x="${frame.left - 10}" y="${fixed(middle + 4)}">${label}</text>
-${segments.map((segment) => segmentOf(segment, frame, top, height))}${marks.map((mark) => markOf(mark, frame, middle))}`
+interface Size {
+  readonly height: number
+  readonly isThin: boolean
 }
 
-function segmentOf(
-  { from, to, tone, weight, label, title }: LaneSegment,
-  frame: Frame,
-  top: number,
-  height: number,
-): Html {
+function laneOf(lane: Lane, frame: Frame, top: number): Html {
+  const { label, segments, marks = [], isThin = false } = lane
+  const size = { height: heightOf(lane), isThin }
+  const middle = top + size.height / 2
+  const sorted = [...marks].sort((left, right) => left.at - right.at)
+  return html`<text class="lane-name" x="${frame.left - 10}" y="${fixed(middle + 4)}">${label}</text>
+${segments.map((segment) => segmentOf(segment, frame, top, size))}${sorted.map((mark, at) => markOf(mark, frame, middle, sorted[at + 1]))}`
+}
+
+function segmentOf(segment: LaneSegment, frame: Frame, top: number, lane: Size): Html {
+  const { from, to, tone, weight, title } = segment
   const x = frame.x(from)
   const width = Math.max(1, frame.x(to) - x)
   // Full ones stand out by their height too: colours alone do not tell everybody.
-  const inset = weight === 'full' ? 0 : height * 0.2
-  const hasRoom = label !== undefined && label.length * CHARACTER + 8 < width
-  return html`<g class="tone-${tone} ${weight}"><title>${title}</title><rect x="${fixed(x)}" y="${fixed(top + inset)}" width="${fixed(width)}" height="${fixed(height - 2 * inset)}" rx="2"/>${hasRoom && html`<text x="${fixed(x + 5)}" y="${fixed(top + height / 2 + 4)}">${label}</text>`}</g>`
+  const inset = weight === 'full' || lane.isThin ? 0 : lane.height * 0.2
+  const label = [segment.label, segment.shortLabel].find(
+    (text) => text !== undefined && text.length * CHARACTER + 8 < width,
+  )
+  const text =
+    label !== undefined &&
+    html`<text x="${fixed(x + 5)}" y="${fixed(top + lane.height / 2 + 4)}">${label}</text>`
+  return html`<g class="tone-${tone} ${weight}"><title>${title}</title><rect x="${fixed(x)}" y="${fixed(top + inset)}" width="${fixed(width)}" height="${fixed(lane.height - 2 * inset)}" rx="2"/>${text}</g>`
 }
 
-function markOf({ at, tone, shape, label, title }: LaneMark, frame: Frame, y: number): Html {
+/** @param next the mark behind it: labels do not run into it */
+function markOf({ at, tone, shape, label, title }: LaneMark, frame: Frame, y: number, next?: LaneMark): Html {
   const x = frame.x(at)
   const path = {
     diamond: `M${fixed(x)} ${fixed(y - 7)}l6 7l-6 7l-6 -7z`,
     flag: `M${fixed(x)} ${fixed(y - 7)}v14M${fixed(x)} ${fixed(y - 7)}l9 4l-9 4z`,
     cross: `M${fixed(x - 5)} ${fixed(y - 5)}l10 10m0 -10l-10 10`,
   }[shape]
-  const isLeft = x > WIDTH - 160
+  const width = (label?.length ?? 0) * CHARACTER + 14
+  const isLeft = x + width > WIDTH
+  const hasRoom = isLeft || next === undefined || x + width < frame.x(next.at)
   const text =
     label !== undefined &&
+    hasRoom &&
     html`<text x="${fixed(x + (isLeft ? -10 : 11))}" y="${fixed(y + 4)}" class="${isLeft ? 'end' : ''}">${label}</text>`
   return html`<g class="mark tone-${tone} ${shape}"><title>${title}</title><path d="${path}"/>${text}</g>`
 }

@@ -37,6 +37,8 @@ const NOTHING: Told = { role: '', term: 0, leader: undefined, last: -1, commit: 
 /** A place that is reached all the time says nothing by the hundredth time. */
 const MAX_REACHED = 20
 
+const MAX_LOGS = 50
+
 export class EventRecorder implements Watcher {
   readonly on = [
     'started',
@@ -57,6 +59,7 @@ export class EventRecorder implements Watcher {
   /** What the turn that goes on has sent and cut: told behind what it has received. */
   #doing: RunEvent[] = []
   readonly #reached = new Map<string, number>()
+  #logsTold = 0
 
   /** @param phaseNow whether the faults have begun, and are over */
   constructor(tell: OnRunEvent, phaseNow: () => RunPhase) {
@@ -181,6 +184,8 @@ export class EventRecorder implements Watcher {
   }
 
   #fault({ id, deed, edge }: Extract<SimEvent, { kind: 'fault' }>, atMs: number): void {
+    // What a fault has done to the logs shows at its end, before anybody mends it.
+    if (edge === 'end' && this.#logsTold++ < MAX_LOGS) this.#logs(atMs)
     const lasting = edge === 'once' ? {} : { id: `${id}`, edge }
     this.#tell({ atMs, kind: 'fault', what: describeDeed(deed), nodes: nodesOf(deed), ...lasting })
   }

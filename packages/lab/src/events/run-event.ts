@@ -88,7 +88,7 @@ type Happened =
       /** Of the node by then: whose leader overwrites them. */
       readonly term: number
     }
-  /** All of its log from behind its snapshot on, by terms: what logs are compared by. At the healing and at the end. */
+  /** All of its log from behind its snapshot on, by terms: what logs are compared by. When faults end, and at the end. */
   | {
       readonly kind: 'terms'
       readonly node: string

@@ -43,14 +43,15 @@ function leaderSentence({ elections, phases, endMs }: Story, run: CaseRun): stri
   const changes =
     meanwhile.length === 0
       ? 'leadership did not change under the faults'
-      : `${counted(meanwhile.length, 'leader was', 'leaders were')} elected under the faults${slowest(run, 'timeToLeaderMsDuring')}`
+      : `${counted(meanwhile.length, 'leader was', 'leaders were')} elected under the faults${slowest(run, 'timeToLeaderMsDuring', meanwhile.length > 1)}`
   const split = one(run, 'splitVotes') ?? 0
   return `${start}; ${changes}${split > 0 ? `, and ${counted(split, 'vote')} split` : ''}.`
 }
 
-function slowest({ figures }: CaseRun, name: FigureName): string {
+function slowest({ figures }: CaseRun, name: FigureName, isMany: boolean): string {
   const values = figures[name] ?? []
-  return values.length === 0 ? '' : `, the slowest ${time(Math.max(...values))} after the last one was lost`
+  if (values.length === 0) return ''
+  return `, ${isMany ? 'the slowest ' : ''}${time(Math.max(...values))} after the one before was lost`
 }
 
 function clientSentence(run: CaseRun): string {

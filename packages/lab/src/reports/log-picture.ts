@@ -9,11 +9,27 @@ import { counted, moment } from './words.ts'
 const MOST_ENTRIES = 400
 
 export function logSection(story: Story): Html {
-  const pictures = story.logsAt.map(({ atMs, logs }) => pictureAt(atMs, logs, story))
+  const pictures = shownOf(story).map(({ atMs, logs }) => pictureAt(atMs, logs, story))
   const cuts =
     story.cuts.length > 0 &&
     table('Logs that were mended: entries that did not fit the log of their leader', cutColumns, story.cuts)
   return html`${pictures}${cuts}`
+}
+
+type LogsAt = Story['logsAt'][number]
+
+/** Where they had parted most, and the end. */
+function shownOf({ logsAt }: Story): readonly LogsAt[] {
+  const last = logsAt.at(-1)
+  const worst = logsAt.slice(0, -1).toSorted((left, right) => partedOf(right) - partedOf(left))[0]
+  return [worst, last].filter((one) => one !== undefined)
+}
+
+/** Entries of all logs that are not those of the one that is to win; what is only lacking counts little. */
+function partedOf({ logs }: LogsAt): number {
+  const reference = referenceOf(logs)
+  if (reference === undefined) return 0
+  return compareLogs(logs, reference).reduce((sum, { parted, missing }) => sum + parted + missing / 1e6, 0)
 }
 
 const cutColumns = [
@@ -38,7 +54,7 @@ function pictureAt(atMs: number, logs: readonly LogPicture[], story: Story): Htm
   const first = firstShown(present, last)
   const compared = compareLogs(present, reference)
   return lanesPicture({
-    title: isEnd ? 'The logs in the end' : `The logs when all was healed, at ${moment(atMs)}`,
+    title: isEnd ? 'The logs in the end' : `The logs when they differed most, at ${moment(atMs)}`,
     note: sentence(compared, reference.node),
     axis: 'index of the entry',
     from: first - 1,

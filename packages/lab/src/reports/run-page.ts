@@ -55,10 +55,10 @@ export function renderRun(page: RunPage): string {
     content: [
       verdictBanner(run.verdict, verdictSentence(run)),
       caseNote(result, run),
-      html`${inShort(story, run).map((sentence) => paragraph(sentence))}`,
+      html`<ul class="short">${inShort(story, run).map((sentence) => html`<li>${sentence}</li>`)}</ul>`,
       headline(topFigures(run)),
       section('What happened', timelinePicture(story, traps)),
-      section('What clients got', serviceChart(story)),
+      section('What clients got', ...serviceCharts(story)),
       section('Elections', electionSection(story)),
       section('Replicas', lagChart(story)),
       section('Logs', logSection(story)),
@@ -94,11 +94,11 @@ function topFigures({ figures }: CaseRun) {
   )
   const recovery = figures.recoverySecondsDuring?.map((seconds) => seconds * 1000)
   return [
-    { value: most(recovery), label: 'longest recovery, for clients' },
-    { value: most(figures.timeToLeaderMsDuring), label: 'longest time to a new leader' },
-    { value: most(figures.longestGapMs), label: 'longest time without a commit' },
-    { value: percent(sum(figures.failureRateDuring)), label: 'of requests failed under the faults' },
-    { value: most(figures.replicaLagMsDuring), label: 'longest lag of a replica that is up' },
+    { value: most(recovery), label: 'recovery, for clients' },
+    { value: most(figures.timeToLeaderMsDuring), label: 'to a new leader' },
+    { value: most(figures.longestGapMs), label: 'without a commit' },
+    { value: percent(sum(figures.failureRateDuring)), label: 'of requests failed' },
+    { value: most(figures.replicaLagMsDuring), label: 'lag of a replica' },
     { value: writes.join(' / '), label: 'writes before / during / after' },
   ]
 }
@@ -123,24 +123,30 @@ function marksOf({ faults, elections }: Story) {
   return { spans, markers }
 }
 
-function serviceChart(story: Story): Html {
-  const bins = serviceOf(story)
-  if (story.operations.length === 0) return paragraph('No client asked for anything.')
-  return timeSeriesChart({
-    title: 'Operations and how long they took',
-    note: 'Red bands are faults; dashed lines are elections.',
-    x: { label: 'time, s' },
+function serviceCharts(story: Story): readonly Html[] {
+  const { atMs, answeredPerSecond, failedPerSecond, p50Ms, maxMs } = serviceOf(story)
+  if (story.operations.length === 0) return [paragraph('No client asked for anything.')]
+  const shared = { x: { label: 'time, s' }, xs: atMs.map((ms) => ms / 1000), ...marksOf(story) }
+  const rates = timeSeriesChart({
+    title: 'Operations',
+    note: 'Red bands are faults; dashed lines are elections. Clients stop when all is healed, but for a few fresh questions.',
     y: { label: 'operations/s' },
-    right: { label: 'latency, ms' },
-    xs: bins.atMs.map((ms) => ms / 1000),
+    ...shared,
     series: [
-      { label: 'answered/s', values: bins.answeredPerSecond },
-      { label: 'failed/s', values: bins.failedPerSecond },
-      { label: 'median latency, ms', values: bins.p50Ms, side: 'right' },
-      { label: 'greatest latency, ms', values: bins.maxMs, side: 'right' },
+      { label: 'answered', values: answeredPerSecond },
+      { label: 'refused, or nobody knows', values: failedPerSecond },
     ],
-    ...marksOf(story),
   })
+  const latencies = timeSeriesChart({
+    title: 'How long answers took',
+    y: { label: 'latency, ms', isLog: true },
+    ...shared,
+    series: [
+      { label: 'median', values: p50Ms },
+      { label: 'longest', values: maxMs },
+    ],
+  })
+  return [rates, latencies]
 }
 
 function lagChart(story: Story): Html {

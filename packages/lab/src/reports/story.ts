@@ -69,7 +69,7 @@ export function storyOf(events: readonly RunEvent[]): Story {
     members: members.length > 0 ? members : (identity?.nodes ?? []),
     phases: Object.fromEntries(of('phase').map(({ phase, atMs }) => [phase, atMs])),
     nodes: stretchesOf(events, endMs),
-    faults: faultsOf(of('fault'), endMs),
+    faults: faultsOf(of('fault'), events, endMs),
     elections: electionsOf(events),
     cuts: of('cut'),
     situations: of('situation'),
@@ -103,13 +103,26 @@ function stretchesOf(events: readonly RunEvent[], endMs: number): ReadonlyMap<st
   return stretches
 }
 
-function faultsOf(told: readonly Told<'fault'>[], endMs: number): readonly LastingFault[] {
+/** A crash is over at once, and a node that is down is not: until it starts. */
+function untilStarted(node: string | undefined, fromMs: number, events: readonly RunEvent[]): number {
+  const isOfNode = (event: RunEvent): boolean =>
+    'node' in event && event.node === node && event.atMs >= fromMs
+  const stopped = events.find((event) => event.kind === 'stopped' && isOfNode(event))
+  if (stopped?.atMs !== fromMs) return fromMs
+  return events.find((event) => event.kind === 'started' && isOfNode(event))?.atMs ?? fromMs
+}
+
+function faultsOf(
+  told: readonly Told<'fault'>[],
+  events: readonly RunEvent[],
+  endMs: number,
+): readonly LastingFault[] {
   const ends = new Map(
     told.flatMap(({ id, edge, atMs }) => (edge === 'end' && id !== undefined ? [[id, atMs]] : [])),
   )
   return told.flatMap(({ what, nodes, atMs: fromMs, id, edge }) => {
     if (edge === 'end') return []
-    const toMs = id === undefined ? fromMs : (ends.get(id) ?? endMs)
+    const toMs = id === undefined ? untilStarted(nodes[0], fromMs, events) : (ends.get(id) ?? endMs)
     return [{ what, nodes, fromMs, toMs }]
   })
 }

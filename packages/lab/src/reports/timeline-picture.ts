@@ -9,10 +9,11 @@ import {
   type Tone,
 } from '@troupe/page'
 import type { LastingFault, Story, Stretch } from './story.ts'
-import { counted, moment, shortFault, time } from './words.ts'
+import { clipped, counted, moment, shortFault, time } from './words.ts'
 
 /** More rows of faults than this hide the nodes. */
 const MAX_FAULT_ROWS = 8
+const MAX_TRAPS = 5
 const TERM_TONES: readonly Tone[] = ['series-0', 'series-1', 'series-2', 'series-3', 'series-5', 'series-6']
 
 /** Terms that follow each other never look the same. */
@@ -24,13 +25,13 @@ export function timelinePicture(story: Story, traps: ReadonlySet<string>): Html 
   const bands = faultBand(phases.during, phases.after ?? endMs)
   return lanesPicture({
     title: 'Who led when, and what was done',
-    note: 'A solid bar is a leader, in the colour of its term; a pale one follows. A dashed outline is a node that is down.',
+    note: 'A solid bar is a leader, in the colour of its term; pale ones follow it. Flags in the rows above the nodes are the traps of the case.',
     axis: 'time, s',
     from: 0,
     to: endMs / 1000,
     lanes: [
       ...faultLanes(story.faults),
-      ...(traps.size === 0 ? [] : [trapLane(story, traps)]),
+      ...[...traps].slice(0, MAX_TRAPS).map((trap) => trapLane(story, trap)),
       ...[...nodes].map(([node, stretches]) => nodeLane(node, stretches, story)),
     ],
     bands,
@@ -85,7 +86,7 @@ function faultLanes(faults: readonly LastingFault[]): Lane[] {
         tone: 'bad',
         shape: 'flag',
         title,
-        ...labelOf(label, row.marks, fromMs),
+        label,
       })
   }
   return rows.map(({ segments, marks }, at) => {
@@ -95,24 +96,13 @@ function faultLanes(faults: readonly LastingFault[]): Lane[] {
   })
 }
 
-/** The first flags of a row say what they are. */
-const labelOf = (label: string, marks: readonly LaneMark[], fromMs: number) => {
-  const last = marks.at(-1)
-  const isFree = last === undefined || fromMs / 1000 - last.at > 0.4
-  return isFree && label.length < 36 ? { label } : {}
-}
-
-function trapLane({ situations }: Story, traps: ReadonlySet<string>): Lane {
-  const seen = new Set<string>()
+function trapLane({ situations }: Story, trap: string): Lane {
   const marks = situations
-    .filter(({ name }) => traps.has(name))
+    .filter(({ name }) => name === trap)
     .map(({ atMs, name }): LaneMark => {
-      const isFirst = !seen.has(name)
-      seen.add(name)
-      const title = `${moment(atMs)}: ${name}`
-      return { at: atMs / 1000, tone: 'series-2', shape: 'flag', title, ...(isFirst && { label: name }) }
+      return { at: atMs / 1000, tone: 'series-2', shape: 'flag', title: `${moment(atMs)}: ${name}` }
     })
-  return { label: 'traps', segments: [], marks, isThin: true }
+  return { label: clipped(trap, 38), segments: [], marks, isThin: true }
 }
 
 function nodeLane(node: string, stretches: readonly Stretch[], { cuts }: Story): Lane {
@@ -130,7 +120,8 @@ function segmentOf(node: string, { fromMs, toMs, role, term }: Stretch): LaneSeg
   const title = `${node} ${role === 'down' ? 'is down' : `is ${role} in term ${term}`}, ${moment(fromMs)} to ${moment(toMs)}`
   if (role === 'down') return { ...place, tone: 'muted', weight: 'open', title }
   const tone = toneOfTerm(term)
-  if (role === 'leader') return { ...place, tone, weight: 'full', label: `leads term ${term}`, title }
+  if (role === 'leader')
+    return { ...place, tone, weight: 'full', label: `leads term ${term}`, shortLabel: `${term}`, title }
   if (role === 'follower') return { ...place, tone, weight: 'faint', title }
   return { ...place, tone: 'warn', weight: 'full', title }
 }

@@ -62,12 +62,21 @@ export class Following {
     for (const entry of entries) {
       if (entry.index <= log.lastIndex) {
         if (log.matches(entry.index, entry.term)) continue
+        this.#parted(entry.index)
         this.truncate(entry.index)
         added = this.#replica.unpersisted
       }
       log.append(entry)
       added.push(entry)
     }
+  }
+
+  /** For operators: a log that parts again and again says that leaders change with much that is not committed. */
+  #parted(index: number): void {
+    const { log, metrics } = this.#replica
+    metrics.logConflicts++
+    metrics.entriesOverwritten += log.lastIndex - index + 1
+    metrics.lastConflictIndex = index
   }
 
   /** Removes the entries from `index` on, from memory and, with the next persist, from the disk. */

@@ -43,6 +43,12 @@ export interface RaftMetrics {
   snapshotsOffered: number
   snapshotsInstalled: number
   compactions: number
+  /** Times that this log had parted from its leader's: entries that conflicted were removed (§5.3). */
+  logConflicts: number
+  /** How many those were. */
+  entriesOverwritten: number
+  /** Where it had parted the last time; 0: never. */
+  lastConflictIndex: number
   /** Damaged entries that were replaced by sound ones. */
   entriesRepaired: number
   /** Times that this leader stepped down because its disk did not answer. */
@@ -65,6 +71,9 @@ const newMetrics = (): RaftMetrics => ({
   snapshotsOffered: 0,
   snapshotsInstalled: 0,
   compactions: 0,
+  logConflicts: 0,
+  entriesOverwritten: 0,
+  lastConflictIndex: 0,
   entriesRepaired: 0,
   persistStalls: 0,
 })

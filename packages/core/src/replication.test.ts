@@ -95,6 +95,8 @@ test('§5.3 entries that conflict go, with all that follow them', () => {
   const { persist } = subject.turn()
   assert.deepEqual(subject.log, [1, 1, 1, 3])
   assert.deepEqual([persist?.truncateFrom, persist?.entries.length], [3, 2])
+  const { logConflicts, entriesOverwritten, lastConflictIndex } = subject.core.metrics
+  assert.deepEqual([logConflicts, entriesOverwritten, lastConflictIndex], [1, 3, 3])
 })
 
 test('§5.3 entries that are there already stay, and what follows them too', () => {

@@ -25,7 +25,7 @@ test('a segment is as long as it lasts, and has its label where there is room', 
     ([, x, width]) => ({ x: Number(x), width: Number(width) }),
   )
   assert.ok(first && second)
-  assert.equal(second.x, first.x + first.width)
+  assert.ok(Math.abs(second.x - first.x - first.width) < 0.1)
   assert.ok(Math.abs(first.width / second.width - 50) < 1)
   assert.match(text, />leader</)
   assert.doesNotMatch(text, /without room/)

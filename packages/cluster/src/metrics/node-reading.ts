@@ -45,6 +45,7 @@ export function nodeFamilies(reading: NodeReading, listener?: ListenerReading): 
   return [
     ...serverFamilies(reading),
     ...electionFamilies(reading),
+    ...logFamilies(reading),
     ...diskFamilies(reading),
     ...networkFamilies(reading),
     ...(listener === undefined ? [] : listenerFamilies(listener)),
@@ -104,6 +105,28 @@ function electionFamilies({ status: { metrics } }: NodeReading): MetricFamily[] 
     counter('server_pre_elections_started_total', 'Rounds of pre-votes it asked for.', metrics.preElections),
     counter('server_stale_messages_total', 'Messages of an earlier term that came.', metrics.staleMessages),
     counter('server_persist_stalls_total', 'Times it gave up leading for its disk.', metrics.persistStalls),
+  ]
+}
+
+/** Logs are compared across nodes by these: which is behind, and which had parted from its leader's. */
+function logFamilies({ status: { lastIndex, metrics } }: NodeReading): MetricFamily[] {
+  return [
+    gauge('server_log_last_index', 'The last entry of the log, committed or not.', lastIndex),
+    counter(
+      'server_log_conflicts_total',
+      "Times that the log had parted from its leader's.",
+      metrics.logConflicts,
+    ),
+    counter(
+      'server_log_entries_overwritten_total',
+      'Entries that were removed because they conflicted: none of them was committed.',
+      metrics.entriesOverwritten,
+    ),
+    gauge(
+      'server_log_last_conflict_index',
+      'Where the log had parted the last time; 0: never.',
+      metrics.lastConflictIndex,
+    ),
   ]
 }
 

@@ -1,16 +1,19 @@
 /** What engines with real nodes have in common: one run after the other, in real time. */
 import { join } from 'node:path'
+import { invariantNames } from '@troupe/sim'
 import type { Engine, EngineTask } from '../engine.ts'
 import { clientNames, nodeNames } from '../scenario/names.ts'
 import type { Case } from '../scenario/read-scenario.ts'
 import type { Problem } from '../schema/schema.ts'
 import { type Abilities, unableOf } from './able.ts'
+import { unobservableInvariants } from './observable.ts'
 import { type PlayOptions, playRun } from './play.ts'
 
 export abstract class RealEngine implements Engine {
   abstract readonly name: string
   /** One run: it takes its time, and chance is not the seed's alone. */
   readonly defaultSeeds = { base: 1, runs: 1 }
+  readonly invariants = invariantNames.filter((name) => !unobservableInvariants.has(name))
   /** Runs would disturb each other: they need all cores. */
   #last: Promise<void> = Promise.resolve()
 

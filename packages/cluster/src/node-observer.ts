@@ -41,6 +41,8 @@ export interface NodeObserver {
   turned(events: readonly NodeEvent<ClientEvent>[]): void
   /** An operator's command has ended. */
   controlled(outcome: ControlOutcome): void
+  /** The node dies now: nothing comes any more. Nobody else knows yet. Not of one that is stopped, nor of one that is killed. */
+  ending(): void
 }
 
 /**

@@ -466,6 +466,7 @@ export class RaftNode implements NodeControl {
 
   /** This thread is about to end: peers and clients need not wait until they notice. */
   farewell(): void {
+    this.#observer?.ending()
     this.#edges.farewell()
   }
 

@@ -48,7 +48,7 @@ export {
   type SuiteProgress,
   type SuiteResult,
 } from './run-suite.ts'
-export { withOptions } from './scenario/knobs.ts'
+export { onEngine, withOptions } from './scenario/knobs.ts'
 export { describeProblem, type PlacedProblem, ScenarioError } from './scenario/problems.ts'
 export type { Case } from './scenario/read-scenario.ts'
 export { type Scenario, scenario as scenarioSchema } from './scenario/scenario.ts'

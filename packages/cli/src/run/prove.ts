@@ -5,7 +5,16 @@
 import { writeFileSync } from 'node:fs'
 import type { CommandContext, OutputStream } from '@troupe/benchmarks'
 import { invalidOption } from '@troupe/core'
-import { type Case, type CaseRun, type Engine, judge, type Loaded, SimEngine, withOptions } from '@troupe/lab'
+import {
+  type Case,
+  type CaseRun,
+  type Engine,
+  judge,
+  type Loaded,
+  onEngine,
+  SimEngine,
+  withOptions,
+} from '@troupe/lab'
 import { aligned, exitCodes, markdownTable, writeJson } from '../output.ts'
 import { checkMutant } from '../sim/output.ts'
 import { mutantWorker } from './workers.ts'
@@ -34,7 +43,9 @@ export async function prove(
   out: OutputStream,
   context: CommandContext,
 ): Promise<number> {
-  const items = loaded.map(({ item }) => item).filter(({ scenario }) => scenario.proof !== undefined)
+  const items = loaded
+    .map(({ item }) => ({ ...item, scenario: onEngine(item.scenario, 'sim') }))
+    .filter(({ scenario }) => scenario.proof !== undefined)
   for (const slip of slipsOf(items)) checkMutant(slip, 'proof.slips')
   if (items.length === 0) throw invalidOption('--prove', 'nothing', 'scenarios with a proof')
   const proofs: Proof[] = []

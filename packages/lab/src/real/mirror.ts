@@ -152,18 +152,21 @@ export class Mirror implements WorldView {
     return this.isOver || this.failure !== undefined || this.blindness !== undefined
   }
 
-  /** A node is gone; `why`: the code of the error that took it along. */
+  /** A node is gone; `why`: the code of the error that took it along. It may have told of that itself. */
   exited(id: string, atMs: number, why?: string): void {
     const node = this.node(id)
-    if (node?.life === undefined || this.#isDeaf) return
-    this.nowMs = Math.max(this.nowMs, atMs - this.#options.originMs)
-    this.coverage.crashes++
+    if (node === undefined || this.#isDeaf) return
     if (why === 'STORAGE_FAILED') this.coverage.storageFailures++
+    this.nowMs = Math.max(this.nowMs, atMs - this.#options.originMs)
+    this.#guarded(() => this.#end(node))
+  }
+
+  #end(node: MirrorNode): void {
+    if (node.life === undefined) return
+    this.coverage.crashes++
     if (node.disk.log.waiting.some(({ entries }) => entries.length > 0)) this.coverage.lostWrites++
-    this.#guarded(() => {
-      node.end()
-      this.#observe({ kind: 'crashed', node })
-    })
+    node.end()
+    this.#observe({ kind: 'crashed', node })
   }
 
   healed(): void {
@@ -237,6 +240,8 @@ export class Mirror implements WorldView {
         return this.#operated(record)
       case 'turned':
         return this.#turned(node, record.events)
+      case 'ended':
+        return this.#end(node)
     }
   }
 

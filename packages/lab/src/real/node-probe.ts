@@ -126,6 +126,11 @@ export class NodeProbe implements NodeObserver {
     this.#outcomes.push(outcome)
   }
 
+  ending(): void {
+    this.#records.push({ kind: 'ended' })
+    this.#tell(true)
+  }
+
   #operated({ id, error }: ControlOutcome): void {
     const command = this.#commands.get(id)
     this.#commands.delete(id)

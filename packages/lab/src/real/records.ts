@@ -84,6 +84,8 @@ export type NodeRecord =
       readonly command: ControlCommand
       readonly error: WireError | undefined
     }
+  /** It dies now. */
+  | { readonly kind: 'ended' }
 
 export interface Chunk {
   /** Ascending, among all nodes; 0 where there is no common counter: then `atMs` orders them. */

@@ -48,7 +48,8 @@ export type FaultDeed =
   | { readonly do: 'stallDisk'; readonly node: string; readonly forMs: number }
   | { readonly do: 'fullDisk'; readonly node: string; readonly forMs: number }
   | { readonly do: 'failDisk'; readonly node: string; readonly forMs: number }
-  | { readonly do: 'pause'; readonly node: string; readonly forMs: number }
+  /** `isBlocked`: by its own event loop, which is the same in virtual time. */
+  | { readonly do: 'pause'; readonly node: string; readonly forMs: number; readonly isBlocked?: true }
   | { readonly do: 'skew'; readonly node: string; readonly rate: number; readonly forMs: number }
   | { readonly do: 'jump'; readonly node: string; readonly byMs: number }
 

@@ -168,6 +168,8 @@ async function runAll(
   const report = values.report === undefined ? undefined : new ReportFolder(values.report, command)
   try {
     const result = await runSuite(loaded, {
+      // Real nodes need all cores: one case waits for the other.
+      ...(values.engine !== 'sim' && { atOnce: 1 }),
       engines: [engine],
       engine: values.engine,
       runs: values.seeds,

@@ -123,7 +123,9 @@ export class Deeds {
       this.#each(target, parties, (node) => ({ do: 'pause', node, forMs: this.#forMs })),
     // To whoever looks from outside the same: nothing is heard, nothing is sent, and all that came waits.
     stall: ({ target }, parties) =>
-      this.#each(target, parties, (node) => ({ do: 'pause', node, forMs: this.#forMs })),
+      this.#each(target, parties, (node) => {
+        return { do: 'pause', node, forMs: this.#forMs, isBlocked: true }
+      }),
     wipe: ({ target }, parties) => this.#each(target, parties, (node) => ({ do: 'wipe', node })),
     disk: ({ target, mode, by = 1 }, parties) =>
       this.#each(target, parties, (node) => {

@@ -37,7 +37,7 @@ const known: ReadonlySet<StepKind> = new Set<StepKind>([
   ...(['wait', 'warmup', 'serial', 'parallel', 'every', 'schedule', 'until', 'when'] as const),
   ...(['statusCheck', 'select', 'heal', 'partition', 'link', 'network', 'toxic', 'flap', 'hangUp'] as const),
   ...composedKinds,
-  ...(['kill', 'start', 'pause', 'wipe', 'disk', 'clock'] as const),
+  ...(['kill', 'start', 'pause', 'stall', 'wipe', 'disk', 'clock'] as const),
   ...(['members', 'transfer', 'elect', 'snapshot', 'write', 'read'] as const),
 ])
 

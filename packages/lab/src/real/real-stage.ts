@@ -152,7 +152,8 @@ export class RealStage {
     const fault = faultOf(deed)
     if (fault === undefined) throw new Error(`${deed.do}: not refused before the run`)
     const id = await cluster.inject(fault)
-    if (deed.do === 'jump') return over
+    // What is over by itself is not healed.
+    if (deed.do === 'jump' || fault.kind === 'stall') return over
     const what = deed.do === 'stallDisk' ? 'stalled' : deed.do === 'fullDisk' ? 'filled' : undefined
     if (what !== undefined) disk(node, what, true)
     return async () => {
@@ -268,7 +269,7 @@ function faultOf(deed: FaultDeed & { readonly node: string }): Fault | undefined
     case 'failDisk':
       return { kind: 'storage', nodes, mode: 'fail' }
     case 'pause':
-      return { kind: 'pause', nodes }
+      return deed.isBlocked ? { kind: 'stall', nodes, forMs: deed.forMs } : { kind: 'pause', nodes }
     case 'skew':
       return { kind: 'clock', nodes, mode: 'rate', rate: deed.rate }
     case 'jump':

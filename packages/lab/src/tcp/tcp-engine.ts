@@ -27,6 +27,7 @@ const notInKernel = 'with --network namespaces the kernel cuts and loses, no mor
 const notYet: Readonly<Partial<Record<StepKind, string>>> = {
   disk: 'sim and threads have it',
   clock: 'sim and threads have it',
+  stall: 'sim and threads have it; a process can be paused',
 }
 
 const cannotInNamespaces: Readonly<Partial<Record<StepKind, string>>> = {

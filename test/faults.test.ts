@@ -228,6 +228,33 @@ describe('stores', () => {
   })
 })
 
+describe('inside', () => {
+  it('flipped bits are repaired from the peers; at a failpoint a node dies, and comes back when it is healed', async () => {
+    const printed: unknown[] = []
+    await using cluster = await started({
+      durability: 'flush-before-ack',
+      raft: patient,
+      restart: { initialDelayMs: 10 },
+      logger: (_level, event, detail) => event === 'failpoint' && printed.push(detail['value']),
+    })
+    await using client = await cluster.client({ timeoutMs: 60_000 })
+    for (let count = 0; count < 10; count++) await client.propose(kv.set(`key${count}`, 'x'.repeat(100)))
+    const follower = followerOf(cluster)
+    await cluster.inject({ kind: 'storage', mode: 'bit-flip', count: 2, nodes: [follower] })
+    await until('it is repaired', async () => (await metricsOf(cluster, follower)).entriesRepaired >= 2)
+
+    const died = new Promise((resolve) => cluster.once('exit', ({ id }) => resolve(id)))
+    const term = '1*print("here")->1*panic'
+    const fault = await cluster.inject({ kind: 'failpoint', name: 'after-apply', term, nodes: [follower] })
+    for (let count = 0; count < 2; count++) await client.propose(kv.set('after', count))
+    assert.equal(await died, follower)
+    await cluster.heal(fault.id)
+    await until('it runs again', async () => (await cluster.status()).nodes.every(({ running }) => running))
+    await assertEqualReplicas(cluster)
+    assert.deepEqual(printed.slice(0, 2), ['here', 'panic'])
+  })
+})
+
 describe('clocks', () => {
   it('a follower whose clock runs fast asks for votes, and is refused by those who hear the leader', async () => {
     await using cluster = await started({ raft: patient })
@@ -287,7 +314,13 @@ describe('what cannot be', () => {
     const refused: [fault: Fault, field: string, shown: string, expected: RegExp][] = [
       [{ kind: 'wipe', nodes: [leader] }, 'fault.kind', '"wipe"', /replace/],
       [{ kind: 'restart', nodes: [leader] }, 'fault.kind', '"restart"', /directory/],
-      [{ kind: 'storage', mode: 'bit-flip', nodes: 'all' }, 'fault.mode', '"bit-flip"', /slow, stall/],
+      [{ kind: 'storage', mode: 'bit-flip', nodes: 'all' }, 'fault.mode', '"bit-flip"', /directory/],
+      [
+        { kind: 'storage', mode: 'lose-unflushed', nodes: 'all' },
+        'fault.mode',
+        '"lose-unflushed"',
+        /slow, stall/,
+      ],
       [{ kind: 'crash', nodes: ['n9'] }, 'fault.nodes', '"n9"', /n1, n2, n3/],
       [{ kind: 'partition', groups: [['n9']] }, 'fault.groups', '"n9"', /n1, n2, n3/],
       [{ kind: 'loss', percent: 1, links: { from: ['c1'], to: 'all' } }, 'fault.links.from', '"c1"', /n1/],

@@ -39,6 +39,19 @@ describe('a skewed clock', () => {
     assert.equal(clock.nowMs(), 1550)
   })
 
+  it('strobes there and back again; one that may not run backwards stands still after each jump back', () => {
+    const readings = (mayRunBackwards: boolean): number[] => {
+      const { time, clock } = skewed(mayRunBackwards)
+      clock.add(1, { mode: 'strobe', byMs: 200, everyMs: 10 })
+      return [1009, 1010, 1019, 1020, 1030].map((trueMs) => {
+        time.advanceTo(trueMs)
+        return clock.nowMs()
+      })
+    }
+    assert.deepEqual(readings(true), [1009, 1210, 1219, 1020, 1230])
+    assert.deepEqual(readings(false), [1009, 1210, 1219, 1219, 1230])
+  })
+
   it('jumps ahead at once; back it stands still until it has caught up, or is settled', () => {
     const { time, clock } = skewed()
     clock.add(1, { mode: 'bump', byMs: 287_000 })

@@ -7,7 +7,7 @@
  * What lasts is on again at a node that restarts before it does anything: it is born with it.
  */
 import { type ActorState, type ExitInfo, hrtimeMs } from '@troupe/actor'
-import { type ControlCommand, type NodeId, RaftError, seededRandom } from '@troupe/core'
+import { type ControlCommand, type NodeId, RaftError, type Random, seededRandom } from '@troupe/core'
 import {
   type AppliedFault,
   checkFault,
@@ -17,8 +17,10 @@ import {
   type NodeOperation,
   type Situation,
 } from '@troupe/faults'
+import { GROUP, nodePath } from '../manifest.ts'
 import type { Members } from '../members.ts'
 import type { NodeControl } from '../node-control.ts'
+import { damageLog } from './disk-damage.ts'
 import type { EffectOrder, FaultBirth, FaultOrder } from './fault-orders.ts'
 import { PauseGate } from './pause-gate.ts'
 import { checkPossible, type FaultConditions, needsOf } from './possible-faults.ts'
@@ -28,6 +30,8 @@ export interface FaultHost {
   readonly ids: readonly NodeId[]
   readonly leader: NodeId | undefined
   readonly members: Members
+  /** Undefined: they keep nothing. */
+  readonly directory: string | undefined
   crash(id: NodeId): Promise<ExitInfo>
   restart(id: NodeId): Promise<void>
   transferLeadership(to?: NodeId): Promise<void>
@@ -56,6 +60,7 @@ export class ClusterFaults {
   readonly #host: FaultHost
   readonly #inside: FaultHostInside
   readonly #plane: FaultPlane
+  readonly #random: Random
   readonly #gates = new Map<NodeId, PauseGate>()
   /** What the fault that is applied now has begun; each tells when it took effect. */
   readonly #begun: Promise<number>[] = []
@@ -65,6 +70,7 @@ export class ClusterFaults {
   constructor(host: FaultHost, inside: FaultHostInside, seed: number) {
     this.#host = host
     this.#inside = inside
+    this.#random = seededRandom(seed + 1)
     this.#plane = new FaultPlane({
       situation: () => this.#situation(),
       random: seededRandom(seed),
@@ -188,6 +194,8 @@ export class ClusterFaults {
         break
       case 'stall':
         return this.#inside.node(operation.node).api.obey({ kind: 'stall', forMs: operation.forMs })
+      case 'storage':
+        return this.#damage(operation)
       case 'elect':
         await this.#inside.command(operation.node, { kind: 'campaign' })
         break
@@ -212,6 +220,15 @@ export class ClusterFaults {
     await Promise.all(others.map((other) => this.#order(other, { kind: 'silence', peer: id })))
     const { diedAtMs, atMs } = await this.#host.crash(id)
     return diedAtMs ?? atMs
+  }
+
+  /** Files are damaged while nobody has them open: the node dies, and comes back over them. */
+  async #damage({ node, ...damage }: Extract<NodeOperation, { kind: 'storage' }>): Promise<number> {
+    const wasUp = this.#isUp(node)
+    const atMs = wasUp ? await this.#crash(node, false) : hrtimeMs()
+    damageLog(nodePath(this.#host.directory as string, node), GROUP, damage, this.#random)
+    if (wasUp) await this.#host.restart(node)
+    return atMs
   }
 
   async #pause(id: NodeId): Promise<number> {

@@ -11,15 +11,7 @@ import { join } from 'node:path'
 import type { Random } from '@troupe/core'
 import { lockDirectory } from '@troupe/store'
 import { GROUP } from '../manifest.ts'
-import {
-  copyState,
-  dropCopies,
-  dropCopy,
-  flipBitsInLog,
-  putStateBack,
-  tearLastEntry,
-  wipeDirectory,
-} from './disk-damage.ts'
+import { copyState, damageLog, dropCopies, dropCopy, putStateBack, wipeDirectory } from './disk-damage.ts'
 import type { DiskPart } from './fault-parts.ts'
 
 export class DamagedDisk {
@@ -66,9 +58,8 @@ export class DamagedDisk {
     const directory = this.#directory
     switch (effect.mode) {
       case 'bit-flip':
-        return `${flipBitsInLog(directory, GROUP, effect.count ?? 1, this.#random)} bits flipped`
       case 'torn':
-        return tearLastEntry(directory, GROUP) ? 'the last entry is torn' : 'there is no entry'
+        return damageLog(directory, GROUP, effect, this.#random)
       case 'wipe':
         wipeDirectory(directory)
         return 'nothing is left'

@@ -19,6 +19,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import type { Random } from '@troupe/core'
+import type { DiskDamage } from '@troupe/faults'
 import { readLmdbFile, scanLog } from '@troupe/store'
 
 /** Everything that a flush keeps. */
@@ -28,6 +29,18 @@ const COPIES = 'fault-copies'
 const KEEP_IN_WIPED = 'faults.json'
 /** Of entries that bits are flipped in, most are looked for in the file: not in one of a gigabyte. */
 const MAX_FILE_BYTES = 256 << 20
+
+/** Damages the log in a node's directory. Gives what came of it, for people. */
+export function damageLog(
+  directory: string,
+  group: number,
+  damage: { readonly mode: DiskDamage['mode']; readonly count?: number },
+  random: Random,
+): string {
+  if (damage.mode === 'bit-flip')
+    return `${flipBitsInLog(directory, group, damage.count ?? 1, random)} bits flipped`
+  return tearLastEntry(directory, group) ? 'the last entry is torn' : 'there is no entry'
+}
 
 /** Flips `count` bits in entries that are flushed, each in another one as long as there are enough. Gives how many. */
 export function flipBitsInLog(directory: string, group: number, count: number, random: Random): number {

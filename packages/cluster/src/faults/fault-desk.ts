@@ -221,5 +221,13 @@ const isOver = (part: FaultPart): boolean =>
     ? part.action === 'elect' || part.action === 'snapshot'
     : part.at === 'clock' && part.effect.mode === 'bump'
 
-/** Whether a later start of the node has it too. */
-const comesBack = (part: FaultPart): boolean => (part.at === 'node' ? part.action === 'crash' : !isOver(part))
+/**
+ * Whether a later start of the node has it too. Not where it is over with the death that it has caused: the disk that has
+ * failed, the heap that was full.
+ */
+function comesBack(part: FaultPart): boolean {
+  if (part.at === 'node') return part.action === 'crash'
+  if (part.at === 'store' && part.effect.mode === 'fail') return false
+  if (part.at === 'heap' && part.effect.percent >= 100) return false
+  return !isOver(part)
+}

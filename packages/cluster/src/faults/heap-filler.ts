@@ -4,8 +4,10 @@ import type { HeapEffect, Switchboard } from '@troupe/faults'
 const STEP_BYTES = 4 << 20
 /** A number in an array is a word. */
 const STEP_NUMBERS = STEP_BYTES / 8
-/** Room that a young heap grows by at once: beyond the limit it is aimed at, so that 100 % is reached. */
+/** Beyond the limit, so that 100 % is reached. */
 const BEYOND = 1.25
+/** The limit counts room for what is young too, three semi-spaces of 16 MiB, which is of no use to what stays. */
+const YOUNG_BYTES = 48 << 20
 
 /**
  * Fills this thread's own heap with what nobody needs, a piece at a time, so that the node goes on taking turns: at first the
@@ -38,7 +40,8 @@ export class HeapFiller implements Switchboard<HeapEffect> {
       this.#isFilling = false
       const percent = Math.max(0, ...Array.from(this.#effects.values(), (effect) => effect.percent))
       const { used_heap_size: used, heap_size_limit: limit } = getHeapStatistics()
-      const wanted = percent >= 100 ? limit * BEYOND : (limit * percent) / 100
+      const old = limit - Math.min(YOUNG_BYTES, limit / 2)
+      const wanted = percent >= 100 ? limit * BEYOND : (old * percent) / 100
       if (this.#effects.size === 0 || used + STEP_BYTES > wanted) return
       this.#ballast.push(new Array<number>(STEP_NUMBERS).fill(this.#ballast.length))
       this.#fillLater()

@@ -31,9 +31,10 @@ export function checkPossible(fault: Fault, conditions: FaultConditions): void {
   if (kind === 'wipe') {
     throw invalidOption('fault.kind', kind, "on threads membership with the change 'replace' instead")
   }
-  if (kind === 'storage' && isDamage(fault.mode)) {
-    throw invalidOption('fault.mode', fault.mode, 'on threads one of slow, stall, full, fail')
-  }
+  if (kind === 'storage' && fault.mode === 'lose-unflushed')
+    throw invalidOption('fault.mode', fault.mode, 'on threads one of slow, stall, full, fail, bit-flip, torn')
+  if (kind === 'storage' && isDamage(fault.mode) && conditions.isInMemory)
+    throw invalidOption('fault.mode', fault.mode, "nodes with a directory: durability 'memory' has no files")
   if (kind === 'restart' && conditions.isInMemory) {
     throw invalidOption(
       'fault.kind',
@@ -44,7 +45,7 @@ export function checkPossible(fault: Fault, conditions: FaultConditions): void {
   if (kind === 'membership' && fault.change === 'add') return
   const needs = needsOf(fault, conditions)
   for (const [field, id] of namesIn(fault)) {
-    if (!conditions.ids.includes(id)) throw invalidOption(field, id, `of ${conditions.ids.join(', ')}`)
+    if (!conditions.ids.includes(id)) throw invalidOption(field, id, `one of ${conditions.ids.join(', ')}`)
     if (!needs.isMet(id)) throw invalidOption(field, id, `nodes ${needs.text}`)
   }
 }

@@ -20,6 +20,8 @@ async function operate<T>({ peers }: NodeProcesses, run: (cluster: RemoteCluster
 /** Starts it again, as often as it goes down over what it has lost, until it is whole. Gives what befell its files. */
 async function comesBack(processes: NodeProcesses, id: string): Promise<unknown> {
   const node = processes.launch(id)
+  const isUp = (): boolean => node.messages.some(({ kind }) => kind === 'started')
+  await until(`${id} has started, or gone down`, () => isUp() || node.exitCode !== undefined)
   await operate(processes, (cluster) => {
     let target: number | undefined
     return until(`${id} is whole, or goes down`, async () => {

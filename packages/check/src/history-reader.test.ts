@@ -354,3 +354,20 @@ describe('set-full', () => {
     assert.equal(check('set-full', added).verdict, 'unknown')
   })
 })
+
+describe('replicas', () => {
+  const digest = (process: number, applied: number, letter: string): string[] => [
+    JSON.stringify({ process, type: 'invoke', f: 'digest' }),
+    JSON.stringify({ process, type: 'ok', f: 'digest', value: { applied, sha256: letter.repeat(64) } }),
+  ]
+
+  it('are compared where they have applied the same', () => {
+    const same = [...digest(0, 5, 'a'), ...digest(1, 5, 'A'), ...digest(2, 5, 'a')]
+    assert.equal(check('replicas', same).verdict, 'pass')
+    const { verdict, reason } = check('replicas', [...same, ...digest(0, 6, 'b')])
+    assert.deepEqual([verdict, reason], ['unknown', 'not at the highest index: 1, 2'])
+    const { failure } = check('replicas', [...same, ...digest(2, 5, 'c')])
+    assert.equal(failure?.reason, 'replicas differ after entry 5: 2')
+    assert.throws(() => check('replicas', digest(0, 5, 'x')), /line 2: value is .*; expected \{ "applied"/)
+  })
+})

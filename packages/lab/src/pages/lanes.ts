@@ -45,11 +45,14 @@ export interface Lanes {
 
 const LINE = 34
 const BAR = 24
-const STEP = 34
+/** From one event to the next: as wide as a page allows, within these. */
+const MIN_STEP = 34
+const MAX_STEP = 84
+const PAGE = 1080
 const HEAD = 30
 const FOOT = 26
 /** Left of the first event. */
-const GUTTER = 8
+const GUTTER = 16
 const NAMES = 84
 /** Least distance of two points of the path. */
 const POINT_GAP = 9
@@ -71,7 +74,7 @@ export function lanesSvg({ bars, bands, tickOf, endAt, label }: Lanes): string {
     ...bands.map((band, index) => bandSvg(band, index, scale, height)),
     ...lanes.map((lane) => ruleSvg(lane, scale.width)),
     ...placed.map(barSvg),
-    ...(endAt === undefined ? [] : [endSvg(scale.x(endAt), height)]),
+    ...(endAt === undefined ? [] : [endSvg(scale.x(endAt), scale.width, height)]),
     pathSvg(placed),
     ...(tickOf === undefined ? [] : ticksSvg(scale, tickOf, height)),
   ]
@@ -87,6 +90,7 @@ export function lanesSvg({ bars, bands, tickOf, endAt, label }: Lanes): string {
 class Scale {
   readonly moments: readonly number[]
   readonly width: number
+  readonly #step: number
 
   constructor(bars: readonly LaneBar[], bands: readonly LaneBand[]) {
     const shown = bars.flatMap(({ from, to }) => (to === null ? [from] : [from, to]))
@@ -95,12 +99,14 @@ class Scale {
     // A band that begins and ends between two events is still to be seen.
     const inside = bands.flatMap(({ from, to }) => [from, to ?? last]).filter((at) => at > first && at < last)
     this.moments = Array.from(new Set([...shown, ...inside])).sort((left, right) => left - right)
-    this.width = GUTTER + (this.moments.length + 1) * STEP
+    const count = this.moments.length + 1
+    this.#step = Math.round(Math.max(MIN_STEP, Math.min(MAX_STEP, (PAGE - GUTTER) / count)))
+    this.width = GUTTER + count * this.#step
   }
 
   /** Of the first event that is not before it; null is the end of the picture. */
   x(at: number | null): number {
-    if (at === null) return this.width - STEP / 4
+    if (at === null) return this.width - MIN_STEP / 4
     let low = 0
     let high = this.moments.length
     while (low < high) {
@@ -108,7 +114,7 @@ class Scale {
       if ((this.moments[middle] as number) < at) low = middle + 1
       else high = middle
     }
-    return GUTTER + low * STEP
+    return GUTTER + low * this.#step
   }
 }
 
@@ -158,9 +164,10 @@ function ruleSvg({ y, lines }: Lane, width: number): string {
   return `<line class="rule" x1="0" x2="${width}" y1="${at}" y2="${at}"/>`
 }
 
-function endSvg(x: number, height: number): string {
+function endSvg(x: number, width: number, height: number): string {
+  const isNearEdge = width - x < 130
   const line = `<line x1="${x}" x2="${x}" y1="0" y2="${height - FOOT}"/>`
-  return `<g class="end">${line}<text x="${x + 5}" y="11">the end of the prefix</text></g>`
+  return `<g class="end">${line}<text x="${x + (isNearEdge ? -5 : 5)}" y="24" text-anchor="${isNearEdge ? 'end' : 'start'}">the end of the prefix</text></g>`
 }
 
 function barSvg({ x, end, y, text, title, tone }: PlacedBar): string {

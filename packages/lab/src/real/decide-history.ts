@@ -1,26 +1,26 @@
-import { fileURLToPath } from 'node:url'
-import type { KvInput, KvOutput, Operation } from '@troupe/check'
-import { Piscina } from 'piscina'
-import type { HistoryTask, HistoryVerdict } from './history-worker.ts'
+import type { KvInput, KvOutput, Operation, Verdict } from '@troupe/check'
+import { checkInWorker } from '../checking/check-in-worker.ts'
 
 const MAX_STEPS = 2_000_000
 /** Whatever the steps cost: after this it is given up. */
 const HARD_STOP_MS = 60_000
+
+export interface HistoryVerdict {
+  readonly verdict: Verdict
+  readonly message: string
+}
 
 /** Whether a history is linearizable; out of its budget nobody knows. */
 export async function decideHistory(
   operations: readonly Operation<KvInput, KvOutput>[],
   signal: AbortSignal,
 ): Promise<HistoryVerdict> {
-  const filename = fileURLToPath(import.meta.resolve('@troupe/lab/history-worker'))
-  const pool = new Piscina({ filename, minThreads: 1, maxThreads: 1 })
   try {
-    const task: HistoryTask = { operations, maxStepsPerPartition: MAX_STEPS }
-    const within = AbortSignal.any([signal, AbortSignal.timeout(HARD_STOP_MS)])
-    return (await pool.run(task, { signal: within })) as HistoryVerdict
+    const bounds = { maxStepsPerPartition: MAX_STEPS, budgetMs: HARD_STOP_MS, signal }
+    const { verdict, failure, reason = '' } = await checkInWorker(operations, 'kv', bounds)
+    if (failure === undefined) return { verdict, message: reason }
+    return { verdict, message: `the history of ${failure.partition} is not linearizable: ${failure.reason}` }
   } catch (error) {
     return { verdict: 'unknown', message: error instanceof Error ? error.message : String(error) }
-  } finally {
-    await pool.destroy()
   }
 }

@@ -9,6 +9,7 @@ import type { CaseRun, Engine, RunNow } from './engine.ts'
 import { figureNames } from './figures.ts'
 import { judge } from './judge.ts'
 import type { Loaded } from './load-files.ts'
+import { columnsOf, type TableRow, tableRowOf } from './reports/fault-tables.ts'
 import { assertionsOf } from './scenario/assertions-of.ts'
 import { onEngine } from './scenario/knobs.ts'
 import { type PlacedProblem, ScenarioError } from './scenario/problems.ts'
@@ -61,6 +62,8 @@ export interface CaseResult {
   /** The first run, and those that failed or show nothing, where event logs were asked for: each has its own. */
   readonly shown: readonly ShownRun[]
   readonly reproduce: string
+  /** What it shows in the table of its file. */
+  readonly tableRow: TableRow | undefined
 }
 
 export interface SuiteResult {
@@ -97,13 +100,14 @@ interface Planned extends Loaded {
 export async function runSuite(loaded: readonly Loaded[], options: SuiteOptions): Promise<SuiteResult> {
   const startMs = performance.now()
   const planned = planFor(loaded, options)
+  const columns = columnsOf(planned.map(({ item }) => item.scenario))
   const results: CaseResult[] = []
   const queue = planned.entries()
   const tally = new Tally(planned, options)
   const work = async (): Promise<void> => {
     for (const [at, one] of queue) {
       if (options.signal.aborted) return
-      results[at] = await runCase(one, at, tally, options)
+      results[at] = await runCase(one, at, tally, options, columns)
       options.onCase?.(results[at], results.filter(Boolean).length, planned.length)
     }
   }
@@ -258,6 +262,7 @@ async function runCase(
   at: number,
   tally: Tally,
   options: SuiteOptions,
+  columns: ReturnType<typeof columnsOf>,
 ): Promise<CaseResult> {
   const { item, engine, assertions } = planned
   const startMs = performance.now()
@@ -284,6 +289,7 @@ async function runCase(
     skipped: sum(runs, ({ skipped }) => skipped),
     ...{ example, invariants: engine.invariants, shown },
     reproduce: engine.reproduce(item, example?.seed ?? base),
+    tableRow: tableRowOf(item.scenario, item.row, runs, columns),
   }
 }
 

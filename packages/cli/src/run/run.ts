@@ -29,6 +29,7 @@ import { checkMutant, sayMutant } from '../sim/output.ts'
 import { unknownWord } from '../usage-error.ts'
 import { describeCase, describeProgress, describeSuite } from './describe.ts'
 import { prove } from './prove.ts'
+import { tablesPage } from './tables-page.ts'
 import { mutantNode, mutantWorker } from './workers.ts'
 
 const PATH = 'troupe run'
@@ -59,7 +60,11 @@ const options = {
     kind: 'flag',
     help: 'show of each scenario that it can fail: by the bugs on purpose and the options that its proof names',
   },
-  table: { kind: 'text', placeholder: 'FILE', help: 'with --prove: write what broke each as Markdown' },
+  table: {
+    kind: 'text',
+    placeholder: 'FILE',
+    help: 'write the tables that files ask for as Markdown; with --prove what broke each scenario',
+  },
   report: {
     kind: 'text',
     placeholder: 'DIR',
@@ -103,6 +108,7 @@ export async function runCommand(args: readonly string[], context: CommandContex
   checkOutputs(values)
   try {
     const loaded = select(await loadFiles(paths), values)
+    if (!values.prove) checkTables(loaded, values)
     if (!values.prove) return await runAll(loaded, values, commandOf(args), context)
     return await prove(loaded, values, textStream(values.json, context), context)
   } catch (error) {
@@ -134,15 +140,17 @@ function checkOutputs({ json, junit, report, metrics, table, prove: isProof, ...
     throw invalidOption(isProof ? '--prove' : '--mutant', mutant ?? true, 'nothing, with --engine tcp')
   if (engine !== 'tcp' && network !== 'proxy')
     throw invalidOption('--network', network, 'nothing, without --engine tcp')
-  if (table !== undefined) {
-    if (!isProof) throw invalidOption('--table', table, '--prove with it')
-    checkFolderOf(table, '--table')
-  }
+  if (table !== undefined) checkFolderOf(table, '--table')
   if (json !== undefined && json !== '-') checkFolderOf(json, '--json')
   if (junit !== undefined) checkFolderOf(junit, '--junit')
   if (report !== undefined) checkFolderOf(report, '--report')
   if (mutant !== undefined) checkMutant(mutant)
   if (metrics !== undefined) parseAddress(metrics, '--metrics')
+}
+
+function checkTables(loaded: readonly Loaded[], { table }: Values): void {
+  if (table === undefined || loaded.some(({ item }) => item.scenario.table !== undefined)) return
+  throw invalidOption('--table', table, 'scenarios with a table, or --prove with it')
 }
 
 function select(loaded: readonly Loaded[], { case: text }: Values): readonly Loaded[] {
@@ -230,6 +238,7 @@ function tell(
 ): void {
   out.write(describeSuite(result, values.timeline))
   writeJson(values.json, resultsOf(result, command), context)
+  if (values.table !== undefined) writeFileSync(values.table, tablesPage(result.cases))
   if (values.junit !== undefined) writeFileSync(values.junit, junitOf(result))
   if (report === undefined) return
   report.writeSuite(result)

@@ -20,6 +20,7 @@ import {
 } from '../schema/schema.ts'
 import { duration, percent } from '../schema/units.ts'
 import { situation, step } from './steps.ts'
+import { tableSpec } from './table-spec.ts'
 
 const ms = number(0.001, 3_600_000)
 
@@ -173,6 +174,7 @@ export const scenario = record({
   ),
   assert: optional(about('what must be true in the end', list(assertion, 1))),
   proof: optional(proof),
+  table: optional(about('what `troupe run --table` shows of the case', tableSpec)),
 })
 
 /** A scenario as it was read. */

@@ -54,6 +54,11 @@ describe('a client that ends', { timeout: 300_000 }, () => {
         await assert.rejects(Queue.connect(seeds, 'held', { create: false }), isRefused('UNKNOWN_QUEUE'))
         await using queue = await Queue.connect<string>(seeds, 'held', { attempts: 1 })
         const receipts = await queue.sendMany([{ data: 'a' }, { data: 'b', id: 'b' }])
+        assert.deepEqual(
+          receipts.map(({ durability }) => durability),
+          ['flush-before-ack', 'flush-before-ack'],
+          'as the nodes have told',
+        )
         const child = fork(consumer, ['held', ...seeds])
         const exited = once(child, 'exit')
         try {

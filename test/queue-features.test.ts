@@ -67,7 +67,7 @@ describe('a queue on three threads', { timeout: 300_000 }, () => {
   it('waits for room where it is told to, until the signal says otherwise', async () => {
     await using queue = await Queue.open<number>('full', { cluster, maxMessages: 1 })
     const receipt = await queue.send(1)
-    assert.equal(receipt.durability, undefined)
+    assert.equal(receipt.durability, 'flush-before-ack')
     await assert.rejects(queue.send(2), isRefused('QUEUE_FULL'))
     const waiting = queue.send(2, { whenFull: 'wait' })
     const given = new AbortController()

@@ -7,7 +7,7 @@
  * A node may be known by several addresses (a seed's name, what it says of itself): one link to each node is enough, the
  * other addresses rest while it stands.
  */
-import { invalidOption, type NodeId, RaftError } from '@troupe/core'
+import { type Durability, invalidOption, type NodeId, RaftError } from '@troupe/core'
 import {
   type Address,
   Backoff,
@@ -57,7 +57,11 @@ interface Target {
   state: 'idle' | 'attempting' | 'waiting' | 'linked'
   cancel: () => void
   failure: DialFailure | undefined
+  /** What it has told, when it was reached last. */
+  durability: Durability | undefined
 }
+
+const WEAKEST_FIRST: readonly Durability[] = ['memory', 'acked-before-flush', 'flush-before-ack']
 
 export class NodeDialer implements ClientLinks {
   readonly #role: 'client' | 'control'
@@ -88,6 +92,11 @@ export class NodeDialer implements ClientLinks {
   get nodes(): Iterable<NodeId> {
     const nodes = Array.from(this.#targets.values(), ({ node }) => node)
     return new Set(nodes.filter((node) => node !== undefined))
+  }
+
+  get durability(): Durability | undefined {
+    const told = new Set(Array.from(this.#targets.values(), ({ durability }) => durability))
+    return WEAKEST_FIRST.find((each) => told.has(each))
   }
 
   /** A node that nobody has named yet. */
@@ -141,7 +150,7 @@ export class NodeDialer implements ClientLinks {
       return
     }
     const backoff = new Backoff({}, Math.random)
-    const rest = { state: 'idle', cancel: () => {}, failure: undefined } as const
+    const rest = { state: 'idle', cancel: () => {}, failure: undefined, durability: undefined } as const
     this.#targets.set(key, { address, isSeed, backoff, node, ...rest })
   }
 
@@ -224,9 +233,10 @@ export class NodeDialer implements ClientLinks {
   // ---- links
 
   #opened(target: Target, connection: FramedSocket, welcome: Handshake): void {
-    const { from, clusterId, nodes } = welcome
+    const { from, clusterId, nodes, durability } = welcome
     target.node = from
     target.failure = undefined
+    target.durability = durability
     target.backoff.reset()
     this.#cluster = clusterId
     if (this.#linked.has(from)) {

@@ -1,7 +1,7 @@
 /** The port between a cluster and a client of it, in whatever thread that is: it brings the client ports to the nodes. */
 import { MessageChannel, MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { type ActorHandle, attach, Link } from '@troupe/actor'
-import { invalidOption, type NodeId } from '@troupe/core'
+import { type Durability, invalidOption, type NodeId } from '@troupe/core'
 import type { ClientLink, ClientLinkEvents, ClientLinks } from './client-links.ts'
 import { clientWindow } from './client-ports.ts'
 import type { NodeControl } from './node-control.ts'
@@ -9,6 +9,7 @@ import type { NodeControl } from './node-control.ts'
 /** What the cluster sends first: the names of its nodes. */
 interface FeedGreeting {
   readonly nodes: readonly NodeId[]
+  readonly durability: Durability
 }
 
 /** What it sends then, again and again: a fresh port to a node. */
@@ -18,12 +19,15 @@ interface NodePortMessage {
 }
 
 /** A fresh pair of ports: one end feeds a client with ports to nodes, the other is the client's. */
-export function clientFeed(nodes: readonly NodeId[]): {
+export function clientFeed(
+  nodes: readonly NodeId[],
+  durability: Durability,
+): {
   readonly feed: MessagePort
   readonly port: MessagePort
 } {
   const { port1, port2 } = new MessageChannel()
-  const greeting: FeedGreeting = { nodes }
+  const greeting: FeedGreeting = { nodes, durability }
   port1.postMessage(greeting)
   return { feed: port1, port: port2 }
 }
@@ -46,11 +50,14 @@ export function offerNode(feed: MessagePort, node: ActorHandle<NodeControl>): vo
 /** A client's connections over such a port: fresh ports to nodes come over it. */
 export class PortLinks implements ClientLinks {
   readonly nodes: readonly NodeId[]
+  readonly durability: Durability
   readonly #feed: MessagePort
 
   /** @throws RaftError INVALID_OPTIONS where the port is none that {@link clientFeed} made */
   constructor(feed: MessagePort) {
-    this.nodes = greetingOf(feed).nodes
+    const { nodes, durability } = greetingOf(feed)
+    this.nodes = nodes
+    this.durability = durability
     this.#feed = feed
   }
 

@@ -1,5 +1,5 @@
 /** How a client reaches nodes: over ports of its process (client-feed.ts), or over TCP (client-dialer.ts). */
-import type { NodeId } from '@troupe/core'
+import type { Durability, NodeId } from '@troupe/core'
 import type { NodeLink } from '@troupe/machines'
 
 /** A connection to a node. */
@@ -22,6 +22,8 @@ export interface ClientLinkEvents {
 export interface ClientLinks {
   /** The nodes that it knows of. */
   readonly nodes: Iterable<NodeId>
+  /** How they write before they acknowledge, as they have said; where they differ, the weakest of it. Undefined until one has. */
+  readonly durability: Durability | undefined
   /** Connections come from now on. */
   start(events: ClientLinkEvents): void
   /** No connections come any more; those that stand belong to the client. */

@@ -6,7 +6,7 @@
  */
 import type { MessagePort } from 'node:worker_threads'
 import { hrtimeMs } from '@troupe/actor'
-import { invalidOption, type NodeId, RaftError, seededRandom } from '@troupe/core'
+import { type Durability, invalidOption, type NodeId, RaftError, seededRandom } from '@troupe/core'
 import { type Call, ClientCore, type ClientMetrics, type Consistency, consistencies } from '@troupe/machines'
 import { codec } from '@troupe/wire'
 import { type DialSettings, NodeDialer } from './client-dialer.ts'
@@ -117,6 +117,14 @@ export class Client {
   /** The leader, as far as this client knows. */
   get leader(): NodeId | undefined {
     return this.#core.leader
+  }
+
+  /**
+   * How nodes write before they acknowledge, as they have told; where they differ, the weakest of it. Undefined where they are of a
+   * release that does not tell.
+   */
+  get durability(): Durability | undefined {
+    return this.#source.durability
   }
 
   /** Commands without an answer. */

@@ -245,7 +245,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
    */
   clientPort(): MessagePort {
     if (this.#stopping !== undefined) throw shuttingDown()
-    const { feed, port } = clientFeed(this.ids)
+    const { feed, port } = clientFeed(this.ids, this.#options.durability)
     this.#feeds.add(feed)
     feed.once('close', () => this.#feeds.delete(feed))
     feed.unref()

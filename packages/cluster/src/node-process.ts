@@ -226,6 +226,7 @@ export class NodeProcess {
         limits,
         credentials: this.#credentials,
         nodes: () => this.addresses,
+        durability: this.#options.shared.durability,
       },
       {
         checkFounder: (handshake) => seen.check(handshake),

@@ -5,7 +5,7 @@
  *                                     └─ QUEUE_FULL ─► waits for room, where it is told to
  */
 import type { CallOptions } from '@troupe/cluster'
-import { invalidOption } from '@troupe/core'
+import { type Durability, invalidOption } from '@troupe/core'
 import {
   type KeptResult,
   type MessageOptions,
@@ -46,8 +46,8 @@ export interface Receipt {
   readonly position: number
   /** Whether an earlier one of the same id stands for it: then this is its position. */
   readonly duplicate: boolean
-  /** How the nodes write before they acknowledge; undefined where only they know: they are in other processes. */
-  readonly durability: string | undefined
+  /** How the nodes write before they acknowledge; undefined where they are of a release that does not tell. */
+  readonly durability: Durability | undefined
   /**
    * What its handler returned. Waits.
    * @throws Error with the reason of its death; RaftError ABORTED by the signal
@@ -57,7 +57,6 @@ export interface Receipt {
 
 export interface ProducerOptions<T> {
   readonly schema: StandardSchema<T> | undefined
-  readonly durability: string | undefined
 }
 
 export class Producer<T> {
@@ -120,7 +119,7 @@ export class Producer<T> {
 
   /** @param position negative for a duplicate */
   #receipt(position: number): Receipt {
-    return new SentReceipt(Math.abs(position), position < 0, this.#options.durability, this)
+    return new SentReceipt(Math.abs(position), position < 0, this.#calls.client.durability, this)
   }
 
   async result(position: number, signal?: AbortSignal): Promise<unknown> {
@@ -133,13 +132,13 @@ export class Producer<T> {
 class SentReceipt implements Receipt {
   readonly position: number
   readonly duplicate: boolean
-  readonly durability: string | undefined
+  readonly durability: Durability | undefined
   readonly #producer: Pick<Producer<never>, 'result'>
 
   constructor(
     position: number,
     duplicate: boolean,
-    durability: string | undefined,
+    durability: Durability | undefined,
     producer: Pick<Producer<never>, 'result'>,
   ) {
     this.position = position

@@ -43,7 +43,6 @@ export interface PeekedEntry<T> extends Omit<PeekedMessage, 'message'> {
 const MOST_AT_ONCE = 1000
 const DEFAULT_LEASE_MS = 30_000
 const DEFAULT_BATCH = 100
-const DEFAULT_DURABILITY = 'flush-before-ack'
 
 /** One that is handled, and the next. */
 const prefetchFor = (handlers: number): number => handlers * 2
@@ -53,7 +52,6 @@ interface Foundation<T> {
   readonly client: Client
   /** Its own: stopped with it. */
   readonly cluster?: Cluster | undefined
-  readonly durability?: string | undefined
   readonly schema?: StandardSchema<T> | undefined
 }
 
@@ -71,11 +69,11 @@ export class Queue<T = unknown> extends EventEmitter<QueueEventMap> {
   #reported: QueueStats | undefined
   #closing: Promise<void> | undefined
 
-  private constructor(name: string, { client, cluster, durability, schema }: Foundation<T>) {
+  private constructor(name: string, { client, cluster, schema }: Foundation<T>) {
     super()
     this.name = name
     this.#calls = new QueueCalls(client)
-    this.#producer = new Producer(this.#calls, name, { schema, durability })
+    this.#producer = new Producer(this.#calls, name, { schema })
     this.#cluster = cluster
     this.on('newListener', (event) => {
       if (event === 'completed' || event === 'failed' || event === 'dead') this.#watching ??= this.#watch()
@@ -92,9 +90,8 @@ export class Queue<T = unknown> extends EventEmitter<QueueEventMap> {
     const place = directory === undefined ? {} : { directory }
     const cluster =
       given === undefined ? await Cluster.start({ ...clusterOptions, ...place, machine: 'queue' }) : undefined
-    const durability = cluster === undefined ? undefined : (clusterOptions?.durability ?? DEFAULT_DURABILITY)
     const client = await (given ?? (cluster as Cluster)).client()
-    return new Queue<T>(name, { client, cluster, durability, schema }).#begin(settings, create)
+    return new Queue<T>(name, { client, cluster, schema }).#begin(settings, create)
   }
 
   /**

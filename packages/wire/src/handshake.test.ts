@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Identity } from '@troupe/core'
+import type { Durability, Identity } from '@troupe/core'
 import fc from 'fast-check'
 import { codec } from './codec.ts'
 import {
@@ -128,6 +128,16 @@ describe('a handshake', () => {
     const nodes = [['n1', 'host:1'], ['n2'], ['n3', 3], 'n4'] as unknown as [string, string][]
     const read = readHandshake(encodeHandshake({ ...peer, nodes }), own)
     assert.deepEqual(isRefusal(read) ? read : read.nodes, [['n1', 'host:1']])
+    for (const [durability, expected] of [
+      ['memory', 'memory'],
+      ['of some kind', undefined],
+    ] as const) {
+      const told = readHandshake(
+        encodeHandshake({ ...peer, nodes, durability: durability as Durability }),
+        own,
+      )
+      assert.equal(isRefusal(told) ? told : told.durability, expected)
+    }
     const without = readHandshake(encodeHandshake(peer), own)
     assert.equal(isRefusal(without) ? 'refused' : without.nodes, undefined)
   })

@@ -2,7 +2,7 @@
  * The first frame on every connection, over ports and over TCP: who speaks, in which role, in which versions of the
  * protocol. Nothing else is decoded before it fits.
  *
- *     [magic, lowest, highest, role, clusterId, groups, from, incarnation, boot, channel, link, token, to, nodes?]  a hello
+ *     [magic, lowest, highest, role, clusterId, groups, from, incarnation, boot, channel, link, token, to, nodes?, durability?]  a hello
  *     [magic, 0, 0, code, reason]                                                                         a refusal
  *
  * **Versions.** Each node speaks a range of versions, and a connection the highest that both ends speak; where the ranges do
@@ -11,7 +11,7 @@
  * version in common. The hello itself is never changed but by fields added at its end, which older nodes do not look
  * at; magic and range stay where they are for ever, so that any two releases can at least tell each other why not.
  */
-import { type GroupId, type Identity, type NodeId, show } from '@troupe/core'
+import { type Durability, type GroupId, type Identity, type NodeId, show } from '@troupe/core'
 import { codec } from './codec.ts'
 
 /**
@@ -65,6 +65,8 @@ export interface Hello {
   readonly to: NodeId
   /** In the welcome of a client or operator: the nodes of the cluster and where they are reached, as this one knows it. */
   readonly nodes?: readonly NodeAddress[]
+  /** Beside them: how this node writes before it acknowledges. */
+  readonly durability?: Durability
 }
 
 /** A node, and its `host:port`. */
@@ -109,11 +111,14 @@ export function helloOf(identity: Identity, more: Partial<Hello> = {}): Hello {
 }
 
 export function encodeHandshake(hello: Hello, versions: VersionRange = PROTOCOL_VERSIONS): Uint8Array {
-  const { role, clusterId, groups, from, incarnation, boot, channel, link, token, to, nodes } = hello
+  const { role, clusterId, groups, from, incarnation, boot, channel, link, token, to, nodes, durability } =
+    hello
   const { lowest, highest } = versions
   const identity = [clusterId, groups, from, incarnation, boot]
   const fields = [MAGIC, lowest, highest, role, ...identity, channel, link, token, to]
-  return codec.encode(nodes === undefined ? fields : [...fields, nodes.slice(0, MAX_NODES)])
+  if (nodes === undefined) return codec.encode(fields)
+  const told = [...fields, nodes.slice(0, MAX_NODES)]
+  return codec.encode(durability === undefined ? told : [...told, durability])
 }
 
 /** What the other end is told before the connection is closed. */
@@ -176,7 +181,23 @@ function commonVersion(lowest: unknown, highest: unknown, own: VersionRange): nu
 }
 
 function readHello(fields: readonly unknown[]): Hello | HandshakeRefusal {
-  const [, , , role, clusterId, groups, from, incarnation, boot, channel, link, token, to, nodes] = fields
+  const [
+    ,
+    ,
+    ,
+    role,
+    clusterId,
+    groups,
+    from,
+    incarnation,
+    boot,
+    channel,
+    link,
+    token,
+    to,
+    nodes,
+    durability,
+  ] = fields
   const improper: HandshakeRefusal = { code: 'identity', reason: 'a handshake without a proper identity' }
   if (fields.length < FIELDS || !isName(clusterId) || !isName(from) || !isGroups(groups)) return improper
   if (!isCount(incarnation) || !isCount(boot) || !isCount(link)) return improper
@@ -185,7 +206,9 @@ function readHello(fields: readonly unknown[]): Hello | HandshakeRefusal {
     return { code: 'role', reason: `a connection for ${show(role)}, ${show(channel)}` }
   }
   const hello = { role, clusterId, groups, from, incarnation, boot, channel, link, token, to }
-  return Array.isArray(nodes) ? { ...hello, nodes: nodes.filter(isNodeAddress).slice(0, MAX_NODES) } : hello
+  if (!Array.isArray(nodes)) return hello
+  const told = { ...hello, nodes: nodes.filter(isNodeAddress).slice(0, MAX_NODES) }
+  return isOneOf(DURABILITIES, durability) ? { ...told, durability } : told
 }
 
 function stranger(hello: Hello, own: ExpectedHello): HandshakeRefusal | undefined {
@@ -210,6 +233,7 @@ function stranger(hello: Hello, own: ExpectedHello): HandshakeRefusal | undefine
 }
 
 const ROLES: readonly ConnectionRole[] = ['peer', 'client', 'control']
+const DURABILITIES: readonly Durability[] = ['flush-before-ack', 'acked-before-flush', 'memory']
 const CHANNELS: readonly Channel[] = ['all', 'urgent', 'bulk', 'knock']
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0

@@ -1,4 +1,4 @@
-import { type GroupId, type Identity, invalidOption } from '@troupe/core'
+import { type Durability, type GroupId, type Identity, invalidOption } from '@troupe/core'
 import { MAX_COMMANDS_BYTES } from '@troupe/machines'
 import {
   type ConnectionRole,
@@ -67,6 +67,8 @@ export interface ListenOptions {
   readonly tokens?: { readonly client?: string; readonly control?: string }
   /** Where the nodes of the cluster are reached, for clients and operators; asked at each welcome. */
   readonly nodes?: () => readonly NodeAddress[]
+  /** How the node writes before it acknowledges: told to them with the addresses. */
+  readonly durability?: Durability
   readonly limits?: Partial<ListenLimits>
   readonly timers?: Timers
 }

@@ -16,6 +16,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import { invalidOption } from '@troupe/core'
 import type { ClientEvent } from '@troupe/machines'
 import {
+  type ConnectionRole,
   encodeHandshake,
   encodeRefusal,
   type Handshake,
@@ -242,6 +243,13 @@ export class TcpListener {
     this.#halfOpen.shaking(framed)
   }
 
+  /** What peers know without being told. */
+  #told(role: ConnectionRole): Pick<Hello, 'nodes' | 'durability'> {
+    const { nodes, durability } = this.#options
+    if (role === 'peer' || nodes === undefined) return {}
+    return { nodes: nodes(), ...(durability === undefined ? {} : { durability }) }
+  }
+
   #hello(framed: FramedSocket, payload: Uint8Array): void {
     const { tokens = {} } = this.#options
     const handshake = readHandshake(payload, this.#own)
@@ -252,8 +260,7 @@ export class TcpListener {
     if (!this.#halfOpen.settled(keyOf(framed.socket))) return framed.destroy()
     const { role, channel, link } = handshake
     const welcome = { ...this.#own, role, channel, link }
-    const nodes = role === 'peer' ? undefined : this.#options.nodes?.()
-    framed.send([streamFrameOf(encodeHandshake(nodes === undefined ? welcome : { ...welcome, nodes }))])
+    framed.send([streamFrameOf(encodeHandshake({ ...welcome, ...this.#told(role) }))])
     const window = role === 'client' ? this.#limits.clientWindow : WINDOW
     framed.open(this.#limits.maxFrameBytes[role], window)
     this.#handOver(framed, handshake)

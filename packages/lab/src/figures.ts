@@ -82,5 +82,9 @@ export const figureNames = Object.keys(figures) as readonly FigureName[]
 /** What a figure is, in a few words. */
 export const aboutFigure = (name: FigureName): string => figures[name]
 
+/** What the three phases of a figure have in common. */
+export const aboutPhases = (name: FigureName): string =>
+  figures[name].replace(/,? (?:lost )?before the faults$/, '')
+
 /** What was measured: of some things one value, of others one for each time. */
 export type Figures = Readonly<Record<FigureName, readonly number[]>>

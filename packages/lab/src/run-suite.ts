@@ -85,6 +85,8 @@ export interface SuiteOptions {
   readonly atOnce?: number | undefined
   /** The folder for event logs: of the first run of each case, and of those that failed or show nothing. */
   readonly eventLogFolder?: string | undefined
+  /** Whether every run has one. @default false */
+  readonly hasAllEventLogs?: boolean | undefined
   readonly onProgress?: (progress: SuiteProgress) => void
   readonly onRun?: (item: Case, engine: string, run: CaseRun) => void
   readonly onNow?: (item: Case, engine: string, now: RunNow) => void
@@ -230,22 +232,23 @@ async function shownOf(
   { item, engine }: Planned,
   at: number,
   runs: readonly CaseRun[],
-  { eventLogFolder: folder, signal }: SuiteOptions,
+  { eventLogFolder: folder, hasAllEventLogs = false, signal }: SuiteOptions,
 ): Promise<readonly ShownRun[]> {
   if (folder === undefined) return []
   const odd = runs.filter(({ verdict }) => verdict !== 'pass').slice(0, MOST_SHOWN)
   const wanted = [...new Set([...odd, ...runs.slice(0, 1)])]
   const shown: ShownRun[] = []
-  for (const run of wanted) {
+  for (const run of hasAllEventLogs ? runs : wanted) {
     if (signal.aborted) break
     let { eventLog } = run
     if (engine.record !== undefined) {
       eventLog = join(folder, `${fileNameOf(item.name, at)}-${run.seed}.ndjson`)
       await engine.record(item, run.seed, eventLog)
     }
-    if (eventLog !== undefined) shown.push({ run, eventLog, reproduce: engine.reproduce(item, run.seed) })
+    if (eventLog === undefined || !wanted.includes(run)) continue
+    shown.push({ run, eventLog, reproduce: engine.reproduce(item, run.seed) })
   }
-  for (const { eventLog } of runs) {
+  for (const { eventLog } of hasAllEventLogs ? [] : runs) {
     if (eventLog !== undefined && !shown.some((one) => one.eventLog === eventLog)) rmSync(eventLog)
   }
   return shown

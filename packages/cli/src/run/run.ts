@@ -70,6 +70,7 @@ const options = {
     placeholder: 'DIR',
     help: 'write index.html, a page and an event log of each run that matters, results.json and junit.xml there',
   },
+  events: { kind: 'flag', help: 'with --report: event logs of all runs, not only of those with a page' },
   metrics: {
     kind: 'text',
     placeholder: '[HOST:]PORT',
@@ -134,7 +135,16 @@ function takePaths(args: readonly string[]): { readonly paths: string[]; readonl
   return { paths, rest }
 }
 
-function checkOutputs({ json, junit, report, metrics, table, prove: isProof, ...values }: Values): void {
+function checkOutputs({
+  json,
+  junit,
+  report,
+  events,
+  metrics,
+  table,
+  prove: isProof,
+  ...values
+}: Values): void {
   const { mutant, engine, network } = values
   if (engine === 'tcp' && (mutant !== undefined || isProof))
     throw invalidOption(isProof ? '--prove' : '--mutant', mutant ?? true, 'nothing, with --engine tcp')
@@ -144,6 +154,7 @@ function checkOutputs({ json, junit, report, metrics, table, prove: isProof, ...
   if (json !== undefined && json !== '-') checkFolderOf(json, '--json')
   if (junit !== undefined) checkFolderOf(junit, '--junit')
   if (report !== undefined) checkFolderOf(report, '--report')
+  if (events && report === undefined) throw invalidOption('--events', true, '--report with it')
   if (mutant !== undefined) checkMutant(mutant)
   if (metrics !== undefined) parseAddress(metrics, '--metrics')
 }
@@ -185,6 +196,7 @@ async function runAll(
       timeline: values.timeline,
       signal: context.signal,
       eventLogFolder: report?.eventLogFolder,
+      hasAllEventLogs: values.events,
       onProgress: (now) => {
         metrics.planned(now.ofRuns)
         progress.show(now.runs / now.ofRuns, describeProgress(now))

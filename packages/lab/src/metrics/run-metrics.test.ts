@@ -43,7 +43,7 @@ test('runs are counted by their verdict, figures are summaries with their phase,
     `troupe_lab_replica_sync_lag_ms${of},phase="during",quantile="1"} 10`,
     `troupe_lab_replica_sync_lag_ms_sum${of},phase="during"} 20`,
     `troupe_lab_replica_sync_lag_ms_count${of},phase="during"} 5`,
-    `troupe_lab_request_failure_rate${of},phase="during",quantile="now"} 0.5`,
+    `troupe_lab_now_request_failure_rate${of},phase="during"} 0.5`,
     `troupe_lab_split_votes_count${of}} 1`,
   ])
     assert.ok(text.split('\n').includes(line), line)

@@ -1,7 +1,7 @@
 /** What was measured so far, for Prometheus: while a suite goes on, and no longer. */
 import type { Verdict } from '@troupe/check'
 import type { CaseRun, RunNow } from '../engine.ts'
-import { aboutFigure, type FigureName, figureNames } from '../figures.ts'
+import { aboutPhases, type FigureName, figureNames } from '../figures.ts'
 
 interface Series {
   count: number
@@ -111,17 +111,24 @@ interface Shown extends OfCase {
 }
 
 function familyLines(name: string, figures: readonly FigureName[], cases: readonly Shown[]): string[] {
-  const lines = figures.flatMap((figure) => {
-    const phase = phaseOf(figure)
-    return cases.flatMap(({ labels, series, now }) => {
-      const all = phase === undefined ? labels : { ...labels, phase }
-      return [...seriesLines(name, all, series.get(figure)), ...liveLines(name, all, now?.figures[figure])]
-    })
-  })
   const [first] = figures
-  return lines.length === 0 || first === undefined
-    ? []
-    : [...head(name, 'summary', aboutFigure(first)), ...lines]
+  if (first === undefined) return []
+  const lines = (of: (labels: Labels, one: Shown, figure: FigureName) => string[]): string[] =>
+    figures.flatMap((figure) => cases.flatMap((one) => of(labelsOf(one, figure), one, figure)))
+  const over = lines((labels, { series }, figure) => seriesLines(name, labels, series.get(figure)))
+  const live = lines((labels, { now }, figure) => liveLines(name, labels, now?.figures[figure]))
+  const about = aboutPhases(first)
+  return [
+    ...(over.length === 0 ? [] : [...head(name, 'summary', `${about}; of the runs that are over.`), ...over]),
+    ...(live.length === 0
+      ? []
+      : [...head(`now_${name}`, 'gauge', `${about}; of the run that goes on.`), ...live]),
+  ]
+}
+
+function labelsOf({ labels }: Shown, figure: FigureName): Labels {
+  const phase = phaseOf(figure)
+  return phase === undefined ? labels : { ...labels, phase }
 }
 
 function seriesLines(name: string, labels: Labels, series: Series | undefined): string[] {
@@ -138,7 +145,7 @@ function seriesLines(name: string, labels: Labels, series: Series | undefined): 
 /** Of the run that goes on the latest value. */
 function liveLines(name: string, labels: Labels, values: readonly number[] | undefined): string[] {
   const last = values?.at(-1)
-  return last === undefined ? [] : [line(name, { ...labels, quantile: 'now' }, last)]
+  return last === undefined ? [] : [line(`now_${name}`, labels, last)]
 }
 
 type Labels = Readonly<Record<string, string>>

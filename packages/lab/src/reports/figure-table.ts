@@ -1,8 +1,7 @@
 /** What was measured: before, during and after beside each other, and the rest. */
 import { formatNumber, type Html, html, table } from '@troupe/page'
 import type { Summary } from '../assertions/statistics.ts'
-import { aboutFigure, type FigureName, type Figures, figureNames } from '../figures.ts'
-import { clipped } from './words.ts'
+import { aboutFigure, aboutPhases, type FigureName, type Figures, figureNames } from '../figures.ts'
 
 /** Lags are many values, of which the typical and the worst are told; others are few. */
 const FEW = 4
@@ -57,11 +56,9 @@ export function figureTables(figures: Partial<Figures>): Html {
   return html`${table('Before, during and after the faults', columns, rows)}${table('Over the whole run', rest, others)}`
 }
 
-/** Of the three the one that says most; what is only the same for another phase says nothing. */
+/** Of the three the first; what is only the same for another phase says nothing. */
 const aboutOf = (names: readonly FigureName[]): string =>
-  clipped(
-    aboutFigure((names[0] && figureNames.includes(names[0]) ? names[0] : names[1]) as FigureName),
-  ).replace(/ ?,? ?(?:lost )?before the faults/, '')
+  aboutPhases(names.find((name) => figureNames.includes(name)) as FigureName)
 
 export function summaryTable(figures: Readonly<Record<string, Summary>>): Html {
   type Row = readonly [name: string, summary: Summary]

@@ -14,19 +14,19 @@ export interface ServiceBins {
 const BINS = 100
 const SHORTEST_MS = 20
 
-export function serviceOf({ operations, endMs }: Story): ServiceBins {
-  const width = Math.max(SHORTEST_MS, endMs / BINS)
-  const count = Math.max(1, Math.ceil(endMs / width))
+export function serviceOf({ operations, startMs, endMs }: Story): ServiceBins {
+  const width = Math.max(SHORTEST_MS, (endMs - startMs) / BINS)
+  const count = Math.max(1, Math.ceil((endMs - startMs) / width))
   const answered: number[][] = Array.from({ length: count }, () => [])
   const failed = new Array<number>(count).fill(0)
   for (const { atMs, outcome, tookMs } of operations) {
-    const bin = Math.min(count - 1, Math.floor(atMs / width))
+    const bin = Math.max(0, Math.min(count - 1, Math.floor((atMs - startMs) / width)))
     if (outcome === 'ok') answered[bin]?.push(tookMs)
     else failed[bin] = (failed[bin] ?? 0) + 1
   }
   for (const times of answered) times.sort((left, right) => left - right)
   return {
-    atMs: answered.map((_, bin) => (bin + 0.5) * width),
+    atMs: answered.map((_, bin) => startMs + (bin + 0.5) * width),
     answeredPerSecond: answered.map(({ length }) => (length * 1000) / width),
     failedPerSecond: failed.map((many) => (many * 1000) / width),
     p50Ms: answered.map((times) => times[Math.floor((times.length - 1) / 2)] ?? null),
@@ -40,9 +40,9 @@ export interface ReplicaLag {
 }
 
 /** How many committed entries each node had not applied; null while it was down. */
-export function replicaLagOf({ logs, events, endMs, members }: Story): ReplicaLag {
-  const samples = Math.max(2, Math.min(200, Math.ceil(endMs / 10)))
-  const atMs = Array.from({ length: samples }, (_, at) => (endMs * (at + 1)) / samples)
+export function replicaLagOf({ logs, events, startMs, endMs, members }: Story): ReplicaLag {
+  const samples = Math.max(2, Math.min(200, Math.ceil((endMs - startMs) / 10)))
+  const atMs = Array.from({ length: samples }, (_, at) => startMs + ((endMs - startMs) * (at + 1)) / samples)
   const applied = new Map<string, number | null>()
   const lines = members.map((node) => ({ node, entries: [] as (number | null)[] }))
   let committed = 0

@@ -38,6 +38,8 @@ export interface LogPicture {
 
 export interface Story {
   readonly identity: RunIdentity | undefined
+  /** When the first node was there: before that a real cluster only opens. */
+  readonly startMs: number
   readonly endMs: number
   /** Who belonged to the cluster at any time. */
   readonly members: readonly string[]
@@ -57,6 +59,9 @@ export interface Story {
   readonly events: readonly RunEvent[]
 }
 
+/** Of the picture, before anything is in it. */
+const AIR = 0.01
+
 export function storyOf(events: readonly RunEvent[]): Story {
   const of = <Kind extends RunEventKind>(kind: Kind): readonly Told<Kind>[] =>
     events.filter((event): event is Told<Kind> => event.kind === kind)
@@ -65,6 +70,7 @@ export function storyOf(events: readonly RunEvent[]): Story {
   const members = [...new Set(of('members').flatMap(({ nodes }) => nodes))].sort()
   return {
     identity,
+    startMs: Math.max(0, (of('started')[0]?.atMs ?? 0) - endMs * AIR),
     endMs,
     members: members.length > 0 ? members : (identity?.nodes ?? []),
     phases: Object.fromEntries(of('phase').map(({ phase, atMs }) => [phase, atMs])),

@@ -27,7 +27,7 @@ export function timelinePicture(story: Story, traps: ReadonlySet<string>): Html 
     title: 'Who led when, and what was done',
     note: 'A solid bar is a leader, in the colour of its term; pale ones follow it. Flags in the rows above the nodes are the traps of the case.',
     axis: 'time, s',
-    from: 0,
+    from: story.startMs / 1000,
     to: endMs / 1000,
     lanes: [
       ...faultLanes(story.faults),

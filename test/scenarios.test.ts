@@ -41,6 +41,12 @@ describe('the suite of scenarios', () => {
     assert.equal(verdict, 'pass')
     assert.equal(cases.length >= 4, true)
     assert.match(readFileSync(join(report, 'junit.xml'), 'utf8'), /failures="0" errors="0"/)
+    const index = readFileSync(join(report, 'index.html'), 'utf8')
+    for (const { name, shown } of cases) {
+      const [{ files }] = shown
+      assert.ok(index.includes(`href="${files.page}"`), `${name} has a page`)
+      assert.match(readFileSync(join(report, files.page), 'utf8'), /class="banner pass"/)
+    }
   })
 
   test('fails on a bug on purpose, with the invariant and what to type', async () => {

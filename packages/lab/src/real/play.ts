@@ -40,7 +40,7 @@ export interface PlayOptions {
 }
 
 /** Beyond what the steps may take: for a cluster that hangs. */
-const SPARE_MS = 30_000
+const SPARE_MS = 120_000
 const MAX_LINES = 20_000
 const NOW_MS = 500
 
@@ -132,7 +132,7 @@ class RealRun {
   }
 
   async play(): Promise<CaseRun | undefined> {
-    const { signal, scenario, seed } = this.#options
+    const { signal, seed } = this.#options
     const interrupt = (): void => {
       this.#over.resolve()
       this.#ended.abort()
@@ -141,16 +141,9 @@ class RealRun {
     try {
       if (signal.aborted) return undefined
       const world = await this.#open()
-      const { setup, phases } = { setup: setupOf(scenario), phases: scenario.phases }
-      const mostMs = lengthOf(setup).mostMs + lengthOf(phases).mostMs + SPARE_MS
-      const guard = setTimeout(() => this.#fail(hung(mostMs)), mostMs)
-      const teller = setInterval(() => this.#tellNow(mostMs - SPARE_MS), NOW_MS)
-      world.clients.start()
-      this.#director.direct(world, this.#mirror.situations)
-      await this.#over.promise
-      clearTimeout(guard)
-      clearInterval(teller)
-      if (this.#director.aborted === undefined && this.#failure === undefined) await this.#end(world)
+      await this.#phases(world)
+      const isSound = this.#director.aborted === undefined && this.#failure === undefined
+      if (isSound && this.#trouble === undefined) await this.#end(world)
       if (signal.aborted) return undefined
       return await this.#conclude(seed)
     } catch (error) {
@@ -160,6 +153,25 @@ class RealRun {
       return await this.#conclude(seed)
     } finally {
       signal.removeEventListener('abort', interrupt)
+    }
+  }
+
+  /** Setup and phases, until the last one is over or the run is. */
+  async #phases(world: RealWorld): Promise<void> {
+    const { scenario } = this.#options
+    const mostMs = lengthOf(setupOf(scenario)).mostMs + lengthOf(scenario.phases).mostMs
+    const guard = setTimeout(() => {
+      this.#trouble = `the phases did not end within ${mostMs + SPARE_MS} ms`
+      this.#over.resolve()
+    }, mostMs + SPARE_MS)
+    const teller = setInterval(() => this.#tellNow(mostMs), NOW_MS)
+    try {
+      world.clients.start()
+      this.#director.direct(world, this.#mirror.situations)
+      await this.#over.promise
+    } finally {
+      clearTimeout(guard)
+      clearInterval(teller)
     }
   }
 
@@ -265,9 +277,3 @@ class RealRun {
     this.#order.finish()
   }
 }
-
-const hung = (mostMs: number): RunFailure => ({
-  invariant: 'liveness',
-  message: `the phases did not end within ${mostMs} ms`,
-  atMs: mostMs,
-})

@@ -75,7 +75,25 @@ const ofUp: readonly Mistake[] = [
   [['now'], /^troupe: unknown command "now"; see troupe up --help\n$/],
 ]
 
-for (const [name, mistakes] of Object.entries({ bench: ofBench, soak: ofSoak, sim: ofSim, up: ofUp })) {
+const ofRun: readonly Mistake[] = [
+  [
+    ['a.yaml', '--network', 'namespaces'],
+    /^troupe: --network is "namespaces"; expected nothing, without --eng/,
+  ],
+  [['a.yaml', '--engine', 'tcp', '--network', 'tunnel'], /^troupe: --network is "tunnel"; expected proxy or/],
+  [
+    ['a.yaml', '--engine', 'tcp', '--mutant', 'ack-before-flush'],
+    /^troupe: --mutant is "ack-before-flush"; /,
+  ],
+  [
+    ['a.yaml', '--engine', 'tcp', '--prove'],
+    /^troupe: --prove is true; expected nothing, with --engine tcp\n$/,
+  ],
+]
+
+const all = { bench: ofBench, run: ofRun, soak: ofSoak, sim: ofSim, up: ofUp }
+
+for (const [name, mistakes] of Object.entries(all)) {
   describe(`wrong usage of troupe ${name}`, () => {
     for (const [args, line] of mistakes) {
       test(args.join(' ').replace(THIS_FILE, 'FILE'), async () => {

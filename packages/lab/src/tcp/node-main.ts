@@ -36,6 +36,14 @@ const handlersOf = (node: NodeProcess): Handlers => ({
   },
   addPeer: async ({ id, address }) => node.addPeer(id, address) as undefined,
   removePeer: async ({ id }) => node.removePeer(id) as undefined,
+  injectFault: async (request) => {
+    await node.faultDesk?.inject(request)
+    return undefined
+  },
+  destroyFault: async ({ id }) => {
+    node.faultDesk?.destroy(id)
+    return undefined
+  },
 })
 
 async function serve(node: NodeProcess, order: NodeOrder): Promise<void> {

@@ -12,6 +12,20 @@ export interface NodeCalls {
   }
   addPeer: { readonly ask: { readonly id: NodeId; readonly address: string }; readonly answer: undefined }
   removePeer: { readonly ask: { readonly id: NodeId }; readonly answer: undefined }
+  injectFault: { readonly ask: NodeFaultRequest; readonly answer: undefined }
+  destroyFault: { readonly ask: { readonly id: string }; readonly answer: undefined }
+}
+
+/** What the fault desk of a node takes (packages/cluster, faults/fault-parts.ts), as far as it is asked for here. */
+export interface NodeFaultRequest {
+  readonly id: string
+  readonly text: string
+  readonly nodes: readonly NodeId[]
+  readonly forMs: number
+  readonly parts: readonly {
+    readonly at: 'store' | 'clock'
+    readonly effect: Readonly<Record<string, unknown>>
+  }[]
 }
 
 export type NodeCallName = keyof NodeCalls

@@ -10,7 +10,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type ClientLinks, NodeDialer, type NodeDigest, type NodeStatus } from '@troupe/cluster'
-import { type ControlCommand, type MemberChange, RaftError, seededRandom } from '@troupe/core'
+import { type ControlCommand, type MemberChange, membersOf, RaftError, seededRandom } from '@troupe/core'
 import { type DirectedLink, type Fault, FaultPlane, type NodeOperation } from '@troupe/faults'
 import { FaultProxy } from '../proxy/fault-proxy.ts'
 import type { ToxicOrder } from '../proxy/toxic.ts'
@@ -21,6 +21,7 @@ import { defaultVoters, nodeNames } from '../scenario/names.ts'
 import { ChunkPipe } from './chunk-pipe.ts'
 import { LinkBoard } from './link-board.ts'
 import { NamespaceNetwork } from './namespace-network.ts'
+import { NodeBoard } from './node-board.ts'
 import { type CommonOptions, ProcessNodes } from './process-nodes.ts'
 import type { NodeNews } from './protocol.ts'
 
@@ -47,6 +48,9 @@ export class TcpCluster implements RealCluster {
   readonly #proxy: FaultProxy
   readonly #network: NamespaceNetwork | undefined
   readonly #links: LinkBoard
+  readonly #inside: NodeBoard
+  /** Why nodes have died, as they have said. */
+  readonly #reasons = new Map<string, string>()
   readonly #pipe: ChunkPipe
   readonly #plane: FaultPlane
   /** What the fault that is applied now has begun. */
@@ -73,7 +77,7 @@ export class TcpCluster implements RealCluster {
   }
 
   private constructor(options: TcpOptions) {
-    const { spec, seed, network, onChunk, onExit } = options
+    const { spec, seed, network, onChunk } = options
     this.#options = options
     this.#names = nodeNames(spec)
     const random = seededRandom(seed)
@@ -81,11 +85,15 @@ export class TcpCluster implements RealCluster {
     const nameOf = (index: number): string => this.#names[index] as string
     this.#pipe = new ChunkPipe(this.#directory, {
       chunk: (index, chunk) => onChunk(nameOf(index), chunk),
-      exited: (index, atMs) => onExit(nameOf(index), atMs),
+      exited: (index, atMs) => this.#exited(nameOf(index), atMs),
     })
     this.#network = network === 'namespaces' ? NamespaceNetwork.open(this.#names) : undefined
     this.#links = new LinkBoard(this.#proxy, this.#network, this.#names)
     this.clientLinks = this.#links.ofClients(this.#clientNames)
+    this.#inside = new NodeBoard(
+      () => this.#running,
+      (work) => this.#begun.push(work),
+    )
     this.#plane = new FaultPlane({
       random,
       situation: () => ({ nodes: this.ids, primaries: [] }),
@@ -95,6 +103,7 @@ export class TcpCluster implements RealCluster {
         remove: (id) => this.#begun.push(this.#links.remove(id)),
       },
     })
+    for (const name of this.#names) this.#plane.attach(name, this.#inside.decoratorsOf(name))
   }
 
   async #open(): Promise<void> {
@@ -114,7 +123,7 @@ export class TcpCluster implements RealCluster {
     })
     await this.#led()
     for (const id of this.#names.slice(voters, voters + learners))
-      await this.changeMembers([{ kind: 'addLearner', id }], 'auto')
+      await this.#eventually(() => this.#admit(id))
   }
 
   get #common(): CommonOptions {
@@ -125,6 +134,7 @@ export class TcpCluster implements RealCluster {
       ...(stateOnDisk && { machineOptions: { storage: 'disk' } }),
       raft: knobsOf(spec),
       seed,
+      allowFaults: true,
       ...(durability === undefined || durability === 'memory' ? {} : { durability }),
     }
   }
@@ -135,7 +145,10 @@ export class TcpCluster implements RealCluster {
 
   #tell(id: string, news: NodeNews): void {
     const { onLine } = this.#options
-    if (news.kind === 'failed') onLine(`${id} failed: ${news.reason}`)
+    if (news.kind === 'failed') {
+      this.#reasons.set(id, news.code)
+      onLine(`${id} failed: ${news.reason}`)
+    }
     if (news.kind !== 'log') return
     const detail = Object.entries(news.detail).map(([name, value]) => `${name}=${JSON.stringify(value)}`)
     onLine(`${id} ${news.event} ${detail.join(' ')}`)
@@ -180,6 +193,13 @@ export class TcpCluster implements RealCluster {
     if (this.isUp(node) || this.#gone.has(node) || this.#closing !== undefined) return
     this.#expected.delete(node)
     await this.#running.start(node)
+    await this.#inside.started(node)
+  }
+
+  #exited(node: string, atMs: number): void {
+    const reason = this.#reasons.get(node)
+    this.#reasons.delete(node)
+    this.#options.onExit(node, atMs, reason)
   }
 
   async #settled(): Promise<void> {
@@ -210,7 +230,7 @@ export class TcpCluster implements RealCluster {
     await this.#running.wipe(node)
     await this.#eventually(() => this.#commandLeader(changeOf({ kind: 'remove', id: node })))
     await this.start(node)
-    await this.#eventually(() => this.changeMembers([{ kind: 'addLearner', id: node }], 'auto'))
+    await this.#eventually(() => this.#admit(node))
     await this.#eventually(() => this.#commandLeader(changeOf({ kind: 'promote', id: node })))
   }
 
@@ -236,6 +256,14 @@ export class TcpCluster implements RealCluster {
       this.#gone.add(change.id)
       await this.#running.kill(change.id)
     }
+  }
+
+  /** Nothing where it is a member: an answer may have been lost on its way. */
+  async #admit(id: string): Promise<void> {
+    const statuses = await this.status()
+    const leader = statuses.find(({ role }) => role === 'leader')
+    if (leader !== undefined && membersOf(leader.configuration).some((member) => member.id === id)) return
+    await this.changeMembers([{ kind: 'addLearner', id }], 'auto')
   }
 
   async #namedChange(change: NamedChange): Promise<MemberChange> {

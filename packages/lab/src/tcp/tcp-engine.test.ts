@@ -21,6 +21,8 @@ describe('the engine tcp', () => {
   - hangUp: { from: all }
   - pause: { target: leader, for: 1s }
   - kill: { target: leader, downFor: 1s }
+  - disk: { target: leader, mode: stall, for: 1s }
+  - clock: { target: n1, mode: rate, rate: 1.2, for: 1s }
   - members: { remove: n3 }
 `
     assert.deepEqual(await problemsOf(text), [])

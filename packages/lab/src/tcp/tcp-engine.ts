@@ -23,13 +23,6 @@ const { flap: _, ...cannot } = neverOnRealNodes
 const notOnStreams = 'TCP brings every byte once, and in its order'
 const notInKernel = 'with --network namespaces the kernel cuts and loses, no more'
 
-/** What only a node can do to itself. */
-const notYet: Readonly<Partial<Record<StepKind, string>>> = {
-  disk: 'sim and threads have it',
-  clock: 'sim and threads have it',
-  stall: 'sim and threads have it; a process can be paused',
-}
-
 const cannotInNamespaces: Readonly<Partial<Record<StepKind, string>>> = {
   flap: notInKernel,
 }
@@ -52,7 +45,7 @@ export class TcpEngine extends RealEngine {
       : {}
     this.abilities = {
       engine: 'tcp',
-      cannot: { ...cannot, ...notYet, ...(isReal ? cannotInNamespaces : {}) },
+      cannot: { ...cannot, ...(isReal ? cannotInNamespaces : {}) },
       cannotHappen: { duplicate: notOnStreams, reorder: notOnStreams, ...more },
       durabilities: ['flush-before-ack', 'acked-before-flush'],
     }

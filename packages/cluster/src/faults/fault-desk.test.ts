@@ -97,6 +97,19 @@ test('a fault ends at its time, and the file goes with the last', () =>
     assert.equal(existsSync(join(bench.directory, 'faults.json')), false)
   }))
 
+test('a fault that is over before the node has its ports is not on at them', () =>
+  withDesk(async (bench) => {
+    await bench.start().inject(request('f-jam', 5, jam))
+    const desk = bench.start()
+    assert.deepEqual(idsOf(desk), ['f-jam'])
+    await until(() => idsOf(desk).length === 0)
+    const sent: unknown[] = []
+    const transport = desk.faults.transport({ send: (messages) => sent.push(...messages) })
+    transport.send([{ kind: 'timeoutNow', from: 'n1', to: 'n2', term: 1 } as never])
+    assert.equal(sent.length, 1)
+    desk.faults.close()
+  }))
+
 test('a node that was killed stays down for its time, or until it is told to end', () =>
   withDesk(async (bench) => {
     await bench.start().inject(request('f-kill', 60_000, { at: 'node', action: 'crash' }))

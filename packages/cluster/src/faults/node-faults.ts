@@ -56,6 +56,7 @@ export class NodeFaults {
   readonly #gate: PauseGate
   readonly #boards = new Map<EffectOrder['at'], Switchboard<never>>()
   readonly #silent = new Set<NodeId>()
+  readonly #ended = new Set<number>()
   readonly failpoints: NodeFailpoints
   /** Told what failpoints print; set once the node can tell. */
   print: (detail: Readonly<Record<string, unknown>>) => void = () => {}
@@ -148,6 +149,8 @@ export class NodeFaults {
         this.#boards.get(order.at)?.add(order.id, order.effect as never)
         break
       case 'remove':
+        // Its port may not be there yet: what a node was born with may be over before.
+        this.#ended.add(order.id)
         this.#boards.get(order.at)?.remove(order.id)
         break
       case 'settle':
@@ -180,7 +183,9 @@ export class NodeFaults {
 
   #take<Effect>(at: EffectOrder['at'], board: Switchboard<Effect>): void {
     this.#boards.set(at, board)
-    for (const order of this.#birth.effects) if (order.at === at) board.add(order.id, order.effect as Effect)
+    for (const order of this.#birth.effects) {
+      if (order.at === at && !this.#ended.has(order.id)) board.add(order.id, order.effect as Effect)
+    }
   }
 
   #pause(forMs: number | undefined): void {

@@ -97,3 +97,15 @@ test('what happens once is over at once; what a process cannot do is refused by 
     )
     await assert.rejects(faults.destroy('x'), refused(/id is "x"/))
   }))
+
+test('a pause and a stall take effect after they were answered, and end by themselves', () =>
+  withNode({ allowFaults: true }, async ({ faults }) => {
+    for (const fault of [
+      { kind: 'pause', nodes: ['n1'] },
+      { kind: 'stall', nodes: ['n1'], forMs: 20 },
+    ] as const) {
+      const { id, leftMs } = await faults.inject(fault, { forMs: 20 })
+      assert.ok(leftMs > 0, id)
+      for (let tries = 0; (await faults.list()).faults.length > 0; tries++) assert.ok(tries < 10_000)
+    }
+  }))

@@ -28,6 +28,7 @@ export const counterModel: Model<number, CounterInput, CounterOutput> = {
   isRead: ({ op }) => op === 'read',
   partition: (operations) => partitionBy(operations, ({ key = 'counter' }) => key),
   normalize: shareAmounts,
+  effect: (input, output) => (input.op === 'add' && output === undefined ? input.amount : undefined),
   decide: outOfBounds,
   equal: (left, right) => left === right,
   hash: (state) => state | 0,

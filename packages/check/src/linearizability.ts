@@ -145,7 +145,7 @@ export function checkPartition<State, Input, Output>(
   maxSteps: number,
   onProgress?: (reached: number, returnCount: number, stepCount: number) => void,
 ): PartitionResult<State, Input, Output> {
-  const timeline = new Timeline(partition.operations, model.normalize?.bind(model))
+  const timeline = new Timeline(partition.operations, model)
   const returnCount = timeline.byReturn.length
   onProgress?.(0, returnCount, 0)
   const decision = model.decide?.(timeline.operations)

@@ -58,6 +58,12 @@ export interface Model<State, Input, Output> {
    */
   normalize?(operations: readonly Operation<Input, Output>[]): readonly Input[]
   /**
+   * What operations have in common that do the same: a number or text, undefined for none. Answered ones with the same effect
+   * fit in the same states; and where an open one changes anything, they fit, too. Of those that are pending together the
+   * search then places the one first that returns first: which of them it was, nobody can tell.
+   */
+  effect?(input: Input, output: Output | undefined, isOpen: boolean): string | number | undefined
+  /**
    * A way to decide a part that is faster than the search, where there is one for such operations; undefined: search.
    * It is right, or has no answer. What failed for certain and open reads are left out before.
    */

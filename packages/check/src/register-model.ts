@@ -1,7 +1,7 @@
 /** One register: read, write, compare-and-set. */
 import { type Model, partitionBy } from './model.ts'
 import { shareOpenInputs } from './open-inputs.ts'
-import { sameValue, showValue } from './values.ts'
+import { sameValue, showValue, textKey } from './values.ts'
 
 /** What is asked of a register. Registers with different keys are different registers. */
 export type RegisterInput<Value> = { readonly key?: string } & (
@@ -42,6 +42,11 @@ export function registerModel<Value>(
         written: (input) => (input.op === 'read' ? undefined : input.value),
         write: (input, value) => ({ ...input, value }) as RegisterInput<Value>,
       }),
+    effect: (input, output, isOpen) => {
+      if (input.op === 'write') return `write ${textKey(input.value)}`
+      if (input.op === 'read' || (output !== true && !isOpen)) return undefined
+      return `cas ${textKey([input.expected, input.value])}`
+    },
     isRead: ({ op }) => op === 'read',
     isObservation: ({ op }, output) => op === 'read' || (op === 'cas' && output === false),
     partition: (operations) => partitionBy(operations, ({ key = 'register' }) => key),

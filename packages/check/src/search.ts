@@ -15,7 +15,8 @@
  *   matter: what follows may need it later.
  * - An open operation that would leave the state as it is, is not placed: it need not happen at all.
  * - Nor is anything placed right behind an open operation that leads to the same state without it.
- * - Of open operations that do the same, the one called first is placed first.
+ * - Of open operations that do the same, the one called first is placed first; of all with the same effect, the one that
+ *   returns first.
  *
  * Of the others the one at the frontier is tried first, then by the order of calls, then the open ones.
  * No recursion, and no clock: the budget is counted in steps of the model.
@@ -130,7 +131,7 @@ export class Search<State, Input, Output> {
       candidate !== this.#size;
       candidate = this.#candidateAfter(candidate)
     ) {
-      if (this.#hasFreeTwin(candidate)) continue
+      if (this.#hasFreeTwin(candidate) || this.#hasEqualBefore(candidate)) continue
       const next = this.#step(candidate, this.#state)
       if (next === undefined || this.#hidesAnOpenOne(candidate, next)) continue
       // An open operation that changes nothing need not happen.
@@ -179,9 +180,27 @@ export class Search<State, Input, Output> {
   /** Whether there is an open operation that does the same, was called before, and is not placed. */
   #hasFreeTwin(candidate: number): boolean {
     const twin = this.#timeline.twin[candidate] as number
-    if (twin === -1) return false
-    const slot = this.#timeline.slot[twin] as number
-    return ((this.#mask[slot >>> 5] as number) & (1 << (slot & 31))) === 0
+    return twin !== -1 && !this.#isPlaced(twin)
+  }
+
+  /** Whether one that is pending too, returns earlier and has the same effect is not placed. */
+  #hasEqualBefore(candidate: number): boolean {
+    const { equalBefore, callAt, returnAt, rank } = this.#timeline
+    const frontier = this.#returns.first
+    const now = returnAt[frontier] as number
+    let equal = equalBefore[candidate] as number
+    // What returns before the frontier is placed; open ones are pending for ever.
+    while (equal !== -1 && (rank[equal] === -1 || (rank[equal] as number) >= (rank[frontier] as number))) {
+      if ((callAt[equal] as number) <= now && !this.#isPlaced(equal)) return true
+      equal = equalBefore[equal] as number
+    }
+    return false
+  }
+
+  /** Of one that is pending at the frontier. */
+  #isPlaced(operation: number): boolean {
+    const slot = this.#timeline.slot[operation] as number
+    return ((this.#mask[slot >>> 5] as number) & (1 << (slot & 31))) !== 0
   }
 
   /**

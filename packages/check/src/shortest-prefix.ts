@@ -136,7 +136,7 @@ function orderBefore<State, Input, Output>(
 ): { readonly placed: readonly Operation<Input, Output>[] | undefined; readonly stepCount: number } {
   const { operations: before, originals } = prefixOf(operations, endAt, false)
   const relevant = relevantOf(model, before)
-  const timeline = new Timeline(relevant, model.normalize?.bind(model))
+  const timeline = new Timeline(relevant, model)
   const guided = model.guide?.(relevant)
   let search = new Search(guided ?? model, timeline)
   let outcome = search.run(maxSteps)

@@ -3,6 +3,7 @@
  * their places in time. Worked out once.
  */
 import type { Operation } from './history.ts'
+import type { Model } from './model.ts'
 
 export class Timeline<Input, Output> {
   /** In the order of their calls. The other fields speak of operations by their place here. */
@@ -11,6 +12,8 @@ export class Timeline<Input, Output> {
   readonly inputs: readonly Input[]
   /** Of an open operation: the one called before it that is open too and has the same input. Else -1. */
   readonly twin: Int32Array
+  /** Of those with the same effect (`Model.effect`): the one that returns right before it. Else -1. */
+  readonly equalBefore: Int32Array
   readonly callAt: Float64Array
   /** One more than operations: the last is Infinity, for the place behind all. */
   readonly returnAt: Float64Array
@@ -24,7 +27,7 @@ export class Timeline<Input, Output> {
 
   constructor(
     operations: readonly Operation<Input, Output>[],
-    normalize?: (operations: readonly Operation<Input, Output>[]) => readonly Input[],
+    { normalize, effect }: Pick<Model<never, Input, Output>, 'normalize' | 'effect'> = {},
   ) {
     this.operations = sortedByCall(operations)
     this.inputs = normalize?.(this.operations) ?? this.operations.map(({ input }) => input)
@@ -44,8 +47,23 @@ export class Timeline<Input, Output> {
     this.byReturn = Int32Array.from(returned)
     for (const [rank, index] of returned.entries()) this.rank[index] = rank
     this.twin = twins(this.inputs, this.rank)
+    this.equalBefore = new Int32Array(size).fill(-1)
+    if (effect) this.#findEqual(effect)
     this.slot = new Int32Array(size)
     this.slotCount = this.#assignSlots()
+  }
+
+  #findEqual(effect: NonNullable<Model<never, Input, Output>['effect']>): void {
+    const last = new Map<string | number, number>()
+    const open = this.rank.keys().filter((index) => this.rank[index] === -1)
+    // Open ones return last, in the order of their calls.
+    for (const index of [...this.byReturn, ...open]) {
+      const { output, outcome } = this.operations[index] as Operation<Input, Output>
+      const key = effect(this.inputs[index] as Input, output, outcome !== 'ok')
+      if (key === undefined) continue
+      this.equalBefore[index] = last.get(key) ?? -1
+      last.set(key, index)
+    }
   }
 
   /** Walks through time: a call takes the slot that was freed last, a return frees one. Open ones keep theirs. */

@@ -41,7 +41,7 @@ const options = {
     min: 1,
     unit: 'MiB',
     default: 256,
-    help: 'the largest file that is read; it takes about three times its size in memory',
+    help: 'the largest file that is read; it takes about six times its size in memory',
   },
   'max-heap-mb': {
     kind: 'integer',

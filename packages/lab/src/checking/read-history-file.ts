@@ -31,7 +31,7 @@ export function checkHistoryFile(path: string, maxBytes: number): void {
 }
 
 function tooLarge(path: string, size: string, maxBytes: number): RaftError {
-  const most = `at most ${Math.floor(maxBytes / MIB)} MiB; --max-mb raises it, and takes memory: about three times the file`
+  const most = `at most ${Math.floor(maxBytes / MIB)} MiB; --max-mb raises it, and takes memory: about six times the file`
   const message = `${path} is ${size}; expected ${most}`
   return new RaftError('INVALID_OPTIONS', message, { field: 'FILE', value: size, expected: most })
 }

@@ -2,7 +2,7 @@
 import { loadMachine } from '@troupe/cluster'
 import { type Difference, describeTurn, Replay } from '@troupe/sim'
 import type { RecordedBirth, RecordedTurn } from '@troupe/wire'
-import { describeNodeAt } from './describe.ts'
+import { describeNodeAt } from './describe-node.ts'
 import { RecordingFile, type RecordingPlace } from './recordings.ts'
 
 export interface PlayTask {

@@ -34,16 +34,9 @@ import { RecordedConnection } from './recorded-connection.ts'
 import { RecordedSnapshots } from './recorded-snapshots.ts'
 import { RecordedStore } from './recorded-store.ts'
 import { RecordingFile, type RecordingOptions } from './recording-file.ts'
+import type { Tape } from './tape.ts'
 
 type Event = NodeEvent<ClientEvent>
-
-/** Where the turns are that the decorators tell of. */
-export interface Tape {
-  readonly encoder: RecordEncoder
-  readonly account: TurnAccount
-  /** Whether a turn, or the birth, is under way. */
-  readonly isRunning: boolean
-}
 
 /** Takes what went wrong while recording. */
 export type RecordingFailed = (reason: string, path: string | undefined) => void

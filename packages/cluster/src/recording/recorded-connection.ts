@@ -1,5 +1,5 @@
 import type { ClientConnection } from '@troupe/machines'
-import type { Tape } from './flight-recorder.ts'
+import type { Tape } from './tape.ts'
 
 /** A client's connection, by a number. */
 export class RecordedConnection implements ClientConnection {

@@ -1,6 +1,6 @@
 import { RaftError, type SnapshotMeta, type SnapshotStore } from '@troupe/core'
 import { RecordedPort } from '@troupe/wire'
-import type { Tape } from './flight-recorder.ts'
+import type { Tape } from './tape.ts'
 
 /** A snapshot store whose answers are recorded, and what it is handed of this node's own state. */
 export class RecordedSnapshots implements SnapshotStore {

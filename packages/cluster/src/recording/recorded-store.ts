@@ -10,7 +10,7 @@ import {
   type StoreMetrics,
 } from '@troupe/core'
 import { RecordedPort } from '@troupe/wire'
-import type { Tape } from './flight-recorder.ts'
+import type { Tape } from './tape.ts'
 
 /** A log store whose answers are recorded. What it is handed stands in the account of the turn. */
 export class RecordedStore implements LogStore {

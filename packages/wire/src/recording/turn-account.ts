@@ -3,6 +3,7 @@
  * recorder of a live node and whoever plays its recording; where they differ, the first deed that does is named.
  */
 import {
+  type Configuration,
   type ControlOutcome,
   type Entry,
   type HardState,
@@ -52,6 +53,19 @@ export class TurnAccount {
   #deeds: unknown[][] = []
   #sent = 0
   #isStopped = false
+  /** The last that was told, as text. */
+  #configuration = ''
+
+  /**
+   * What is in effect now; false where it was before. The core tells of another object, which may say the same: that depends on
+   * whether a snapshot store gives back the very object that it was handed.
+   */
+  startsFrom(configuration: Configuration): boolean {
+    const text = JSON.stringify(configuration)
+    const isOther = text !== this.#configuration
+    this.#configuration = text
+    return isOther
+  }
 
   /** The core's Ready, before anybody acts on it. */
   ready(ready: Ready): void {
@@ -63,7 +77,8 @@ export class TurnAccount {
     for (const message of ready.messages) this.#message(TurnDeed.message, message)
     const { role, configuration, install, committed, reads, readsRefused, proposalsRefused } = ready
     if (role !== undefined) this.#add(TurnDeed.role, role.role, role.term, role.leader ?? null)
-    if (configuration !== undefined) this.#add(TurnDeed.configuration, configuration)
+    if (configuration !== undefined && this.startsFrom(configuration))
+      this.#add(TurnDeed.configuration, configuration)
     if (install !== undefined) this.#add(TurnDeed.install, install.index, install.term, install.checksum)
     if (committed.length > 0) this.#add(TurnDeed.committed, committed[0]?.index, checksumsOf(committed))
     if (reads.length > 0) this.#add(TurnDeed.reads, ...reads.flatMap(({ id, index }) => [id, index]))

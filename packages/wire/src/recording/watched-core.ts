@@ -8,6 +8,7 @@ export class WatchedCore extends RaftCore {
   constructor(account: TurnAccount, ...core: ConstructorParameters<typeof RaftCore>) {
     super(...core)
     this.#account = account
+    account.startsFrom(this.configuration)
   }
 
   override ready(mayApply?: boolean): Ready {

@@ -73,6 +73,7 @@ const ofUp: readonly Mistake[] = [
   [['--processes', '--port', '0'], /^troupe: --port is 0; expected an integer from 1 to 65,000\n$/],
   [['--processes', '--config', 'no-such'], /^troupe: --config is "no-such"; expected a YAML file/],
   [['now'], /^troupe: unknown command "now"; see troupe up --help\n$/],
+  [['--allow-faults'], /^troupe: --allow-faults is true; expected --processes with it\n$/],
 ]
 
 const ofRun: readonly Mistake[] = [
@@ -91,8 +92,21 @@ const ofRun: readonly Mistake[] = [
   ],
 ]
 
-const all = { bench: ofBench, run: ofRun, soak: ofSoak, sim: ofSim, up: ofUp }
+const nowhere = ['--connect', '127.0.0.1:1']
+const ofFault: readonly Mistake[] = [
+  [['list'], /^troupe: --connect is undefined; expected host:port of one node or more\n$/],
+  [['inject', ...nowhere], /^troupe: fault is undefined; expected one or more, such as --delay 200ms/],
+  [['inject', '--loss', '300%', ...nowhere], /^troupe: --loss is "300%"; expected a percentage/],
+  [
+    ['destroy', ...nowhere],
+    /^troupe: ID has no value; expected troupe fault destroy ID; see troupe fault --help\n$/,
+  ],
+  [['apply', 'no-such.yaml', ...nowhere], /^troupe: FILE is "no-such.yaml"; expected a file .*\(ENOENT\)\n$/],
+  [['apply', THIS_FILE, ...nowhere], /^troupe: FILE is ".*"; expected YAML: /],
+  [['mend'], /^troupe: unknown command "mend"; see troupe fault --help\n$/],
+]
 
+const all = { bench: ofBench, run: ofRun, soak: ofSoak, sim: ofSim, up: ofUp, fault: ofFault }
 for (const [name, mistakes] of Object.entries(all)) {
   describe(`wrong usage of troupe ${name}`, () => {
     for (const [args, line] of mistakes) {

@@ -3,7 +3,7 @@
  * All of them with many seeds: `pnpm troupe run test/scenarios`; with --full here.
  */
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -71,6 +71,25 @@ const fileOf = (name: string): string => {
   return join(suite, whole[name] as string)
 }
 
+describe('the tables of what faults do', () => {
+  test('have a file for each row, and a committed page with all of them', async () => {
+    const loaded = await loadFiles([fileURLToPath(new URL('tables', import.meta.url))])
+    const titles = new Set(loaded.map(({ item }) => item.scenario.table?.title))
+    assert.deepEqual(
+      [...titles].map((title) => title?.slice(0, 3)),
+      ['(a)', '(b)', '(c)', '(d)', '(e)', '(f)'],
+    )
+    const page = readFileSync(new URL('../docs/fault-tables.md', import.meta.url), 'utf8')
+    for (const title of titles) assert.ok(page.includes(`\n## ${title}\n`), title)
+    const rows = page.split('\n').filter((line) => line.startsWith('| ')).length
+    assert.equal(
+      rows,
+      loaded.length + 2 * titles.size,
+      'a row for each case, and two of heads for each table',
+    )
+  })
+})
+
 describe('troupe run', () => {
   const wrong = async (text: string, ...more: readonly string[]) => {
     const file = join(command.scratch, 'wrong.yaml')
@@ -91,6 +110,42 @@ describe('troupe run', () => {
       lines[1] as string,
       /wrong\.yaml:5:\d+: phases\[1\]\.kill\.downFr is "1s"; expected no such field/,
     )
+  })
+
+  test('tells of wrong words, units, nodes and steps that contradict each other, of all files at once', async () => {
+    const folder = join(command.scratch, 'wrong')
+    mkdirSync(folder)
+    const cases: Readonly<Record<string, readonly [text: string, told: RegExp]>> = {
+      field: [
+        'phases: [{ wait: 1s }]\nclutser: {}\n',
+        /field\.yaml:3:1: clutser is .*expected no such field/,
+      ],
+      unit: [
+        'phases: [{ kill: { target: n1, downFor: 5 sec } }]\n',
+        /unit\.yaml:2:\d+: .*downFor is "5 sec"/,
+      ],
+      share: ['phases: [{ network: { loss: 30 } }]\n', /share\.yaml:2:\d+: .*loss is 30/],
+      node: [
+        'phases: [{ kill: { target: n9 } }]\n',
+        /node\.yaml:2:\d+: .*target is "n9"; expected nodes: n1, n2/,
+      ],
+      twice: [
+        'phases:\n  - parallel:\n      - pause: { target: n1, for: 1s }\n      - kill: { target: n1 }\n',
+        /twice\.yaml:5:\d+: .*expected nothing that contradicts phases\[0\]\.parallel\[0\]\.pause/,
+      ],
+      queue: [
+        'phases: [{ abandon: { client: c1 } }]\n',
+        /queue\.yaml:2:\d+: .*workload\.kind: queue with it/,
+      ],
+      big: [`phases: [{ wait: 1s }]\n#${'x'.repeat(5 << 20)}\n`, /big\.yaml:1:1: .*at most 4194304 bytes/],
+    }
+    for (const [name, [text]] of Object.entries(cases)) {
+      writeFileSync(join(folder, `${name}.yaml`), `name: ${name}\n${text}`)
+    }
+    const { code, stdout, stderr } = await command.run('run', folder)
+    assert.equal(code, 64, stderr)
+    assert.equal(stdout, '', 'nothing was run')
+    for (const [, told] of Object.values(cases)) assert.match(stderr, told)
   })
 
   test('refuses what sim cannot do, and bugs on purpose that there are not', async () => {

@@ -2,7 +2,6 @@
  * `troupe run … --prove`: shows of each scenario that it can fail. With a bug on purpose that its `proof` names it has to, and
  * with the options under `broken` it must not pass. A test that nothing breaks is worth nothing.
  */
-import { writeFileSync } from 'node:fs'
 import type { CommandContext, OutputStream } from '@troupe/benchmarks'
 import { invalidOption } from '@troupe/core'
 import {
@@ -15,22 +14,10 @@ import {
   SimEngine,
   withOptions,
 } from '@troupe/lab'
-import { aligned, exitCodes, markdownTable, writeJson } from '../output.ts'
+import { aligned, exitCodes, writeJson } from '../output.ts'
 import { checkMutant } from '../sim/output.ts'
+import { inOrder, keepProofs, type Proof, rowOf, tableOf } from './proofs-file.ts'
 import { mutantWorker } from './workers.ts'
-
-/** Whether a scenario is broken by something that has to break it. */
-export interface Proof {
-  readonly file: string
-  readonly name: string
-  /** The bug on purpose; undefined where it is options. */
-  readonly slip: string | undefined
-  readonly isProven: boolean
-  /** How it broke. */
-  readonly how: string
-  /** Runs until the first that failed, with it; all of them where none did. */
-  readonly runs: number
-}
 
 /** Seeds that are run before anybody looks. */
 const WAVE = 10
@@ -87,30 +74,14 @@ function conclude(
   context: CommandContext,
 ): number {
   if (context.signal.aborted) return exitCodes.interrupted
-  proofs.sort((left, right) => left.file.localeCompare(right.file) || left.name.localeCompare(right.name))
-  const rows = [heads, ...proofs.map(rowOf)]
-  out.write(`\n${aligned(rows)}`)
-  if (table !== undefined) writeFileSync(table, document(rows))
-  writeJson(json, proofs, context)
+  const sorted = inOrder(proofs)
+  out.write(`\n${aligned(tableOf(sorted))}`)
+  if (table !== undefined) keepProofs(table, sorted)
+  writeJson(json, sorted, context)
   const survived = proofs.filter(({ isProven }) => !isProven).length
   out.write(`${proofs.length} proofs, ${survived} of which did not break their scenario\n`)
   return survived === 0 ? exitCodes.pass : exitCodes.fail
 }
-
-const heads = ['scenario', 'broken by', 'how', 'runs']
-
-const rowOf = ({ name, slip, how, runs }: Proof): string[] => [name, slip ?? 'options', how, `${runs}`]
-
-const document = (rows: readonly (readonly string[])[]): string =>
-  [
-    '# What breaks each scenario',
-    '',
-    'Written by `pnpm troupe run test/scenarios --prove --table docs/scenario-proofs.md`: each scenario is run with the bugs on',
-    'purpose, or the options, that its `proof` names, until it fails. `runs` counts them, with the one that failed.',
-    '',
-    markdownTable(rows),
-    '',
-  ].join('\n')
 
 async function runsOf(
   item: Case,

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type Mutant, mutantNamed, mutants } from '@troupe/sim/mutants'
 import { markdownTable } from '../output.ts'
+import { keptProofs, type Proof } from '../run/proofs-file.ts'
 import type { Hunt } from './worker.ts'
 
 const inCheckout = (path: string): string => fileURLToPath(new URL(`../../../../${path}`, import.meta.url))
@@ -108,6 +109,21 @@ export function summaryOf(all: readonly Killed[]): string {
   return `${lines.join('\n')}\n`
 }
 
+/** Rows are scenarios: each with the bugs on purpose that it was shown to find. */
+function scenarioSection(proofs: readonly Proof[]): string[] {
+  const bySlip = proofs.filter(({ slip, isProven }) => slip !== undefined && isProven)
+  if (bySlip.length === 0) return []
+  const rows = bySlip.map(({ name, slip = '', how, runs }) => [name, slip, how, `${runs}`])
+  return [
+    '## Scenarios that find them',
+    '',
+    'From `docs/scenario-proofs.json` ([what breaks each scenario](scenario-proofs.md)): runs of the scenario until one failed.',
+    '',
+    markdownTable([['scenario', 'mutant', 'found by', 'runs'], ...rows]),
+    '',
+  ]
+}
+
 function document(all: readonly Killed[]): string {
   const bug = ({ name, rule, slip, source, file }: Mutant): string =>
     `- **${name}** (\`${file}\`): ${slip}. Breaks: ${rule} (${source})`
@@ -125,6 +141,7 @@ function document(all: readonly Killed[]): string {
     markdownTable(rowsOf(all)),
     '',
     summaryOf(all),
+    ...scenarioSection(keptProofs()),
     '## The bugs',
     '',
     ...mutants.map(bug),

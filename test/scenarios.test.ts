@@ -80,7 +80,7 @@ describe('the tables of what faults do', () => {
       ['(a)', '(b)', '(c)', '(d)', '(e)', '(f)'],
     )
     const page = readFileSync(new URL('../docs/fault-tables.md', import.meta.url), 'utf8')
-    for (const title of titles) assert.ok(page.includes(`\n## ${title}\n`), title)
+    for (const title of titles) assert.ok(page.includes(`\n## ${title}\n`), `${title}`)
     const rows = page.split('\n').filter((line) => line.startsWith('| ')).length
     assert.equal(
       rows,

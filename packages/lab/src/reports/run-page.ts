@@ -76,6 +76,9 @@ const link = (to: string, text: string): Html => html`<a href="${to}">${text}</a
 /** A run may hold where its case does not. */
 function caseNote({ verdict, asserted, runs }: CaseResult, run: CaseRun): HtmlPart {
   if (verdict === run.verdict) return false
+  const expected = asserted.find(({ name }) => name === 'expected to fail')
+  if (verdict === 'pass' && expected !== undefined)
+    return warning(html`${verdictMark('pass')} This is what has to come of it: ${expected.text}.`)
   const odd = asserted.filter((one) => one.verdict === verdict).map(({ text }) => text)
   return warning(html`The case, over ${counted(runs, 'run')}, is ${verdictMark(verdict)}: ${odd.join('; ')}`)
 }

@@ -102,10 +102,11 @@ function caseTable(cases: readonly CaseResult[], pagesOf: PagesOf): Html {
 }
 
 /** Passed, failed and unknown ones beside each other. */
-function runsOf({ runs, failed, unknown }: CaseResult): Html {
+function runsOf({ runs, failed, unknown, asserted, verdict: ofCase }: CaseResult): Html {
   const part = (verdict: string, many: number): Html | false =>
     many > 0 && html`<i class="${verdict}" style="flex: ${many}"></i>`
   const passed = runs - failed - unknown
-  const words = `${passed} passed, ${failed} failed, ${unknown} unknown`
-  return html`<span class="parts" title="${words}" role="img" aria-label="${words}">${part('fail', failed)}${part('unknown', unknown)}${part('pass', passed)}</span>`
+  const hasTo = ofCase === 'pass' && asserted.some(({ name }) => name === 'expected to fail')
+  const words = `${passed} passed, ${failed} failed${hasTo ? ' as they have to' : ''}, ${unknown} unknown`
+  return html`<span class="parts" title="${words}" role="img" aria-label="${words}">${part(hasTo ? 'pass' : 'fail', failed)}${part('unknown', unknown)}${part('pass', passed)}</span>`
 }

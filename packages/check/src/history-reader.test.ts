@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { History } from './history.ts'
 import { HistoryProblem, HistoryReader, type RecordedHistory } from './history-reader.ts'
+import type { KvInput, KvOutput } from './kv-model.ts'
 import { findModel } from './named-models.ts'
 import type { CheckOptions, CheckReport } from './report.ts'
 
@@ -264,6 +266,32 @@ describe('lines of JSON', () => {
       )
     })
   }
+})
+
+describe('a history that was recorded with inputs of the model', () => {
+  const recorded = (answer: number): string[] => {
+    const history = new History<KvInput, KvOutput>()
+    history.invoke(0, { op: 'set', key: 'a', value: 1 }).ok(undefined)
+    history.invoke(1, { op: 'set', key: 'a', value: new Uint8Array([7]) }).open()
+    history.invoke(2, { op: 'get', key: 'a' }).ok({ value: answer, version: 1 })
+    return history.stringify().split('\n')
+  }
+
+  it('is read as it was written', () => {
+    assert.equal(check('kv', recorded(1)).verdict, 'pass')
+    assert.equal(check('kv', recorded(2)).failure?.reason, 'no order explains: get a → 2 (version 1)')
+  })
+
+  it('is refused where it is of another model, or not whole', () => {
+    assert.throws(
+      () => read('lock', ...recorded(1)),
+      /^HistoryProblem: line 1: input\.op is "set"; expected acquire or/,
+    )
+    assert.throws(
+      () => read('kv', recorded(1)[1] ?? ''),
+      /line 1: the line is .*; expected an event of a history/,
+    )
+  })
 })
 
 describe('total-queue', () => {

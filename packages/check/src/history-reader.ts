@@ -3,7 +3,7 @@
  * lines is the order of events; times are for people and latencies. The first thing that is wrong ends it.
  */
 import { type FaultBand, FaultBands } from './fault-bands.ts'
-import type { Operation } from './history.ts'
+import { History, type Operation } from './history.ts'
 import { type LineEvent, parseHistoryLine } from './history-line.ts'
 import { type NamedModel, ValueProblem } from './named-model.ts'
 import { showValue } from './values.ts'
@@ -37,6 +37,9 @@ export class HistoryProblem extends Error {
 
 type Reading = { -readonly [Field in keyof Operation<unknown, unknown>]: Operation<unknown, unknown>[Field] }
 
+/** How a line of `History.stringify` begins. */
+const RECORDED = /^\{"type":"(?:call|ok|fail|open)","id":/
+
 interface Pending {
   readonly operation: Reading
   readonly f: string
@@ -49,6 +52,8 @@ export class HistoryReader {
   readonly #operations: Reading[] = []
   readonly #pending = new Map<number, Pending>()
   readonly #faults = new FaultBands()
+  /** Of lines that `History.stringify` wrote. */
+  readonly #recorded = new History<unknown, unknown>()
   #line = 0
   /** The number of the next event. */
   #at = 0
@@ -62,13 +67,14 @@ export class HistoryReader {
   }
 
   get operationCount(): number {
-    return this.#operations.length
+    return this.#operations.length + this.#recorded.operationCount
   }
 
   /** Takes the next line, without its end. @throws HistoryProblem */
   line(text: string): void {
     this.#line++
     try {
+      if (RECORDED.test(text)) return this.#record(text)
       const event = parseHistoryLine(text)
       if (event !== undefined) this.#take(event)
     } catch (error) {
@@ -79,6 +85,9 @@ export class HistoryReader {
 
   /** What was read; what has no response is open. @throws HistoryProblem where there is nothing */
   end(): RecordedHistory {
+    if (this.#recorded.operationCount > 0) {
+      return { operations: this.#recorded.operations(), faults: [], lineCount: this.#line }
+    }
     if (this.#operations.length === 0) {
       const expected = 'lines of operations: objects of JSON, or log lines of jepsen.util'
       throw new HistoryProblem(0, 'the history', `${this.#line} lines without an operation`, expected)
@@ -87,7 +96,25 @@ export class HistoryReader {
     return { operations, faults: this.#faults.end(), lineCount: this.#line }
   }
 
+  #record(text: string): void {
+    if (this.#at > 0) throw new ValueProblem('the line', text, 'a line like those before it')
+    try {
+      const event: unknown = JSON.parse(text)
+      const { type, input } = event as { readonly type?: unknown; readonly input?: { readonly op?: unknown } }
+      const { ops } = this.#model
+      if (type === 'call' && !ops.some((op) => op === input?.op)) {
+        throw new ValueProblem('input.op', input?.op, ops.join(' or '))
+      }
+      this.#recorded.record(event)
+    } catch (error) {
+      if (error instanceof ValueProblem) throw error
+      throw new ValueProblem('the line', text, `an event of a history (${(error as Error).message})`)
+    }
+  }
+
   #take(event: LineEvent): void {
+    if (this.#recorded.operationCount > 0)
+      throw new ValueProblem('type', event.type, 'a line like those before it')
     const { process, type, timeMs, form } = event
     if (timeMs !== undefined) {
       if (form === 'json' && this.#lastTime !== undefined && timeMs < this.#lastTime.ms) {

@@ -140,7 +140,7 @@ export class History<Input, Output> {
     for (const [index, line] of text.split('\n').entries()) {
       if (line.trim() === '') continue
       try {
-        history.#record(fromJson(JSON.parse(line)))
+        history.record(JSON.parse(line))
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error)
         throw new SyntaxError(`line ${index + 1} of the history: ${reason}`)
@@ -149,8 +149,9 @@ export class History<Input, Output> {
     return history
   }
 
-  #record(json: unknown): void {
-    const event = json as Partial<HistoryEvent<Input, Output>> | null
+  /** Takes an event as a line of `stringify` has it. @throws Error when it is none, or out of turn */
+  record(json: unknown): void {
+    const event = fromJson(json) as Partial<HistoryEvent<Input, Output>> | null
     if (typeof event?.id !== 'number' || typeof event.at !== 'number') throw new Error('not an event')
     const { id, at } = event
     switch (event.type) {

@@ -14,7 +14,7 @@ import { type LockInput, type LockOutput, type LockState, lockModel } from './lo
 import type { Model } from './model.ts'
 import { type RegisterInput, type RegisterOutput, registerModel } from './register-model.ts'
 
-const RUNS = 1200
+const RUNS = process.env['TROUPE_FULL'] === '1' ? 20_000 : 1200
 
 const counter: Subject<number, CounterInput, CounterOutput> = {
   initial: 0,

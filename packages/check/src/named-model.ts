@@ -30,6 +30,8 @@ export interface NamedModel<Input = unknown, Output = unknown> {
   readonly summary: string
   /** What may be asked, by `f`, with what its values are. */
   readonly functions: Readonly<Record<string, string>>
+  /** What `op` may be in inputs: for histories that were recorded with them. */
+  readonly ops: readonly string[]
   /** @throws ValueProblem */
   decodeCall(call: RecordedCall): Input
   /** Of an operation that was answered. @throws ValueProblem */

@@ -10,6 +10,7 @@ import { sameValue } from './values.ts'
 const counter: NamedModel<CounterInput, CounterOutput> = {
   name: 'counter',
   summary: 'a counter for each key, from 0: add, increment, decrement, read',
+  ops: ['add', 'read'],
   functions: {
     add: 'an integer, negative too; the response may have the number after it as "result"',
     increment: 'none for 1, or an integer',
@@ -38,6 +39,7 @@ const TOKEN = 'an integer above 0, or none where the lock has no tokens'
 const lock: NamedModel<LockInput, LockOutput> = {
   name: 'lock',
   summary: 'a lock for each key, with fencing tokens that only rise: acquire, release, expire',
+  ops: ['acquire', 'release', 'expire'],
   functions: {
     acquire: `none; the response has the token: ${TOKEN}`,
     release: 'none, or the token that is given back',
@@ -62,6 +64,7 @@ const lock: NamedModel<LockInput, LockOutput> = {
 const fifoQueue: NamedModel<FifoInput, FifoOutput> = {
   name: 'fifo-queue',
   summary: 'a FIFO queue for each key: enqueue, dequeue',
+  ops: ['enqueue', 'dequeue'],
   functions: { enqueue: 'the value', dequeue: 'the value; null when the queue was empty' },
   decodeCall: (call) => {
     if (call.f === 'dequeue') return { ...keyOf(call), op: 'dequeue' }

@@ -33,6 +33,7 @@ function resultOf(result: unknown): boolean {
 const register: NamedModel<Input, Output> = {
   name: 'register',
   summary: 'a register for each key: read, write',
+  ops: ['read', 'write'],
   functions: { read: READ, write: 'what is written' },
   decodeCall,
   decodeReturn: (input, { value, extra }) => {
@@ -49,6 +50,7 @@ const casRegister: NamedModel<Input, Output> = {
   ...register,
   name: 'cas-register',
   summary: 'a register for each key: read, write, compare-and-set',
+  ops: ['read', 'write', 'cas'],
   functions: { ...register.functions, cas: `${CAS}; the response may have "result": false` },
 }
 
@@ -70,6 +72,7 @@ function kvValueOf(value: unknown): KvValue {
 const kv: NamedModel<KvInput, KvOutput> = {
   name: 'kv',
   summary: 'a key-value store: get, set, delete, compare-and-set, each of one key',
+  ops: ['get', 'set', 'delete', 'compareAndSet'],
   functions: {
     get: `${READ}; the response may have "version"`,
     set: 'what is written',

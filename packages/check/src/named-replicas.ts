@@ -23,6 +23,7 @@ const EXPECTED = '{ "applied": INDEX, "sha256": "64 hexadecimal digits" }'
 const replicas: NamedModel<ReplicaInput, ReplicaOutput> = {
   name: 'replicas',
   summary: 'replicas that have applied the same have the same state, by SHA-256; each is a process',
+  ops: ['digest'],
   functions: { digest: `none; the response has ${EXPECTED}` },
   decodeCall: () => ({ op: 'digest' }),
   decodeReturn: (_input, { value }) => {

@@ -29,6 +29,7 @@ const MAX_NAMED = 10
 const totalQueue: NamedModel<TotalQueueInput, TotalQueueOutput> = {
   name: 'total-queue',
   summary: 'a queue in any order: what goes in comes out, and nothing else: enqueue, dequeue, drain',
+  ops: ['enqueue', 'dequeue', 'drain'],
   functions: {
     enqueue: 'the value',
     dequeue: 'the value; null when the queue was empty',
@@ -59,6 +60,7 @@ const totalQueue: NamedModel<TotalQueueInput, TotalQueueOutput> = {
 const setFull: NamedModel<SetInput, SetOutput> = {
   name: 'set-full',
   summary: 'a set for each key, whose elements stay: add, read',
+  ops: ['add', 'read'],
   functions: { add: 'the element', read: 'the list of elements that were read' },
   decodeCall: (call) => {
     if (call.f === 'read') return { ...keyOf(call), op: 'read' }

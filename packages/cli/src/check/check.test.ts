@@ -101,6 +101,7 @@ describe('troupe check', () => {
     const { code, stdout } = await troupe('check', file, '--model', 'register', '--budget', '300ms')
     assert.equal(code, 2)
     assert.match(stdout, /^unknown {2}.*: out of its budget of 0\.3 s/)
+    assert.match(stdout, /--budget, --max-steps and --max-heap-mb give it more/)
   })
 
   it('refuses a file of 1 GB before it reads it', async () => {

@@ -19,6 +19,7 @@ export function describeOutcome(
   const lines = [
     `${paint(COLOURS[verdict], verdict)}  ${file}: ${sentenceOf(report)}`,
     `      ${sizeOf(report, lineCount)}, ${seconds.toFixed(1)} s`,
+    ...hintLines(report),
     ...figureLines(report),
     ...(failure === undefined ? [] : failureLines(failure, paint)),
   ]
@@ -28,6 +29,14 @@ export function describeOutcome(
 function sentenceOf({ verdict, failure, reason, model }: CheckReport): string {
   if (failure) return failure.partition === '' ? failure.reason : `${failure.partition}: ${failure.reason}`
   return verdict === 'pass' ? `everything is what ${model} allows` : (reason ?? '')
+}
+
+/** What gives it more, where that is what it lacks. */
+function hintLines({ verdict, reason = '', undecided }: CheckReport): string[] {
+  const isOutOfSteps = undecided.length > 0
+  if (verdict !== 'unknown' || !(isOutOfSteps || reason.startsWith('out of'))) return []
+  const parts = isOutOfSteps ? [`      undecided: ${undecided.slice(0, MAX_ROWS).join(', ')}`] : []
+  return [...parts, '      --budget, --max-steps and --max-heap-mb give it more']
 }
 
 function sizeOf({ operationCount, partitionCount, stepCount }: CheckReport, lineCount: number): string {

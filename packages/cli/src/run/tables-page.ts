@@ -28,5 +28,18 @@ function section(title: string, rows: readonly (TableRow & { readonly runs: numb
     ...rows.map(({ cells, runs }) => [...cells.map(([, text]) => text), `${runs}`]),
   ])
   const abouts = [...new Set(rows.flatMap(({ about }) => about ?? []))]
-  return [`## ${title}`, '', ...abouts.flatMap((text) => [text.trim(), '']), table, '']
+  return [`## ${title}`, '', ...abouts.flatMap((text) => [...wrapped(text), '']), table, '']
+}
+
+const LINE = 130
+
+/** Lines of words, none longer than a line of the other documents. */
+function wrapped(text: string): string[] {
+  const lines: string[] = []
+  for (const word of text.trim().split(/\s+/)) {
+    const last = lines.at(-1)
+    if (last !== undefined && last.length + word.length < LINE) lines[lines.length - 1] = `${last} ${word}`
+    else lines.push(word)
+  }
+  return lines
 }

@@ -11,7 +11,11 @@ function connected(faults: ClientFaults) {
   const closed: string[] = []
   let inside: ClientLinkEvents | undefined
   let outside: ClientLink | undefined
-  const links = faults.between('c1', { nodes: ['n1'], start: (events) => (inside = events), close: () => {} })
+  const links = faults.between('c1', {
+    ...{ nodes: ['n1'], durability: undefined },
+    start: (events) => (inside = events),
+    close: () => {},
+  })
   links.start({
     opened: (_, link) => (outside = link),
     frame: (_, __, frame) => received.push(frame[0] as number),

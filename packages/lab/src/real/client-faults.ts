@@ -62,6 +62,9 @@ export class ClientFaults {
       get nodes() {
         return inner.nodes
       },
+      get durability() {
+        return inner.durability
+      },
       start: (events) => inner.start(this.#events(client, open, events)),
       close: () => inner.close(),
     }

@@ -14,6 +14,7 @@ const REOPEN_MS = 30
 
 export class ReopenedLinks implements ClientLinks {
   readonly nodes: Iterable<string>
+  readonly durability: ClientLinks['durability']
   readonly #cluster: Cluster
   readonly #feeds = new Set<ClientLinks>()
   readonly #timers = new Set<NodeJS.Timeout>()
@@ -24,6 +25,7 @@ export class ReopenedLinks implements ClientLinks {
     this.#cluster = cluster
     this.#first = this.#feed()
     this.nodes = this.#first.nodes
+    this.durability = this.#first.durability
   }
 
   start(events: ClientLinkEvents): void {

@@ -6,16 +6,15 @@ import { MAX_FAULT_MS } from '@troupe/cluster'
 import { RaftError } from '@troupe/core'
 import type { NodeDecorators } from '@troupe/faults'
 import type { ProcessNodes } from './process-nodes.ts'
-import type { NodeFaultRequest } from './protocol.ts'
-
-type Part = NodeFaultRequest['parts'][number]
+import type { NodeFaultRequest, NodeEffectPart as Part } from './protocol.ts'
 
 export class NodeBoard {
   readonly #nodes: () => ProcessNodes
   readonly #begin: (work: Promise<void>) => void
   /** By node, by the number of the fault. */
   readonly #open = new Map<string, Map<number, Part>>()
-  #lastSettling = 0
+  /** Of what is not a fault of the plane. */
+  #lastOwn = 0
 
   /** @param begin is handed what is to be waited for */
   constructor(nodes: () => ProcessNodes, begin: (work: Promise<void>) => void) {
@@ -48,11 +47,21 @@ export class NodeBoard {
     await Promise.all(open.map(([id, part]) => this.#inject(node, idOf(id), part).catch(unlessKept)))
   }
 
+  /** Its thread is busy with something else for so long. Over by itself. */
+  async stall(node: string, forMs: number): Promise<void> {
+    const text = `stall for ${forMs} ms`
+    const request = { id: `f-stall-${++this.#lastOwn}`, text, nodes: [node], forMs }
+    await this.#tell(node, { ...request, parts: [{ at: 'node', action: 'stall' }] })
+  }
+
   async #inject(node: string, id: string, part: Part): Promise<void> {
-    const nodes = this.#nodes()
-    if (!nodes.isUp(node)) return
     const request = { id, text: `${part.at} ${part.effect['mode']}`, nodes: [node], forMs: MAX_FAULT_MS }
-    await nodes.child(node).call('injectFault', { ...request, parts: [part] })
+    await this.#tell(node, { ...request, parts: [part] })
+  }
+
+  async #tell(node: string, request: NodeFaultRequest): Promise<void> {
+    const nodes = this.#nodes()
+    if (nodes.isUp(node)) await nodes.child(node).call('injectFault', request)
   }
 
   async #destroy(node: string, id: string): Promise<void> {
@@ -64,7 +73,7 @@ export class NodeBoard {
 
   /** A clock that stands still after a jump back goes on with the end of any fault of it. */
   async #settle(node: string): Promise<void> {
-    const id = `f-settle-${++this.#lastSettling}`
+    const id = `f-settle-${++this.#lastOwn}`
     await this.#inject(node, id, { at: 'clock', effect: { mode: 'rate', rate: 1 } }).catch(unlessGone)
     await this.#destroy(node, id)
   }

@@ -22,10 +22,7 @@ export interface NodeFaultRequest {
   readonly text: string
   readonly nodes: readonly NodeId[]
   readonly forMs: number
-  readonly parts: readonly {
-    readonly at: 'store' | 'clock'
-    readonly effect: Readonly<Record<string, unknown>>
-  }[]
+  readonly parts: readonly (NodeEffectPart | { readonly at: 'node'; readonly action: 'stall' })[]
 }
 
 export type NodeCallName = keyof NodeCalls
@@ -34,6 +31,12 @@ export interface NodeCall<Name extends NodeCallName = NodeCallName> {
   readonly id: number
   readonly name: Name
   readonly ask: NodeCalls[Name]['ask']
+}
+
+/** What lasts in a node. */
+export interface NodeEffectPart {
+  readonly at: 'store' | 'clock'
+  readonly effect: Readonly<Record<string, unknown>>
 }
 
 /** A named pipe for the chunks of all nodes, and the number of this one. */

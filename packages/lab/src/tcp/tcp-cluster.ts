@@ -211,6 +211,8 @@ export class TcpCluster implements RealCluster {
       case 'pause':
         this.#running.pause(operation.node)
         return
+      case 'stall':
+        return this.#inside.stall(operation.node, operation.forMs)
       case 'resume':
         return this.#running.resume(operation.node)
       case 'crash':

@@ -20,6 +20,7 @@ describe('the engine tcp', () => {
   - flap: { from: n1, to: n2 }
   - hangUp: { from: all }
   - pause: { target: leader, for: 1s }
+  - stall: { target: leader, for: 1s }
   - kill: { target: leader, downFor: 1s }
   - disk: { target: leader, mode: stall, for: 1s }
   - clock: { target: n1, mode: rate, rate: 1.2, for: 1s }

@@ -43,4 +43,17 @@ describe('the pipe of chunks', () => {
       rmSync(directory, { recursive: true })
     }
   })
+
+  test('keeps no writer waiting whose reader is gone', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'troupe-lab-'))
+    const pipe = new ChunkPipe(directory, { chunk: () => {}, exited: () => {} })
+    try {
+      const write = chunkWriter(pipe.path, 0)
+      pipe.close()
+      assert.throws(() => write(chunkOf(1)), { code: 'EPIPE' })
+      assert.throws(() => chunkWriter(pipe.path, 0), { code: 'ENXIO' })
+    } finally {
+      rmSync(directory, { recursive: true })
+    }
+  })
 })

@@ -5,7 +5,7 @@
  *     node: chunk ─► parts of at most PIPE_BUF bytes, each written at once ─► pipe ─► laboratory: parts of each ─► chunks
  */
 import { execFileSync } from 'node:child_process'
-import { closeSync, constants, openSync, writeSync } from 'node:fs'
+import { constants, openSync, writeSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { join } from 'node:path'
 import { deserialize, serialize } from 'node:v8'
@@ -20,11 +20,30 @@ const LAST = 1
 const EXIT = 2
 const RETRY_MS = 1
 
-/** Writes the chunks of a node: blocks while the pipe is full. */
+/**
+ * Writes the chunks of a node: waits while the pipe is full. Where nobody reads any more, since the laboratory was killed, it throws:
+ * a pipe that blocks by itself would keep such a process for ever, at its opening already.
+ * @throws Error ENXIO, EPIPE
+ */
 export function chunkWriter(path: string, index: number): (chunk: Chunk) => void {
-  const fd = openSync(path, constants.O_WRONLY)
+  const fd = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK)
   return (chunk) => {
-    for (const part of partsOf(serialize(chunk), index)) writeSync(fd, part)
+    for (const part of partsOf(serialize(chunk), index)) writeAll(fd, part)
+  }
+}
+
+const sleeper = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
+
+/** All of it or nothing is written at once: it is no larger than the pipe's bound for that. */
+function writeAll(fd: number, part: Buffer): void {
+  for (;;) {
+    try {
+      writeSync(fd, part)
+      return
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+      Atomics.wait(sleeper, 0, 0, RETRY_MS)
+    }
   }
 }
 
@@ -118,15 +137,5 @@ export class ChunkPipe {
     this.#parts.delete(index)
     const whole = parts.length === 0 ? payload : Buffer.concat([...parts, payload])
     this.#events.chunk(index, deserialize(whole) as Chunk)
-  }
-}
-
-/** For tests and tools that write without a node. */
-export function writeOnce(path: string, index: number, chunk: Chunk): void {
-  const fd = openSync(path, constants.O_WRONLY)
-  try {
-    for (const part of partsOf(serialize(chunk), index)) writeSync(fd, part)
-  } finally {
-    closeSync(fd)
   }
 }

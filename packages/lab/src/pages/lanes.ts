@@ -212,7 +212,9 @@ function ticksSvg(scale: Scale, tickOf: (at: number) => string | undefined, heig
     if (text === undefined) return []
     const x = scale.x(at)
     const mark = `<line x1="${x}" x2="${x}" y1="${height - FOOT}" y2="${height - FOOT + 5}"/>`
-    return [`<g class="tick">${mark}<text x="${x}" y="${height - 6}">${escaped(text)}</text></g>`]
+    // The first one would stand half behind the names.
+    const style = index === 0 ? ' style="text-anchor: start"' : ''
+    return [`<g class="tick">${mark}<text x="${x}" y="${height - 6}"${style}>${escaped(text)}</text></g>`]
   })
 }
 

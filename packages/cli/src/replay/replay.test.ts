@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { after, before, describe, it } from 'node:test'
-import { Cluster } from '@troupe/cluster'
+import { type Client, Cluster, type ClusterOptions } from '@troupe/cluster'
 import { RaftError } from '@troupe/core'
-import { kv } from '@troupe/machines'
+import { kv, type QueueStats, queueCommands, queueQueries } from '@troupe/machines'
 import { streamFrameOf } from '@troupe/wire'
 import { runCli } from '../run-cli.ts'
 
@@ -205,6 +205,50 @@ describe('a recording', () => {
     const { code, text } = await replay(directory)
     assert.equal(code, 0)
     assert.match(text, /recorded no further: it has reached 65536 bytes/)
+  })
+})
+
+describe('a machine', () => {
+  /** Runs a node of its own, twice over the same directory, and plays both. */
+  const playsAgain = async (
+    name: string,
+    options: ClusterOptions,
+    act: (client: Client) => Promise<unknown>,
+  ): Promise<void> => {
+    const record = join(folder, name)
+    const cluster = await Cluster.start({ ...options, nodes: 1, record })
+    try {
+      const client = await cluster.client()
+      await act(client)
+      await cluster.crash('n1')
+      await cluster.restart('n1')
+      await act(client)
+      await client.close()
+    } finally {
+      await cluster.stop()
+    }
+    const { code, text, all } = await replay(record)
+    assert.equal(code, 0, text)
+    assert.equal(all.length, 2)
+  }
+
+  it('that keeps its state on the disk is played from what was there', async () => {
+    await playsAgain('disk', { machineOptions: { storage: 'disk' } }, (client) =>
+      Promise.all(Array.from({ length: 20 }, (_, at) => client.propose(kv.set(`key ${at}`, at)))),
+    )
+  })
+
+  it('that has messages in segments and does things by itself is played without any', async () => {
+    await playsAgain('queue', { machine: 'queue' }, async (client) => {
+      await client.propose(queueCommands.create('jobs'))
+      const messages = Array.from({ length: 20 }, (_, at) =>
+        queueCommands.message(`job ${at}`, { delayMs: at }),
+      )
+      await client.propose(queueCommands.send('jobs', messages))
+      const group = ((await client.query(queueQueries.stats('jobs'))) as QueueStats).groups[0]
+        ?.group as string
+      await client.propose(queueCommands.subscribe('jobs', group, 4, 50))
+    })
   })
 })
 

@@ -37,7 +37,10 @@ async function leaderOf(nodes: ProcessNodes, among: readonly string[]): Promise<
   return found as string
 }
 
-describe('nodes as processes behind the proxy', () => {
+/** The whole-system test (test/lab-tcp.test.ts) has most of it, every time. */
+const skip = process.env['TROUPE_FULL'] === '1' ? false : 'with --full'
+
+describe('nodes as processes behind the proxy', { skip }, () => {
   test('are cut off, stopped and killed; a client sees what its own ways let through; none is left', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'troupe-lab-'))
     const proxy = new FaultProxy({ random: seededRandom(1) })

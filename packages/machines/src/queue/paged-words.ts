@@ -54,20 +54,20 @@ export class PagedWords {
     return address
   }
 
-  /** Takes words off the end. What is left of the last page is zeros again. */
+  /** Takes a few words off the end, which are zeros again. A page that is empty then stays: what comes and goes would make a new one each time. */
   shrink(words: number): void {
     const length = this.#length - words
     invariant(length >= 0, `${words} words are taken from ${this.#length}`)
-    for (let address = length; address < this.#length; address++) {
-      if ((address & PAGE_MASK) === 0) break
-      this.set(address, 0)
-    }
+    for (let address = length; address < this.#length; address++) this.set(address, 0)
     this.#length = length
-    this.#pages.length = Math.ceil(length / PAGE_WORDS)
+    this.#pages.length = Math.min(this.#pages.length, Math.ceil(length / PAGE_WORDS) + 1)
   }
 
+  /** All but the first page is given back: a queue that is empty now and then would make a new one each time. */
   clear(): void {
-    this.#pages = []
+    const [first] = this.#pages
+    const isHeld = this.#isShared?.[0] === 1
+    this.#pages = first === undefined || isHeld ? [] : [first.fill(0, 0, Math.min(this.#length, PAGE_WORDS))]
     this.#length = 0
     this.#isShared = undefined
   }
@@ -93,7 +93,9 @@ export class PagedWords {
     invariant((this.#length & PAGE_MASK) === 0, 'a page behind one that is not full')
     const words = new Uint32Array(PAGE_WORDS)
     new Uint8Array(words.buffer).set(bytes)
-    this.#pages.push(words)
+    const page = this.#length >>> PAGE_SHIFT
+    this.#pages[page] = words
+    this.#pages.length = page + 1
     this.#length += bytes.byteLength >>> 2
   }
 }

@@ -119,6 +119,8 @@ function runsOf(handles: readonly Handle[]): number[] {
 export const queueCommands = {
   message(data: unknown, options: MessageOptions = {}): QueueMessage {
     const { id, key, delayMs, priority, ttlMs, attempts, backoff, headers } = options
+    const any = id ?? key ?? delayMs ?? priority ?? ttlMs ?? attempts ?? backoff ?? headers
+    if (any === undefined || any === null) return [data]
     const parts = [data, id, key, delayMs, priority, ttlMs, attempts, backoff, headers]
     let used = 1
     for (let part = 1; part < parts.length; part++)

@@ -244,18 +244,17 @@ class Pair {
     attempt: (run: () => unknown) => unknown,
   ): [command: unknown, expected: unknown] {
     const consumer = this.naive.consumers.find((each) => each.id === id)
-    const held = consumer?.held.slice(from, from + count) ?? []
-    const named = held.map(({ position, delivery }) => ({
-      lane: consumer?.lane.number ?? 0,
-      position,
-      delivery,
-    }))
-    const handles = named.map(({ lane: number, position, delivery }) => {
+    const number = consumer?.lane.number ?? 0
+    const handles: Handle[] = []
+    for (const { position, delivery } of consumer?.held.slice(from, from + count) ?? []) {
       const known = this.handles.find(
         ({ handle, lane: of }) => of === number && handle[1] === position && handle[2] === delivery,
       )
-      return known?.handle as Handle
-    })
+      // What has just fallen due nobody has read yet.
+      if (known === undefined) break
+      handles.push(known.handle)
+    }
+    const named = handles.map(([, position, delivery]) => ({ lane: number, position, delivery }))
     return [
       queueCommands.ackRuns(id, handles),
       attempt(() => offsetsOf(this.naive.ack(id, named, undefined))),

@@ -1,8 +1,11 @@
 /**
- * Acks and nacks of one consumer on their way: those of one turn of the event loop are one command.
+ * Acks and nacks of one consumer on their way: acks of one turn of the event loop are one command, and those that come while a command
+ * of acks is under way are the next one, as in Nagle's algorithm (RFC 896): one that is waited for goes at once, many that follow each
+ * other cost the log few entries. So many that they would make room for much do not wait.
  *
  *     delivery.ack() ─┐
  *     delivery.ack() ─┴─(setImmediate)─► one ack command ─► a fault, or not, for each
+ *     delivery.ack() ───(the answer)───► the next
  */
 import type { Client } from '@troupe/cluster'
 import { type FaultyHandle, type Handle, HandleFault, queueCommands } from '@troupe/machines'
@@ -10,6 +13,8 @@ import { handleError, QueueError, queueError } from './queue-errors.ts'
 
 /** Most handles of one command. */
 const MAX_BATCH = 1000
+/** Acks of this part of what a consumer may hold wait for nothing: there are messages for its room. */
+const ROOM_SHARE = 4
 
 /** Undefined where there is none. */
 type Faulty = readonly FaultyHandle[] | undefined
@@ -23,14 +28,19 @@ interface Settlement {
 }
 
 export class Settlements {
-  readonly #client: Client
+  readonly #client: Pick<Client, 'propose'>
   readonly #consumer: number
+  readonly #prefetch: () => number
   #acks: Settlement[] = []
   #scheduled = false
+  /** Commands of acks without an answer. */
+  #outstanding = 0
 
-  constructor(client: Client, consumer: number) {
+  /** @param prefetch how many the consumer may hold now */
+  constructor(client: Pick<Client, 'propose'>, consumer: number, prefetch: () => number) {
     this.#client = client
     this.#consumer = consumer
+    this.#prefetch = prefetch
   }
 
   ack(handle: Handle, result: unknown): Promise<void> {
@@ -38,13 +48,18 @@ export class Settlements {
       this.#acks.push({ handle, result, resolve, reject })
       if (this.#scheduled) return
       this.#scheduled = true
-      setImmediate(() => this.flush())
+      setImmediate(() => this.#turnEnded())
     })
   }
 
-  /** Acks that wait for the end of the turn go now: before what their consumer says next. */
-  flush(): void {
+  #turnEnded(): void {
     this.#scheduled = false
+    const isMuch = this.#acks.length * ROOM_SHARE >= this.#prefetch()
+    if (this.#outstanding === 0 || isMuch) this.flush()
+  }
+
+  /** Acks that wait go now: before what their consumer says next. */
+  flush(): void {
     const acks = this.#acks
     this.#acks = []
     for (let at = 0; at < acks.length; at += MAX_BATCH) void this.#send(acks.slice(at, at + MAX_BATCH))
@@ -54,6 +69,7 @@ export class Settlements {
     const handles = acks.map(({ handle }) => handle)
     const hasResults = acks.some(({ result }) => result !== undefined)
     const results = hasResults ? acks.map(({ result }) => result ?? null) : undefined
+    this.#outstanding++
     try {
       const faulty = await (hasResults ? this.#sendEach(handles, results) : this.#sendRuns(handles))
       for (const [offset, fault] of faulty ?? NONE) acks[offset]?.reject(handleError(fault))
@@ -61,6 +77,9 @@ export class Settlements {
       for (const { resolve } of acks) resolve()
     } catch (error) {
       for (const { reject } of acks) reject(settlementError(error))
+    } finally {
+      this.#outstanding--
+      if (this.#outstanding === 0) this.flush()
     }
   }
 

@@ -194,7 +194,7 @@ export class Subscription<T> implements AsyncIterableIterator<Delivery<T>, undef
   async #subscribe(): Promise<void> {
     const command = queueCommands.subscribe(this.#queue, this.#group, this.#prefetch, this.#leaseMs)
     this.#consumer = await this.#client.propose<number>(command)
-    this.#settlements = new Settlements(this.#client, this.#consumer)
+    this.#settlements = new Settlements(this.#client, this.#consumer, () => this.#prefetch)
     this.#last = 0
   }
 

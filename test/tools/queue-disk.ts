@@ -17,6 +17,8 @@ if (directory === undefined) {
 const MESSAGES = Number(messages)
 const BATCH = 100
 const OUTSTANDING = 20
+/** The last acks are on their way by then. */
+const DRAIN_MS = 60_000
 
 const writtenBytes = (): number =>
   Number(/wchar: (\d+)/.exec(readFileSync('/proc/self/io', 'utf8'))?.[1] ?? Number.NaN)
@@ -57,7 +59,13 @@ const clusterOptions = { raft: { snapshotEntries: Number(snapshotEntries), keepE
     left -= deliveries.length
     if (left === 0) break
   }
-  while ((await queue.stats()).messages > 0) await new Promise((resolve) => setTimeout(resolve, 10))
+  const endMs = performance.now() + DRAIN_MS
+  for (;;) {
+    const { messages: waiting } = await queue.stats()
+    if (waiting === 0) break
+    if (performance.now() > endMs) throw new Error(`${waiting} messages are not acked after ${DRAIN_MS} ms`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
   // What an idle queue does: signs of life, now and then.
   for (let each = 0; each < 10; each++) await queue.stats()
   report('emptied')

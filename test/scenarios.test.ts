@@ -43,9 +43,10 @@ describe('the suite of scenarios', () => {
     assert.match(readFileSync(join(report, 'junit.xml'), 'utf8'), /failures="0" errors="0"/)
     const index = readFileSync(join(report, 'index.html'), 'utf8')
     for (const { name, shown } of cases) {
-      const [{ files }] = shown
+      const [{ files, verdict: ofRun }] = shown
       assert.ok(index.includes(`href="${files.page}"`), `${name} has a page`)
-      assert.match(readFileSync(join(report, files.page), 'utf8'), /class="banner pass"/)
+      const page = readFileSync(join(report, files.page), 'utf8')
+      assert.ok(page.includes(`class="banner ${ofRun}"`), `${name} begins with its verdict`)
     }
   })
 

@@ -66,6 +66,8 @@ class Playing {
   readonly #replay: Replay | undefined
   #difference: Difference | undefined
   #seconds = 0
+  /** Whether nothing more is in the file. */
+  #isAtEnd = false
 
   private constructor(
     place: RecordingPlace,
@@ -108,7 +110,10 @@ class Playing {
     if (replay === undefined || this.#difference !== undefined) return undefined
     if (replay.turns >= (this.#task.toTurn ?? Number.POSITIVE_INFINITY)) return undefined
     const record = this.#records.next().value
-    if (record === undefined) return undefined
+    if (record === undefined) {
+      this.#isAtEnd = true
+      return undefined
+    }
     this.#difference = replay.play(record)
     if (record.kind !== 'turn') return this.#next()
     return this.#difference === undefined ? record : undefined
@@ -126,7 +131,7 @@ class Playing {
       bytes,
       seconds: this.#seconds,
       ended: this.#replay?.ended,
-      isCutOff,
+      isCutOff: isCutOff && this.#isAtEnd,
       difference: this.#difference,
       damage: damage && { turn: turns + 1, ...damage },
       state: this.#replay?.driver === undefined ? [] : describeNodeAt(this.#replay.driver),

@@ -104,7 +104,7 @@ describe('a recorded run on threads', () => {
     assert.match(text, /install snapshot/)
     assert.match(text, /control changeMembers/)
     const part = await troupe('replay', recorded, '--node', 'n2', '--to-turn', '10')
-    assert.match(part.text, /^n2, start 1: 10 turns reproduced/)
+    assert.match(part.text, /^n2, start 1: 10 turns reproduced, [\d,]+ turns\/s, [\d.]+ .?i?B\n/)
     assert.match(part.text, /stands: voters n1 n2 n3; learners none/)
   })
 

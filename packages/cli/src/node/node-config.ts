@@ -144,8 +144,9 @@ export function readFields(path: string): Fields {
   const fields = found as Fields
   const from = dirname(resolve(path))
   const isPath = (value: unknown): value is string => typeof value === 'string' && value !== ''
-  const { directory, tls } = fields
+  const { directory, tls, record } = fields
   if (isPath(directory)) fields['directory'] = resolve(from, directory)
+  if (isPath(record)) fields['record'] = resolve(from, record)
   if (typeof tls === 'object' && tls !== null) {
     const files = Object.entries(tls).map(([name, file]) => [name, isPath(file) ? resolve(from, file) : file])
     fields['tls'] = Object.fromEntries(files)

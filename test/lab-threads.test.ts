@@ -1,6 +1,6 @@
 /**
- * Scenarios on real nodes, on threads of the process: a few of them as a user runs them, a bug on purpose that has to be found, and
- * what is refused before anything runs. All that name the engine: with --full.
+ * Scenarios on real nodes, on threads of the process: one as a user runs it, and a bug on purpose that has to be found. All that
+ * name the engine: with --full.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -74,23 +74,6 @@ describe('scenarios on threads', () => {
     assert.match(stdout, /nothing told before its flush: appendReply of/)
     assert.match(stdout, /reproduce: pnpm troupe run .* --engine threads .* --mutant ack-before-flush/)
     assert.deepEqual(left, [])
-  })
-
-  test('are refused with their place where threads cannot do that, and nothing is run', async () => {
-    const wrong = `${short}  - sometimes: [corrupted frame dropped]\n`.replace(
-      '  - until',
-      '  - flap: { from: n1, to: n2 }\n  - until',
-    )
-    const { code, stdout, stderr } = await command.run(
-      'run',
-      file('wrong.yaml', wrong),
-      '--engine',
-      'threads',
-    )
-    assert.equal(code, 64, stderr)
-    assert.equal(stdout, '', 'nothing was run')
-    assert.match(stderr, /wrong\.yaml:10:5: phases\[1\]\.flap is "flap"; expected a step that threads can do/)
-    assert.match(stderr, /wrong\.yaml:18:\d+: assert\[3\]\.sometimes\[0\] is "corrupted frame dropped"/)
   })
 
   test('end at Ctrl-C, and leave nothing behind', async () => {

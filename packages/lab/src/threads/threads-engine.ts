@@ -11,7 +11,7 @@ export interface ThreadsEngineOptions {
   readonly worker?: URL | undefined
   /** What these find under `laboratory` in what they are started with. */
   readonly workerData?: Readonly<Record<string, unknown>> | undefined
-  /** What a person adds to the command to have the same worker: a flag and its value, behind a space. @default nothing */
+  /** What a person types to have the same worker: a flag, with a space before it. @default nothing */
   readonly flags?: string | undefined
 }
 

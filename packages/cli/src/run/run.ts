@@ -71,6 +71,11 @@ const options = {
     help: 'write index.html, a page and an event log of each run that matters, results.json and junit.xml there',
   },
   events: { kind: 'flag', help: 'with --report: event logs of all runs, not only of those with a page' },
+  record: {
+    kind: 'text',
+    placeholder: 'DIR',
+    help: 'with --engine threads: record every turn of every node there, for troupe replay',
+  },
   metrics: {
     kind: 'text',
     placeholder: '[HOST:]PORT',
@@ -145,7 +150,9 @@ function checkOutputs({
   prove: isProof,
   ...values
 }: Values): void {
-  const { mutant, engine, network } = values
+  const { mutant, engine, network, record } = values
+  if (record !== undefined && engine !== 'threads')
+    throw invalidOption('--record', record, 'nothing, without --engine threads')
   if (engine === 'tcp' && (mutant !== undefined || isProof))
     throw invalidOption(isProof ? '--prove' : '--mutant', mutant ?? true, 'nothing, with --engine tcp')
   if (engine !== 'tcp' && network !== 'proxy')
@@ -232,11 +239,12 @@ async function metricsServer(
 const commandOf = (args: readonly string[]): string =>
   [`pnpm ${PATH}`, ...args.map((arg) => (/^[\w./:=-]+$/.test(arg) ? arg : `'${arg}'`))].join(' ')
 
-function engineOf({ engine, mutant, network }: Values): Engine {
+function engineOf({ engine, mutant, network, record }: Values): Engine {
   if (engine === 'tcp') return new TcpEngine({ network: network === 'namespaces' ? network : 'proxy' })
   if (engine === 'threads') {
-    if (mutant === undefined) return new ThreadsEngine()
-    return new ThreadsEngine({ worker: mutantNode(), workerData: { mutant }, flags: ` --mutant ${mutant}` })
+    if (mutant === undefined) return new ThreadsEngine({ record })
+    const broken = { worker: mutantNode(), workerData: { mutant }, flags: ` --mutant ${mutant}` }
+    return new ThreadsEngine({ ...broken, record })
   }
   return new SimEngine(mutant === undefined ? {} : { worker: mutantWorker, workerData: { mutant } })
 }

@@ -29,6 +29,8 @@ import type { Chunk } from './records.ts'
 export interface PlayOptions {
   readonly scenario: Scenario
   readonly seed: number
+  /** Of the run, for names of files. */
+  readonly label: string
   readonly open: (options: OpenOptions) => Promise<RealCluster>
   readonly order: (take: (node: string, chunk: Chunk) => void) => ChunkOrder
   readonly timeline: boolean
@@ -189,11 +191,11 @@ class RealRun {
   }
 
   async #open(): Promise<RealWorld> {
-    const { scenario, seed, open } = this.#options
+    const { scenario, seed, label, open } = this.#options
     const mirror = this.#mirror
     const line = (text: string): void => this.#line(text)
     const cluster = await open({
-      ...{ spec: scenario.cluster ?? {}, seed },
+      ...{ spec: scenario.cluster ?? {}, seed, label },
       onChunk: (node, chunk) => this.#order.push(node, chunk),
       onExit: (node, atMs, why) => mirror.exited(node, atMs, why),
       onLine: line,

@@ -12,6 +12,8 @@ import type { Chunk } from './records.ts'
 /** What a cluster is opened with. */
 export interface OpenOptions {
   readonly spec: ClusterSpec
+  /** Of the run, for names of files. */
+  readonly label: string
   readonly seed: number
   readonly onChunk: (node: string, chunk: Chunk) => void
   /** A node is gone; `atMs` by the clock of the chunks, `why` the code of its error. Called behind its last chunk. */

@@ -34,12 +34,13 @@ export abstract class RealEngine implements Engine {
 
   async #run(task: EngineTask): Promise<void> {
     const { seeds, timeline, signal, onRun } = task
-    const { scenario } = task.item
+    const { item } = task
+    const { scenario } = item
     for (const seed of seeds) {
       if (signal.aborted) return
       const run = await playRun({
         ...this.play,
-        ...{ scenario, seed, timeline, signal },
+        ...{ scenario, seed, timeline, signal, label: this.#labelOf(item, seed) },
         eventLog: this.#eventLog(task, seed),
         onNow: (now) => task.onNow?.(now),
       })
@@ -51,15 +52,18 @@ export abstract class RealEngine implements Engine {
     if (eventLogFolder === undefined) return undefined
     const { file, name, scenario } = item
     const { name: engine } = this
-    const slug = name.replaceAll(/[^A-Za-z0-9]+/g, '-')
     return {
-      file: join(eventLogFolder, `${slug}-${engine}-${seed}.ndjson`),
+      file: join(eventLogFolder, `${this.#labelOf(item, seed)}.ndjson`),
       identity: {
         ...{ case: name, file, engine, seed },
         nodes: nodeNames(scenario.cluster),
         clients: clientNames(scenario.workload),
       },
     }
+  }
+
+  #labelOf({ name }: Case, seed: number): string {
+    return `${name.replaceAll(/[^A-Za-z0-9]+/g, '-')}-${this.name}-${seed}`
   }
 
   reproduce({ file, name }: Case, seed: number): string {

@@ -1,5 +1,6 @@
 /** Real nodes on the worker threads of this process: `Cluster`, with faults, and with somebody who looks at each node. */
 
+import { join } from 'node:path'
 import type { ClientLinks, NodeDigest, NodeStatus } from '@troupe/cluster'
 import { Cluster, type ClusterOptions } from '@troupe/cluster'
 import { type Member, type MemberChange, RaftError } from '@troupe/core'
@@ -16,6 +17,8 @@ export interface ThreadsOptions extends OpenOptions {
   readonly worker?: URL | undefined
   /** What these find under `laboratory` in what they are started with. */
   readonly workerData?: Readonly<Record<string, unknown>> | undefined
+  /** A folder for recordings. */
+  readonly record?: string | undefined
 }
 
 /** An operator who is refused, or whose nodes are not there, gives up after this. */
@@ -28,7 +31,7 @@ export class ThreadsCluster implements RealCluster {
   #closing: Promise<void> | undefined
 
   static async open(options: ThreadsOptions): Promise<ThreadsCluster> {
-    const { spec, seed, worker, workerData, onChunk, onLine } = options
+    const { spec, seed, label, worker, workerData, record, onChunk, onLine } = options
     const { voters = defaultVoters, learners = 0, durability = 'flush-before-ack', stateOnDisk } = spec
     const clusterOptions: ClusterOptions = {
       nodes: voters,
@@ -37,6 +40,7 @@ export class ThreadsCluster implements RealCluster {
       seed,
       faults: true,
       restart,
+      ...(record !== undefined && { record: join(record, label) }),
       ...(stateOnDisk === true && { machineOptions: { storage: 'disk' } }),
       logger: (level, event, detail) => {
         if (level !== 'debug') onLine(`${event} ${describe(detail)}`)

@@ -11,6 +11,8 @@ export interface ThreadsEngineOptions {
   readonly worker?: URL | undefined
   /** What these find under `laboratory` in what they are started with. */
   readonly workerData?: Readonly<Record<string, unknown>> | undefined
+  /** A folder for the recordings of all nodes, a folder in it for each run. @default nothing is recorded */
+  readonly record?: string | undefined
   /** What a person types to have the same worker: a flag, with a space before it. @default nothing */
   readonly flags?: string | undefined
 }
@@ -29,11 +31,11 @@ export class ThreadsEngine extends RealEngine {
 
   protected override readonly flags: string
 
-  constructor({ worker, workerData, flags = '' }: ThreadsEngineOptions = {}) {
+  constructor({ worker, workerData, record, flags = '' }: ThreadsEngineOptions = {}) {
     super()
     this.flags = flags
     this.play = {
-      open: (options) => ThreadsCluster.open({ ...options, worker, workerData }),
+      open: (options) => ThreadsCluster.open({ ...options, worker, workerData, record }),
       order: (take) => new NumberedOrder(take),
     }
   }

@@ -54,8 +54,7 @@ describe('a queue on three threads', WAIT, () => {
 
   it('delivers delayed messages though nobody sends anything', async () => {
     await using queue = await Queue.open<string>('delayed', { cluster })
-    await queue.send('late', { delayMs: 60 })
-    await queue.send('now')
+    await queue.sendMany([{ data: 'late', delayMs: 300 }, { data: 'now' }])
     const seen: string[] = []
     for await (const delivery of queue.consume()) {
       seen.push(delivery.data)

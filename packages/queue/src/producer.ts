@@ -123,9 +123,17 @@ export class Producer<T> {
   }
 
   async result(position: number, signal?: AbortSignal): Promise<unknown> {
-    const [outcome, value] = await this.#calls.awaited<KeptResult>(queueQueries.awaitResult(position), signal)
-    if (outcome === 'completed') return value
-    throw new Error(value)
+    const query = queueQueries.awaitResult(position)
+    const options = signal === undefined ? {} : { signal }
+    for (;;) {
+      // Whoever is asked first may be behind, and tell of a death from before a redrive.
+      await this.#calls.awaited<KeptResult>(query, signal)
+      const kept = await this.#calls.query<KeptResult | undefined>(query, options)
+      if (kept === undefined) continue
+      const [outcome, value] = kept
+      if (outcome === 'completed') return value
+      throw new Error(value)
+    }
   }
 }
 

@@ -29,8 +29,9 @@ describe('a queue on three threads', { timeout: 300_000 }, () => {
       if (data === 'bad') throw new Error('no')
       return `did ${data}`
     })
+    let sent = 0
     await until('events are told', async () => {
-      await queue.send('good', { id: `good ${told.length}` })
+      await queue.send('good', { id: `good ${sent++}` })
       return told.length > 0
     })
     told.length = 0

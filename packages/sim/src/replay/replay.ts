@@ -8,7 +8,7 @@
  * Whatever a node does that does not follow from its recording shows as a difference: another release of the code, a bug on
  * purpose, a state machine that is no function of its commands, a file that somebody has changed.
  */
-import { NodeDriver, RaftError, seededRandom } from '@troupe/core'
+import { NodeDriver, seededRandom } from '@troupe/core'
 import {
   type ClientConnection,
   type ClientEvent,
@@ -121,16 +121,17 @@ export class Replay {
   }
 
   #turn(record: RecordedTurn, driver: NodeDriver<ClientEvent>): Difference | undefined {
-    const events = record.events.map((event) =>
-      event.kind === 'client' ? ({ kind: 'client', event: this.#client(event.event) } as const) : event,
-    )
     this.#script.turnTo(record.timesMs, record.results)
     this.#refusedSends = record.refusedSends
     const differs = (sides: Sides): Difference => {
       return { turn: this.turns + 1, events: record.events.map(describeEvent), ...sides }
     }
     try {
-      driver.handle(events)
+      driver.handle(
+        record.events.map((event) =>
+          event.kind === 'client' ? ({ kind: 'client', event: this.#client(event.event) } as const) : event,
+        ),
+      )
       this.#script.over()
       this.#account.state(driver)
     } catch (error) {
@@ -157,9 +158,7 @@ export class Replay {
     if (kind === 'opened') this.#connections.set(number, this.#connect(number))
     const connection = this.#connections.get(number)
     if (connection === undefined)
-      throw new RaftError('PROTOCOL', `connection ${number} was never opened`, {
-        reason: 'unknown connection',
-      })
+      throw new OffScript(`${kind} of connection ${number}`, `connection ${number}, which was never opened`)
     if (kind === 'closed') this.#connections.delete(number)
     return kind === 'frame' ? { kind, connection, bytes: event.bytes } : { kind, connection }
   }

@@ -66,14 +66,16 @@ async function main(): Promise<void> {
 
 /** What is about a machine at rest: nothing happens that nobody asked for. */
 const AT_REST = /^test\/(calm|stalls)\./
-/** Who starts processes: they listen where a port was free a moment ago. */
+/** Who starts processes: they listen where a port was free a moment ago. Some commands start threads alone. */
 const STARTS_PROCESSES = /\.\/(node-processes|troupe-command)\.ts'/
+const ON_THREADS = /^test\/(backup|lab-threads|log-cli|queue-faults|scenarios|sim-cli|soak)\./
 
 /** Queues that several lanes may take from. */
 function sorted(files: readonly string[]): Record<'units' | 'whole' | 'onPorts' | 'alone', Iterator<string>> {
   const kindOf = (file: string): string => {
     if (!file.startsWith('test/')) return 'units'
     if (AT_REST.test(file)) return 'alone'
+    if (ON_THREADS.test(file)) return 'whole'
     return STARTS_PROCESSES.test(readFileSync(join(root, file), 'utf8')) ? 'onPorts' : 'whole'
   }
   const { units = [], whole = [], onPorts = [], alone = [] } = Object.groupBy(files, kindOf)

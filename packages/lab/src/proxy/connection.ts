@@ -9,6 +9,7 @@
  */
 import { connect, type Socket } from 'node:net'
 import type { ProxyLink, ProxyStream } from './proxy-link.ts'
+import { reset } from './reset.ts'
 import type { Piece } from './stage.ts'
 
 /** What may wait for one socket; then its source is not read any more, as over a network that is stuck. */
@@ -67,7 +68,7 @@ export class ProxyConnection {
     if (this.#isClosed) return
     const sockets = [this.#near, ...(this.#far === undefined ? [] : [this.#far])]
     for (const socket of sockets) {
-      if (how === 'reset') socket.resetAndDestroy()
+      if (how === 'reset') reset(socket)
       else socket.destroySoon()
     }
     this.#closed()
@@ -156,6 +157,6 @@ function deliver(piece: Piece, sink: Socket): void {
     return
   }
   if (piece === 'end') sink.end()
-  else if (piece === 'reset') sink.resetAndDestroy()
+  else if (piece === 'reset') reset(sink)
   else sink.write(piece)
 }

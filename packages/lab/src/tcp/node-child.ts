@@ -9,7 +9,8 @@ import { type Frozen, freeze } from './frozen.ts'
 import type { NodeCallName, NodeCalls, NodeNews, NodeOrder, ObservedAs } from './protocol.ts'
 
 /** Notices of Node on features of its own, which older versions print. */
-const NODE_FLAGS = ['--disable-warning=ExperimentalWarning']
+/** The second as in `troupe` itself (ADR 21). */
+const NODE_FLAGS = ['--disable-warning=ExperimentalWarning', '--external-memory-accounted-in-global-limit']
 const ANSWER_TIMEOUT_MS = 5000
 const STOP_GRACE_MS = 3000
 const TAIL_LINES = 8

@@ -11,7 +11,10 @@ if (major < 22 || (major === 22 && minor < 18)) {
   // LMDB flushes on this pool: Node's default of four would let the nodes of one process wait for each other.
   if (!process.env.UV_THREADPOOL_SIZE) process.env.UV_THREADPOOL_SIZE = '16'
   // Commands and entries live outside of V8's heap, which else is collected whole at every few MiB of them (ADR 21).
-  process.getBuiltinModule('node:v8').setFlagsFromString('--external-memory-accounted-in-global-limit')
+  // An older V8 does not know the flag, and would say so at every start.
+  if (Number.parseInt(process.versions.v8, 10) >= 14) {
+    process.getBuiltinModule('node:v8').setFlagsFromString('--external-memory-accounted-in-global-limit')
+  }
   // Each node is a thread that loads the same modules: compiled once, kept for the next (halves a cluster's start).
   // Threads learn of it by the variable; NODE_DISABLE_COMPILE_CACHE=1 turns it off.
   const { directory } = process.getBuiltinModule('node:module').enableCompileCache()

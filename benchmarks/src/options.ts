@@ -23,7 +23,7 @@ export const engineOption = {
   kind: 'choice',
   choices: ['threads'],
   default: 'threads',
-  help: 'how the nodes run: as worker threads of this process, the only way there is so far',
+  help: 'how the nodes run: this benchmark has worker threads of its process only',
 } as const satisfies ChoiceOption
 
 /** For benchmarks whose nodes may be processes too. */
@@ -63,7 +63,13 @@ export const connectOptionTable = {
 /** The cluster and its data. */
 export const clusterOptionTable = {
   engine: engineOption,
-  nodes: { kind: 'integer', min: 1, max: 9, default: 3, help: 'nodes, each in a worker thread of its own' },
+  nodes: {
+    kind: 'integer',
+    min: 1,
+    max: 9,
+    default: 3,
+    help: 'nodes, each in a thread or process of its own',
+  },
   durability: {
     kind: 'choice',
     choices: ['flush-before-ack', 'acked-before-flush', 'memory'],

@@ -5,7 +5,7 @@
 import type { Bench } from '../bench.ts'
 import { commandOf } from '../benchmark.ts'
 import type { OptionValues } from '../command.ts'
-import { checkEngine } from '../engine/start-cluster.ts'
+import { checkEngine, describeEngine } from '../engine/start-cluster.ts'
 import {
   distributionOf,
   type LatencyDistribution,
@@ -15,10 +15,11 @@ import {
 import { delay } from '../load/failure.ts'
 import type { LoadGenerator } from '../load/load-generator.ts'
 import { CHECK_MS, checkNothingLost, startLoaded } from '../loaded-cluster.ts'
-import { metricsBetween, snapshot } from '../node-metrics.ts'
+import { metricsBetween, type RunMetrics, snapshot } from '../node-metrics.ts'
 import {
   clusterOptionTable,
   configurationOf,
+  connectOptionTable,
   outputOptionTable,
   tcpOptionTable,
   workloadOptionTable,
@@ -27,6 +28,7 @@ import {
 import { LoadReport } from '../report/load-report.ts'
 import type { Output, Picture, Report, ReportDocument } from '../report.ts'
 import { formatMs, formatNumber, rounded } from '../terminal/format.ts'
+import type { Conditions } from '../throughput/conditions.ts'
 import { intervalMsFor, type Timeline, TimelineRecorder } from '../timeline/timeline.ts'
 import { type Verdict, worstOf } from '../verify.ts'
 import { BAR_COMMAND_BYTES, BAR_NAMES, BAR_SECONDS, type BarName, bars, thresholdsAt } from './bars.ts'
@@ -54,6 +56,7 @@ const optionTable = {
   size: { ...workloadOptionTable.size, default: BAR_COMMAND_BYTES },
   ...clusterOptionTable,
   ...tcpOptionTable,
+  ...connectOptionTable,
   ...outputOptionTable,
 } as const
 
@@ -85,7 +88,7 @@ export function planOf(
   return { ratePerSecond, clients: values.clients ?? bar.clients, thresholds }
 }
 
-interface CheckPerfRun {
+interface CheckPerfRun extends RunMetrics {
   readonly seconds: number
   readonly commands: number
   readonly opsPerSecond: number
@@ -93,7 +96,7 @@ interface CheckPerfRun {
   readonly latencyMs: LatencyDistribution
   readonly stddevMs: number | null
   readonly errors: number
-  readonly elections: number
+  readonly conditions: Conditions
   readonly timeline: Timeline
   readonly distribution: readonly PercentilePoint[]
 }
@@ -124,7 +127,7 @@ class CheckPerfReport extends LoadReport<CheckPerfValues> implements Report {
     const { size, nodes, load } = this.values
     const { ratePerSecond, clients } = this.plan
     const offered = `${formatNumber(ratePerSecond)} writes/s of ${size} bytes, ${clients} clients`
-    this.printHead(output, `Check perf ${load}: ${offered}, ${nodes} nodes`)
+    this.printHead(output, `Check perf ${load}: ${offered}, ${nodes} nodes${describeEngine(this.values)}`)
     if (this.measured === undefined) return
     const { latencyMs } = this.measured
     output.line(`p50 ${formatMs(latencyMs.p50)} ms, p99 ${formatMs(latencyMs.p99)} ms`)
@@ -158,7 +161,7 @@ class CheckPerfReport extends LoadReport<CheckPerfValues> implements Report {
     const document = this.documentOf(
       'check perf',
       measured === undefined ? null : this.withChecks(figures),
-      measured === undefined ? [] : [measured],
+      this.checkedRows(measured === undefined ? [] : [measured]),
       { findings: check.findings, thresholds },
     )
     return { ...document, configuration: { ...configurationOf(this.values), commandsPerSecond, clients } }
@@ -180,7 +183,7 @@ async function offer(
   load: LoadGenerator,
   ratePerSecond: number,
   seconds: number,
-): Promise<Omit<CheckPerfRun, 'elections' | 'timeline'>> {
+): Promise<Omit<CheckPerfRun, keyof RunMetrics | 'conditions' | 'timeline'>> {
   const before = await bench.or(load.totals())
   const startMs = performance.now()
   await bench.or(load.startOpenLoop(ratePerSecond))
@@ -210,15 +213,15 @@ async function measure(bench: Bench, values: CheckPerfValues, report: CheckPerfR
   // A client of etcd's has one request under way: so many of them are so many commands outstanding.
   const settings = { maxOutstandingCommands: clients }
   const loaded = await startLoaded(bench, 'check-perf', values, settings, report)
-  const { cluster, load } = loaded
+  const { cluster, load, conditions } = loaded
   const before = await bench.or(snapshot(cluster, load))
   const durationMs = values.seconds * MS_PER_S
   bench.progress.begin(`offering ${formatNumber(ratePerSecond)} writes/s`, durationMs)
   const recorder = new TimelineRecorder(cluster, load, intervalMsFor(durationMs))
   try {
     const run = await offer(bench, load, ratePerSecond, values.seconds)
-    const { elections } = metricsBetween(before, await bench.or(snapshot(cluster, load)))
-    report.measured = { ...run, elections, timeline: await recorder.stop() }
+    const metrics = metricsBetween(before, await bench.or(snapshot(cluster, load)))
+    report.measured = { ...run, ...metrics, conditions, timeline: await recorder.stop() }
   } finally {
     await recorder.stop()
   }

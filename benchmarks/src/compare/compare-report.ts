@@ -73,15 +73,16 @@ export class CompareReport implements Report {
   get verdict(): Verdict {
     const isOurs = (name: string): boolean => name === this.#own || this.#entry(name).facts.isOurs === true
     const ours = this.runs.filter(({ contestant }) => isOurs(contestant))
-    if (ours.some(({ lost, duplicated }) => lost + duplicated > 0)) return 'fail'
+    if (ours.some(({ lost, duplicated, reordered }) => lost + duplicated + (reordered ?? 0) > 0))
+      return 'fail'
     const hasFailed = [...this.#entries.values()].some(({ fate }) => fate.kind === 'failed')
     return hasFailed || !ours.some(({ contestant }) => contestant === this.#own) ? 'unknown' : 'pass'
   }
 
   says(verdict: Verdict): string {
     const texts: Record<Verdict, string> = {
-      pass: 'the same load on each; of ours nothing was lost or applied twice',
-      fail: 'of ours commands were lost or applied twice',
+      pass: 'the same load on each; of ours nothing was lost, applied twice or in another order',
+      fail: 'of ours commands were lost, applied twice or in another order',
       unknown: 'not all of them could be measured',
     }
     return texts[verdict]

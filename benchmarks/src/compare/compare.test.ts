@@ -66,6 +66,7 @@ describe('the verdict of a comparison', () => {
     latencyMs: summarize([1]),
     lost: 0,
     duplicated: 0,
+    reordered: 0,
     unknown: 0,
     refused: 0,
     clientUtilisation: null,

@@ -34,6 +34,7 @@ const run = (
   latencyMs: summarize([1]),
   lost: 0,
   duplicated: 0,
+  reordered: null,
   unknown: 0,
   refused: 0,
   clientUtilisation: null,

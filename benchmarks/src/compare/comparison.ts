@@ -23,6 +23,8 @@ export interface ComparisonRow {
   readonly title: string
   readonly transport: Facts['transport']
   readonly isDurable: boolean
+  /** What an acknowledgement means. */
+  readonly acknowledgement: string
   readonly window: number
   readonly repeats: number
   readonly opsPerSecond: number
@@ -34,6 +36,8 @@ export interface ComparisonRow {
   /** Of all repeats. */
   readonly lost: number
   readonly duplicated: number
+  /** Null where nobody looked. */
+  readonly reordered: number | null
   readonly unknown: number
   readonly refused: number
   /** Median; null if not known. */
@@ -62,7 +66,7 @@ export function compareRuns(
 }
 
 function rowOf(
-  { name, title, transport, isDurable }: Facts,
+  { name, title, transport, isDurable, acknowledgement }: Facts,
   window: number,
   group: readonly ComparedRun[],
   ours: readonly ComparedRun[],
@@ -76,6 +80,7 @@ function rowOf(
     title,
     transport,
     isDurable,
+    acknowledgement,
     window,
     repeats: group.length,
     opsPerSecond,
@@ -85,6 +90,7 @@ function rowOf(
     p99Ms: medianOf(group, ({ latencyMs }) => latencyMs.p99),
     lost: sum('lost'),
     duplicated: sum('duplicated'),
+    reordered: reorderedOf(group),
     unknown: sum('unknown'),
     refused: sum('refused'),
     clientUtilisation: medianOf(group, (run) => run.clientUtilisation),
@@ -92,6 +98,12 @@ function rowOf(
     p50PeerToTroupe: ratioOf(group, ours, (run) => run.latencyMs.p50),
   }
 }
+
+const reorderedOf = (runs: readonly ComparedRun[]): number | null =>
+  runs.reduce<number | null>(
+    (sum, { reordered }) => (sum === null || reordered === null ? null : sum + reordered),
+    0,
+  )
 
 function medianOf(runs: readonly ComparedRun[], value: (run: ComparedRun) => number | null): number | null {
   const values = runs.map(value).filter((each) => each !== null)

@@ -40,6 +40,8 @@ export interface Missing {
 
 export interface ContestRun extends Speed, Losses {
   readonly commands: number
+  /** Applied in another order than proposed; null for a peer, where nobody looked. */
+  readonly reordered: number | null
   /** Commands of which the client could not tell. */
   readonly unknown: number
   /** Commands that were turned away for now, and sent again. */

@@ -51,7 +51,8 @@ async function runPeer(
   try {
     const result = await bench.or(client.run(spec))
     const { commands, lost, duplicated, unknown, refused, clientUtilisation } = result
-    return { ...speedOf(result), commands, lost, duplicated, unknown, refused, clientUtilisation }
+    const counts = { commands, lost, duplicated, reordered: null, unknown, refused }
+    return { ...speedOf(result), ...counts, clientUtilisation }
   } finally {
     client.onProgress = undefined
     servers.throwIfExited()

@@ -56,7 +56,7 @@ function run(
   { workload, windows }: ContestSettings,
 ): Running {
   const load = bench.startLoad(cluster, workload, clientSettings(windows, 1))
-  let before = { lost: 0, duplicated: 0, unknown: 0 }
+  let before = { lost: 0, duplicated: 0, reordered: 0, unknown: 0 }
   const measure = async (spec: ClosedLoopSpec): Promise<ContestRun> => {
     const result = await bench.or(load.closedLoop(spec))
     const after = await bench.or(verify(cluster, load))
@@ -67,6 +67,7 @@ function run(
     const counts = {
       lost: after.lost - before.lost,
       duplicated: after.duplicated - before.duplicated,
+      reordered: after.reordered - before.reordered,
       unknown: after.unknown - before.unknown,
     }
     before = after

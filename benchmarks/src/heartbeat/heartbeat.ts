@@ -53,7 +53,12 @@ const optionTable = {
   ...clusterOptionTable,
   nodes: { ...clusterOptionTable.nodes, min: 3 },
   ...tcpOptionTable,
-  engine: { ...tcpOptionTable.engine, choices: ['tcp', 'tls'], default: 'tcp' },
+  engine: {
+    ...tcpOptionTable.engine,
+    choices: ['tcp', 'tls'],
+    default: 'tcp',
+    help: 'how the nodes run: as processes over TCP on the loopback; tls: over TLS',
+  },
   ...outputOptionTable,
 } as const
 

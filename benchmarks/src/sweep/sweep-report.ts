@@ -3,6 +3,7 @@ import type { Environment } from '../environment.ts'
 import type { FullDocument } from '../report/document.ts'
 import type { Output, Report, ReportDocument } from '../report.ts'
 import { formatNumber } from '../terminal/format.ts'
+import { machineOf } from '../throughput/conditions.ts'
 import type { Verdict } from '../verify.ts'
 import { byCondition, frontPoints, isWide, WIDE_SPREAD } from './aggregate.ts'
 import { amount, describe, keyWithout, variedAxes } from './axes.ts'
@@ -43,9 +44,7 @@ export class SweepReport implements Report {
   }
 
   get verdict(): Verdict {
-    return this.#plan === undefined || this.#file === undefined
-      ? 'unknown'
-      : verdictOf(this.#plan, this.#file)
+    return this.#verdictOf(this.#plan?.points ?? [])
   }
 
   /** How much of the plan is done; undefined before there is one. */
@@ -119,8 +118,25 @@ export class SweepReport implements Report {
       environment: this.environment ?? null,
       progress: this.progress ?? null,
       fronts,
-      runs: points.map((point) => ({ ...point, limit: explain(point) })),
+      runs: points.map((point) => this.#row(point)),
     }
+  }
+
+  #row(point: SweepPoint): object {
+    const { environment } = this
+    return {
+      ...{ ...point, limit: explain(point), checked: this.#verdictOf([point]) },
+      conditions: environment && {
+        engine: 'threads',
+        durability: environment.durability,
+        ...machineOf(environment),
+      },
+    }
+  }
+
+  #verdictOf(points: SweepPlan['points']): Verdict {
+    if (this.#plan === undefined || this.#file === undefined) return 'unknown'
+    return verdictOf({ ...this.#plan, points }, this.#file)
   }
 }
 

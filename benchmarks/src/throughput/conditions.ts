@@ -97,9 +97,16 @@ function surroundings({ seed }: Given, environment: Environment, { reads, fault 
     readPercent: reads?.percent ?? 0,
     fault: fault ?? null,
     seed,
-    nodeVersion: environment.nodeVersion,
-    cpu: `${environment.cpuCount} × ${environment.cpuModel}`,
-    fileSystem: environment.fileSystem?.type ?? null,
+    ...machineOf(environment),
+  }
+}
+
+/** What of them is the machine's and the program's. */
+export function machineOf({ nodeVersion, cpuCount, cpuModel, fileSystem, ...environment }: Environment) {
+  return {
+    nodeVersion,
+    cpu: `${cpuCount} × ${cpuModel}`,
+    fileSystem: fileSystem?.type ?? null,
     threadPoolSize: environment.uvThreadpoolSize,
     commit: environment.gitCommit,
   }

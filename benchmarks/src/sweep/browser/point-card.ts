@@ -1,7 +1,7 @@
 /** All that is known of one point. */
 import { element } from '@troupe/page/browser/frame.ts'
 import { exact } from '@troupe/page/browser/numbers.ts'
-import { amount } from '../axes.ts'
+import { amount, axes } from '../axes.ts'
 import type { ExplorerData, ExplorerPoint } from '../explorer-data.ts'
 
 export function showPoint(
@@ -22,10 +22,7 @@ export function showPoint(
     ]),
     heading('Settings'),
     pairs(
-      data.axes.map(({ name, label, unit }) => [
-        label,
-        `${amount(point[name])}${unit === '' ? '' : ` ${unit}`}`,
-      ]),
+      axes.map(({ name, label, unit }) => [label, `${amount(point[name])}${unit === '' ? '' : ` ${unit}`}`]),
     ),
     heading('Limited by'),
     limitText(point, data),

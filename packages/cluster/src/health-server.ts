@@ -3,12 +3,14 @@ import { once } from 'node:events'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { invalidOption } from '@troupe/core'
-import { type Address, formatAddress, resolveHost } from '@troupe/transport'
+import { type Address, formatAddress, isLoopback, resolveHost } from '@troupe/transport'
 import type { NodeStatus } from './node-control.ts'
 
 /** A node, as it is watched. */
 export interface WatchedNode {
   status(): Promise<NodeStatus>
+  /** Whether it was told to stop: nobody shall begin anything with it. */
+  readonly isStopping: boolean
   /** Its measures in the text format of Prometheus. */
   metrics(): Promise<string>
 }
@@ -26,9 +28,14 @@ const MAX_CONNECTIONS = 64
 export class HealthServer {
   readonly #server: Server
 
-  /** @throws RaftError INVALID_OPTIONS for an address that is taken, not this host's or not known */
-  static async open(listen: Address, node: WatchedNode): Promise<HealthServer> {
+  /**
+   * @param insecure whether others than this host may read: HTTP is not encrypted, and nobody is asked who he is
+   * @throws RaftError INVALID_OPTIONS for an address that is taken, not this host's, not known, or beyond the loopback
+   */
+  static async open(listen: Address, node: WatchedNode, insecure = false): Promise<HealthServer> {
     const host = await resolveHost(listen.host, 'health')
+    if (!insecure && !isLoopback(host))
+      throw invalidOption('health', formatAddress(listen), 'a loopback address, or insecure: true')
     const server = createServer(LIMITS, (request, response) => {
       void answer(request.url ?? '', response, node)
     })
@@ -66,7 +73,7 @@ async function answer(url: string, response: ServerResponse, node: WatchedNode):
   if (path === '/livez') return say(response, 200, 'ok\n')
   if (path !== '/readyz' && path !== '/metrics') return say(response, 404, '/livez, /readyz, /metrics\n')
   if (path === '/metrics') return say(response, 200, await node.metrics())
-  const reason = unreadiness(await node.status())
+  const reason = node.isStopping ? 'it is stopping' : unreadiness(await node.status())
   say(response, reason === undefined ? 200 : 503, `${reason ?? 'ok'}\n`)
 }
 

@@ -44,7 +44,10 @@ export interface NodeOptions extends SharedOptions {
   readonly tls?: TlsFiles
   /** How often those files are looked at again, in ms; what has changed serves connections from then on. @default 10,000 */
   readonly certificateCheckMs?: number
-  /** Listen beyond the loopback without TLS: whoever reaches the port can read and change everything. @default false */
+  /**
+   * Listen beyond the loopback without TLS: whoever reaches the port can read and change everything. Also for `health`, which
+   * has no TLS and changes nothing. @default false
+   */
   readonly insecure?: boolean
   /** What clients and operators without a certificate prove themselves with. */
   readonly tokens?: { readonly client?: string; readonly control?: string }

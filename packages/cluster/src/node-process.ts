@@ -166,7 +166,7 @@ export class NodeProcess {
     this.#removal.leaderChanged(this.#leader)
     const { health, certificateCheckMs } = this.#options
     this.#credentials?.watch(certificateCheckMs)
-    if (health !== undefined) this.#health = await HealthServer.open(health, this)
+    if (health !== undefined) this.#health = await HealthServer.open(health, this, insecure)
     logger('info', 'node started', { node: id, incarnation, boot: identity.boot, directory: path })
   }
 
@@ -353,6 +353,10 @@ export class NodeProcess {
   /** For faults by hand; undefined where the node was not started for them. */
   get faultDesk(): FaultDesk | undefined {
     return this.#faultDesk
+  }
+
+  get isStopping(): boolean {
+    return this.#stopping !== undefined
   }
 
   /** Resolves when it has stopped, and why: it was told to, or is no member any more. */

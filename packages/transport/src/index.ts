@@ -1,6 +1,6 @@
 export type { AsideTransport, PeerEvents, TransportMetrics } from './peer-events.ts'
 export { defaultPeerWindow, PortTransport } from './port-transport.ts'
-export { type Address, formatAddress, parseAddress, resolveHost } from './tcp/address.ts'
+export { type Address, formatAddress, isLoopback, parseAddress, resolveHost } from './tcp/address.ts'
 export { Backoff, type BackoffOptions, defaultBackoff } from './tcp/backoff.ts'
 export { type CredentialEvents, Credentials, type TlsFiles, trustOnly } from './tcp/credentials.ts'
 export { type DialEvents, type DialFailure, type DialRequest, dial } from './tcp/dial.ts'

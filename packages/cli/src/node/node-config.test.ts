@@ -55,8 +55,22 @@ test('peers and TLS files of flags; tokens of the environment', () => {
   assert.deepEqual(node.tokens, { client: 'x' })
 })
 
+test('durability and limits of flags and variables; each limit from the first that names it', () => {
+  withFile('limits: { maxClients: 1, maxHalfOpen: 2, clientWindow: { maxUnreadFrames: 3 } }\n', (file) => {
+    const env = { TROUPE_LIMITS: 'maxClients=10,maxControls=4', TROUPE_DURABILITY: 'acked-before-flush' }
+    const { node } = read(['--config', file, '--limits', 'maxControls=5, frameTimeoutMs=100'], env)
+    assert.equal(node.durability, 'acked-before-flush')
+    assert.deepEqual(node.limits, {
+      ...{ maxClients: 10, maxHalfOpen: 2, maxControls: 5, frameTimeoutMs: 100 },
+      clientWindow: { maxUnreadFrames: 3 },
+    })
+  })
+})
+
 test('mistakes: one line each', () => {
   const refusals: [string[], Record<string, string>, RegExp][] = [
+    [['--limits', 'maxClients'], {}, /limits is "maxClients"; expected maxClients=2048,/],
+    [['--limits', 'maxClients=many'], {}, /limits.maxClients is "many"; expected a whole number/],
     [['--config', '/nowhere/x.yaml'], {}, /--config is ".*"; expected a YAML file that can be read \(ENOENT/],
     [['--peers', 'n1'], {}, /peers is "n1"; expected n1=host:port/],
     [['--log-level', 'loud'], {}, /logLevel is "loud"; expected debug or info or warn or error/],

@@ -36,7 +36,18 @@ export const nodeOptions = {
     otherwise: 'its own in the peers',
   },
   join: { kind: 'flag', help: 'it is to be added to a cluster that runs' },
-  machine: { kind: 'text', placeholder: 'NAME', help: 'kv, log, or a module', otherwise: 'kv' },
+  machine: { kind: 'text', placeholder: 'NAME', help: 'kv, log, queue, or a module', otherwise: 'kv' },
+  durability: {
+    kind: 'text',
+    placeholder: 'NAME',
+    help: 'flush-before-ack or acked-before-flush',
+    otherwise: 'flush-before-ack',
+  },
+  limits: {
+    kind: 'text',
+    placeholder: 'LIST',
+    help: 'what strangers, clients and operators may cost: maxClients=2048,maxHalfOpen=64,…',
+  },
   'tls-certificate': { kind: 'text', placeholder: 'FILE', help: "its certificate, with the node's name" },
   'tls-key': { kind: 'text', placeholder: 'FILE', help: 'the key of that' },
   'tls-authority': { kind: 'text', placeholder: 'FILE', help: 'the certificate of the authority' },
@@ -45,7 +56,7 @@ export const nodeOptions = {
     placeholder: 'ADDRESS',
     help: 'host:port for /livez, /readyz and /metrics, over HTTP',
   },
-  insecure: { kind: 'flag', help: 'listen beyond the loopback without TLS' },
+  insecure: { kind: 'flag', help: 'listen beyond the loopback without TLS, and --health too' },
   'allow-faults': { kind: 'flag', help: 'operators may inject faults (troupe fault): for tests and trials' },
   'log-level': { kind: 'text', placeholder: 'LEVEL', help: LOG_LEVELS.join(', '), otherwise: 'info' },
   'log-format': {
@@ -69,9 +80,13 @@ export function readNodeConfig(flags: FlagValues, { env, stderr }: CommandContex
   const path = flags.config ?? env['TROUPE_CONFIG']
   const file = path === undefined ? {} : readFields(path)
   const layers = [file, fieldsOf((name) => env[variableOf(name)], env), fieldsOf((name) => flags[name])]
-  // Of the TLS files each may come from somewhere else.
-  const tls: Fields = Object.assign({}, ...layers.map((layer) => layer['tls']))
-  const given: Fields = Object.assign({}, ...layers, Object.keys(tls).length > 0 ? { tls } : {})
+  // Of the TLS files and of the limits each may come from somewhere else.
+  const merged = (['tls', 'limits'] as const).map((name) => [name, mergedOf(layers, name)] as const)
+  const given: Fields = Object.assign(
+    {},
+    ...layers,
+    Object.fromEntries(merged.filter(([, fields]) => fields !== undefined)),
+  )
   const { logLevel, logFormat, ...node } = given
   for (const field of Object.keys(node)) {
     if (NODE_OPTION_FIELDS.includes(field) && field !== 'logger') continue
@@ -86,6 +101,13 @@ export function readNodeConfig(flags: FlagValues, { env, stderr }: CommandContex
       format: oneOf<LogFormat>('logFormat', LOG_FORMATS, format),
     },
   }
+}
+
+/** A field that is no object in some layer is left for the node to refuse. */
+function mergedOf(layers: readonly Fields[], name: string): unknown {
+  const found = layers.map((layer) => layer[name]).filter((value) => value !== undefined)
+  const isMergeable = (value: unknown): boolean => typeof value === 'object' && value !== null
+  return found.length === 0 || !found.every(isMergeable) ? found.at(-1) : Object.assign({}, ...found)
 }
 
 /** Of flags as of variables: what is given, by the names that the file has for it. */
@@ -110,21 +132,30 @@ function fieldsOf(
 }
 
 function settingOf(name: keyof FlagValues, value: string | boolean): unknown {
-  if (name === 'peers') return peersOf(String(value))
+  if (name === 'peers') return pairsOf(name, String(value), 'n1=host:port,n2=host:port,…')
+  if (name === 'limits') return limitsOf(String(value))
   if (nodeOptions[name].kind !== 'flag' || typeof value === 'boolean') return value
   if (value !== 'true' && value !== 'false') throw invalidOption(variableOf(name), value, 'true or false')
   return value === 'true'
 }
 
-/** n1=host:port,n2=host:port */
-function peersOf(text: string): Fields {
-  const pairs = text.split(',').map((part) => {
-    const [id = '', address, ...rest] = part.trim().split('=')
-    if (address === undefined || rest.length > 0)
-      throw invalidOption('peers', text, 'n1=host:port,n2=host:port,…')
-    return [id, address]
+/** name=value,name=value */
+function pairsOf(field: string, text: string, expected: string): Readonly<Record<string, string>> {
+  const pairs = text.split(',').map((part): [string, string] => {
+    const [name = '', value, ...rest] = part.trim().split('=')
+    if (value === undefined || rest.length > 0) throw invalidOption(field, text, expected)
+    return [name, value]
   })
   return Object.fromEntries(pairs)
+}
+
+function limitsOf(text: string): Fields {
+  const expected = 'maxClients=2048,maxHalfOpen=64,…'
+  const given = Object.entries(pairsOf('limits', text, expected)).map(([name, value]) => {
+    if (!/^\d+$/.test(value)) throw invalidOption(`limits.${name}`, value, 'a whole number')
+    return [name, Number(value)]
+  })
+  return Object.fromEntries(given)
 }
 
 /**

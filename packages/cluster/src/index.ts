@@ -18,6 +18,7 @@ export type { ClusterEvents } from './cluster-events.ts'
 export { type ClusterStatus, type NodeDigest, type NodeReport, viewOf } from './cluster-status.ts'
 export type { InjectedFault } from './faults/cluster-faults.ts'
 export { DEFAULT_FAULT_MS, MAX_FAULT_MS } from './faults/fault-parts.ts'
+export { damageFiles, type FileDamage } from './faults/file-damage.ts'
 export type {
   InjectedRemoteFault,
   InjectOptions,

@@ -23,7 +23,13 @@ export { type FoundLog, type FoundSegment, type Problem, scanLog, WITNESS_FILE }
 export { type FoundWitness, type Remembered, readWitness } from './log/log-witness.ts'
 export { type MemoryLogStoreOptions, openMemoryLogStore, type Scheduler } from './log/memory-log-store.ts'
 export { type LmdbLogStoreOptions, openLmdbLogStore } from './log/open-lmdb-log-store.ts'
-export { LOG_FORMAT, type LogOwner, type SegmentHeader, type SegmentPlace } from './log/segment-records.ts'
+export {
+  indexOfKey,
+  LOG_FORMAT,
+  type LogOwner,
+  type SegmentHeader,
+  type SegmentPlace,
+} from './log/segment-records.ts'
 export type { ScannedSegment } from './log/segment-scan.ts'
 export { TRACED_CALLS, tracedCalls } from './log/traced-calls.ts'
 export {

@@ -13,6 +13,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  readSync,
   renameSync,
   rmSync,
   writeSync,
@@ -20,7 +21,7 @@ import {
 import { join } from 'node:path'
 import type { Random } from '@troupe/core'
 import type { DiskDamage } from '@troupe/faults'
-import { readLmdbFile, scanLog } from '@troupe/store'
+import { indexOfKey, readLmdbFile, scanLog } from '@troupe/store'
 
 /** Everything that a flush keeps. */
 const STATE = ['log', 'snapshots', 'machine', 'log.made']
@@ -49,11 +50,45 @@ export function flipBitsInLog(directory: string, group: number, count: number, r
   for (; flipped < count && entries.length > 0; flipped++) {
     const [entry] = entries.splice(Math.floor(random.next() * entries.length), 1)
     if (entry === undefined) break
-    // Behind the head: what it says of itself stays true.
-    const at = Math.floor(entry.bytes.byteLength * (0.5 + random.next() / 2))
-    overwrite(entry, at, Uint8Array.of((entry.bytes[at] ?? 0) ^ (1 << Math.floor(random.next() * 8))))
+    flipBitIn(entry, random)
   }
   return flipped
+}
+
+/** Behind the head: what it says of itself stays true. */
+function flipBitIn(entry: StoredEntry, random: Random): void {
+  const at = Math.floor(entry.bytes.byteLength * (0.5 + random.next() / 2))
+  overwrite(entry, at, Uint8Array.of((entry.bytes[at] ?? 0) ^ (1 << Math.floor(random.next() * 8))))
+}
+
+/** Flips a bit of the entry that stands `back` places before the last one. False where the log does not go so far. */
+export function flipBitOfEntry(directory: string, group: number, back: number, random: Random): boolean {
+  // A later segment shadows what an earlier one has of the same place.
+  const byIndex = new Map<number, StoredEntry>()
+  for (const file of segmentFiles(directory, group)) {
+    const entries = entriesOf(file)
+    const [first] = entries
+    for (const index of byIndex.keys()) if (first !== undefined && index >= first.index) byIndex.delete(index)
+    for (const entry of entries) byIndex.set(entry.index, entry)
+  }
+  const entry = byIndex.get(Math.max(...byIndex.keys()) - back)
+  if (entry === undefined) return false
+  flipBitIn(entry, random)
+  return true
+}
+
+/** Flips one bit of the byte at `at`. */
+export function flipBitInFile(file: string, at: number, random: Random): void {
+  const descriptor = openSync(file, 'r+')
+  try {
+    const byte = new Uint8Array(1)
+    readSync(descriptor, byte, 0, 1, at)
+    byte[0] = (byte[0] as number) ^ (1 << Math.floor(random.next() * 8))
+    writeSync(descriptor, byte, 0, 1, at)
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
 }
 
 /** The last entry is there by half: the rest of it is zeros. False where there is none. */
@@ -114,16 +149,16 @@ function segmentFiles(directory: string, group: number): readonly string[] {
 
 /** An entry's record, and the file it stands in. */
 interface StoredEntry {
+  readonly index: number
   readonly file: string
   readonly bytes: Uint8Array
 }
 
-const ENTRY_KIND = 0x20
-
 function entriesOf(file: string): readonly StoredEntry[] {
   const entries: StoredEntry[] = []
   readLmdbFile(file, (key, value) => {
-    if (key[0] === ENTRY_KIND) entries.push({ file, bytes: Uint8Array.from(value) })
+    const index = indexOfKey(key)
+    if (index !== undefined) entries.push({ index, file, bytes: Uint8Array.from(value) })
   })
   return entries
 }

@@ -16,18 +16,30 @@ describe('what an engine with real nodes cannot do', () => {
     const item = await read(`
 name: a
 phases:
-  - damage: { target: n1, what: entry }
+  - disk: { target: n1, mode: lie }
   - every: { interval: 1s, times: 2, do: [{ flap: { from: n1, to: n2 } }] }
   - until: { reached: corrupted frame dropped, within: 1s }
 assert:
   - sometimes: [vote lost before its flush, split vote]
-  - only: { engines: [sim], assert: [{ never: [damaged end given up] }] }
+  - only: { engines: [sim], assert: [{ never: [rollback proven by a leader] }] }
 `)
     const problems = new ThreadsEngine().unable(item).map((problem) => item.place(problem))
     assert.deepEqual(
       problems.map(({ line, value }) => `${line} ${value}`),
-      ['4 damage', '5 flap', '6 corrupted frame dropped', '8 vote lost before its flush'],
+      ['4 disk', '5 flap', '6 corrupted frame dropped', '8 vote lost before its flush'],
     )
+  })
+
+  test('to files: nodes that keep none of them, and logs that are taken back under a state on the disk', async () => {
+    const phases =
+      'phases: [{ damage: { target: n1, what: entry } }, { rollBack: { target: n1, entries: 2, downFor: 1s } }]'
+    const told = async (cluster: string) => {
+      const item = await read(`name: a\ncluster: ${cluster}\n${phases}\n`)
+      return new ThreadsEngine().unable(item).map(({ value }) => value)
+    }
+    assert.deepEqual(await told('{ voters: 3 }'), [])
+    assert.deepEqual(await told('{ durability: memory }'), ['damage', 'rollBack'])
+    assert.deepEqual(await told('{ stateOnDisk: true }'), ['rollBack'])
   })
 
   test('is nothing of what the file says of other engines', async () => {

@@ -22,8 +22,6 @@ const isOnly = 'only in sim: no real node can do that'
 
 /** What no real node can do. */
 export const neverOnRealNodes: Abilities['cannot'] = {
-  damage: isOnly,
-  rollBack: isOnly,
   flap: isOnly,
 }
 
@@ -37,9 +35,11 @@ const known: ReadonlySet<StepKind> = new Set<StepKind>([
   ...(['wait', 'warmup', 'serial', 'parallel', 'every', 'schedule', 'until', 'when'] as const),
   ...(['statusCheck', 'select', 'heal', 'partition', 'link', 'network', 'toxic', 'flap', 'hangUp'] as const),
   ...composedKinds,
-  ...(['kill', 'start', 'pause', 'stall', 'wipe', 'disk', 'clock'] as const),
+  ...(['kill', 'start', 'pause', 'stall', 'wipe', 'damage', 'rollBack', 'disk', 'clock'] as const),
   ...(['members', 'transfer', 'elect', 'snapshot', 'write', 'read'] as const),
 ])
+
+const needsDirectory: ReadonlySet<StepKind> = new Set<StepKind>(['kill', 'wipe', 'damage', 'rollBack'])
 
 export function unableOf({ scenario }: Case, abilities: Abilities): Problem[] {
   const { engine, cannot, durabilities, cannotHappen = {} } = abilities
@@ -58,9 +58,12 @@ export function unableOf({ scenario }: Case, abilities: Abilities): Problem[] {
     const { kind, fields, path } = visited
     const isLie = kind === 'disk' && (fields as { readonly mode: string }).mode === 'lie'
     const expected = cannot[kind] ?? (known.has(kind) && !isLie ? undefined : isOnly)
-    if (cluster.durability === 'memory' && (kind === 'kill' || kind === 'wipe')) {
+    if (cluster.durability === 'memory' && needsDirectory.has(kind)) {
       report(path, kind, "nodes with a directory: durability 'memory' leaves nothing to start from")
     }
+    // A state on the disk would know of more than the log.
+    if (kind === 'rollBack' && cluster.stateOnDisk === true)
+      report(path, kind, `nodes of ${engine} whose state is in memory: stateOnDisk keeps what is taken back`)
     if (expected !== undefined) report(path, kind, `a step that ${engine} can do (${expected})`)
     for (const [field, name] of situationsIn(visited)) unseen(name, [...path, field])
     if (kind !== 'network') continue

@@ -1,5 +1,5 @@
 /** A node of a real cluster as it told of itself: for invariants, situations and figures of the simulator. */
-import type { Configuration, NodeDriver, RaftCore, SnapshotMeta } from '@troupe/core'
+import type { Configuration, Entry, NodeDriver, RaftCore, SnapshotMeta } from '@troupe/core'
 import { EMPTY_CONFIGURATION } from '@troupe/core'
 import type { ClientEvent } from '@troupe/machines'
 import { type DiskView, type Life, type LogContent, MemoryLog, type NodeView } from '@troupe/sim'
@@ -64,6 +64,7 @@ class MirrorCore {
   }
 
   termAt(index: number): number | undefined {
+    if (this.state.damaged.some(({ from, to }) => index >= from && index <= to)) return undefined
     return this.#log().termAt(index)
   }
 
@@ -110,6 +111,10 @@ export class MirrorNode implements NodeView {
   readonly graves = new Map<number, LogContent>()
   /** Frames lost in earlier lives. */
   #lostBefore = 0
+  /** What its log held when it was down the last times: what is damaged then nobody can read any more. */
+  readonly #remembered = new Map<number, Entry>()
+  /** Entries that were taken away while it was down. */
+  #forgotten = 0
 
   constructor(id: string, index: number, clock: { nowMs(): number }) {
     this.id = id
@@ -117,20 +122,32 @@ export class MirrorNode implements NodeView {
     this.clock = clock
   }
 
-  /** A life begins with what its disk holds. */
-  begin({ incarnation, boot, hardState, base, entries = [] }: Started, state: CoreState): void {
+  /** A life begins with what its disk holds. False where something is damaged there that nobody has ever seen. */
+  begin({ incarnation, boot, hardState, base, entries = [], damaged }: Started, state: CoreState): boolean {
     if (incarnation !== this.incarnation) {
       this.graves.set(this.incarnation, this.disk.log.flushed)
       this.disk = new MirrorDisk()
+      this.#remembered.clear()
+      this.#forgotten = 0
     }
     this.incarnation = incarnation
     this.boot = boot
     this.#lostBefore = this.framesLost
     const { log, snapshots } = this.disk
-    log.open()
+    const holes = damaged.flatMap(({ from, to }) =>
+      Array.from({ length: to - from + 1 }, (_, at) => from + at),
+    )
+    const hidden = holes.filter((index) => index > base.index)
+    const known = hidden.flatMap((index) => this.#remembered.get(index) ?? [])
+    if (known.length < hidden.length) return false
+    this.#rollBack()
     log.flushed.hardState = hardState
     log.flushed.base = base
-    log.flushed.entries = [...entries]
+    log.flushed.entries = [...entries, ...known].toSorted((left, right) => left.index - right.index)
+    // As in the simulator: those who watch see what was written, the node does not.
+    log.flipped.clear()
+    for (const index of hidden) log.flip(index)
+    log.open()
     log.seen = log.flushed.copy()
     snapshots.latest = state.snapshot
     const mirrored = new MirrorCore(state, () => log.seen)
@@ -140,6 +157,23 @@ export class MirrorNode implements NodeView {
       core: mirrored as unknown as RaftCore,
       driver: applying as unknown as NodeDriver<ClientEvent>,
     }
+    return true
+  }
+
+  /** Of what its log was before: what it is now is told. */
+  #rollBack(): void {
+    const { log } = this.disk
+    const { snapshotIndex } = log
+    // What snapshots cover has been spared on the real disk.
+    log.snapshotIndex = () => 0
+    if (this.#forgotten > 0) log.rollBack(this.#forgotten)
+    log.snapshotIndex = snapshotIndex
+    this.#forgotten = 0
+  }
+
+  /** While it is down its last entries are taken away, as if they had never been flushed. */
+  forget(count: number): void {
+    this.#forgotten += count
   }
 
   /** What it is now. */
@@ -154,7 +188,9 @@ export class MirrorNode implements NodeView {
 
   end(): void {
     this.life = undefined
-    if (this.disk.log.isOpen) this.disk.log.crash(0)
+    const { log } = this.disk
+    for (const entry of log.seen.entries) this.#remembered.set(entry.index, entry)
+    if (log.isOpen) log.crash(0)
   }
 
   get isLeader(): boolean {

@@ -51,7 +51,7 @@ function started() {
   }
   for (const [at, node] of ['n1', 'n2', 'n3'].entries()) {
     const birth = { incarnation: at + 1, boot: at + 1, base: { index: 0, term: 0 }, entries: [] }
-    tell(node, {}, { kind: 'started', hardState: INITIAL_HARD_STATE, ...birth })
+    tell(node, {}, { kind: 'started', hardState: INITIAL_HARD_STATE, damaged: [], ...birth })
   }
   return { mirror, failures, tell }
 }

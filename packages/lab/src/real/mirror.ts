@@ -190,13 +190,12 @@ export class Mirror implements WorldView {
   }
 
   #start(node: MirrorNode, record: Extract<NodeRecord, { kind: 'started' }>, state: CoreState): void {
-    if (record.entries === undefined) {
+    node.end()
+    if (record.entries === undefined || !node.begin(record, state)) {
       this.blindness = `${node.id} starts with a damaged log: what it holds nobody knows`
       this.#options.onLine(this.blindness)
       return
     }
-    node.end()
-    node.begin(record, state)
     node.disk.log.observer = {
       persisting: (request) => this.#observe({ kind: 'persisting', node, request }),
       flushing: (request) => this.#observe({ kind: 'flushing', node, request }),

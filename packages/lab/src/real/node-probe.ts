@@ -109,7 +109,7 @@ export class NodeProbe implements NodeObserver {
     const { incarnation, boot } = settings.identity
     this.#records.push({
       ...{ kind: 'started', incarnation, boot, hardState: store.hardState, base: store.base },
-      entries: entriesOf(store),
+      ...{ entries: entriesOf(store), damaged: store.damaged },
     })
     this.#tell()
   }
@@ -181,12 +181,17 @@ export class NodeProbe implements NodeObserver {
   }
 }
 
+/** What stands between the damaged ones. */
 function entriesOf(store: LogStore): readonly Entry[] | undefined {
-  if (store.damaged.length > 0) return undefined
-  const { base, lastIndex } = store
-  if (lastIndex <= base.index) return []
+  const { base, lastIndex, damaged } = store
+  const entries: Entry[] = []
+  let from = base.index + 1
   try {
-    return store.read(base.index + 1, lastIndex, MAX_READ_BYTES).map(owned)
+    for (const hole of [...damaged, { from: lastIndex + 1, to: lastIndex + 1 }]) {
+      if (hole.from > from) entries.push(...store.read(from, hole.from - 1, MAX_READ_BYTES).map(owned))
+      from = Math.max(from, hole.to + 1)
+    }
+    return entries
   } catch {
     return undefined
   }

@@ -7,13 +7,7 @@
 export const unobservable: ReadonlySet<string> = new Set([
   'vote lost before its flush',
   'written without anyone being told',
-  'damage found while nobody led',
-  'damaged node refused a vote',
-  'damage repaired from a peer',
-  'damage repaired by a snapshot',
-  'damaged end given up',
   'rollback proven by a leader',
-  'damage that no voter vouches for',
   'lease read in the last tenth of its lease',
   'corrupted frame dropped',
 ])

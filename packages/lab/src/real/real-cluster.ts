@@ -2,7 +2,7 @@
  * Real nodes that a scenario is played on, and all that the laboratory needs of them: threads of this process
  * (threads/threads-cluster.ts), or processes over TCP. Whoever adds an engine implements this.
  */
-import type { ClientLinks, NodeDigest, NodeStatus } from '@troupe/cluster'
+import type { ClientLinks, FileDamage, NodeDigest, NodeStatus } from '@troupe/cluster'
 import type { MemberChange } from '@troupe/core'
 import type { DirectedLink, Fault, LinkRule } from '@troupe/faults'
 import type { ToxicOrder } from '../proxy/toxic.ts'
@@ -54,6 +54,8 @@ export interface RealCluster {
   /** A process that dies now, and stays down until {@link start}. */
   crash(node: string): Promise<void>
   start(node: string): Promise<void>
+  /** Damages the files of a node that is down. False where there is nothing to do it to. */
+  damage(node: string, damage: FileDamage): Promise<boolean>
   /** Resolves when the changes are committed. */
   changeMembers(changes: readonly NamedChange[], leave: 'auto' | 'explicit'): Promise<void>
   /** Joint configurations that were left to be left by hand. Nothing where there is none. */

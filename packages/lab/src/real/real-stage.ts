@@ -2,10 +2,12 @@
  * Does to a real cluster what steps say, and undoes what lasts. Deeds are those of the simulator; what none of our engines with
  * real nodes can do is refused before the run (able.ts) and never gets here.
  */
+import type { FileDamage } from '@troupe/cluster'
 import type { Fault, LinkEffect, LinkRule } from '@troupe/faults'
 import { type FaultDeed, type FaultEdge, linkEnds, type OperatorDeed } from '@troupe/sim'
 import type { LabDeed, ToxicDeed } from '../directing/directed-world.ts'
 import { describeToxic } from '../proxy/toxic-of.ts'
+import { JointOperator } from './joint-operator.ts'
 import type { ClientLinkFaults, RealCluster } from './real-cluster.ts'
 
 export interface StageOptions {
@@ -15,6 +17,8 @@ export interface StageOptions {
   readonly line: (text: string) => void
   /** Told that the disk of a node stands still or is full, or no longer. */
   readonly disk: (node: string, what: 'stalled' | 'filled', isSo: boolean) => void
+  /** Told that the last entries of a node that is down are taken away. */
+  readonly forgot: (node: string, entries: number) => void
   /** Told of what is done, and of the end of what lasts. */
   readonly faulted: (id: number, deed: FaultDeed | OperatorDeed, edge: FaultEdge) => void
 }
@@ -25,9 +29,6 @@ type StageDeed = FaultDeed | OperatorDeed | ToxicDeed
 
 /** How long a flush takes in the simulator, about: a disk that is so many times as slow takes so much longer. */
 const FLUSH_MS = 1
-/** A joint configuration that is to be left by hand is left after this. */
-const JOINT_MS = 200
-
 const over: Undo = async () => {}
 
 export class RealStage {
@@ -35,12 +36,18 @@ export class RealStage {
   readonly #active = new Map<Undo, NodeJS.Timeout>()
   readonly #restarts = new Map<string, NodeJS.Timeout>()
   readonly #background = new Set<Promise<void>>()
+  readonly #joint: JointOperator
+  /** What happens to the files of nodes that run: at their next death. */
+  readonly #damages = new Map<string, FileDamage[]>()
+  /** Files that are being changed: nobody may open them. */
+  readonly #changing = new Map<string, Promise<void>>()
   #lastRule = 0
   #lastFault = 0
   #isOver = false
 
   constructor(options: StageOptions) {
     this.#options = options
+    this.#joint = new JointOperator(options.cluster, options.line)
   }
 
   /** Resolves when it is in effect; false where it makes no sense now. */
@@ -69,6 +76,12 @@ export class RealStage {
     this.#restarts.clear()
     const { cluster } = this.#options
     await this.#settled('healing', [...undos.map((undo) => undo()), cluster.heal()])
+    // Damage that nobody has come upon shows now: else it would not have happened at all.
+    const hidden = [...this.#damages.keys()].filter((node) => cluster.isUp(node))
+    await this.#settled(
+      'damage',
+      hidden.map((node) => this.#takeDown(node)),
+    )
     await this.#settled(
       'start',
       cluster.ids.map((id) => this.#start(id)),
@@ -85,14 +98,14 @@ export class RealStage {
   async heal(): Promise<void> {
     this.#isOver = true
     await this.recover()
-    await Promise.all(this.#background)
+    await Promise.all([...this.#background, this.#joint.close()])
   }
 
   /** Nothing happens any more. */
   async close(): Promise<void> {
     this.#isOver = true
     for (const timer of [...this.#active.values(), ...this.#restarts.values()]) clearTimeout(timer)
-    await Promise.all(this.#background)
+    await Promise.all([...this.#background, this.#joint.close()])
   }
 
   get #clients(): ClientLinkFaults {
@@ -132,6 +145,12 @@ export class RealStage {
       case 'recover':
         await this.recover()
         return over
+      case 'flipEntry':
+        return this.#damage(deed.node, { kind: 'flip-entry', back: deed.back })
+      case 'flipSnapshot':
+        return this.#damage(deed.node, { kind: 'flip-snapshot' })
+      case 'rollBack':
+        return this.#rollBack(deed)
       case 'wipe':
         this.#beside('wipe', cluster.inject({ kind: 'membership', change: 'replace', nodes: [deed.node] }))
         return over
@@ -193,20 +212,74 @@ export class RealStage {
   async #crash({ node, forMs }: DeedOf<'crash'>): Promise<Undo | undefined> {
     const { cluster } = this.#options
     if (!cluster.isUp(node)) return undefined
-    await cluster.crash(node)
+    await this.#takeDown(node)
+    this.#startLater(node, forMs)
+    return over
+  }
+
+  /** It dies, and what was to happen to its files happens. */
+  async #takeDown(node: string): Promise<void> {
+    await this.#options.cluster.crash(node)
+    const damages = this.#damages.get(node) ?? []
+    this.#damages.delete(node)
+    await this.#change(node, damages)
+  }
+
+  #startLater(node: string, forMs: number): void {
     clearTimeout(this.#restarts.get(node))
     const timer = setTimeout(() => {
       this.#restarts.delete(node)
       this.#beside('restart', this.#start(node))
     }, forMs)
     this.#restarts.set(node, timer)
-    return over
+  }
+
+  /** While somebody has the files open nothing can be done to them: it waits for the next death. */
+  async #damage(node: string, damage: FileDamage): Promise<Undo | undefined> {
+    const { cluster } = this.#options
+    if (!cluster.ids.includes(node)) return undefined
+    if (cluster.isUp(node)) {
+      this.#damages.set(node, [...(this.#damages.get(node) ?? []), damage])
+      return over
+    }
+    return (await this.#change(node, [damage])) > 0 ? over : undefined
+  }
+
+  async #rollBack({ node, entries, forMs }: DeedOf<'rollBack'>): Promise<Undo | undefined> {
+    if (!this.#options.cluster.isUp(node)) return undefined
+    await this.#takeDown(node)
+    const count = await this.#change(node, [{ kind: 'forget', entries }])
+    this.#startLater(node, forMs)
+    return count > 0 ? over : undefined
+  }
+
+  /** Changes the files of a node that is down; it is not started meanwhile. Gives how many were done. */
+  async #change(node: string, damages: readonly FileDamage[]): Promise<number> {
+    if (damages.length === 0) return 0
+    const { cluster, forgot, line } = this.#options
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#changing.set(node, promise)
+    let count = 0
+    try {
+      for (const damage of damages) {
+        const isDone = await cluster.damage(node, damage)
+        line(`${node}: ${JSON.stringify(damage)}: ${isDone ? 'done' : 'nothing to do it to'}`)
+        if (!isDone) continue
+        count++
+        if (damage.kind === 'forget') forgot(node, damage.entries)
+      }
+      return count
+    } finally {
+      this.#changing.delete(node)
+      resolve()
+    }
   }
 
   async #start(node: string): Promise<boolean> {
     const { cluster } = this.#options
     clearTimeout(this.#restarts.get(node))
     this.#restarts.delete(node)
+    await this.#changing.get(node)
     if (cluster.isUp(node)) return false
     await cluster.start(node)
     return true
@@ -229,12 +302,10 @@ export class RealStage {
         return cluster.elect(deed.node)
       case 'takeSnapshot':
         return cluster.snapshot(deed.node)
-      case 'changeMembers': {
-        await cluster.changeMembers(deed.changes, deed.leave)
-        if (deed.leave === 'auto') return
-        await new Promise((resume) => setTimeout(resume, JOINT_MS))
-        return cluster.leaveJoint()
-      }
+      case 'changeMembers':
+        // Before it is answered: it may never be.
+        if (deed.leave === 'explicit') this.#joint.begin()
+        return cluster.changeMembers(deed.changes, deed.leave)
     }
   }
 

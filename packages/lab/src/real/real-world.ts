@@ -62,7 +62,8 @@ export class RealWorld implements DirectedWorld {
       else node.disk.isFilled = isSo
     }
     const faulted = mirror.faulted.bind(mirror)
-    this.stage = new RealStage({ cluster, clients: faults, line, disk, faulted })
+    const forgot: StageOptions['forgot'] = (id, entries) => mirror.node(id)?.forget(entries)
+    this.stage = new RealStage({ cluster, clients: faults, line, disk, forgot, faulted })
   }
 
   get nowMs(): number {

@@ -67,8 +67,10 @@ export type NodeRecord =
       readonly boot: number
       readonly hardState: HardState
       readonly base: LogPosition
-      /** Undefined where some are damaged: then nobody knows. */
+      /** Those that can be read. Undefined where that failed: then nobody knows. */
       readonly entries: readonly Entry[] | undefined
+      /** Those that cannot. */
+      readonly damaged: readonly IndexRange[]
     }
   | { readonly kind: 'persisting'; readonly request: Omit<PersistRequest, 'messages'> }
   /** All requests up to this one are flushed, as the node was told. */

@@ -36,6 +36,8 @@ export interface NodeChildSettings {
   readonly prefix?: readonly string[]
   /** Where it tells all that it does, and as who. @default nowhere */
   readonly observed?: ObservedAs | undefined
+  /** Modules that it loads before anything else. @default none */
+  readonly preload?: readonly URL[] | undefined
 }
 
 export class NodeChild {
@@ -50,16 +52,18 @@ export class NodeChild {
   #failure = ''
   #lastId = 0
   #frozen: Frozen | undefined
+  #hasStarted = false
   #hasEnded = false
 
-  constructor({ options, log, onNews, prefix = [], observed }: NodeChildSettings) {
+  constructor({ options, log, onNews, prefix = [], observed, preload = [] }: NodeChildSettings) {
     this.id = options.id
     this.#log = log
     this.#onNews = onNews
     const output = openSync(log, 'a')
     const main = fileURLToPath(import.meta.resolve('@troupe/lab/tcp-node'))
     const given = [options, ...(observed === undefined ? [] : [observed])].map((each) => JSON.stringify(each))
-    const words = [...prefix, process.execPath, ...NODE_FLAGS, main, ...given]
+    const first = preload.map(({ href }) => `--import=${href}`)
+    const words = [...prefix, process.execPath, ...NODE_FLAGS, ...first, main, ...given]
     const [program = '', ...args] = words
     this.#child = spawn(program, args, {
       serialization: 'advanced',
@@ -85,6 +89,11 @@ export class NodeChild {
 
   get isRunning(): boolean {
     return !this.#hasEnded
+  }
+
+  /** Whether its node has been made: before that nobody answers. */
+  get hasStarted(): boolean {
+    return this.#hasStarted
   }
 
   get isFrozen(): boolean {
@@ -167,6 +176,7 @@ export class NodeChild {
       case 'refused':
         return this.#pending.get(news.id)?.reject(this.#unavailable(news.reason))
       case 'started':
+        this.#hasStarted = true
         this.#started.resolve()
         break
       case 'failed':

@@ -46,6 +46,8 @@ export interface ProcessNodesSettings {
   readonly network?: NamespaceNetwork | undefined
   /** The pipe that all of them tell what they do. */
   readonly observed?: string | undefined
+  /** Modules that each process loads before anything else. */
+  readonly preload?: readonly URL[] | undefined
   readonly onNews: (id: NodeId, news: NodeNews) => void
   readonly onEnd: (id: NodeId, end: ProcessEnd) => void
 }
@@ -112,6 +114,12 @@ export class ProcessNodes {
     return this.#places.get(id)?.child?.isRunning === true
   }
 
+  /** Whether it runs and can answer: not where it stands still, nor before its node has been made. */
+  isAwake(id: NodeId): boolean {
+    const child = this.#places.get(id)?.child
+    return child?.isRunning === true && child.hasStarted && !child.isFrozen
+  }
+
   isPaused(id: NodeId): boolean {
     return this.#places.get(id)?.child?.isFrozen === true
   }
@@ -127,11 +135,12 @@ export class ProcessNodes {
   async start(id: NodeId): Promise<void> {
     const place = this.#places.get(id)
     invariant(place !== undefined && !this.isUp(id), `${id} is a node that is down`)
-    const { directory, network, observed, onNews, onEnd } = this.#settings
+    const { directory, network, observed, preload, onNews, onEnd } = this.#settings
     const child = new NodeChild({
       options: this.#optionsOf(place),
       log: join(directory, `${id}.log`),
       prefix: network?.prefixOf(id) ?? [],
+      preload,
       observed: observed === undefined ? undefined : { path: observed, index: this.ids.indexOf(id) },
       onNews: (news) => {
         if (news.kind === 'listening') place.endpoint = endpointOf(news.address)

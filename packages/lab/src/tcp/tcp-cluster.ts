@@ -9,8 +9,22 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type ClientLinks, NodeDialer, type NodeDigest, type NodeStatus } from '@troupe/cluster'
-import { type ControlCommand, type MemberChange, membersOf, RaftError, seededRandom } from '@troupe/core'
+import {
+  type ClientLinks,
+  damageFiles,
+  type FileDamage,
+  NodeDialer,
+  type NodeDigest,
+  type NodeStatus,
+} from '@troupe/cluster'
+import {
+  type ControlCommand,
+  type MemberChange,
+  membersOf,
+  RaftError,
+  type Random,
+  seededRandom,
+} from '@troupe/core'
 import { type DirectedLink, type Fault, FaultPlane, type NodeOperation } from '@troupe/faults'
 import { FaultProxy } from '../proxy/fault-proxy.ts'
 import type { ToxicOrder } from '../proxy/toxic.ts'
@@ -29,6 +43,8 @@ export type NetworkKind = 'proxy' | 'namespaces'
 
 export interface TcpOptions extends OpenOptions {
   readonly network: NetworkKind
+  /** Modules that the processes of nodes load before anything else. @default none */
+  readonly preload?: readonly URL[] | undefined
 }
 
 const COMMAND_MS = 5000
@@ -53,6 +69,7 @@ export class TcpCluster implements RealCluster {
   readonly #reasons = new Map<string, string>()
   readonly #pipe: ChunkPipe
   readonly #plane: FaultPlane
+  readonly #random: Random
   /** What the fault that is applied now has begun. */
   readonly #begun: Promise<void>[] = []
   /** Those that are no members any more, and do not come back. */
@@ -81,6 +98,7 @@ export class TcpCluster implements RealCluster {
     this.#options = options
     this.#names = nodeNames(spec)
     const random = seededRandom(seed)
+    this.#random = random
     this.#proxy = new FaultProxy({ random })
     const nameOf = (index: number): string => this.#names[index] as string
     this.#pipe = new ChunkPipe(this.#directory, {
@@ -118,6 +136,7 @@ export class TcpCluster implements RealCluster {
       proxy: this.#proxy,
       network: this.#network,
       observed: this.#pipe.path,
+      preload: this.#options.preload,
       onNews: (id, news) => this.#tell(id, news),
       onEnd: (id) => this.#ended(id),
     })
@@ -194,6 +213,10 @@ export class TcpCluster implements RealCluster {
     this.#expected.delete(node)
     await this.#running.start(node)
     await this.#inside.started(node)
+  }
+
+  damage(node: string, damage: FileDamage): Promise<boolean> {
+    return damageFiles(this.#running.directoryOf(node), damage, this.#random)
   }
 
   #exited(node: string, atMs: number): void {
@@ -333,7 +356,7 @@ export class TcpCluster implements RealCluster {
   }
 
   get #awake(): readonly string[] {
-    return this.ids.filter((id) => this.isUp(id) && !this.#running.isPaused(id))
+    return this.ids.filter((id) => this.#running.isAwake(id))
   }
 
   /** As a cluster of threads does: somebody is told to ask for votes. Should it not be elected, another one will be. */

@@ -23,6 +23,8 @@ describe('the engine tcp', () => {
   - stall: { target: leader, for: 1s }
   - kill: { target: leader, downFor: 1s }
   - disk: { target: leader, mode: stall, for: 1s }
+  - damage: { target: n1, what: snapshot }
+  - rollBack: { target: n1, entries: 3, downFor: 1s }
   - clock: { target: n1, mode: rate, rate: 1.2, for: 1s }
   - members: { remove: n3 }
 `
@@ -35,8 +37,8 @@ describe('the engine tcp', () => {
     )
     assert.match(duplicate ?? '', /^phases\.0\.network\.duplicate: none on tcp \(TCP brings every byte once/)
     assert.match(reorder ?? '', /^phases\.0\.network\.reorder: none on tcp/)
-    const [rollBack] = await problemsOf('phases: [{ rollBack: { target: n1, entries: 3, downFor: 1s } }]\n')
-    assert.match(rollBack ?? '', /only in sim/)
+    const [lie] = await problemsOf('phases: [{ disk: { target: n1, mode: lie, for: 1s } }]\n')
+    assert.match(lie ?? '', /only in sim/)
     const [durability] = await problemsOf('cluster: { durability: memory }\nphases: [{ wait: 1s }]\n')
     assert.match(durability ?? '', /^cluster\.durability: on tcp one of flush-before-ack/)
   })

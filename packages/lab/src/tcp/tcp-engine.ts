@@ -16,6 +16,10 @@ export interface TcpEngineOptions {
    * right to make them is there; what happens to links is done by the kernel, and is cuts and loss alone. @default 'proxy'
    */
   readonly network?: NetworkKind | undefined
+  /** Modules that the processes of nodes load before anything else. @default none */
+  readonly preload?: readonly URL[] | undefined
+  /** What a person types to have the same: a flag, with a space before it. @default nothing */
+  readonly flags?: string | undefined
 }
 
 const { flap: _, ...cannot } = neverOnRealNodes
@@ -35,10 +39,10 @@ export class TcpEngine extends RealEngine {
   readonly #network: NetworkKind
   #problems: { readonly network: string | undefined; readonly loss: string | undefined } | undefined
 
-  constructor({ network = 'proxy' }: TcpEngineOptions = {}) {
+  constructor({ network = 'proxy', preload, flags = '' }: TcpEngineOptions = {}) {
     super()
     this.#network = network
-    this.flags = network === 'proxy' ? '' : ` --network ${network}`
+    this.flags = `${network === 'proxy' ? '' : ` --network ${network}`}${flags}`
     const isReal = network === 'namespaces'
     const more = isReal
       ? { delay: notInKernel, burst: notInKernel, corrupt: notInKernel, rate: notInKernel }
@@ -50,7 +54,7 @@ export class TcpEngine extends RealEngine {
       durabilities: ['flush-before-ack', 'acked-before-flush'],
     }
     this.play = {
-      open: (options) => TcpCluster.open({ ...options, network }),
+      open: (options) => TcpCluster.open({ ...options, network, preload }),
       // They come in the order of cause and effect.
       order: (take) => ({ push: take, finish: () => {} }),
     }

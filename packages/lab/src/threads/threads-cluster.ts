@@ -1,9 +1,9 @@
 /** Real nodes on the worker threads of this process: `Cluster`, with faults, and with somebody who looks at each node. */
 
 import { join } from 'node:path'
-import type { ClientLinks, NodeDigest, NodeStatus } from '@troupe/cluster'
-import { Cluster, type ClusterOptions } from '@troupe/cluster'
-import { type Member, type MemberChange, RaftError } from '@troupe/core'
+import type { ClientLinks, FileDamage, NodeDigest, NodeStatus } from '@troupe/cluster'
+import { Cluster, type ClusterOptions, damageFiles } from '@troupe/cluster'
+import { type Member, type MemberChange, RaftError, type Random, seededRandom } from '@troupe/core'
 import type { Fault } from '@troupe/faults'
 import { newCounter } from '../real/observe-on-thread.ts'
 import type { NamedChange, OpenOptions, RealCluster } from '../real/real-cluster.ts'
@@ -28,6 +28,7 @@ const restart = { initialDelayMs: 50 }
 
 export class ThreadsCluster implements RealCluster {
   readonly #cluster: Cluster
+  readonly #random: Random
   #closing: Promise<void> | undefined
 
   static async open(options: ThreadsOptions): Promise<ThreadsCluster> {
@@ -64,6 +65,7 @@ export class ThreadsCluster implements RealCluster {
 
   private constructor(cluster: Cluster, options: ThreadsOptions) {
     this.#cluster = cluster
+    this.#random = seededRandom(options.seed)
     cluster.on('exit', ({ id, diedAtMs, atMs, error }) => {
       // Its last words are on their way already, over another port.
       setImmediate(() => setImmediate(() => options.onExit(id, diedAtMs ?? atMs, error?.code)))
@@ -97,6 +99,11 @@ export class ThreadsCluster implements RealCluster {
       // It comes back by itself.
       if (!RaftError.is(error, 'INVALID_OPTIONS')) throw error
     }
+  }
+
+  async damage(node: string, damage: FileDamage): Promise<boolean> {
+    const { directory } = this.#cluster
+    return directory !== undefined && damageFiles(join(directory, node), damage, this.#random)
   }
 
   /** Who is removed runs on, as it would elsewhere: it does not know yet. */

@@ -82,13 +82,10 @@ const ofRun: readonly Mistake[] = [
     /^troupe: --network is "namespaces"; expected nothing, without --eng/,
   ],
   [['a.yaml', '--engine', 'tcp', '--network', 'tunnel'], /^troupe: --network is "tunnel"; expected proxy or/],
+  [['a.yaml', '--engine', 'tcp', '--mutant', 'no-such'], /^troupe: --mutant is "no-such"; expected one of /],
   [
-    ['a.yaml', '--engine', 'tcp', '--mutant', 'ack-before-flush'],
-    /^troupe: --mutant is "ack-before-flush"; /,
-  ],
-  [
-    ['a.yaml', '--engine', 'tcp', '--prove'],
-    /^troupe: --prove is true; expected nothing, with --engine tcp\n$/,
+    ['a.yaml', '--prove', '--mutant', 'ack-before-flush'],
+    /^troupe: --mutant is "ack-before-flush"; expected nothing, with --prove\n$/,
   ],
 ]
 

@@ -55,7 +55,7 @@ const document = (proofs: readonly Proof[]): string =>
     'Written by `pnpm troupe run test/scenarios --prove --table docs/scenario-proofs.md`: each scenario is run with the bugs on',
     'purpose, or the options, that its `proof` names, until it fails. With options a scenario that shows nothing any more, since its',
     'trap is out of reach, is broken too. `runs` counts them, with the one that failed. With some files alone the rows of the',
-    'others stay as they are.',
+    'others stay as they are. Scenarios that do not run in the simulator: the same with `--engine tcp`, on real nodes.',
     '',
     markdownTable(tableOf(proofs)),
     '',

@@ -1,6 +1,7 @@
 /**
  * `troupe run … --prove`: shows of each scenario that it can fail. With a bug on purpose that its `proof` names it has to, and
- * with the options under `broken` it must not pass. A test that nothing breaks is worth nothing.
+ * with the options under `broken` it must not pass. A test that nothing breaks is worth nothing. In the simulator, and on
+ * real nodes what does not run there.
  */
 import type { CommandContext, OutputStream } from '@troupe/benchmarks'
 import { invalidOption } from '@troupe/core'
@@ -8,58 +9,82 @@ import {
   type Case,
   type CaseRun,
   type Engine,
+  type Judgement,
   judge,
   type Loaded,
   onEngine,
-  SimEngine,
+  ScenarioError,
   withOptions,
 } from '@troupe/lab'
 import { aligned, exitCodes, writeJson } from '../output.ts'
 import { checkMutant } from '../sim/output.ts'
+import { type EngineValues, engineOf } from './engines.ts'
 import { inOrder, keepProofs, type Proof, rowOf, tableOf } from './proofs-file.ts'
-import { mutantWorker } from './workers.ts'
 
-/** Seeds that are run before anybody looks. */
-const WAVE = 10
-/** A bug may be seldom met: so many times the seeds of the file. */
-const PATIENCE = 2
+export interface ProveValues extends Omit<EngineValues, 'mutant' | 'record'> {
+  readonly table: string | undefined
+  readonly json: string | undefined
+}
+
+/** How much is run. A bug may be seldom met, and where time is real each run takes its time. */
+interface Effort {
+  /** Seeds that are run before anybody looks. */
+  readonly wave: number
+  /** So many times the seeds of the file. */
+  readonly patience: number
+}
+
+const inSim: Effort = { wave: 10, patience: 2 }
+const onRealNodes: Effort = { wave: 1, patience: 6 }
 
 export async function prove(
   loaded: readonly Loaded[],
-  { table, json }: { readonly table: string | undefined; readonly json: string | undefined },
+  values: ProveValues,
   out: OutputStream,
   context: CommandContext,
 ): Promise<number> {
+  const effort = values.engine === 'sim' ? inSim : onRealNodes
   const items = loaded
-    .map(({ item }) => ({ ...item, scenario: onEngine(item.scenario, 'sim') }))
+    .map(({ item }) => item)
+    .filter(({ scenario }) => isProvenOn(values.engine, scenario.engine))
+    .map((item) => ({ ...item, scenario: onEngine(item.scenario, values.engine) }))
     .filter(({ scenario }) => scenario.proof !== undefined)
   for (const slip of slipsOf(items)) checkMutant(slip, 'proof.slips')
-  if (items.length === 0) throw invalidOption('--prove', 'nothing', 'scenarios with a proof')
+  if (items.length === 0)
+    throw invalidOption('--prove', 'nothing', `scenarios of ${values.engine} with a proof`)
   const proofs: Proof[] = []
   const note = (proof: Proof): void => {
     proofs.push(proof)
     out.write(`${proof.isProven ? 'broken ' : 'SURVIVED'} ${rowOf(proof).join('; ')}\n`)
   }
-  for (const slip of slipsOf(items)) {
-    const engine = new SimEngine({ worker: mutantWorker, workerData: { mutant: slip } })
+  for (const slip of [...slipsOf(items), undefined]) {
+    const engine = engineOf({ ...values, mutant: slip })
     try {
+      checkAble(items, engine)
       for (const item of items) {
-        if (item.scenario.proof?.slips?.includes(slip)) note(await bySlip(item, slip, engine, context.signal))
         if (context.signal.aborted) return exitCodes.interrupted
+        const { slips = [], broken } = item.scenario.proof ?? {}
+        if (slip === undefined && broken !== undefined)
+          note(await byOptions(item, engine, effort, context.signal))
+        if (slip !== undefined && slips.includes(slip))
+          note(await bySlip(item, slip, engine, effort, context.signal))
       }
     } finally {
       await engine.close()
     }
   }
-  const engine = new SimEngine()
-  try {
-    for (const item of items) {
-      if (item.scenario.proof?.broken !== undefined) note(await byOptions(item, engine, context.signal))
-    }
-  } finally {
-    await engine.close()
-  }
-  return conclude(proofs, table, json, out, context)
+  return conclude(proofs, values.table, values.json, out, context)
+}
+
+/** The simulator proves all that it can run: there it takes the least time. Elsewhere the rest is proven. */
+function isProvenOn(name: string, engines: readonly string[] = ['sim']): boolean {
+  return engines.includes(name) && (name === 'sim' || !engines.includes('sim'))
+}
+
+/** @throws ScenarioError for what the engine cannot do, before anything is run */
+function checkAble(items: readonly Case[], engine: Engine): void {
+  const problems = items.flatMap((item) => engine.unable(item).map((problem) => item.place(problem)))
+  if (problems.length > 0) throw new ScenarioError(problems)
 }
 
 const slipsOf = (items: readonly Case[]): readonly string[] => [
@@ -102,12 +127,18 @@ const seedsOf = (
   runs: seeds.runs ?? defaultSeeds.runs,
 })
 
-async function bySlip(item: Case, slip: string, engine: Engine, signal: AbortSignal): Promise<Proof> {
+async function bySlip(
+  item: Case,
+  slip: string,
+  engine: Engine,
+  { wave, patience }: Effort,
+  signal: AbortSignal,
+): Promise<Proof> {
   const { base, runs: count } = seedsOf(item, engine)
   const { file, name } = item
-  const most = count * PATIENCE
-  for (let done = 0; done < most && !signal.aborted; done += WAVE) {
-    const seeds = Array.from({ length: WAVE }, (_, at) => base + done + at)
+  const most = count * patience
+  for (let done = 0; done < most && !signal.aborted; done += wave) {
+    const seeds = Array.from({ length: wave }, (_, at) => base + done + at)
     const runs = await runsOf(item, seeds, engine, signal)
     const { verdict, asserted } = judge(item, runs)
     if (verdict !== 'fail') continue
@@ -119,23 +150,35 @@ async function bySlip(item: Case, slip: string, engine: Engine, signal: AbortSig
       slip,
       isProven: true,
       how,
-      runs: failed === undefined ? done + WAVE : failed.seed - base + 1,
+      runs: failed === undefined ? done + wave : failed.seed - base + 1,
     }
   }
   return { file, name, slip, isProven: false, how: 'survived', runs: most }
 }
 
-async function byOptions(item: Case, engine: Engine, signal: AbortSignal): Promise<Proof> {
+async function byOptions(item: Case, engine: Engine, effort: Effort, signal: AbortSignal): Promise<Proof> {
   const { base, runs: count } = seedsOf(item, engine)
   const broken = { ...item, scenario: withOptions(item.scenario, item.scenario.proof?.broken ?? {}) }
-  const runs = await runsOf(
-    broken,
-    Array.from({ length: count }, (_, at) => base + at),
-    engine,
-    signal,
-  )
-  const { verdict, asserted } = judge(broken, runs)
+  // All seeds of the file are one look: what is out of reach is so in all of them.
+  const most = effort.wave > 1 ? 1 : effort.patience
+  let judged: Judgement | undefined
+  let looks = 0
+  while (looks < most && !signal.aborted && !(judged !== undefined && isBroken(judged))) {
+    const from = base + looks++ * count
+    const seeds = Array.from({ length: count }, (_, at) => from + at)
+    judged = judge(broken, await runsOf(broken, seeds, engine, signal))
+  }
+  const { verdict = 'unknown', asserted = [] } = judged ?? {}
   const how = asserted.find((one) => one.verdict === verdict)?.text ?? ''
   const { file, name } = item
-  return { file, name, slip: undefined, isProven: verdict !== 'pass', how: `${verdict}: ${how}`, runs: count }
+  return {
+    ...{ file, name, slip: undefined, how: `${verdict}: ${how}` },
+    isProven: judged !== undefined && isBroken(judged),
+    runs: looks * count,
+  }
+}
+
+/** A run that came to nothing by itself, the first of what is asserted, says nothing of the options. */
+function isBroken({ verdict, asserted: [runs] }: Judgement): boolean {
+  return verdict === 'fail' || (verdict === 'unknown' && runs?.verdict === 'pass')
 }

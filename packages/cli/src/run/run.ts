@@ -5,7 +5,6 @@ import type { CommandContext, OptionTable, OptionValues, OutputStream } from '@t
 import { invalidOption } from '@troupe/core'
 import {
   describeProblem,
-  type Engine,
   junitOf,
   type Loaded,
   loadFiles,
@@ -15,10 +14,7 @@ import {
   resultsOf,
   runSuite,
   ScenarioError,
-  SimEngine,
   type SuiteResult,
-  TcpEngine,
-  ThreadsEngine,
 } from '@troupe/lab'
 import { parseAddress } from '@troupe/transport'
 import { commandHelp } from '../help.ts'
@@ -28,9 +24,9 @@ import { Progress } from '../progress.ts'
 import { checkMutant, sayMutant } from '../sim/output.ts'
 import { unknownWord } from '../usage-error.ts'
 import { describeCase, describeProgress, describeSuite } from './describe.ts'
+import { engineOf } from './engines.ts'
 import { prove } from './prove.ts'
 import { tablesPage } from './tables-page.ts'
-import { mutantNode, mutantWorker } from './workers.ts'
 
 const PATH = 'troupe run'
 
@@ -58,7 +54,7 @@ const options = {
   },
   prove: {
     kind: 'flag',
-    help: 'show of each scenario that it can fail: by the bugs on purpose and the options that its proof names',
+    help: 'show of each scenario that it can fail, by the bugs on purpose and the options that its proof names; with another --engine of those that do not run in sim',
   },
   table: {
     kind: 'text',
@@ -151,10 +147,9 @@ function checkOutputs({
   ...values
 }: Values): void {
   const { mutant, engine, network, record } = values
+  if (isProof && mutant !== undefined) throw invalidOption('--mutant', mutant, 'nothing, with --prove')
   if (record !== undefined && engine !== 'threads')
     throw invalidOption('--record', record, 'nothing, without --engine threads')
-  if (engine === 'tcp' && (mutant !== undefined || isProof))
-    throw invalidOption(isProof ? '--prove' : '--mutant', mutant ?? true, 'nothing, with --engine tcp')
   if (engine !== 'tcp' && network !== 'proxy')
     throw invalidOption('--network', network, 'nothing, without --engine tcp')
   if (table !== undefined) checkFolderOf(table, '--table')
@@ -238,16 +233,6 @@ async function metricsServer(
 /** What makes the same again. */
 const commandOf = (args: readonly string[]): string =>
   [`pnpm ${PATH}`, ...args.map((arg) => (/^[\w./:=-]+$/.test(arg) ? arg : `'${arg}'`))].join(' ')
-
-function engineOf({ engine, mutant, network, record }: Values): Engine {
-  if (engine === 'tcp') return new TcpEngine({ network: network === 'namespaces' ? network : 'proxy' })
-  if (engine === 'threads') {
-    if (mutant === undefined) return new ThreadsEngine({ record })
-    const broken = { worker: mutantNode(), workerData: { mutant }, flags: ` --mutant ${mutant}` }
-    return new ThreadsEngine({ ...broken, record })
-  }
-  return new SimEngine(mutant === undefined ? {} : { worker: mutantWorker, workerData: { mutant } })
-}
 
 function tell(
   result: SuiteResult,

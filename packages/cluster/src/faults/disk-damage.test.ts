@@ -10,6 +10,7 @@ import { formatAddress } from '@troupe/transport'
 import { Client } from '../client.ts'
 import { NodeProcess } from '../node-process.ts'
 import { copyState, flipBitsInLog, putStateBack, tearLastEntry, wipeDirectory } from './disk-damage.ts'
+import { damageFiles } from './file-damage.ts'
 
 /** The directory of a node that has written so many entries, and runs no more. */
 async function withWritten(
@@ -45,6 +46,21 @@ test('flipped bits are found as damage, each in another entry; a torn entry is t
     const { lastIndex } = log(directory)
     assert.equal(tearLastEntry(directory, 0), true)
     assert.equal(log(directory).damaged.at(-1)?.to, lastIndex)
+  }))
+
+test('damage is done to the place that is named: an entry by its distance from the end, the last ones as if never flushed', () =>
+  withWritten(async (directory) => {
+    const random = seededRandom(1)
+    const { lastIndex } = log(directory)
+    const at = lastIndex - 3
+    assert.equal(await damageFiles(directory, { kind: 'flip-entry', back: 3 }, random), true)
+    assert.deepEqual(log(directory).damaged, [{ from: at, to: at }])
+    assert.equal(await damageFiles(directory, { kind: 'forget', entries: 2 }, random), true)
+    const { lastIndex: left, damaged } = log(directory)
+    assert.deepEqual([left, damaged], [lastIndex - 2, [{ from: at, to: at }]])
+    assert.equal(await damageFiles(directory, { kind: 'flip-entry', back: 1000 }, random), false)
+    assert.equal(await damageFiles(directory, { kind: 'flip-snapshot' }, random), false)
+    assert.equal(await damageFiles(join(directory, 'none'), { kind: 'forget', entries: 1 }, random), false)
   }))
 
 test('a state that was kept is put back once; a wiped directory has nothing', () =>

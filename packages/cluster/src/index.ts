@@ -7,7 +7,7 @@ export {
   type RaftErrorCode,
   type RaftErrorData,
 } from '@troupe/core'
-export { type AppliedFault, FAILPOINTS, type Fault } from '@troupe/faults'
+export { type AppliedFault, DISTRIBUTIONS, FAILPOINTS, type Fault } from '@troupe/faults'
 export { type BackupOptions, type BackupReport, backupCluster, type SkippedSnapshot } from './backup.ts'
 export { type CallOptions, Client, type QueryOptions, type Served, type TcpClientSettings } from './client.ts'
 export { type DialSettings, NodeDialer } from './client-dialer.ts'

@@ -95,6 +95,24 @@ const groups: Check = (field, value) => {
 const links: Check = (field, value) =>
   checkShape(field, record(field, value), { from: nodes, to: nodes, 'direction?': oneOf(DIRECTIONS) })
 
+const lossStates: Check = (field, value) => {
+  const given = record(field, value)
+  checkShape(field, given, {
+    p13: percent,
+    'p31?': percent,
+    'p32?': percent,
+    'p23?': percent,
+    'p14?': percent,
+  })
+  for (const [one, other] of [
+    ['p13', 'p14'],
+    ['p31', 'p32'],
+  ] as const) {
+    const sum = Number(given[one] ?? 0) + Number(given[other] ?? 0)
+    if (sum > 100) throw invalidOption(`${field}.${other}`, given[other], `at most 100 together with ${one}`)
+  }
+}
+
 const gilbertElliott: Check = (field, value) =>
   checkShape(field, record(field, value), {
     toBad: percent,
@@ -144,11 +162,22 @@ const SHAPES: Readonly<Record<string, Shape | ((fields: Fields) => Shape)>> = {
     'correlation?': percent,
     ...onLinks,
   },
-  loss: ({ gilbertElliott: model }) => (model === undefined ? chance : { gilbertElliott, ...onLinks }),
+  loss: ({ gilbertElliott: model, states }) => {
+    if (states !== undefined) return { states: lossStates, ...onLinks }
+    return model === undefined ? chance : { gilbertElliott, ...onLinks }
+  },
   duplicate: chance,
-  reorder: { percent, 'gap?': count, ...onLinks },
+  reorder: { 'gap?': count, ...chance },
   corrupt: { 'bits?': count, ...chance },
   rate: { bytesPerSecond: positive, 'limitBytes?': positive, ...onLinks },
+  slot: ({ timeMs }) => ({
+    timeMs: duration,
+    'mostMs?': number('a number that is not below timeMs', (value) => value >= Number(timeMs)),
+    'frames?': count,
+    'bytes?': count,
+    ...onLinks,
+  }),
+  limit: { frames: count, ...onLinks },
   ...Object.fromEntries(NODE_ACTIONS.map((action) => [action, onNodes])),
   crash: { nodes, 'silent?': yesOrNo },
   stall: { nodes, forMs: duration },

@@ -2,10 +2,12 @@ import type {
   ClockEffect,
   Fault,
   Latency,
+  LinkEffect,
   Links,
   NodeFault,
   NodeSelector,
   PartitionFault,
+  Slots,
 } from './vocabulary.ts'
 
 /** One line for timelines and reports. */
@@ -17,17 +19,13 @@ export function describeFault(fault: Fault): string {
       return `${fault.mode}${fault.mode === 'slow' ? ` by ${fault.timeMs} ms` : ''}${onLinks(fault.links)}`
     case 'delay':
       return `delay of ${describeLatency(fault)}${onLinks(fault.links)}`
-    case 'loss': {
-      if ('percent' in fault) return `loss of ${describeChance(fault)}${onLinks(fault.links)}`
-      const { toBad, toGood, lossInBad = 100, lossInGood = 0 } = fault.gilbertElliott
-      const states = `to bad ${toBad}%, to good ${toGood}%, lost ${lossInBad}% / ${lossInGood}%`
-      return `loss in bursts (${states})${onLinks(fault.links)}`
-    }
+    case 'loss':
+      return `loss ${describeLoss(fault)}${onLinks(fault.links)}`
     case 'duplicate':
       return `duplicates of ${describeChance(fault)}${onLinks(fault.links)}`
     case 'reorder': {
       const gap = fault.gap === undefined ? '' : `, gap ${fault.gap}`
-      return `reordering of ${fault.percent}%${gap}${onLinks(fault.links)}`
+      return `reordering of ${describeChance(fault)}${gap}${onLinks(fault.links)}`
     }
     case 'corrupt': {
       const bits = fault.bits === undefined ? '' : `, ${fault.bits} bits`
@@ -37,9 +35,32 @@ export function describeFault(fault: Fault): string {
       const limit = fault.limitBytes === undefined ? '' : `, ${fault.limitBytes} B waiting`
       return `rate of ${fault.bytesPerSecond} B/s${limit}${onLinks(fault.links)}`
     }
+    case 'slot':
+      return `turns ${describeSlots(fault)}${onLinks(fault.links)}`
+    case 'limit':
+      return `limit of ${fault.frames} frames on their way${onLinks(fault.links)}`
     default:
       return describeNodeFault(fault)
   }
+}
+
+function describeLoss(loss: Extract<LinkEffect, { kind: 'loss' }>): string {
+  if ('percent' in loss) return `of ${describeChance(loss)}`
+  if ('states' in loss) {
+    const chances = Object.entries(loss.states).map(([name, percent]) => `${name} ${percent}%`)
+    return `by states (${chances.join(', ')})`
+  }
+  const { toBad, toGood, lossInBad = 100, lossInGood = 0 } = loss.gilbertElliott
+  return `in bursts (to bad ${toBad}%, to good ${toGood}%, lost ${lossInBad}% / ${lossInGood}%)`
+}
+
+function describeSlots({ timeMs, mostMs = timeMs, frames, bytes }: Slots): string {
+  const time = mostMs === timeMs ? `each ${timeMs} ms` : `each ${timeMs} to ${mostMs} ms`
+  const most = [
+    frames === undefined ? [] : `${frames} frames`,
+    bytes === undefined ? [] : `${bytes} B`,
+  ].flat()
+  return [time, ...most].join(', ')
 }
 
 function describeNodeFault(fault: NodeFault): string {

@@ -146,6 +146,8 @@ export class FaultPlane {
       case 'reorder':
       case 'corrupt':
       case 'rate':
+      case 'slot':
+      case 'limit':
         return this.#faultyLinks(id, fault)
       case 'transfer': {
         const [node] = fault.nodes === undefined ? [] : this.#select(fault.nodes)

@@ -59,6 +59,7 @@ export function numbers(...values: number[]): Random {
 }
 
 const percent = fc.double({ min: 0, max: 100, noNaN: true })
+const half = fc.double({ min: 0, max: 50, noNaN: true })
 const duration = fc.double({ min: 0, max: 1e6, noNaN: true })
 const positive = fc.double({ min: 1e-3, max: 1e6, noNaN: true })
 const signed = fc.double({ min: -1e6, max: 1e6, noNaN: true })
@@ -107,9 +108,30 @@ export const linkFault: fc.Arbitrary<Fault> = fc.oneof(
     },
   ),
   of({ kind: 'duplicate' }, chance),
-  of({ kind: 'reorder' }, { percent, 'gap?': fc.integer({ min: 1, max: 9 }), 'links?': links }),
+  of(
+    { kind: 'loss' },
+    {
+      states: fc.record(
+        { p13: half, p31: half, p32: half, p23: percent, p14: half },
+        { requiredKeys: ['p13'] },
+      ),
+      'links?': links,
+    },
+  ),
+  of({ kind: 'reorder' }, { 'gap?': fc.integer({ min: 1, max: 9 }), ...chance }),
   of({ kind: 'corrupt' }, { 'bits?': fc.integer({ min: 1, max: 9 }), ...chance }),
   of({ kind: 'rate' }, { bytesPerSecond: positive, 'limitBytes?': positive, 'links?': links }),
+  of(
+    { kind: 'slot' },
+    {
+      timeMs: fc.double({ min: 0, max: 1000, noNaN: true }),
+      'mostMs?': fc.double({ min: 1000, max: 2000, noNaN: true }),
+      'frames?': fc.integer({ min: 1, max: 9 }),
+      'bytes?': fc.integer({ min: 1, max: 99 }),
+      'links?': links,
+    },
+  ),
+  of({ kind: 'limit' }, { frames: fc.integer({ min: 1, max: 99 }), 'links?': links }),
 )
 
 export const linkEffect: fc.Arbitrary<LinkEffect> = linkFault.map((one) => {

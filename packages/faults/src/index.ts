@@ -1,4 +1,4 @@
-export { Correlated, drawLatencyMs, GilbertElliottState, happens } from './chance.ts'
+export { Correlated, drawLatencyMs, GilbertElliottState, happens, LossStateChain, Turns } from './chance.ts'
 export * from './check-fault.ts'
 export * from './describe-fault.ts'
 export * from './failpoints.ts'

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { seededRandom } from '@troupe/core'
 import fc from 'fast-check'
-import { drawLatencyMs, GilbertElliottState } from './chance.ts'
-import { linkEffect } from './faults.fixture.ts'
+import { drawLatencyMs, GilbertElliottState, LossStateChain } from './chance.ts'
+import { linkEffect, numbers } from './faults.fixture.ts'
 import { byteFrames, flipBits, LinkFaults, type LinkRule } from './link-faults.ts'
 import { DISTRIBUTIONS, type LinkEffect } from './vocabulary.ts'
 
@@ -196,6 +196,24 @@ describe('links with faults', () => {
     assert.ok(Math.abs((share * lost.length) / bursts - 5) < 1)
   })
 
+  it("lose by netem's chain of four states", () => {
+    const chain = new LossStateChain()
+    const own = random()
+    const model = { p13: 2, p31: 20 }
+    const lost = Array.from({ length: 20_000 }, () => chain.next(model, own))
+    // Two of the states alone are those of Gilbert and Elliott.
+    const share = lost.filter(Boolean).length / lost.length
+    assert.ok(Math.abs(share - 2 / 22) < 0.02, String(share))
+    const walk = new LossStateChain()
+    const all = { p13: 10, p31: 10, p32: 30, p23: 40, p14: 5 }
+    // A single loss and back; a burst that goes on, lets two through, goes on, and is over.
+    const drawn = numbers(0.02, 0, 0.1, 0.99, 0.2, 0.5, 0.3, 0.35, 0.5)
+    const seen = Array.from({ length: 9 }, () => walk.next(all, drawn))
+    assert.deepEqual(seen, [true, false, true, true, false, false, true, false, false])
+    const harmless = new LossStateChain()
+    assert.ok(Array.from({ length: 50 }, () => harmless.next({ p13: 0 }, own)).every((isLost) => !isLost))
+  })
+
   it('draw delays with the mean of their distribution, never below 0', () => {
     const own = random()
     for (const distribution of DISTRIBUTIONS) {
@@ -225,6 +243,41 @@ describe('links with faults', () => {
     )
     assert.deepEqual(times, [50, 51, 52, 53, 4, 55, 56, 57, 58, 9])
     assert.equal(faults.metrics.reordered, 2)
+  })
+
+  it('let whole runs overtake where reordering is correlated', () => {
+    const runsOf = (correlation: number): number => {
+      const faults = newFaults({ kind: 'delay', timeMs: 1e6 }, { kind: 'reorder', percent: 50, correlation })
+      const own = random()
+      const early = Array.from({ length: 2000 }, (_, atMs) => {
+        return (faults.plan('a', 'b', frameOf(0), atMs, own)[0]?.atMs ?? 0) < 1e6
+      })
+      assert.ok(Math.abs(early.filter(Boolean).length / early.length - 0.5) < 0.1)
+      return early.filter((isEarly, at) => isEarly !== early[at - 1]).length
+    }
+    assert.ok(runsOf(80) < runsOf(0) / 2)
+  })
+
+  it('let frames leave by turns, so many in one', () => {
+    const planned = (effect: LinkEffect, ...times: number[]): unknown[] => {
+      const faults = newFaults(effect)
+      return times.map((nowMs) => faults.plan('a', 'b', frameOf(0), nowMs, numbers(0.5))[0]?.atMs)
+    }
+    // The first waits for a turn, later ones join it; a turn that is over is followed by another.
+    assert.deepEqual(planned({ kind: 'slot', timeMs: 10 }, 0, 3, 10, 11, 50), [10, 10, 10, 21, 60])
+    assert.deepEqual(planned({ kind: 'slot', timeMs: 10, frames: 2 }, 0, 0, 0, 0, 0), [10, 10, 20, 20, 30])
+    assert.deepEqual(planned({ kind: 'slot', timeMs: 10, bytes: 5 }, 0, 0, 0), [10, 10, 20])
+    assert.deepEqual(planned({ kind: 'slot', timeMs: 10, mostMs: 20 }, 0, 1, 16), [15, 15, 31])
+  })
+
+  it('lose what is too much to be on its way at once', () => {
+    const faults = newFaults({ kind: 'delay', timeMs: 10 }, { kind: 'limit', frames: 2 })
+    const times = [0, 1, 2, 9, 10, 11, 12].map(
+      (nowMs) => faults.plan('a', 'b', frameOf(0), nowMs, random())[0]?.atMs,
+    )
+    assert.deepEqual(times, [10, 11, undefined, undefined, 20, 21, undefined])
+    assert.equal(faults.metrics.lost, 3)
+    assert.equal(faults.plan('b', 'a', frameOf(0), 12, random()).length, 1)
   })
 
   it('let frames wait for each other at a rate, and lose what the queue has no room for', () => {

@@ -2,14 +2,14 @@
  * What happens to frames on links, by directed link. Keeps no time and draws no number of its own: the same calls with
  * the same Random give the same plan.
  *
- *     frame ─► dropped? ─► lost? ─► duplicated ─► corrupted ─► rate ─► delayed, in line ─► deliveries
- *                                                                 └──► jammed: held ─────► released
+ *     frame ─► dropped? ─► lost? ─► duplicated ─► corrupted ─► too many? ─► rate ─► delayed, in line ─► its turn ─► deliveries
+ *                                                                                └─► jammed: held ────────────► released
  *
  * Frames of a link arrive in their order, however long each would take, unless `reorder` lets one overtake. What is
  * planned already is not touched by a later fault: it is beyond the place where faults happen.
  */
 import type { NodeId, Random } from '@troupe/core'
-import { Correlated, drawLatencyMs, GilbertElliottState, happens } from './chance.ts'
+import { Correlated, drawLatencyMs, GilbertElliottState, happens, LossStateChain, Turns } from './chance.ts'
 import type { Switchboard } from './ports.ts'
 import type { DirectedLink } from './selection.ts'
 import type { Latency, LinkEffect } from './vocabulary.ts'
@@ -67,10 +67,14 @@ interface LocalEffect {
   readonly chance: Correlated<boolean>
   readonly delay: Correlated<number>
   readonly burst: GilbertElliottState
+  readonly states: LossStateChain
   /** Until when frames wait for those before them (rate). */
   busyUntilMs: number
   /** Frames since one was reordered. */
   sinceReordered: number
+  /** When those arrive that are on their way (limit). */
+  waiting: readonly number[]
+  readonly turns: Turns
 }
 
 interface LinkState<F> extends DirectedLink {
@@ -141,12 +145,15 @@ export class LinkFaults<F = Uint8Array> implements Switchboard<LinkRule> {
     }
     const deliveries: Delivery<F>[] = []
     for (const copy of this.#copies(link, frame, random)) {
-      const route = this.#route(link, this.#options.frames.bytesOf(copy), nowMs, random)
-      if (route.isLost) {
+      const bytes = this.#options.frames.bytesOf(copy)
+      const isCrowded = link.effects.some(({ effect, waiting }) => isFull(effect, waiting, nowMs))
+      const route = isCrowded ? undefined : this.#route(link, bytes, nowMs, random)
+      if (route === undefined || route.isLost) {
         this.metrics.lost++
         continue
       }
-      const delivery = { atMs: arrival(link, route), frame: copy }
+      const delivery = { atMs: arrival(link, route, bytes, random), frame: copy }
+      countWaiting(link.effects, delivery.atMs, nowMs)
       if (route.isReordered) this.metrics.reordered++
       // Frames that were held and not taken yet come first.
       if (!route.isJammed && link.held.length === 0) deliveries.push(delivery)
@@ -260,8 +267,11 @@ function localEffect(id: number, effect: LinkEffect): LocalEffect {
     chance: new Correlated(),
     delay: new Correlated(),
     burst: new GilbertElliottState(),
+    states: new LossStateChain(),
     busyUntilMs: Number.NEGATIVE_INFINITY,
     sinceReordered: 0,
+    waiting: [],
+    turns: new Turns(),
   }
 }
 
@@ -276,14 +286,21 @@ const isJammed = ({ effects }: { readonly effects: readonly LocalEffect[] }): bo
 
 /** Whether the frame is dropped or lost before anything else happens to it. */
 function isStopped({ effects }: LinkState<unknown>, random: Random): boolean {
-  for (const { effect, chance, burst } of effects) {
-    if (isDrop(effect)) return true
-    if (effect.kind !== 'loss') continue
-    const isLost =
-      'percent' in effect ? strikes(effect, chance, random) : burst.next(effect.gilbertElliott, random)
-    if (isLost) return true
+  for (const local of effects) {
+    if (isDrop(local.effect)) return true
+    if (local.effect.kind === 'loss' && loses(local.effect, local, random)) return true
   }
   return false
+}
+
+function loses(
+  effect: Extract<LinkEffect, { kind: 'loss' }>,
+  { chance, burst, states }: LocalEffect,
+  random: Random,
+): boolean {
+  if ('percent' in effect) return strikes(effect, chance, random)
+  if ('states' in effect) return states.next(effect.states, random)
+  return burst.next(effect.gilbertElliott, random)
 }
 
 function strikes(
@@ -319,20 +336,38 @@ function queue(
 }
 
 function overtakes(
-  { percent, gap = 1 }: Extract<LinkEffect, { kind: 'reorder' }>,
+  effect: Extract<LinkEffect, { kind: 'reorder' }>,
   local: LocalEffect,
   random: Random,
 ): boolean {
   local.sinceReordered++
-  if (local.sinceReordered < gap || !happens(percent, random)) return false
+  if (local.sinceReordered < (effect.gap ?? 1) || !strikes(effect, local.chance, random)) return false
   local.sinceReordered = 0
   return true
 }
 
-function arrival(link: LinkState<unknown>, { isReordered, sentMs, delayMs }: Route): number {
-  if (isReordered) return sentMs
-  link.lastAtMs = Math.max(link.lastAtMs, sentMs + delayMs)
-  return link.lastAtMs
+function arrival(
+  link: LinkState<unknown>,
+  { isReordered, sentMs, delayMs }: Route,
+  bytes: number,
+  random: Random,
+): number {
+  let atMs = isReordered ? sentMs : Math.max(link.lastAtMs, sentMs + delayMs)
+  for (const { effect, turns } of link.effects) {
+    if (effect.kind === 'slot') atMs = turns.next(effect, bytes, atMs, random)
+  }
+  if (!isReordered) link.lastAtMs = atMs
+  return atMs
+}
+
+const isFull = (effect: LinkEffect, waiting: readonly number[], nowMs: number): boolean =>
+  effect.kind === 'limit' && waiting.filter((atMs) => atMs > nowMs).length >= effect.frames
+
+function countWaiting(effects: readonly LocalEffect[], atMs: number, nowMs: number): void {
+  for (const local of effects) {
+    if (local.effect.kind !== 'limit') continue
+    local.waiting = [...local.waiting.filter((each) => each > nowMs), atMs]
+  }
 }
 
 /** A copy of `frame` with that many different bits flipped, or all of them where it has fewer. */

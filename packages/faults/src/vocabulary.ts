@@ -63,7 +63,14 @@ export type PartitionFault =
       readonly direction?: Direction
     }
 
-export const DISTRIBUTIONS = ['constant', 'uniform', 'normal', 'exponential', 'pareto'] as const
+export const DISTRIBUTIONS = [
+  'constant',
+  'uniform',
+  'normal',
+  'exponential',
+  'pareto',
+  'paretonormal',
+] as const
 export type Distribution = (typeof DISTRIBUTIONS)[number]
 
 /** How long a frame is on its way, never below 0. */
@@ -73,7 +80,8 @@ export interface Latency {
   readonly jitterMs?: number
   /**
    * `uniform`: `timeMs` ± `jitterMs`; `normal`: mean and standard deviation; `exponential` and `pareto`: `timeMs`
-   * plus a tail of mean `jitterMs`; `constant`: no jitter. @default 'uniform'
+   * plus a tail of mean `jitterMs`; `paretonormal`: netem's, a quarter of it normal and three quarters a tail, around
+   * `timeMs`; `constant`: no jitter. @default 'uniform'
    */
   readonly distribution?: Distribution
   /** Chance in percent that a frame takes as long as the one before. @default 0 */
@@ -92,6 +100,34 @@ export interface GilbertElliott {
   readonly lossInGood?: number
 }
 
+/**
+ * netem's `loss state`, a Markov chain of four states, in percent per frame: 1 gets frames through, 2 gets them through
+ * within a burst, 3 is a burst of losses, 4 loses a single one and goes back to 1. It begins in 1.
+ */
+export interface LossStates {
+  readonly p13: number
+  /** @default 100 − p13 */
+  readonly p31?: number
+  /** @default 0 */
+  readonly p32?: number
+  /** @default 100 */
+  readonly p23?: number
+  /** @default 0 */
+  readonly p14?: number
+}
+
+/** netem's `slot`: frames leave together, as from a radio that has its turn. */
+export interface Slots {
+  /** A turn comes so long after the one before, or after the first frame that waits for it. */
+  readonly timeMs: number
+  /** Drawn anew up to that. @default timeMs */
+  readonly mostMs?: number
+  /** So many leave in one turn. @default all that wait */
+  readonly frames?: number
+  /** A turn is over with the frame that reaches so many. @default all that wait */
+  readonly bytes?: number
+}
+
 /** A chance in percent for each frame; `correlation` is the chance in percent that it fares as the one before. */
 interface Chance {
   readonly percent: number
@@ -107,16 +143,20 @@ export type LinkEffect =
   | ({ readonly kind: 'delay' } & Latency)
   | ({ readonly kind: 'loss' } & Chance)
   | { readonly kind: 'loss'; readonly gilbertElliott: GilbertElliott }
+  | { readonly kind: 'loss'; readonly states: LossStates }
   | ({ readonly kind: 'duplicate' } & Chance)
   /**
    * So many frames are not delayed and overtake those that are: without a delay it does nothing. `gap`: only each
    * so-many-th frame may. @default gap 1
    */
-  | { readonly kind: 'reorder'; readonly percent: number; readonly gap?: number }
+  | ({ readonly kind: 'reorder'; readonly gap?: number } & Chance)
   /** `bits` different bits are flipped. @default bits 1 */
   | ({ readonly kind: 'corrupt'; readonly bits?: number } & Chance)
   /** Frames wait for each other; what would exceed `limitBytes` of waiting bytes is lost. @default limitBytes none */
   | { readonly kind: 'rate'; readonly bytesPerSecond: number; readonly limitBytes?: number }
+  | ({ readonly kind: 'slot' } & Slots)
+  /** So many frames are on their way at most; what comes beside them is lost. */
+  | { readonly kind: 'limit'; readonly frames: number }
 
 /** Without `links`: all links, of clients and of nodes that come later too. */
 export type LinkFault = LinkEffect & { readonly links?: Links }

@@ -56,7 +56,7 @@ export { type Scenario, scenario as scenarioSchema } from './scenario/scenario.t
 export { jsonSchemaOf } from './schema/json-schema.ts'
 export { publishedSchema } from './schema/published.ts'
 export type { Path, Problem, Schema } from './schema/schema.ts'
-export { byteRate, duration, percent, shift } from './schema/units.ts'
+export { byteRate, duration, percent, shift, span } from './schema/units.ts'
 export { SimEngine, type SimEngineOptions } from './sim/sim-engine.ts'
 export type { DataSource } from './sources/data-source.ts'
 export { dataSources } from './sources/load-rows.ts'

@@ -31,6 +31,21 @@ test('links of a node: what it sends and receives, or one way to another', () =>
   ])
 })
 
+test('the rest of netem', () => {
+  assert.deepEqual(
+    faults('--loss-state', '1%, 20%', '--slot', '10ms..20ms', '--slot-frames', '5', '--limit', '9'),
+    [
+      { kind: 'loss', states: { p13: 1, p31: 20 } },
+      { kind: 'slot', timeMs: 10, mostMs: 20, frames: 5 },
+      { kind: 'limit', frames: 9 },
+    ],
+  )
+  const [, reorder] = faults('--delay', '5ms', '--reorder', '10%', '--correlation', '50%')
+  assert.deepEqual(reorder, { kind: 'reorder', percent: 10, correlation: 50 })
+  assert.throws(() => faults('--loss-state', '1%,1%,1%,1%,1%,1%'), /--loss-state/)
+  assert.throws(() => faults('--slot-frames', '5', '--limit', '9'), /--slot with it/)
+})
+
 test('partitions by shape or by groups', () => {
   assert.deepEqual(faults('--partition', 'halves'), [{ kind: 'partition', split: 'halves' }])
   assert.deepEqual(faults('--partition', 'bridge'), [{ kind: 'partition', topology: 'bridge' }])

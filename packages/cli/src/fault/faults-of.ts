@@ -6,9 +6,9 @@
  *     --node leader --clock bump --by 5s                  at whoever leads
  */
 import type { OptionTable, OptionValues } from '@troupe/benchmarks'
-import { DEFAULT_FAULT_MS, FAILPOINTS, type Fault, MAX_FAULT_MS } from '@troupe/cluster'
+import { DEFAULT_FAULT_MS, DISTRIBUTIONS, FAILPOINTS, type Fault, MAX_FAULT_MS } from '@troupe/cluster'
 import { invalidOption } from '@troupe/core'
-import { byteRate, duration, percent, type Schema, shift } from '@troupe/lab'
+import { byteRate, duration, percent, type Schema, shift, span } from '@troupe/lab'
 
 const time = (help: string) => ({ kind: 'text', placeholder: 'TIME', help }) as const
 const share = (help: string) => ({ kind: 'text', placeholder: 'PERCENT', help }) as const
@@ -36,7 +36,7 @@ export const injectOptions = {
   distribution: {
     kind: 'text',
     placeholder: 'NAME',
-    help: 'of --jitter: constant, uniform, normal, exponential or pareto',
+    help: `of --jitter: ${DISTRIBUTIONS.join(', ')}`,
     otherwise: 'uniform',
   },
   correlation: share('chance that a frame fares as the one before'),
@@ -46,11 +46,23 @@ export const injectOptions = {
     placeholder: 'LIST',
     help: 'loss in bursts (Gilbert–Elliott): to bad, to good, lost in bad (100%), lost in good (0%); as 1%,30%',
   },
+  'loss-state': {
+    kind: 'text',
+    placeholder: 'LIST',
+    help: "loss by netem's chain of states: p13, p31 (100% − p13), p32 (0%), p23 (100%), p14 (0%); as 1%,20%",
+  },
   duplicate: share('frames that arrive twice'),
   reorder: share('frames that --delay does not delay: they overtake'),
   gap: { kind: 'integer', min: 1, help: 'of --reorder: each so-many-th at most' },
   corrupt: share('frames that are damaged: their checksum tells, and they are dropped'),
   rate: { kind: 'text', placeholder: 'RATE', help: 'bytes per second: 64kB/s' },
+  slot: {
+    kind: 'text',
+    placeholder: 'TIMES',
+    help: 'frames leave by turns, so far apart: 10ms, or drawn between 10ms..20ms',
+  },
+  'slot-frames': { kind: 'integer', min: 1, help: 'of --slot: so many leave in one turn' },
+  limit: { kind: 'integer', min: 1, help: 'so many frames are on their way at most; what is more is lost' },
   link: { kind: 'text', placeholder: 'MODE', help: 'drop: nothing arrives; jam: held until it is over' },
   partition: {
     kind: 'text',
@@ -124,16 +136,17 @@ export function faultsOf(values: InjectValues): readonly Fault[] {
 
 /** What belongs to another flag is of no use without it. */
 function checkLoose(values: InjectValues): void {
-  const { delay, disk, clock, reorder, loss, duplicate, corrupt } = values
+  const { delay, disk, clock, reorder, loss, duplicate, corrupt, slot } = values
   const rests: [flag: keyof InjectValues, isUsed: boolean, of: string][] = [
     ['jitter', delay !== undefined || disk === 'slow', '--delay or --disk slow'],
     ['distribution', delay !== undefined, '--delay'],
     [
       'correlation',
-      [delay, loss, duplicate, corrupt].some((each) => each !== undefined),
+      [delay, loss, duplicate, corrupt, reorder].some((each) => each !== undefined),
       '--delay or --loss',
     ],
     ['gap', reorder !== undefined, '--reorder'],
+    ['slot-frames', slot !== undefined, '--slot'],
     ['by', disk === 'slow' || (clock !== undefined && clock !== 'rate'), '--clock or --disk slow'],
     ['count', disk === 'bit-flip', '--disk bit-flip'],
     ['every', clock === 'step' || clock === 'strobe', '--clock step or strobe'],
@@ -160,12 +173,13 @@ function partitionOf({ partition, direction }: InjectValues): Fault[] {
 }
 
 function linkFaults(values: InjectValues): Fault[] {
-  const { link, rate, reorder, burst, gap } = values
+  const { link, rate, burst, limit, 'loss-state': states } = values
   const effects = [...delayOf(values), ...chancesOf(values)] as object[]
   if (burst !== undefined) effects.push({ kind: 'loss', gilbertElliott: burstOf(burst) })
-  if (reorder !== undefined)
-    effects.push({ kind: 'reorder', percent: read('--reorder', percent, reorder), ...(gap && { gap }) })
+  if (states !== undefined) effects.push({ kind: 'loss', states: lossStatesOf(states) })
+  effects.push(...reorderOf(values), ...slotOf(values))
   if (rate !== undefined) effects.push({ kind: 'rate', bytesPerSecond: read('--rate', byteRate, rate) })
+  if (limit !== undefined) effects.push({ kind: 'limit', frames: limit })
   if (link !== undefined) {
     if (link !== 'drop' && link !== 'jam') throw invalidOption('--link', link, 'drop or jam')
     effects.push({ kind: 'link', mode: link })
@@ -206,6 +220,25 @@ function burstOf(given: string): object {
     throw invalidOption('--burst', given, 'two to four percentages, such as 1%,30%')
   const [toBad, toGood, lossInBad = 100, lossInGood = 0] = parts
   return { toBad, toGood, lossInBad, lossInGood }
+}
+
+function lossStatesOf(given: string): object {
+  const parts = given.split(',').map((part) => read('--loss-state', percent, part.trim()))
+  if (parts.length > 5) throw invalidOption('--loss-state', given, 'one to five percentages, such as 1%,20%')
+  const names = ['p13', 'p31', 'p32', 'p23', 'p14']
+  return Object.fromEntries(parts.map((part, at) => [names[at], part]))
+}
+
+function reorderOf({ reorder, correlation, gap }: InjectValues): object[] {
+  if (reorder === undefined) return []
+  const share = { percent: read('--reorder', percent, reorder), ...correlationOf(correlation) }
+  return [{ kind: 'reorder', ...share, ...(gap && { gap }) }]
+}
+
+function slotOf({ slot, 'slot-frames': frames }: InjectValues): object[] {
+  if (slot === undefined) return []
+  const { leastMs, mostMs } = read('--slot', span, slot)
+  return [{ kind: 'slot', timeMs: leastMs, mostMs, ...(frames && { frames }) }]
 }
 
 function directionOf(given: string): 'both' | 'outbound' | 'inbound' {

@@ -61,9 +61,14 @@ function delayOf(fields: Fields): readonly LinkEffect[] {
   if (reorder !== undefined) {
     const percent = reorder.needed('reorder', reorder.percent('reorder'), 'a percentage from 0 to 100')
     const gap = reorder.integer('gap')
-    reorder.ignore(['correlation'], 'each frame is reordered, or not, by itself')
+    const together = reorder.percent('correlation')
     reorder.end()
-    effects.push({ kind: 'reorder', percent, ...(gap && { gap }) })
+    effects.push({
+      kind: 'reorder',
+      percent,
+      ...(together && { correlation: together }),
+      ...(gap && { gap }),
+    })
   }
   fields.end()
   return effects

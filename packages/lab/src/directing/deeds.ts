@@ -244,8 +244,9 @@ export class Deeds {
 
 const namesOf = (links: readonly DirectedLink[]): string[] => links.map(({ from, to }) => linkName(from, to))
 
-function effectsOf(fields: StepFields['network']): LinkEffect[] {
-  const { delay, loss, burst, duplicate, corrupt, reorder, rate } = fields
+/** What happens to frames by such a step. */
+export function effectsOf(fields: StepFields['network']): LinkEffect[] {
+  const { delay, loss, burst, lossState, duplicate, corrupt, reorder, rate, slot, limit } = fields
   const effects: LinkEffect[] = []
   if (delay !== undefined) {
     const { time, jitter, distribution, correlation } = delay
@@ -263,10 +264,16 @@ function effectsOf(fields: StepFields['network']): LinkEffect[] {
     effects.push({ kind: kind as 'loss', ...both })
   }
   if (burst !== undefined) effects.push({ kind: 'loss', gilbertElliott: burst })
+  if (lossState !== undefined) effects.push({ kind: 'loss', states: lossState })
   if (reorder !== undefined) {
     effects.push({ kind: 'reorder', ...(typeof reorder === 'number' ? { percent: reorder } : reorder) })
   }
   if (rate !== undefined) effects.push({ kind: 'rate', bytesPerSecond: rate })
+  if (slot !== undefined) {
+    const { time, ...most } = slot
+    effects.push({ kind: 'slot', timeMs: time.leastMs, mostMs: time.mostMs, ...most })
+  }
+  if (limit !== undefined) effects.push({ kind: 'limit', frames: limit })
   return effects
 }
 

@@ -1,6 +1,14 @@
 /** The stage of each toxic. */
 import type { Random } from '@troupe/core'
-import { Correlated, drawLatencyMs, flipBits, GilbertElliottState, happens } from '@troupe/faults'
+import {
+  Correlated,
+  drawLatencyMs,
+  flipBits,
+  GilbertElliottState,
+  happens,
+  LossStateChain,
+  Turns,
+} from '@troupe/faults'
 import { bytesOf, DelayStage, type Piece, type Plan, type Stage, type StagePlace } from './stage.ts'
 import type { Toxic } from './toxic.ts'
 
@@ -29,6 +37,8 @@ export function stageOf(toxic: Toxic, place: StagePlace): Stage {
       return new DelayStage(place, packetLoss(toxic, random))
     case 'corrupt':
       return new DelayStage(place, corrupt(toxic, random))
+    case 'slot':
+      return new DelayStage(place, byTurns(toxic, random))
     case 'limit_data':
       return new LimitStage(place, toxic.bytes)
     case 'timeout':
@@ -73,9 +83,11 @@ function slicer({ averageBytes, variationBytes, delayMs }: Of<'slicer'>, random:
 
 function packetLoss(toxic: Of<'packet_loss'>, random: Random): Plan {
   const state = new GilbertElliottState()
+  const chain = new LossStateChain()
   const last = new Correlated<boolean>()
   const isLost = (): boolean => {
     if ('gilbertElliott' in toxic) return state.next(toxic.gilbertElliott, random)
+    if ('states' in toxic) return chain.next(toxic.states, random)
     const { percent, correlation = 0 } = toxic
     return last.draw(correlation, random, () => happens(percent, random))
   }
@@ -93,6 +105,11 @@ function corrupt({ percent, correlation = 0 }: Of<'corrupt'>, random: Random): P
     const isHit = last.draw(correlation, random, () => happens(percent, random))
     return [[isHit ? Buffer.from(flipBits(piece, 1, random)) : piece, nowMs]]
   }
+}
+
+function byTurns(toxic: Of<'slot'>, random: Random): Plan {
+  const turns = new Turns()
+  return (piece, nowMs) => [[piece, turns.next(toxic, bytesOf(piece), nowMs, random)]]
 }
 
 function* cut(piece: Piece, size: () => number): Iterable<Piece> {

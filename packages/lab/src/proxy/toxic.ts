@@ -1,5 +1,5 @@
 /** What the fault proxy can do to streams, in toxiproxy's words. Plain data. */
-import type { GilbertElliott, Latency } from '@troupe/faults'
+import type { GilbertElliott, Latency, LossStates, Slots } from '@troupe/faults'
 
 /** In percent: a chance for each piece of a stream that is read; `correlation` is that it fares as the one before. */
 interface Chance {
@@ -32,7 +32,13 @@ export type Toxic =
    * A stream loses nothing: what is lost is sent again. So a lost piece, and everything behind it, is late by TCP's shortest
    * time until that, which doubles with each further loss.
    */
-  | ({ readonly type: 'packet_loss' } & (Chance | { readonly gilbertElliott: GilbertElliott }))
+  | ({ readonly type: 'packet_loss' } & (
+      | Chance
+      | { readonly gilbertElliott: GilbertElliott }
+      | { readonly states: LossStates }
+    ))
+  /** Pieces leave by turns, in their order. Not one of toxiproxy's. */
+  | ({ readonly type: 'slot' } & Slots)
   /** A flipped bit. Not one of toxiproxy's. */
   | ({ readonly type: 'corrupt' } & Chance)
 

@@ -37,6 +37,24 @@ describe('toxics', () => {
     assert.equal(tested.arrived.at(-1), '1020: ef', 'what was not used is not saved up')
   })
 
+  test('slot: pieces leave together, by turns, in their order', () => {
+    const tested = withToxic({ type: 'slot', timeMs: 100, frames: 2 })
+    tested.send('a', 'b', 'c')
+    tested.time.advanceTo(1000)
+    assert.deepEqual(tested.arrived, ['100: a', '100: b', '200: c'])
+    tested.send('d', 'end')
+    tested.time.advanceTo(2000)
+    assert.deepEqual(tested.arrived.slice(3), ['1100: d', '1100: end'])
+  })
+
+  test('packet_loss by states: what is lost is sent again, later', () => {
+    // Lost once by a single loss, which is over then.
+    const tested = withToxic({ type: 'packet_loss', states: { p13: 0, p14: 50 } }, numbers(0.4, 0, 0.9))
+    tested.send('a', 'b')
+    tested.time.advanceTo(1000)
+    assert.deepEqual(tested.arrived, ['200: a', '200: b'])
+  })
+
   test('slow_close: the end is late, and nothing else', () => {
     const tested = withToxic({ type: 'slow_close', delayMs: 500 })
     tested.send('a', 'end')

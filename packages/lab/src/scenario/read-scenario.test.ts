@@ -120,6 +120,10 @@ describe('a scenario file', () => {
       ['{ toxic: { type: limit_data, from: n1, to: c9, attributes: { bytes: 5 } } }', /to is "c9"/],
       ['{ toxic: { type: slow_close, from: n1, to: c1, attributes: { delay: 5ms, bytes: 5 } } }', /delay$/],
       ['{ every: { interval: 1s, do: [{ wait: 1s }] } }', /exactly one of for, times/],
+      ['{ network: { loss: 5%, lossState: { p13: 1% } } }', /lossState is .*no loss beside it/],
+      ['{ network: { lossState: { p13: 60%, p14: 50% } } }', /at most 100% together/],
+      ['{ network: { slot: { time: 20ms..10ms } } }', /slot\.time is .*expected a time/],
+      ['{ network: { limit: 0 } }', /limit is 0; expected an integer from 1/],
       ['{ statusCheck: { figure: leadersPerTerm } }', /max or min/],
     ] as const
     for (const [step, expected] of cases) {

@@ -30,7 +30,10 @@ const onlyWith = (
   if (!isWanted && isThere) say(field, `to be there only with ${what}`)
 }
 
-const effects = ['delay', 'loss', 'burst', 'duplicate', 'corrupt', 'reorder', 'rate'] as const
+const effects = [
+  ...(['delay', 'loss', 'burst', 'lossState', 'duplicate', 'corrupt', 'reorder', 'rate'] as const),
+  ...(['slot', 'limit'] as const),
+] as const
 
 const rules: { readonly [K in StepKind]?: Rule<K> } = {
   partition: (fields, say) => {
@@ -45,7 +48,12 @@ const rules: { readonly [K in StepKind]?: Rule<K> } = {
     if (fields.reorder !== undefined && fields.delay === undefined) {
       say('reorder', 'a delay with it: only what is delayed can be overtaken')
     }
-    if (fields.loss !== undefined && fields.burst !== undefined) say('burst', 'no loss beside it')
+    const losses = (['loss', 'burst', 'lossState'] as const).filter((name) => fields[name] !== undefined)
+    for (const name of losses.slice(1)) say(name, `no ${losses[0]} beside it`)
+    const { p13 = 0, p14 = 0, p31 = 0, p32 = 0 } = fields.lossState ?? {}
+    if (p13 + p14 > 100 || p31 + p32 > 100) {
+      say('lossState', 'p13 and p14, and p31 and p32, of at most 100% together')
+    }
   },
   toxic: ({ type, attributes }, say) => {
     const { needs, may }: { readonly needs: readonly string[]; readonly may: readonly string[] } =

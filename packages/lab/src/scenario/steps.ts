@@ -108,6 +108,19 @@ const burst = record({
   lossInGood: optional(percent),
 })
 
+const lossState = record({
+  p13: about('from frames that get through to a burst of losses', percent),
+  p31: optional(about('from the burst back (default: 100% − p13)', percent)),
+  p32: optional(about('from the burst to frames that get through within it (default 0%)', percent)),
+  p23: optional(about('and back to the burst (default 100%)', percent)),
+  p14: optional(about('a single loss (default 0%)', percent)),
+})
+const slot = record({
+  time: about('from turn to turn: all that wait leave together; two to draw between', span),
+  frames: optional(about('so many leave in one turn', integer(1, 1_000_000))),
+  bytes: optional(about('a turn is over with the frame that reaches so many', integer(1))),
+})
+
 const partition = record({
   split: optional(choice(...SPLITS)),
   topology: optional(choice(...TOPOLOGIES)),
@@ -126,12 +139,17 @@ const network = record({
   delay: optional(delay),
   loss: optional(either(isText, percent, chance)),
   burst: optional(about('loss in bursts, after Gilbert and Elliott', burst)),
+  lossState: optional(about("loss by netem's chain of four states", lossState)),
   duplicate: optional(either(isText, percent, chance)),
   corrupt: optional(either(isText, percent, chance)),
   reorder: optional(
     about('needs a delay: this share is not delayed, and overtakes', either(isText, percent, overtaking)),
   ),
   rate: optional(byteRate),
+  slot: optional(about('frames leave by turns', slot)),
+  limit: optional(
+    about('so many frames are on their way at most; what comes beside them is lost', integer(1, 1_000_000)),
+  ),
   on: optional(about('without it on all links, of clients too', record(links))),
   for: forTime,
 })

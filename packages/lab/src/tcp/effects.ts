@@ -22,6 +22,12 @@ export function proxyEffectOf(effect: LinkEffect): ProxyEffect | undefined {
     }
     case 'rate':
       return { toxic: { type: 'bandwidth', bytesPerSecond: effect.bytesPerSecond } }
+    case 'slot': {
+      const { kind: _, ...slots } = effect
+      return { toxic: { type: 'slot', ...slots } }
+    }
+    // A stream has no queue that flows over: who sends too much waits.
+    case 'limit':
     case 'duplicate':
     case 'reorder':
       return undefined

@@ -47,6 +47,37 @@ describe('acks', () => {
     await Promise.all(acks)
   })
 
+  it('with results are runs too; null of each is one null', async () => {
+    const client = new ManualClient()
+    const settlements = new Settlements(client, 7, () => 1)
+    const send = async (...results: readonly unknown[]): Promise<void> => {
+      const acks = results.map((result, at) => settlements.ack(handle(at + 1), result))
+      await turn()
+      client.proposed.at(-1)?.answer()
+      await Promise.all(acks)
+    }
+    await send(null, null)
+    await send('done', undefined)
+    await send(undefined, null)
+    assert.deepEqual(
+      client.proposed.map(({ command }) => command),
+      [null, ['done', null], null].map((results) => [Op.ackRuns, 7, [11, 1, 2], results]),
+    )
+  })
+
+  it('that are missed are asked about with their results', async () => {
+    const client = new ManualClient()
+    const settlements = new Settlements(client, 7, () => 8)
+    const acks = [1, 2, 3].map((delivery) => settlements.ack(handle(delivery), `did ${delivery}`))
+    await turn()
+    client.proposed[0]?.answer([1, 2])
+    await turn()
+    const expected = [Op.ack, 7, [...handle(2), ...handle(3)], ['did 2', 'did 3']]
+    assert.deepEqual(client.proposed[1]?.command, expected)
+    client.proposed[1]?.answer()
+    await Promise.all(acks)
+  })
+
   it('that make room for much wait for nothing', async () => {
     const client = new ManualClient()
     const settlements = new Settlements(client, 7, () => 8)

@@ -18,6 +18,7 @@ const ROOM_SHARE = 4
 
 /** Undefined where there is none. */
 type Faulty = readonly FaultyHandle[] | undefined
+type Results = readonly unknown[] | null | undefined
 
 interface Settlement {
   readonly handle: Handle
@@ -67,11 +68,9 @@ export class Settlements {
 
   async #send(acks: readonly Settlement[]): Promise<void> {
     const handles = acks.map(({ handle }) => handle)
-    const hasResults = acks.some(({ result }) => result !== undefined)
-    const results = hasResults ? acks.map(({ result }) => result ?? null) : undefined
     this.#outstanding++
     try {
-      const faulty = await (hasResults ? this.#sendEach(handles, results) : this.#sendRuns(handles))
+      const faulty = await this.#sendRuns(handles, resultsOf(acks))
       for (const [offset, fault] of faulty ?? NONE) acks[offset]?.reject(handleError(fault))
       // A promise that was rejected stays so.
       for (const { resolve } of acks) resolve()
@@ -83,17 +82,16 @@ export class Settlements {
     }
   }
 
-  #sendEach(handles: readonly Handle[], results?: readonly unknown[]): Promise<Faulty> {
-    return this.#client.propose<Faulty>(queueCommands.ack(this.#consumer, handles, results))
-  }
-
   /** What is acked in the order in which it was delivered is a few numbers. Of what was not acked so each one is asked about. */
-  async #sendRuns(handles: readonly Handle[]): Promise<Faulty> {
+  async #sendRuns(handles: readonly Handle[], results: Results): Promise<Faulty> {
     const missed = await this.#client.propose<readonly number[] | undefined>(
-      queueCommands.ackRuns(this.#consumer, handles),
+      queueCommands.ackRuns(this.#consumer, handles, results),
     )
     if (missed === undefined) return undefined
-    const faulty = await this.#sendEach(missed.map((offset) => handles[offset] as Handle))
+    const those = missed.map((offset) => handles[offset] as Handle)
+    const theirs = results && missed.map((offset) => results[offset])
+    const all = theirs === null ? those.map(() => null) : theirs
+    const faulty = await this.#client.propose<Faulty>(queueCommands.ack(this.#consumer, those, all))
     return faulty?.map(([at, fault]) => [missed[at] as number, fault])
   }
 
@@ -127,6 +125,13 @@ export class Settlements {
     const [fault] = faulty ?? []
     if (fault !== undefined) throw handleError(fault[1])
   }
+}
+
+/** One for each, null where none of them has more to tell, undefined where nobody would be told. */
+function resultsOf(acks: readonly Settlement[]): Results {
+  if (acks.every(({ result }) => result === undefined)) return undefined
+  if (acks.every(({ result }) => result === undefined || result === null)) return null
+  return acks.map(({ result }) => result ?? null)
 }
 
 /** For offsets of handles, so that none has to be found. */

@@ -79,8 +79,11 @@ export function handlesOf(value: unknown): readonly unknown[] {
   throw badCommand('handles: an array of slot, position, delivery, for each of them')
 }
 
-/** Slot, first delivery and count of each, in a row; all together no more than a turn may take. */
-export function runsOf(value: unknown): readonly number[] {
+/**
+ * Slot, first delivery and count of each, in a row; all together no more than a turn may take.
+ * @param results one for each message, null for all, or undefined
+ */
+export function runsOf(value: unknown, results: unknown): readonly number[] {
   const complaint = 'runs: an array of slot, delivery, count, for each of them'
   if (!Array.isArray(value) || value.length % 3 !== 0) throw badCommand(complaint)
   let sum = 0
@@ -89,6 +92,8 @@ export function runsOf(value: unknown): readonly number[] {
     if (place % 3 === 2) sum += each
   }
   if (sum > MAX_LIMIT) throw badCommand(`runs: of ${sum} messages, of at most ${MAX_LIMIT}`)
+  if (results !== undefined && results !== null && !(Array.isArray(results) && results.length === sum))
+    throw badCommand('results: one for each message')
   return value
 }
 

@@ -165,8 +165,12 @@ export const queueCommands = {
   /**
    * The same as runs, for one that acks in the order in which it was delivered: three numbers for all of them. Result: undefined, or the
    * offsets of those that were not acked: where the first of a run is not held, all of it. `ack` tells what each of them is.
+   * `results`: one for each handle, null for null of each; kept for those who wait for it.
    */
-  ackRuns: (consumer: number, handles: readonly Handle[]): unknown => [Op.ackRuns, consumer, runsOf(handles)],
+  ackRuns: (consumer: number, handles: readonly Handle[], results?: readonly unknown[] | null): unknown =>
+    results === undefined
+      ? [Op.ackRuns, consumer, runsOf(handles)]
+      : [Op.ackRuns, consumer, runsOf(handles), results],
   /** A failure. `delayMs`: null for the backoff. Result: as of `ack`. */
   nack: (consumer: number, handles: readonly Handle[], delayMs: number | null, reason: string): unknown => [
     Op.nack,

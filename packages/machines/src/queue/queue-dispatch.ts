@@ -67,10 +67,10 @@ function ack(state: QueueState, [id, handles, results]: Parts): FaultyHandle[] |
   return faulty
 }
 
-function ackByRuns(state: QueueState, [id, value]: Parts): number[] | undefined {
-  const runs = runsOf(value)
+function ackByRuns(state: QueueState, [id, value, results]: Parts): number[] | undefined {
+  const runs = runsOf(value, results)
   const consumer = living(state, id)
-  const missed = ackRuns(state, consumer, runs)
+  const missed = ackRuns(state, consumer, runs, results as Parts | null | undefined)
   state.deliver(consumer.lane)
   return missed
 }

@@ -215,10 +215,10 @@ class Pair {
         const { hasResults } = each as Extract<Step, { hasResults: boolean }>
         const results = hasResults ? handles.map((_, at) => at) : undefined
         // More of them would be one run, which is missed as a whole.
-        if (!hasResults && handles.length === 1)
+        if (handles.length === 1)
           return [
-            queueCommands.ackRuns(id, handles),
-            attempt(() => offsetsOf(naive.ack(id, named, undefined))),
+            queueCommands.ackRuns(id, handles, results),
+            attempt(() => offsetsOf(naive.ack(id, named, results))),
           ]
         return [queueCommands.ack(id, handles, results), attempt(() => naive.ack(id, named, results))]
       }
@@ -255,9 +255,13 @@ class Pair {
       handles.push(known.handle)
     }
     const named = handles.map(([, position, delivery]) => ({ lane: number, position, delivery }))
+    // As a handler that returns nothing does it.
+    const results = from % 2 === 0 ? null : undefined
     return [
-      queueCommands.ackRuns(id, handles),
-      attempt(() => offsetsOf(this.naive.ack(id, named, undefined))),
+      queueCommands.ackRuns(id, handles, results),
+      attempt(() =>
+        offsetsOf(this.naive.ack(id, named, results === null ? named.map(() => null) : undefined)),
+      ),
     ]
   }
 

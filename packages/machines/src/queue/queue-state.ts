@@ -81,6 +81,8 @@ export class QueueState {
   nextLeaseMs = Number.POSITIVE_INFINITY
   /** No lane that is at its rate may deliver again before. */
   nextRateMs = Number.POSITIVE_INFINITY
+  /** Encoded once: it is what most handlers return. */
+  #null: Uint8Array | undefined
 
   constructor(limits: QueueLimits, codec: Codec, space: SegmentSpace) {
     this.limits = limits
@@ -369,6 +371,15 @@ export class QueueState {
     const position = messages.wide(slot, Field.position)
     const event: LaneEvent = [kind, position, id as string | null, messages.deliveriesOf(slot), value]
     lane.watch.add(eventCountOf(lane.counters), event)
+  }
+
+  // ---- results
+
+  /** For whoever waits for it. The message must still be there. */
+  keepResult(slot: number, result: unknown): void {
+    this.#null ??= this.codec.encode(null)
+    const value = result === null ? this.#null : this.codec.encode(result)
+    this.results.keep(this.messages.wide(slot, Field.position), this.nowMs, 'completed', value)
   }
 
   // ---- dead letters

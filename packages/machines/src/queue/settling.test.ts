@@ -119,7 +119,27 @@ describe('settling', () => {
     assert.equal(subject.stats.messages, 0)
     for (const runs of ['no', [1, 1], [1, 1, 0], [1, 1, 10_001], [0.5, 1, 1]])
       assert.equal(subject.refusal([Op.ackRuns, consumer, runs]), 'BAD_COMMAND')
+    for (const results of ['no', [], [1, 2]])
+      assert.equal(subject.refusal([Op.ackRuns, consumer, [1, 1, 1], results]), 'BAD_COMMAND')
     assert.equal(subject.refusal(q.ackRuns(99, [])), 'UNKNOWN_CONSUMER')
+  })
+
+  it('keeps the results of runs, each at its message', () => {
+    const subject = new QueueSubject()
+    const consumer = subject.subscribe(10)
+    const positions = ['a', 'b', 'c', 'd', 'e', 'f'].map((data) => subject.send(data))
+    const handles = subject.held(consumer).map(({ handle }) => handle)
+    const acked = (from: number, to: number, results?: readonly unknown[] | null): unknown =>
+      subject.run(q.ackRuns(consumer, handles.slice(from, to), results))
+    subject.run(q.ack(consumer, [handles[1] as Handle]))
+    assert.deepEqual(acked(0, 3, ['did a', 'did b', 'did c']), [1])
+    assert.equal(acked(3, 5, null), undefined)
+    assert.equal(acked(5, 6), undefined)
+    const results = ['did a', undefined, 'did c', null, null, undefined]
+    assert.deepEqual(
+      subject.machine.query(ask.results(positions)),
+      results.map((result) => (result === undefined ? undefined : ['completed', result])),
+    )
   })
 
   it('gives back all that a consumer held when it is gone, in order', () => {

@@ -47,10 +47,7 @@ export function faultOf(
 
 /** @param result to be kept for whoever waits for it; undefined for none */
 export function ackOne(state: QueueState, lane: Lane, slot: number, result: unknown): void {
-  if (result !== undefined) {
-    const position = state.messages.wide(slot, Field.position)
-    state.results.keep(position, state.nowMs, 'completed', state.codec.encode(result))
-  }
+  if (result !== undefined) state.keepResult(slot, result)
   lane.counters.acked++
   state.note(lane, slot, 'completed', result)
   state.finish(lane, slot)
@@ -59,11 +56,13 @@ export function ackOne(state: QueueState, lane: Lane, slot: number, result: unkn
 /**
  * Acks runs of what the consumer holds, which is in the order of the deliveries: so the next one of a run is the next one held, or is
  * missing. Returns the offsets of those that are; all of a run whose first one is.
+ * @param results one for each, null for null of each
  */
 export function ackRuns(
   state: QueueState,
   consumer: Consumer,
   runs: readonly number[],
+  results: readonly unknown[] | null | undefined,
 ): number[] | undefined {
   const { messages } = state
   let missed: number[] | undefined
@@ -78,7 +77,8 @@ export function ackRuns(
         continue
       }
       const next = messages.get(slot, Field.next)
-      ackOne(state, consumer.lane, slot, undefined)
+      // Of a result that is not there null is kept: somebody may wait.
+      ackOne(state, consumer.lane, slot, results && (results[offset] ?? null))
       slot = next
     }
   }

@@ -88,6 +88,13 @@ export class Leadership {
     return this.#quorumOf(this.#log.stable, (progress) => progress.match)
   }
 
+  /** Up to where every peer has flushed the log; infinite where there is none. */
+  get leastMatch(): number {
+    let least = Number.POSITIVE_INFINITY
+    for (const { match } of this.peers.values()) if (match < least) least = match
+    return least
+  }
+
   /** The latest round of heartbeats that a quorum has answered. */
   quorumRound(): number {
     return this.#quorumOf(this.round, (progress) => progress.round)

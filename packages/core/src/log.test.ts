@@ -97,6 +97,26 @@ test('the tail lets go only of what is flushed and handed out', () => {
   assert.equal(log.termAt(1), 1)
 })
 
+test('the tail lets go of what nobody needs, but for the last one handed out', () => {
+  const disk = new MemoryDisk()
+  const log = logOn(disk, manyBytes)
+  const entries = entriesOf([1, 1, 1, 1, 1])
+  for (const entry of entries) log.append(entry)
+  disk.persist(requestOf(1, { entries }))
+  disk.write()
+  log.commitTo(5)
+  /** The tail begins where a read from the disk ends. */
+  const startOf = (): number => log.read(1, 5, manyBytes).length + 1
+  log.takeCommitted(3 * entryBytes, 3)
+  assert.equal(startOf(), 6, 'not flushed: all in memory')
+  log.stableTo(4)
+  log.takeCommitted(1, 3)
+  assert.equal(startOf(), 3)
+  log.takeCommitted(manyBytes, Number.POSITIVE_INFINITY)
+  assert.equal(startOf(), 5)
+  assert.deepEqual(indexesOf(log.read(5, 5, 1)), [5])
+})
+
 test('the highest index with a term at most: where the logs may still agree', () => {
   const log = logOf([1, 1, 4, 4, 6])
   assert.equal(log.lastIndexWithTermAtMost(5, 5), 4)
@@ -143,7 +163,7 @@ test('with any budget of memory and any order of flushes it is the same log as a
             log.commitTo(committed)
           }
           if (kind === 'take') {
-            for (const entry of log.takeCommitted(n * 50)) assert.equal(entry, model[taken++])
+            for (const entry of log.takeCommitted(n * 50, n * n)) assert.equal(entry, model[taken++])
           }
           assert.deepEqual(
             [log.lastIndex, log.committed, log.lastTerm],

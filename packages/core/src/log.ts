@@ -199,14 +199,17 @@ export class RaftLog {
     return this.#handsOut === 'committed' ? this.#committed : Math.min(this.#committed, this.#stable)
   }
 
-  /** The next committed entries, each handed out once. Then lets go of what memory need not hold. */
-  takeCommitted(maxBytes: number): Entry[] {
+  /**
+   * The next committed entries, each handed out once. Then lets go of what memory need not hold.
+   * @param neededFrom nobody is going to ask for what lies before it
+   */
+  takeCommitted(maxBytes: number, neededFrom = 0): Entry[] {
     if (!this.hasCommitted) return []
     const isOnDisk = this.#handsOut === 'flushed'
     const mostBytes = isOnDisk ? Math.min(maxBytes, MOST_APPLIED_ON_DISK_BYTES) : maxBytes
     const entries = this.read(this.#handedOut + 1, this.#mayHandOut, mostBytes)
     this.#handedOut += entries.length
-    this.#trim()
+    this.#trim(neededFrom)
     return entries
   }
 
@@ -262,12 +265,18 @@ export class RaftLog {
     return this.#reader.read(index, index, 1)[0] as Entry
   }
 
-  /** Drops the oldest entries beyond the budget that are flushed and handed out. */
-  #trim(): void {
+  /**
+   * Drops entries that are flushed and handed out: those that nobody needs, and the oldest beyond the budget. Memory that is given
+   * back within some milliseconds is young, and costs the collector nothing; what stays longer makes it look at the whole heap.
+   */
+  #trim(neededFrom: number): void {
     const free = Math.min(this.#stable, this.#handedOut)
+    // What is appended next names the last one.
+    const unneeded = Math.min(neededFrom, this.#handedOut)
     let count = 0
     let bytes = this.#tailBytes
-    while (bytes > this.#maxTailBytes && this.#tailStart + count <= free) {
+    for (let index = this.#tailStart; index <= free; index++) {
+      if (index >= unneeded && bytes <= this.#maxTailBytes) break
       bytes -= (this.#tail[count] as Entry).record.byteLength
       count++
     }

@@ -65,7 +65,7 @@ export interface RaftKnobs {
   readonly maxUncommittedBytes: number
   /** Record bytes handed out for apply in one Ready. @default 4 MiB */
   readonly maxApplyBytes: number
-  /** Record bytes of recent entries kept in memory for peers that lag a little. @default 8 MiB */
+  /** Record bytes of recent entries that a leader keeps in memory, at most, for peers that lag a little. @default 8 MiB */
   readonly maxTailBytes: number
 }
 

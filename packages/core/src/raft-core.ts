@@ -17,7 +17,7 @@
 import type { RaftHandle } from './application.ts'
 import type { RefusedChange } from './configuration.ts'
 import { Elections } from './elections.ts'
-import { EntryKind } from './entry.ts'
+import { type Entry, EntryKind } from './entry.ts'
 import { invariant } from './errors.ts'
 import type { MemberChange } from './event.ts'
 import { Following } from './following.ts'
@@ -408,7 +408,6 @@ export class RaftCore implements RaftHandle {
     }
     this.#forwarding.ask()
     const install = this.#transfer.takeInstall()
-    const maxBytes = replica.options.maxApplyBytes
     return {
       forgotten: replica.forgotten,
       persist: replica.takePersist(),
@@ -416,12 +415,18 @@ export class RaftCore implements RaftHandle {
       messages: replica.outbox.takeNow(),
       install,
       snapshotWanted: replica.takeSnapshotWanted(),
-      committed: mayApply && install === undefined ? replica.log.takeCommitted(maxBytes) : [],
+      committed: mayApply && install === undefined ? this.#takeCommitted() : [],
       ...replica.takeReads(),
       proposalsRefused: this.#forwarding.takeProposalsRefused(),
       role: replica.takeRoleChange(),
       configuration: this.#takeConfiguration(),
     }
+  }
+
+  /** A follower has nobody to send entries to. */
+  #takeCommitted(): Entry[] {
+    const { leadership, log, options } = this.#replica
+    return log.takeCommitted(options.maxApplyBytes, leadership?.leastMatch ?? Number.POSITIVE_INFINITY)
   }
 
   #takeConfiguration(): Configuration | undefined {

@@ -100,7 +100,7 @@ export class Messages {
     const slot = this.#freed
     if (slot === 0) return this.words.grow(SLOT_WORDS) / SLOT_WORDS
     this.#freed = this.get(slot, Field.next)
-    for (let field = 0; field < SLOT_WORDS; field++) this.set(slot, field, 0)
+    this.words.clearAt(slot * SLOT_WORDS, SLOT_WORDS)
     return slot
   }
 

@@ -9,6 +9,7 @@ const PAGE_WORDS = 1 << 14
 const step = fc.oneof(
   { weight: 4, arbitrary: fc.record({ op: fc.constant('grow' as const), by: fc.constantFrom(3, 20, 9000) }) },
   { weight: 4, arbitrary: fc.record({ op: fc.constant('shrink' as const), by: fc.constantFrom(1, 3, 40) }) },
+  { weight: 2, arbitrary: fc.record({ op: fc.constant('zero' as const), by: fc.constantFrom(20, 8000) }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('clear' as const), by: fc.constant(0) }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant('view' as const), by: fc.constant(0) }) },
 )
@@ -33,6 +34,10 @@ describe('paged words', () => {
             const few = Math.min(by, list.length)
             words.shrink(few)
             list.length -= few
+          } else if (op === 'zero') {
+            const few = Math.min(by, list.length)
+            if (few > 0) words.clearAt(list.length - few, few)
+            list.fill(0, list.length - few)
           } else if (op === 'clear') {
             words.clear()
             list.length = 0

@@ -41,6 +41,19 @@ export class PagedWords {
     ;(this.#pages[page] as Uint32Array)[address & PAGE_MASK] = value
   }
 
+  /** Makes so many words 0, at least one. */
+  clearAt(address: number, count: number): void {
+    const offset = address & PAGE_MASK
+    if (offset + count > PAGE_WORDS) {
+      for (let at = address; at < address + count; at++) this.set(at, 0)
+      return
+    }
+    // Its page is found once for all of them.
+    this.set(address, 0)
+    const page = this.#pages[address >>> PAGE_SHIFT] as Uint32Array
+    for (let at = offset + 1; at < offset + count; at++) page[at] = 0
+  }
+
   #unshare(page: number): void {
     this.#pages[page] = (this.#pages[page] as Uint32Array).slice()
     ;(this.#isShared as Uint8Array)[page] = 0

@@ -157,16 +157,17 @@ export class QueueState {
   deliver(lane: Lane): void {
     if (lane.queue.isPaused) return
     const { idle } = lane
-    while (lane.readyMask !== 0 && idle.size > 0) {
+    while (lane.readyMask !== 0) {
+      const consumer = idle.first
+      if (consumer === undefined) return
       const slot = headOf(lane)
       if (this.isExpired(slot)) {
         this.expire(lane, slot)
         continue
       }
       if (lane.queue.settings.rateMax > 0 && this.#isAtRate(lane)) return
-      const consumer = idle.values().next().value as Consumer
       this.#lease(lane, consumer, slot)
-      if (consumer.hasRoom && idle.size === 1) continue
+      if (consumer.hasRoom && consumer.turn.next === undefined) continue
       idle.delete(consumer)
       if (consumer.hasRoom) idle.add(consumer)
     }

@@ -87,8 +87,8 @@ export class Lane {
   readonly dead = emptyList()
   linedCount = 0
   activeCount = 0
-  /** Consumers that may hold more, in the order of their turns. */
-  readonly idle = new Set<Consumer>()
+  /** Consumers that may hold more. */
+  readonly idle = new Turns()
   readonly counters: LaneCounters = {
     delivered: 0,
     redelivered: 0,
@@ -129,6 +129,8 @@ export class Consumer {
   aliveUntilMs: number
   /** The client's session that its last command came in; 0 where there is none. */
   session = 0
+  /** Its place among those of its lane. Only {@link Turns} changes it. */
+  readonly turn: Turn = { isTaken: false, next: undefined, previous: undefined }
 
   constructor(id: number, lane: Lane, prefetch: number, leaseMs: number, aliveUntilMs: number) {
     this.id = id
@@ -140,6 +142,54 @@ export class Consumer {
 
   get hasRoom(): boolean {
     return this.held.count < this.prefetch
+  }
+}
+
+interface Turn {
+  isTaken: boolean
+  next: Consumer | undefined
+  previous: Consumer | undefined
+}
+
+/**
+ * Consumers in the order of their turns. A list through them: who has had one goes to the end with each message, for which a `Set` makes
+ * objects, and a table anew with every few.
+ */
+export class Turns implements Iterable<Consumer> {
+  #first: Consumer | undefined
+  #last: Consumer | undefined
+
+  get first(): Consumer | undefined {
+    return this.#first
+  }
+
+  /** At the end, where it is not among them. */
+  add(consumer: Consumer): void {
+    const { turn } = consumer
+    if (turn.isTaken) return
+    turn.isTaken = true
+    turn.previous = this.#last
+    if (this.#last === undefined) this.#first = consumer
+    else this.#last.turn.next = consumer
+    this.#last = consumer
+  }
+
+  delete(consumer: Consumer): void {
+    const { turn } = consumer
+    if (!turn.isTaken) return
+    const { next, previous } = turn
+    if (next === undefined) this.#last = previous
+    else next.turn.previous = previous
+    if (previous === undefined) this.#first = next
+    else previous.turn.next = next
+    turn.isTaken = false
+    turn.next = undefined
+    turn.previous = undefined
+  }
+
+  *[Symbol.iterator](): Generator<Consumer, undefined, undefined> {
+    for (let each = this.#first; each !== undefined; each = each.turn.next) yield each
+    return undefined
   }
 }
 

@@ -27,6 +27,11 @@ export class LinkBoard {
       this.#undo.set(id, async () => this.#proxy.remove(applied))
       return
     }
+    const { shaper } = this.#network
+    if (shaper !== undefined && !isCut(effect)) {
+      this.#undo.set(id, () => shaper.remove(id))
+      return shaper.add(id, all, effect)
+    }
     this.#undo.set(id, () => this.#harm(all, effect, false))
     await this.#harm(all, effect, true)
   }
@@ -50,10 +55,10 @@ export class LinkBoard {
     }
   }
 
-  /** By the kernel. Several cuts of one link are one. */
+  /** By the kernel, without netem. Several cuts of one link are one. */
   async #harm(links: readonly DirectedLink[], effect: LinkEffect, isOn: boolean): Promise<void> {
     if (effect.kind === 'loss' && 'percent' in effect) return this.#network?.lose(links, effect.percent, isOn)
-    if (effect.kind !== 'link' || effect.mode !== 'drop') throw new Error(`not refused: ${effect.kind}`)
+    if (!isCut(effect)) throw new Error(`not refused: ${effect.kind}`)
     const changed = links.filter(({ from, to }) => {
       const name = `${from}>${to}`
       const before = this.#cuts.get(name) ?? 0
@@ -63,6 +68,8 @@ export class LinkBoard {
     if (changed.length > 0) await this.#network?.cut(changed, isOn)
   }
 }
+
+const isCut = (effect: LinkEffect): boolean => effect.kind === 'link' && effect.mode === 'drop'
 
 function known(effect: LinkEffect): NonNullable<ReturnType<typeof proxyEffectOf>> {
   const proxied = proxyEffectOf(effect)

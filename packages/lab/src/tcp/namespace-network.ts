@@ -7,20 +7,24 @@
  *     n3 [10.x.y.4] ── veth ──┘
  *
  * A cut has a direction: packets from one node to another go to a hardware address that nobody has. So nothing comes back
- * either where that answers (TCP acknowledges), but what the other end sends by itself arrives. Loss is iptables' `statistic`,
- * at the receiver.
+ * either where that answers (TCP acknowledges), but what the other end sends by itself arrives. All else is netem's, at the
+ * sender (link-shaper.ts); where the kernel has none, loss is iptables' `statistic`, at the receiver.
  *
  * All names begin with a prefix that has the number of this process in it. They are removed when it is closed, and by a guard
  * of its own where this process is killed.
  */
-import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import type { DirectedLink } from '@troupe/faults'
+import { LinkShaper } from './link-shaper.ts'
+import { reasonOf, run, runNow } from './net-tools.ts'
 
 /** Before the number of the process. */
 const PREFIX = 'troupe-lab'
 const PORT = 7400
+/** A node's end of its cable. */
+const DEVICE = 'eth0'
 /** Locally administered, and of nobody. */
 const NOBODY = '02:00:00:00:00:00'
 const ATTEMPTS = 20
@@ -34,7 +38,16 @@ interface Host {
   readonly hardware: string
 }
 
+export interface NamespaceOptions {
+  /** Whether links can be shaped: the kernel has netem. @default false */
+  readonly shapes?: boolean | undefined
+  /** What is asked to do so. @default 'tc' */
+  readonly tc?: string | undefined
+}
+
 export class NamespaceNetwork {
+  /** Does to links what netem does; undefined where they are not to be shaped. */
+  readonly shaper: LinkShaper | undefined
   readonly #bridge: string
   readonly #near: string
   readonly #hosts = new Map<string, Host>()
@@ -48,9 +61,9 @@ export class NamespaceNetwork {
    * Makes the namespaces, the cables and the bridge.
    * @throws Error where there is no right, or no tool, to do so; then nothing is left. {@link networkProblem} knows before
    */
-  static open(names: readonly string[]): NamespaceNetwork {
+  static open(names: readonly string[], options: NamespaceOptions = {}): NamespaceNetwork {
     const tag = `${process.pid}-${randomBytes(2).toString('hex')}`
-    const network = new NamespaceNetwork(names, tag, freeNet())
+    const network = new NamespaceNetwork(names, tag, freeNet(), options)
     try {
       network.#make()
       return network
@@ -60,7 +73,7 @@ export class NamespaceNetwork {
     }
   }
 
-  private constructor(names: readonly string[], tag: string, net: string) {
+  private constructor(names: readonly string[], tag: string, net: string, { shapes, tc }: NamespaceOptions) {
     // Names of interfaces have at most 15 characters.
     const short = `tl${tag.replace('-', '')}`.slice(0, 12)
     this.#bridge = `${short}b`
@@ -74,6 +87,9 @@ export class NamespaceNetwork {
         hardware: `02:00:00:00:01:${(at + 1).toString(16).padStart(2, '0')}`,
       })
     }
+    if (shapes !== true) return
+    const queue = (change: () => Promise<void>): Promise<void> => this.#next(change)
+    this.shaper = new LinkShaper({ device: DEVICE, hosts: [...this.#hosts.values()], program: tc, queue })
   }
 
   #make(): void {
@@ -84,11 +100,11 @@ export class NamespaceNetwork {
     ip('link', 'set', this.#bridge, 'up')
     for (const { namespace, cable, address, hardware } of this.#hosts.values()) {
       ip('netns', 'add', namespace)
-      ip('link', 'add', cable, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', namespace)
+      ip('link', 'add', cable, 'type', 'veth', 'peer', 'name', DEVICE, 'netns', namespace)
       ip('link', 'set', cable, 'master', this.#bridge, 'up')
-      ip('-n', namespace, 'link', 'set', 'eth0', 'address', hardware)
-      ip('-n', namespace, 'addr', 'add', `${address}/24`, 'dev', 'eth0')
-      ip('-n', namespace, 'link', 'set', 'eth0', 'up')
+      ip('-n', namespace, 'link', 'set', DEVICE, 'address', hardware)
+      ip('-n', namespace, 'addr', 'add', `${address}/24`, 'dev', DEVICE)
+      ip('-n', namespace, 'link', 'set', DEVICE, 'up')
       ip('-n', namespace, 'link', 'set', 'lo', 'up')
     }
     for (const from of this.#hosts.values()) {
@@ -99,6 +115,7 @@ export class NamespaceNetwork {
         others.map((to) => neighbour(to.address, to.hardware)),
       )
     }
+    this.shaper?.install()
   }
 
   /** Where a node of that name listens. */
@@ -194,7 +211,7 @@ export function networkProblem(): string | undefined {
   try {
     ip('netns', 'add', name)
   } catch (error) {
-    return firstLine(error)
+    return reasonOf(error)
   }
   try {
     const cable = `tl${process.pid}p`
@@ -202,19 +219,19 @@ export function networkProblem(): string | undefined {
     ip('link', 'del', cable)
     return undefined
   } catch (error) {
-    return firstLine(error)
+    return reasonOf(error)
   } finally {
     ip('netns', 'del', name)
   }
 }
 
-/** Why no loss can be made; undefined where it can. */
+/** Why no loss can be made without netem; undefined where it can. */
 export function lossProblem(): string | undefined {
   try {
-    execFileSync('iptables', ['--version'], { stdio: ['ignore', 'ignore', 'pipe'] })
+    runNow('iptables', ['--version'])
     return undefined
   } catch (error) {
-    return firstLine(error)
+    return reasonOf(error)
   }
 }
 
@@ -228,33 +245,19 @@ export function leftNamespaces(): readonly string[] {
   })
 }
 
-const firstLine = (error: unknown): string => (error as Error).message.split('\n', 1)[0] as string
-
 const neighbour = (address: string, hardware: string): string =>
-  `neigh replace ${address} lladdr ${hardware} dev eth0 nud permanent`
+  `neigh replace ${address} lladdr ${hardware} dev ${DEVICE} nud permanent`
 
 function ip(...words: readonly string[]): void {
-  execFileSync('ip', words, { stdio: ['ignore', 'ignore', 'pipe'] })
+  runNow('ip', words)
 }
 
 function batchNow(namespace: string, lines: readonly string[]): void {
-  if (lines.length === 0) return
-  execFileSync('ip', ['-n', namespace, '-batch', '-'], {
-    input: `${lines.join('\n')}\n`,
-    stdio: ['pipe', 'ignore', 'pipe'],
-  })
+  if (lines.length > 0) runNow('ip', ['-n', namespace, '-batch', '-'], `${lines.join('\n')}\n`)
 }
 
 function batch(namespace: string, lines: readonly string[]): Promise<void> {
   return run('ip', ['-n', namespace, '-batch', '-'], `${lines.join('\n')}\n`)
-}
-
-function run(program: string, words: readonly string[], input = ''): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const child = execFile(program, words, (error) => (error === null ? resolve() : reject(error)))
-    child.stdin?.on('error', () => {})
-    child.stdin?.end(input)
-  })
 }
 
 /** A network that nobody here has a way to. */

@@ -45,6 +45,10 @@ export interface TcpOptions extends OpenOptions {
   readonly network: NetworkKind
   /** Modules that the processes of nodes load before anything else. @default none */
   readonly preload?: readonly URL[] | undefined
+  /** Whether the kernel shapes links between namespaces. @default false */
+  readonly shapes?: boolean | undefined
+  /** Which program is asked to. @default 'tc' */
+  readonly tc?: string | undefined
 }
 
 const COMMAND_MS = 5000
@@ -94,7 +98,7 @@ export class TcpCluster implements RealCluster {
   }
 
   private constructor(options: TcpOptions) {
-    const { spec, seed, network, onChunk } = options
+    const { spec, seed, network, shapes, tc, onChunk } = options
     this.#options = options
     this.#names = nodeNames(spec)
     const random = seededRandom(seed)
@@ -105,7 +109,7 @@ export class TcpCluster implements RealCluster {
       chunk: (index, chunk) => onChunk(nameOf(index), chunk),
       exited: (index, atMs) => this.#exited(nameOf(index), atMs),
     })
-    this.#network = network === 'namespaces' ? NamespaceNetwork.open(this.#names) : undefined
+    this.#network = network === 'namespaces' ? NamespaceNetwork.open(this.#names, { shapes, tc }) : undefined
     this.#links = new LinkBoard(this.#proxy, this.#network, this.#names)
     this.clientLinks = this.#links.ofClients(this.#clientNames)
     this.#inside = new NodeBoard(

@@ -1,0 +1,37 @@
+/** Programs in the place of `tc`, for tests: one that writes down what it is asked for, one that has other words for netem. */
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+export interface FakeTc {
+  readonly program: string
+  /** What it was asked for since the last look: each call's namespace, then its lines. */
+  calls(): string[][]
+  close(): void
+}
+
+/**
+ * Fails at lines that fit one of these, as `tc` does: with what stands behind them, and nothing more is done. What is let
+ * through goes on to the program, where there is one, as a shell would have it.
+ */
+export function fakeTc(refusals: Readonly<Record<string, string>> = {}, then = ''): FakeTc {
+  const directory = mkdtempSync(join(tmpdir(), 'troupe-tc-'))
+  const log = join(directory, 'log')
+  const program = join(directory, 'tc')
+  const refused = Object.entries(refusals).map(
+    ([pattern, text]) => `case "$line" in ${pattern}) echo "Error: ${text}" >&2; exit 2;; esac`,
+  )
+  const read = ['while read -r line; do', `echo "$line" >>'${log}'`, ...refused, 'lines="$lines$line\n"', 'done']
+  writeFileSync(program, ['#!/bin/sh', `echo "> $2" >>'${log}'`, ...read, then, ''].join('\n'))
+  chmodSync(program, 0o755)
+  writeFileSync(log, '')
+  return {
+    program,
+    calls: () => {
+      const [, ...calls] = readFileSync(log, 'utf8').split('> ')
+      writeFileSync(log, '')
+      return calls.map((call) => call.trimEnd().split('\n'))
+    },
+    close: () => rmSync(directory, { recursive: true }),
+  }
+}

@@ -5,9 +5,6 @@
  *     ProcessCluster ─ fork ─► node process ◄─ TCP ─► node process
  *           └─ questions, faults ─┘   ▲
  *     load's thread ───────── TCP ────┘
- *
- * Whatever becomes of the benchmark, no process is left: each ends with its parent, and one that stands still is resumed by
- * a guard of its own (frozen.ts).
  */
 import { EventEmitter } from 'node:events'
 import { join } from 'node:path'
@@ -23,7 +20,8 @@ import {
   type NodeReport,
   viewOf,
 } from '@troupe/cluster'
-import { type ControlCommand, invalidOption, type NodeId } from '@troupe/core'
+import { NodeChild, type NodeNews, type ProcessEnd } from '@troupe/cluster/children'
+import { type ControlCommand, invalidOption, type NodeId, type Role } from '@troupe/core'
 import { makeDirectory } from '@troupe/store'
 import type { TlsFiles } from '@troupe/transport'
 import { freePorts, LOOPBACK } from '../compare/free-ports.ts'
@@ -31,12 +29,12 @@ import { allConverged } from '../engine/replicas.ts'
 import type { Death, DialingSettings, InstrumentedCluster, TestedCluster } from '../engine/tested-cluster.ts'
 import type { HeartbeatMarks } from '../heartbeat/heartbeat-log.ts'
 import { writeCertificates } from './certificates.ts'
-import { NodeChild, type ProcessEnd } from './node-child.ts'
 import { ProcessFaults } from './process-faults.ts'
 import { ProcessInstruments } from './process-instruments.ts'
-import { type NodeNews, WATCH_HEARTBEATS } from './protocol.ts'
+import { type BenchmarkNode, WATCH_HEARTBEATS } from './protocol.ts'
 
 const CLUSTER = 'benchmark'
+const NODE_MAIN = import.meta.resolve('@troupe/benchmarks/tcp-node')
 /** In the client's certificate. */
 const CLIENT = 'load'
 const START_TIMEOUT_MS = 60_000
@@ -49,7 +47,7 @@ const HAND_OVER_TIMEOUT_MS = 1
 /** One node: its options, and its latest start. */
 interface Place {
   readonly options: NodeOptions
-  child: NodeChild
+  child: BenchmarkNode
   starts: number
   /** It was told to end. */
   isExpected: boolean
@@ -113,7 +111,7 @@ export class ProcessCluster extends EventEmitter<ClusterEvents> implements Teste
     this.dialing = { cluster: CLUSTER, ...(files && { tls: files }) }
     process.on('exit', this.#killOnExit)
     for (const id of ids) this.#launch(id, this.#optionsOf(id, peers, options))
-    const children = (): Iterable<NodeChild> => this.#running()
+    const children = (): Iterable<BenchmarkNode> => this.#running()
     this.instruments = new ProcessInstruments(children)
     this.#faults = new ProcessFaults({
       leader: () => this.leader,
@@ -148,9 +146,12 @@ export class ProcessCluster extends EventEmitter<ClusterEvents> implements Teste
     }
   }
 
-  #launch(id: NodeId, options: NodeOptions): NodeChild {
+  #launch(id: NodeId, options: NodeOptions): BenchmarkNode {
     const log = join(this.#directory, `${id}.log`)
-    const child = new NodeChild(options, log, (news) => this.#take(child, news), this.#words)
+    const child: BenchmarkNode = new NodeChild({
+      ...{ options, log, words: this.#words, main: NODE_MAIN },
+      onNews: (news) => this.#take(id, news),
+    })
     const starts = (this.#places.get(id)?.starts ?? 0) + 1
     const place: Place = { options, child, starts, isExpected: false }
     this.#places.set(id, place)
@@ -199,13 +200,13 @@ export class ProcessCluster extends EventEmitter<ClusterEvents> implements Teste
 
   /** Gives a node a command and waits for its end. @throws RaftError NODE_UNAVAILABLE with why it was refused */
   async command(id: NodeId, command: ControlCommand, timeoutMs: number): Promise<void> {
-    await this.#place(id).child.call('command', command, timeoutMs)
+    await this.#place(id).child.call('command', { command, timeoutMs }, timeoutMs)
   }
 
   /** Heartbeats of the running nodes since this was last asked, where they are watched. */
   async takeHeartbeats(): Promise<Map<NodeId, HeartbeatMarks>> {
     const marks = new Map<NodeId, HeartbeatMarks>()
-    const take = async (child: NodeChild): Promise<void> => {
+    const take = async (child: BenchmarkNode): Promise<void> => {
       const taken = await child.call('takeHeartbeats', undefined)
       if (taken !== undefined) marks.set(child.id, taken)
     }
@@ -258,13 +259,14 @@ export class ProcessCluster extends EventEmitter<ClusterEvents> implements Teste
     return place
   }
 
-  *#running(): Generator<NodeChild> {
+  *#running(): Generator<BenchmarkNode> {
     for (const { child } of this.#places.values()) if (child.isRunning && !child.isFrozen) yield child
   }
 
-  #take({ id }: NodeChild, news: NodeNews): void {
-    if (news.kind !== 'role') return
-    const { role, term, leader, atMs } = news
+  #take(id: NodeId, news: NodeNews): void {
+    if (news.kind !== 'log' || news.event !== 'role changed') return
+    const { atMs } = news
+    const { role, term, leader } = news.detail as { role: Role; term: number; leader: NodeId | null }
     this.emit('role', { id, role, term, leader: leader ?? undefined, atMs })
     if (role !== 'leader') {
       if (id === this.#leader.id && term >= this.#leader.term) this.#leader = { id: undefined, term }

@@ -3,14 +3,14 @@ import { hrtimeMs } from '@troupe/actor'
 import type { Fault } from '@troupe/cluster'
 import { invalidOption, type NodeId } from '@troupe/core'
 import type { Death, TestedCluster } from '../engine/tested-cluster.ts'
-import type { NodeChild } from './node-child.ts'
+import type { BenchmarkNode } from './protocol.ts'
 
 interface FaultHost {
   leader(): NodeId | undefined
   ids(): readonly NodeId[]
   crash(id: NodeId): Promise<Death>
   restart(id: NodeId): Promise<void>
-  child(id: NodeId): NodeChild
+  child(id: NodeId): BenchmarkNode
 }
 
 interface ActiveFault {
@@ -57,7 +57,7 @@ export class ProcessFaults {
     return diedAtMs ?? atMs
   }
 
-  #stop(node: NodeId): Promise<number> {
+  async #stop(node: NodeId): Promise<number> {
     return this.#host.child(node).freeze()
   }
 

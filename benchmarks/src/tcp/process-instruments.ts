@@ -3,16 +3,15 @@ import type { CpuProfile } from '@troupe/actor'
 import type { NodeTrace } from '@troupe/cluster'
 import type { NodeId } from '@troupe/core'
 import type { InstrumentedCluster } from '../engine/tested-cluster.ts'
-import type { NodeChild } from './node-child.ts'
-import type { NodeCallName } from './protocol.ts'
+import type { BenchmarkNode } from './protocol.ts'
 
 /** A trace is some ten megabytes, which go from process to process. */
 const TAKE_TIMEOUT_MS = 60_000
 
 export class ProcessInstruments implements InstrumentedCluster {
-  readonly #running: () => Iterable<NodeChild>
+  readonly #running: () => Iterable<BenchmarkNode>
 
-  constructor(running: () => Iterable<NodeChild>) {
+  constructor(running: () => Iterable<BenchmarkNode>) {
     this.#running = running
   }
 
@@ -33,9 +32,11 @@ export class ProcessInstruments implements InstrumentedCluster {
   }
 
   /** The answers of all running nodes that have one. */
-  async #ask(name: NodeCallName): Promise<Map<NodeId, unknown>> {
+  async #ask(
+    name: 'startTrace' | 'takeTrace' | 'startProfile' | 'takeProfile',
+  ): Promise<Map<NodeId, unknown>> {
     const answers = new Map<NodeId, unknown>()
-    const ask = async (child: NodeChild): Promise<void> => {
+    const ask = async (child: BenchmarkNode): Promise<void> => {
       const answer = await child.call(name, undefined, TAKE_TIMEOUT_MS)
       if (answer !== undefined && answer !== null) answers.set(child.id, answer)
     }

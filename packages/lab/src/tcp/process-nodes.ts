@@ -5,20 +5,20 @@
  *     n1 ─► [n1→n2] ─► n2        its peers are, to each node, the addresses of its own ways to them
  *     c1 ─► [c1→n1] ─► n1        a client knows its own ways only, and learns of no others
  *
- * A node listens on a port of its own, another at each start; the ways find it by what it says. Whatever becomes of the
- * laboratory, no process is left: each ends with its parent, and one that stands still is woken by a guard (frozen.ts).
+ * A node listens on a port of its own, another at each start; the ways find it by what it says.
  */
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { NodeOptions } from '@troupe/cluster'
+import { NodeChild, type NodeNews, type ProcessEnd } from '@troupe/cluster/children'
 import { invariant, type NodeId } from '@troupe/core'
 import type { Endpoint } from '../proxy/connection.ts'
 import type { FaultProxy } from '../proxy/fault-proxy.ts'
 import type { NamespaceNetwork } from './namespace-network.ts'
-import { NodeChild, type ProcessEnd } from './node-child.ts'
-import type { NodeNews } from './protocol.ts'
+import type { LabNode, ObservedAs } from './protocol.ts'
 
 const CLUSTER = 'laboratory'
+const NODE_MAIN = import.meta.resolve('@troupe/lab/tcp-node')
 const LOOPBACK = '127.0.0.1'
 /** Whoever asks a node where it is gets the way of nobody. */
 const NOBODY = 'nobody'
@@ -54,7 +54,7 @@ export interface ProcessNodesSettings {
 
 interface Place {
   readonly id: NodeId
-  child: NodeChild | undefined
+  child: LabNode | undefined
   endpoint: Endpoint | undefined
   /** Lost its directory: it comes back as another member. */
   isWiped: boolean
@@ -125,7 +125,7 @@ export class ProcessNodes {
   }
 
   /** The process that runs. @throws where none does */
-  child(id: NodeId): NodeChild {
+  child(id: NodeId): LabNode {
     const child = this.#places.get(id)?.child
     invariant(child !== undefined, `${id} was started`)
     return child
@@ -136,14 +136,18 @@ export class ProcessNodes {
     const place = this.#places.get(id)
     invariant(place !== undefined && !this.isUp(id), `${id} is a node that is down`)
     const { directory, network, observed, preload, onNews, onEnd } = this.#settings
-    const child = new NodeChild({
+    const as: ObservedAs | undefined =
+      observed === undefined ? undefined : { path: observed, index: this.ids.indexOf(id) }
+    const child: LabNode = new NodeChild({
       options: this.#optionsOf(place),
+      main: NODE_MAIN,
+      words: as === undefined ? [] : [JSON.stringify(as)],
       log: join(directory, `${id}.log`),
       prefix: network?.prefixOf(id) ?? [],
       preload,
-      observed: observed === undefined ? undefined : { path: observed, index: this.ids.indexOf(id) },
       onNews: (news) => {
-        if (news.kind === 'listening') place.endpoint = endpointOf(news.address)
+        if (news.kind === 'log' && news.event === 'listening')
+          place.endpoint = endpointOf(String(news.detail['address']))
         onNews(id, news)
       },
     })
@@ -169,7 +173,10 @@ export class ProcessNodes {
 
   /** SIGSTOP, until `resume` or its death. False where it cannot be. */
   pause(id: NodeId): boolean {
-    return this.#places.get(id)?.child?.freeze() === true
+    const child = this.#places.get(id)?.child
+    if (child?.isRunning !== true || child.isFrozen) return false
+    child.freeze()
+    return true
   }
 
   resume(id: NodeId): void {

@@ -17,6 +17,7 @@ import {
   type NodeDigest,
   type NodeStatus,
 } from '@troupe/cluster'
+import type { NodeNews } from '@troupe/cluster/children'
 import {
   type ControlCommand,
   type MemberChange,
@@ -37,7 +38,6 @@ import { LinkBoard } from './link-board.ts'
 import { NamespaceNetwork } from './namespace-network.ts'
 import { NodeBoard } from './node-board.ts'
 import { type CommonOptions, ProcessNodes } from './process-nodes.ts'
-import type { NodeNews } from './protocol.ts'
 
 export type NetworkKind = 'proxy' | 'namespaces'
 

@@ -3,8 +3,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
-import { delay } from '../load/failure.ts'
-import { freeze } from './frozen.ts'
+import { POLL_MS, pause } from '../until.ts'
+import { freeze } from './freeze.ts'
 
 const BOUND_MS = 60_000
 const isLinux = process.platform === 'linux'
@@ -19,7 +19,7 @@ async function until(isSo: () => boolean): Promise<void> {
   const deadlineMs = performance.now() + BOUND_MS
   while (!isSo()) {
     assert.ok(performance.now() < deadlineMs, 'in time')
-    await delay(5)
+    await pause(POLL_MS)
   }
 }
 
@@ -37,7 +37,7 @@ async function withSleeper(run: (pid: number) => Promise<void>): Promise<void> {
 
 test('a process stands still until it is resumed', { skip: !isLinux && 'needs /proc' }, () =>
   withSleeper(async (pid) => {
-    const frozen = await freeze(pid)
+    const frozen = freeze(pid)
     await until(() => isStopped(pid))
     frozen.resume()
     await until(() => !isStopped(pid))
@@ -47,8 +47,8 @@ test('a process stands still until it is resumed', { skip: !isLinux && 'needs /p
 
 test('it goes on when whoever stopped it is killed', { skip: !isLinux && 'needs /proc' }, () =>
   withSleeper(async (pid) => {
-    const url = new URL('./frozen.ts', import.meta.url).href
-    const code = `const { freeze } = await import('${url}'); await freeze(${pid}); setInterval(() => {}, 1000)`
+    const url = new URL('./freeze.ts', import.meta.url).href
+    const code = `const { freeze } = await import('${url}'); freeze(${pid}); setInterval(() => {}, 1000)`
     const stopper = spawn(process.execPath, ['--input-type=module', '--eval', code], { stdio: 'ignore' })
     const ended = once(stopper, 'exit')
     await until(() => isStopped(pid))

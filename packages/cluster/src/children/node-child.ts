@@ -1,19 +1,28 @@
-/** One start of a node's process, seen from the laboratory. */
+/**
+ * One start of a node as a process of its own, seen from its parent. Whatever becomes of the parent, no process is left: each
+ * ends with it, and one that stands still is woken by a guard (freeze.ts).
+ *
+ *     NodeChild ── options, questions, `stop` ──► runNodeChild ─ NodeProcess
+ *               ◄── log, answers, `failed` ──────
+ *               ── SIGKILL, SIGSTOP ──►
+ */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { NodeOptions } from '@troupe/cluster'
+import { hrtimeMs } from '@troupe/actor'
 import { type NodeId, RaftError } from '@troupe/core'
-import { type Frozen, freeze } from './frozen.ts'
-import type { NodeCallName, NodeCalls, NodeNews, NodeOrder, ObservedAs } from './protocol.ts'
+import type { NodeOptions } from '../node-options.ts'
+import type { Calls, NodeNews, NodeOrder } from './child-protocol.ts'
+import { type Frozen, freeze } from './freeze.ts'
 
-/** Notices of Node on features of its own, which older versions print. */
-/** The second as in `troupe` itself (ADR 21). */
+/** The first for notices of Node on features of its own, which older versions print; the second as in `troupe` itself (ADR 21). */
 const NODE_FLAGS = ['--disable-warning=ExperimentalWarning', '--external-memory-accounted-in-global-limit']
-const ANSWER_TIMEOUT_MS = 5000
-const STOP_GRACE_MS = 3000
+const ANSWER_TIMEOUT_MS = 10_000
+const STOP_GRACE_MS = 5000
 const TAIL_LINES = 8
+/** Of warnings and errors, for when it fails. */
+const KEPT_LINES = 20
 
 interface Pending {
   readonly resolve: (value: never) => void
@@ -24,23 +33,27 @@ interface Pending {
 export interface ProcessEnd {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
+  /** When that was noticed. */
+  readonly atMs: number
 }
 
 export interface NodeChildSettings {
   readonly options: NodeOptions
+  /** URL of the module that calls `runNodeChild`. */
+  readonly main: string
+  /** More words for it. @default none */
+  readonly words?: readonly string[]
   /** File that gets what the process writes. */
   readonly log: string
   /** Told of what happens to the node, but for answers. */
   readonly onNews: (news: NodeNews) => void
   /** What a command begins with that runs in another network stack. @default none */
   readonly prefix?: readonly string[]
-  /** Where it tells all that it does, and as who. @default nowhere */
-  readonly observed?: ObservedAs | undefined
   /** Modules that it loads before anything else. @default none */
   readonly preload?: readonly URL[] | undefined
 }
 
-export class NodeChild {
+export class NodeChild<Asked extends Calls<Asked>> {
   readonly id: NodeId
   /** Resolves with its end, whatever that was. */
   readonly ended: Promise<ProcessEnd>
@@ -49,23 +62,23 @@ export class NodeChild {
   readonly #onNews: (news: NodeNews) => void
   readonly #pending = new Map<number, Pending>()
   readonly #started = Promise.withResolvers<void>()
-  #failure = ''
+  readonly #lines: string[] = []
   #lastId = 0
   #frozen: Frozen | undefined
   #hasStarted = false
   #hasEnded = false
 
-  constructor({ options, log, onNews, prefix = [], observed, preload = [] }: NodeChildSettings) {
+  constructor(settings: NodeChildSettings) {
+    const { options, main, words = [], log, onNews, prefix = [], preload = [] } = settings
     this.id = options.id
     this.#log = log
     this.#onNews = onNews
     const output = openSync(log, 'a')
-    const main = fileURLToPath(import.meta.resolve('@troupe/lab/tcp-node'))
-    const given = [options, ...(observed === undefined ? [] : [observed])].map((each) => JSON.stringify(each))
-    const first = preload.map(({ href }) => `--import=${href}`)
-    const words = [...prefix, process.execPath, ...NODE_FLAGS, ...first, main, ...given]
-    const [program = '', ...args] = words
+    const flags = [...NODE_FLAGS, ...preload.map(({ href }) => `--import=${href}`)]
+    const own = [process.execPath, ...flags, fileURLToPath(main), JSON.stringify(options), ...words]
+    const [program = '', ...args] = [...prefix, ...own]
     this.#child = spawn(program, args, {
+      // Traces are arrays of numbers.
       serialization: 'advanced',
       stdio: ['ignore', output, output, 'ipc'],
     })
@@ -73,11 +86,11 @@ export class NodeChild {
     this.#started.promise.catch(() => {})
     this.#child.on('message', (news: NodeNews) => this.#take(news))
     this.ended = once(this.#child, 'exit').then(
-      ([code, signal]) => this.#end({ code, signal }),
+      ([code, signal]) => this.#end(code, signal),
       // It could not be started at all.
       (error: Error) => {
-        this.#failure = error.message
-        return this.#end({ code: null, signal: null })
+        this.#note(error.message)
+        return this.#end(null, null)
       },
     )
   }
@@ -101,15 +114,15 @@ export class NodeChild {
   }
 
   /** @throws RaftError NODE_UNAVAILABLE where it is gone, stands still or does not answer in time */
-  async call<Name extends NodeCallName>(
+  async call<Name extends keyof Asked>(
     name: Name,
-    ask: NodeCalls[Name]['ask'],
+    ask: Asked[Name]['ask'],
     timeoutMs = ANSWER_TIMEOUT_MS,
-  ): Promise<NodeCalls[Name]['answer']> {
+  ): Promise<Asked[Name]['answer']> {
     if (this.#hasEnded) throw this.#unavailable('its process has ended')
     if (this.#frozen !== undefined) throw this.#unavailable('its process is stopped')
     const id = ++this.#lastId
-    const { promise, resolve, reject } = Promise.withResolvers<NodeCalls[Name]['answer']>()
+    const { promise, resolve, reject } = Promise.withResolvers<Asked[Name]['answer']>()
     this.#pending.set(id, { resolve, reject })
     const late = (): void => reject(this.#unavailable(`no answer within ${timeoutMs} ms`))
     const timer = setTimeout(late, timeoutMs)
@@ -122,10 +135,12 @@ export class NodeChild {
     }
   }
 
-  /** SIGKILL. Resolves once the process is gone. */
-  async kill(): Promise<ProcessEnd> {
+  /** SIGKILL. Resolves with when it was sent, once the process is gone. */
+  async kill(): Promise<{ readonly killedAtMs: number; readonly end: ProcessEnd }> {
+    const killedAtMs = hrtimeMs()
     this.killNow()
-    return this.ended
+    const end = await this.ended
+    return { killedAtMs, end }
   }
 
   /** For the end of this process, which cannot wait. */
@@ -134,12 +149,15 @@ export class NodeChild {
     this.resume()
   }
 
-  /** SIGSTOP: the process stands still until `resume`. False where it is gone, or stands still already. */
-  freeze(): boolean {
+  /**
+   * SIGSTOP: the process stands still until `resume`. Tells since when, also where it does so already.
+   * @throws RaftError NODE_UNAVAILABLE where it is gone
+   */
+  freeze(): number {
     const { pid } = this.#child
-    if (pid === undefined || this.#hasEnded || this.#frozen !== undefined) return false
-    this.#frozen = freeze(pid)
-    return true
+    if (pid === undefined || this.#hasEnded) throw this.#unavailable('its process has ended')
+    this.#frozen ??= freeze(pid)
+    return this.#frozen.atMs
   }
 
   /** SIGCONT. Nothing where it runs. */
@@ -157,10 +175,10 @@ export class NodeChild {
     clearTimeout(timer)
   }
 
-  /** The last lines that it has written, for an error. */
+  /** The last lines that it has written or logged, for an error. */
   get tail(): string {
     const written = readFileSync(this.#log, 'utf8').trim().split('\n').slice(-TAIL_LINES)
-    const lines = [this.#failure, ...written].filter((line) => line !== '')
+    const lines = [...this.#lines, ...written].filter((line) => line !== '')
     return lines.map((line) => `\n  ${this.id}: ${line}`).join('')
   }
 
@@ -180,21 +198,28 @@ export class NodeChild {
         this.#started.resolve()
         break
       case 'failed':
-        this.#failure = news.reason
+        this.#note(news.reason)
+        break
+      case 'log':
+        if (news.level !== 'info') this.#note(`${news.event} ${JSON.stringify(news.detail)}`)
         break
     }
     this.#onNews(news)
   }
 
-  #end(end: ProcessEnd): ProcessEnd {
+  #note(line: string): void {
+    this.#lines.push(line)
+    if (this.#lines.length > KEPT_LINES) this.#lines.shift()
+  }
+
+  #end(code: number | null, signal: NodeJS.Signals | null): ProcessEnd {
     this.#hasEnded = true
     this.resume()
-    const gone = this.#unavailable(
-      `its process has ended (${end.signal ?? `exit code ${end.code}`})${this.tail}`,
-    )
+    const how = signal ?? `exit code ${code}`
+    const gone = this.#unavailable(`its process has ended (${how})${this.tail}`)
     this.#started.reject(gone)
     for (const { reject } of this.#pending.values()) reject(gone)
-    return end
+    return { code, signal, atMs: hrtimeMs() }
   }
 
   #unavailable(reason: string): RaftError<'NODE_UNAVAILABLE'> {

@@ -1,6 +1,7 @@
 /** Sends one stream, and sees what becomes of it. */
 import { connect, type Socket } from 'node:net'
 import { readRefusal, StreamReader } from '@troupe/wire'
+import { LOOPBACK } from '../free-ports.ts'
 import type { FuzzStream } from './streams.ts'
 
 export interface Attacked {
@@ -23,8 +24,26 @@ const WAIT_MS = 3000
 const MAX_READ_BYTES = 1 << 20
 const MAX_FRAME_BYTES = 64 << 20
 
-export async function attack(stream: FuzzStream, port: number): Promise<Attacked> {
+/** @param signal breaks off: what was under way then is no fault of the node */
+export async function attack(stream: FuzzStream, port: number, signal: AbortSignal): Promise<Attacked> {
   const guests: Guest[] = []
+  const breakOff = (): void => {
+    for (const { socket } of guests) socket.destroy()
+  }
+  signal.addEventListener('abort', breakOff)
+  try {
+    return await send(stream, port, guests, signal)
+  } finally {
+    signal.removeEventListener('abort', breakOff)
+  }
+}
+
+async function send(
+  stream: FuzzStream,
+  port: number,
+  guests: Guest[],
+  signal: AbortSignal,
+): Promise<Attacked> {
   if (stream.companion !== undefined) {
     const companion = new Guest(port)
     guests.push(companion)
@@ -33,6 +52,7 @@ export async function attack(stream: FuzzStream, port: number): Promise<Attacked
   }
   const main = new Guest(port)
   guests.push(main)
+  if (signal.aborted) main.socket.destroy()
   await write(main, stream)
   const closed = await within(main.closed, stream.end === 'wait' ? WAIT_MS : PATIENCE_MS)
   for (const { socket } of guests) socket.destroy()
@@ -68,7 +88,7 @@ class Guest {
   #readBytes = 0
 
   constructor(port: number) {
-    this.socket = connect({ host: '127.0.0.1', port, noDelay: true, allowHalfOpen: true })
+    this.socket = connect({ host: LOOPBACK, port, noDelay: true, allowHalfOpen: true })
     const answered = Promise.withResolvers<void>()
     const closed = Promise.withResolvers<void>()
     this.answered = answered.promise

@@ -4,9 +4,10 @@
  *     Dice ─► fuzzStream ─► attack, so many at once, slow ones beside them ─► what came of it, by kind
  *     SteadyWriter writes all the while; memory is looked at; at the end the nodes' own counts are compared with what was sent
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Attacked, attack } from './attack.ts'
 import { Dice } from './dice.ts'
-import { CLUSTER, type Figures, type FuzzCluster, type FuzzedNode, pause } from './fuzz-cluster.ts'
+import { CLUSTER, type Figures, type FuzzCluster, type FuzzedNode } from './fuzz-cluster.ts'
 import { MemoryWatch, type NodeMemory } from './memory-watch.ts'
 import { SteadyWriter, type WriterReport } from './steady-writer.ts'
 import { type FuzzStream, fuzzStream, isSlow } from './streams.ts'
@@ -70,7 +71,7 @@ export async function runCampaign(cluster: FuzzCluster, options: CampaignOptions
     watch.stop()
   }
   // Connections of slow ones that were given up are found out by the nodes meanwhile.
-  await pause(SETTLE_MS)
+  await sleep(SETTLE_MS, undefined, { signal: options.signal }).catch(() => {})
   watch.look(1)
   return campaign.report(await writer.finish())
 }
@@ -127,7 +128,7 @@ class Campaign {
 
   async #run(node: FuzzedNode, stream: FuzzStream): Promise<void> {
     const isHealth = stream.door === 'health'
-    const attacked = await attack(stream, isHealth ? node.healthPort : node.port)
+    const attacked = await attack(stream, isHealth ? node.healthPort : node.port, this.#options.signal)
     this.#count(node, stream, attacked)
     this.#done++
     this.#watch.progress = this.#done / this.#options.streams
@@ -189,7 +190,8 @@ class Campaign {
     if (hung > 0) faults.push(`${hung} connections were never closed`)
     for (const { id, grownBytes, allowedBytes } of memory)
       if (grownBytes > allowedBytes) faults.push(`${id} has grown by ${grownBytes} bytes`)
-    if (dead.length > 0) return faults
+    // What was broken off nobody has counted to the end.
+    if (dead.length > 0 || this.#options.signal.aborted) return faults
     for (const { id, sent, welcomed, accepted, refused } of nodes) {
       if (accepted < sent) faults.push(`${id} has counted ${accepted} connections of ${sent}`)
       // A welcomed one may end anywhere, which is no offence; and its peers and the writer may have been refused too.

@@ -2,11 +2,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { RaftError } from '@troupe/core'
+import { freePorts, LOOPBACK } from '../free-ports.ts'
 
 export interface FuzzedNode {
   readonly id: string
@@ -24,7 +25,6 @@ export const CLUSTER = 'fuzzed'
 
 const IDS = ['n1', 'n2', 'n3']
 const MAX_SAID = 50
-const END_MS = 10_000
 const START_MS = 120_000
 /** A node that answers later has hung. */
 const ANSWER_MS = 10_000
@@ -51,11 +51,11 @@ export class FuzzCluster {
 
   private constructor(ports: readonly number[]) {
     this.#directory = mkdtempSync(join(tmpdir(), 'troupe-fuzz-'))
-    const peers = Object.fromEntries(IDS.map((id, at) => [id, `127.0.0.1:${ports[at]}`]))
+    const peers = Object.fromEntries(IDS.map((id, at) => [id, `${LOOPBACK}:${ports[at]}`]))
     this.nodes = IDS.map((id, at) => {
       const [port, healthPort] = [ports[at] as number, ports[IDS.length + at] as number]
       const own = { id, cluster: CLUSTER, peers, directory: join(this.#directory, id), limits: LIMITS }
-      const config = { ...own, health: `127.0.0.1:${healthPort}`, logLevel: 'error' }
+      const config = { ...own, health: `${LOOPBACK}:${healthPort}`, logLevel: 'error' }
       return this.#launch(config, port, healthPort)
     })
   }
@@ -64,10 +64,13 @@ export class FuzzCluster {
     const path = join(this.#directory, `${config.id}.json`)
     writeFileSync(path, JSON.stringify(config))
     const command = fileURLToPath(new URL('../../bin/troupe.js', import.meta.url))
-    const stdio: ['ignore', 'ignore', 'pipe'] = ['ignore', 'ignore', 'pipe']
-    const child = spawn(process.execPath, [command, 'node', '--config', path], { stdio })
+    // A group of its own: Ctrl-C on the terminal is no fault of a node. The channel ends it should this process be gone.
+    const child = spawn(process.execPath, [command, 'node', '--config', path], {
+      detached: true,
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    })
     const said: string[] = []
-    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
       said.push(...text.split('\n').filter((line) => line !== ''))
       said.splice(0, Math.max(0, said.length - MAX_SAID))
     })
@@ -75,7 +78,7 @@ export class FuzzCluster {
   }
 
   get seeds(): readonly string[] {
-    return this.nodes.map(({ port }) => `127.0.0.1:${port}`)
+    return this.nodes.map(({ port }) => `${LOOPBACK}:${port}`)
   }
 
   /** Nodes that have ended, and what they have said. */
@@ -84,7 +87,7 @@ export class FuzzCluster {
   }
 
   async figures({ healthPort }: FuzzedNode): Promise<Figures> {
-    const response = await fetch(`http://127.0.0.1:${healthPort}/metrics`, {
+    const response = await fetch(`http://${LOOPBACK}:${healthPort}/metrics`, {
       headers: { connection: 'close' },
       signal: AbortSignal.timeout(ANSWER_MS),
     })
@@ -102,6 +105,7 @@ export class FuzzCluster {
     }
   }
 
+  /** Kills the nodes, and takes their directories away. */
   async stop(): Promise<void> {
     await Promise.all(this.nodes.map((node) => end(node)))
     rmSync(this.#directory, { recursive: true, force: true })
@@ -117,23 +121,22 @@ export class FuzzCluster {
         throw new RaftError('NODE_UNAVAILABLE', `node ${node.id}: ${reason}`, { node: node.id, reason })
       }
       const within = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)])
-      const isReady = await fetch(`http://127.0.0.1:${node.healthPort}/readyz`, { signal: within }).then(
+      const isReady = await fetch(`http://${LOOPBACK}:${node.healthPort}/readyz`, { signal: within }).then(
         ({ ok }) => ok,
         () => false,
       )
       if (isReady) return
-      await pause(50)
+      await sleep(50)
     }
   }
 }
 
+/** At once: what it holds goes with it, and leaders that hand over would find nobody. */
 async function end({ child }: FuzzedNode): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const ended = once(child, 'exit')
-  child.kill('SIGTERM')
-  const timer = setTimeout(() => child.kill('SIGKILL'), END_MS)
+  child.kill('SIGKILL')
   await ended
-  clearTimeout(timer)
 }
 
 function readFigures(text: string): Figures {
@@ -142,13 +145,3 @@ function readFigures(text: string): Figures {
     lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ')))]),
   )
 }
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen({ host: '127.0.0.1', port: 0 }))
-  await Promise.all(servers.map((server) => once(server, 'listening')))
-  const ports = servers.map((server) => (server.address() as { port: number }).port)
-  await Promise.all(servers.map((server) => once(server.close(), 'close')))
-  return ports
-}
-
-export const pause = (ms: number): Promise<void> => new Promise((resume) => setTimeout(resume, ms))

@@ -36,7 +36,7 @@ export async function fuzz(args: readonly string[], context: CommandContext): Pr
     const report = await runCampaign(cluster, { streams, concurrency, seed, signal, onProgress })
     progress.write('')
     writeJson(json, report, context)
-    textStream(json, context).write(reportText(report))
+    textStream(json, context).write(reportText(report, signal.aborted))
     if (signal.aborted) return exitCodes.interrupted
     return report.faults.length === 0 ? exitCodes.pass : exitCodes.fail
   } finally {
@@ -44,7 +44,7 @@ export async function fuzz(args: readonly string[], context: CommandContext): Pr
   }
 }
 
-function reportText(report: CampaignReport): string {
+function reportText(report: CampaignReport, isInterrupted: boolean): string {
   const { seed, streams, connections, welcomed, seconds, writer, faults } = report
   const share = ((100 * welcomed) / Math.max(1, streams)).toFixed(1)
   const lines = [
@@ -53,7 +53,9 @@ function reportText(report: CampaignReport): string {
     `the client: ${counted(writer.acknowledged)} writes acknowledged, ${writer.failed} keys failed, ${writer.wrong} wrong,` +
       ` longest pause ${counted(writer.longestPauseMs)} ms`,
   ]
-  const verdict = faults.length === 0 ? ['pass'] : faults.map((fault) => `fail: ${fault}`)
+  const verdict = faults.map((fault) => `fail: ${fault}`)
+  if (isInterrupted) verdict.push('interrupted: this is what there was')
+  else if (faults.length === 0) verdict.push('pass')
   return `${lines.join('\n')}\n\n${nodesTable(report)}\n${verdict.join('\n')}\n`
 }
 

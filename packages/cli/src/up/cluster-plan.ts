@@ -6,16 +6,13 @@
  *     <directory>/n1.log     what it logs, a line of JSON an event
  */
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import type { DialSettings } from '@troupe/cluster'
 import { invalidOption, membersOf, RaftError } from '@troupe/core'
 import { type DirectoryIdentity, readNodeIdentity } from '@troupe/store'
-
-const HOST = '127.0.0.1'
+import { freePorts, LOOPBACK } from '../free-ports.ts'
 
 export interface PlanRequest {
   readonly nodes: number | undefined
@@ -76,7 +73,7 @@ export async function planCluster(request: PlanRequest): Promise<ClusterPlan> {
   const cluster = nameOf(directory ?? '', found, request.cluster)
   const ids = idsOf(found, request.nodes)
   const ports = await freePorts(ids.length, request.port)
-  const addresses = ids.map((id, index) => [id, `${HOST}:${ports[index]}`] as const)
+  const addresses = ids.map((id, index) => [id, `${LOOPBACK}:${ports[index]}`] as const)
   const place = directory ?? mkdtempSync(join(tmpdir(), 'troupe-up-'))
   makePlace(place)
   const files = (id: string) => ({ configFile: join(place, `${id}.json`), logFile: join(place, `${id}.log`) })
@@ -176,26 +173,6 @@ function dialingOf(cluster: string, tls: string | undefined): Pick<ClusterPlan, 
   const token = randomBytes(24).toString('base64url')
   const dialing = { cluster, token, tls: { authority: resolve(tls, 'ca.pem') } }
   return { dialing, secrets: { TROUPE_CONTROL_TOKEN: token } }
-}
-
-/** @throws RaftError INVALID_OPTIONS where one of them is taken */
-async function freePorts(count: number, first: number | undefined): Promise<readonly number[]> {
-  const wanted = Array.from({ length: count }, (_, index) => (first === undefined ? 0 : first + index))
-  const servers = wanted.map((port) => createServer().listen({ host: HOST, port }))
-  try {
-    const ports: number[] = []
-    const listening = servers.map((server) => once(server, 'listening'))
-    for (const [index, heard] of (await Promise.allSettled(listening)).entries()) {
-      if (heard.status === 'rejected') {
-        const { code } = heard.reason as NodeJS.ErrnoException
-        throw invalidOption('--port', first, `${count} free ports from there on (${wanted[index]}: ${code})`)
-      }
-      ports.push(((servers[index] as (typeof servers)[number]).address() as { port: number }).port)
-    }
-    return ports
-  } finally {
-    await Promise.all(servers.map((server) => (server.listening ? once(server.close(), 'close') : undefined)))
-  }
 }
 
 function refused(path: string, reason: string): RaftError<'INVALID_DIRECTORY'> {

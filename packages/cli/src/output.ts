@@ -54,6 +54,11 @@ export function checkFolderOf(path: string, flag: string): void {
   }
 }
 
+/** To be called before long work. @throws RaftError INVALID_OPTIONS where `--json` names a file that cannot be written */
+export function checkJson(json: string | undefined): void {
+  if (json !== undefined && json !== '-') checkFolderOf(json, '--json')
+}
+
 /** Rows of cells as a table of Markdown, as the formatter has it; the first row is the heads. */
 export function markdownTable(rows: readonly (readonly string[])[]): string {
   const widths = widthsOf(rows)
@@ -91,6 +96,8 @@ export function paintFor(
   const hasColours = isTTY === true && !NO_COLOR && TERM !== 'dumb'
   return (format, text) => (hasColours ? styleText(format, text, { validateStream: false }) : text)
 }
+
+export const verdictColours = { pass: 'green', fail: 'red', unknown: 'yellow' } as const
 
 /** With thousands separators. */
 export const counted = (value: number): string => value.toLocaleString('en-US')

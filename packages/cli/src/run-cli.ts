@@ -13,6 +13,7 @@ import { groupHelp } from './help.ts'
 import { log } from './log.ts'
 import { node } from './node/node.ts'
 import { operate } from './node/operate.ts'
+import { exitCodes } from './output.ts'
 import { queue } from './queue.ts'
 import { replay } from './replay/replay.ts'
 import { restore } from './restore.ts'
@@ -77,10 +78,6 @@ const topCommands: readonly TopCommand[] = [
   },
 ]
 
-const UNKNOWN = 2
-const WRONG_USAGE = 64
-const INTERRUPTED = 130
-
 /** Errors that the user's own input causes. */
 const USAGE_CODES: ReadonlySet<RaftErrorCode> = new Set([
   'INVALID_OPTIONS',
@@ -101,11 +98,11 @@ export async function runCli(
   try {
     return await dispatch(args, context, commands)
   } catch (error) {
-    if (context.signal.aborted) return INTERRUPTED
+    if (context.signal.aborted) return exitCodes.interrupted
     context.stderr.write(`troupe: ${firstLine(error)}\n`)
     if (context.env['TROUPE_DEBUG'] === '1' && error instanceof Error)
       context.stderr.write(`${error.stack}\n`)
-    return error instanceof RaftError && USAGE_CODES.has(error.code) ? WRONG_USAGE : UNKNOWN
+    return error instanceof RaftError && USAGE_CODES.has(error.code) ? exitCodes.usage : exitCodes.unknown
   }
 }
 
@@ -118,7 +115,7 @@ async function dispatch(
   if (word === undefined || word === '--help' || word === '-h' || word === 'help') {
     const stream = word === undefined ? context.stderr : context.stdout
     stream.write(help(commands))
-    return word === undefined ? WRONG_USAGE : 0
+    return word === undefined ? exitCodes.usage : exitCodes.pass
   }
   if (word === '--version' || word === '-v') {
     context.stdout.write(`${version()}\n`)

@@ -14,6 +14,7 @@ import { takeOperands } from '../operands.ts'
 import { parseOptions, wantsHelp } from '../options.ts'
 import {
   checkFolderOf,
+  checkJson,
   counted,
   exitCodes,
   jsonOption,
@@ -83,7 +84,7 @@ export async function check(args: readonly string[], context: CommandContext): P
   const [file = ''] = operands
   const model = modelOf(values)
   const bounds = boundsOf(values, model)
-  if (values.json !== undefined && values.json !== '-') checkFolderOf(values.json, '--json')
+  checkJson(values.json)
   if (values.html !== undefined) checkFolderOf(values.html, '--html')
   const out = textStream(values.json, context)
   const progress = new Progress(out)

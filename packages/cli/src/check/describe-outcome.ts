@@ -1,12 +1,11 @@
 /** What a checked history came to, for a terminal. */
 import type { CheckFailure, CheckOutcome, CheckReport, ShownOperation } from '@troupe/lab'
-import { aligned, counted, type paintFor } from '../output.ts'
+import { aligned, counted, type paintFor, verdictColours } from '../output.ts'
 
 type Paint = ReturnType<typeof paintFor>
 
 /** Rows of each kind that a table shows: whoever wants all looks at the page. */
 const MAX_ROWS = 8
-const COLOURS = { pass: 'green', fail: 'red', unknown: 'yellow' } as const
 
 /** Several lines; the last says how to see more. */
 export function describeOutcome(
@@ -17,7 +16,7 @@ export function describeOutcome(
 ): string {
   const { verdict, failure } = report
   const lines = [
-    `${paint(COLOURS[verdict], verdict)}  ${file}: ${sentenceOf(report)}`,
+    `${paint(verdictColours[verdict], verdict)}  ${file}: ${sentenceOf(report)}`,
     `      ${sizeOf(report, lineCount)}, ${seconds.toFixed(1)} s`,
     ...hintLines(report),
     ...figureLines(report),

@@ -2,7 +2,7 @@
 import type { CommandContext, OptionTable, OptionValues } from '@troupe/benchmarks'
 import { invalidOption } from '@troupe/core'
 import { parseOptions } from '../options.ts'
-import { checkFolderOf, exitCodes, jsonOption, paintFor, showHelp, textStream, writeJson } from '../output.ts'
+import { checkJson, exitCodes, jsonOption, paintFor, showHelp, textStream, writeJson } from '../output.ts'
 import { describeReport } from './describe-report.ts'
 import { type Listing, type LogReport, NO_LISTING, reportOn } from './log-report.ts'
 import { logPlaces } from './places.ts'
@@ -30,7 +30,7 @@ export async function inspectCommand(args: readonly string[], context: CommandCo
   const { json } = parsed.values
   if (!isNamed) throw invalidOption('DIR', directory, 'a directory, as in `troupe log inspect DIR`')
   const listing = listingOf(parsed.values)
-  if (json !== undefined && json !== '-') checkFolderOf(json, '--json')
+  checkJson(json)
   const out = textStream(json, context)
   const paint = paintFor(out, context.env)
   const reports: LogReport[] = []

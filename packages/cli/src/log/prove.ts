@@ -8,7 +8,7 @@ import { describeFileSystem, type FileSystem } from '@troupe/store'
 import { parseOptions } from '../options.ts'
 import {
   aligned,
-  checkFolderOf,
+  checkJson,
   counted,
   exitCodes,
   jsonOption,
@@ -16,6 +16,7 @@ import {
   showHelp,
   textStream,
   type Verdict,
+  verdictColours,
   writeJson,
 } from '../output.ts'
 import { Progress } from '../progress.ts'
@@ -68,7 +69,7 @@ export async function proveCommand(args: readonly string[], context: CommandCont
   if (parsed.kind === 'help') return showHelp(context, PATH, SUMMARY, options, DETAILS)
   const { values } = parsed
   const { json } = values
-  if (json !== undefined && json !== '-') checkFolderOf(json, '--json')
+  checkJson(json)
   const directory = makeDirectory(values.dir)
   let isKept = false
   try {
@@ -135,8 +136,7 @@ function describe(proof: Proof, context: CommandContext, json: string | undefine
   const ahead = `the vote of a step in flight was there without it after ${counted(counts.hardStateAhead)} kills`
   lines.push(`${early}, ${ahead}; ${seconds} s\n`)
   if (kept !== undefined) lines.push(`the log is kept: troupe log inspect ${kept}\n`)
-  const colour = { pass: 'green', fail: 'red', unknown: 'yellow' } as const
-  lines.push(`${paint(colour[proof.verdict], verdictLine(proof))}\n`)
+  lines.push(`${paint(verdictColours[proof.verdict], verdictLine(proof))}\n`)
   return lines.join('')
 }
 

@@ -3,7 +3,7 @@ import type { CommandContext, OptionTable, OutputStream } from '@troupe/benchmar
 import { invalidOption } from '@troupe/core'
 import { parseOptions } from '../options.ts'
 import {
-  checkFolderOf,
+  checkJson,
   counted,
   exitCodes,
   jsonOption,
@@ -47,7 +47,7 @@ export async function verifyCommand(args: readonly string[], context: CommandCon
   if (parsed.kind === 'help') return showHelp(context, PATH, SUMMARY, options, DETAILS)
   const { json } = parsed.values
   if (!isNamed) throw invalidOption('DIR', directory, 'a directory, as in `troupe log verify DIR`')
-  if (json !== undefined && json !== '-') checkFolderOf(json, '--json')
+  checkJson(json)
   const out = textStream(json, context)
   const logs = await verifyAll(logPlaces(directory), out, context)
   const isSound = logs.every(({ problems }) => problems.length === 0)

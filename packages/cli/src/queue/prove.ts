@@ -6,7 +6,7 @@ import type { CommandContext, OptionTable } from '@troupe/benchmarks'
 import { parseOptions } from '../options.ts'
 import {
   aligned,
-  checkFolderOf,
+  checkJson,
   counted,
   exitCodes,
   jsonOption,
@@ -14,6 +14,7 @@ import {
   showHelp,
   textStream,
   type Verdict,
+  verdictColours,
   writeJson,
 } from '../output.ts'
 import { Progress } from '../progress.ts'
@@ -52,7 +53,7 @@ export async function proveCommand(args: readonly string[], context: CommandCont
   const parsed = parseOptions(args, options, PATH)
   if (parsed.kind === 'help') return showHelp(context, PATH, SUMMARY, options, DETAILS)
   const { messages, drain, json, seed = Math.floor(Math.random() * 2 ** 32) } = parsed.values
-  if (json !== undefined && json !== '-') checkFolderOf(json, '--json')
+  checkJson(json)
   const folder = mkdtempSync(join(tmpdir(), 'troupe-queue-prove-'))
   const out = textStream(json, context)
   out.write(`${counted(messages)} messages, seed ${seed}\n`)
@@ -103,7 +104,6 @@ function describe(proved: Proved, context: CommandContext, json: string | undefi
   }).map(([what, count]) => [what, counted(count)])
   const happened = Object.entries(faults).map(([kind, count]) => `${kind} ${count}`)
   const paint = paintFor(textStream(json, context), context.env)
-  const colour = { pass: 'green', fail: 'red', unknown: 'yellow' } as const
   const why = [
     ...(isDrained ? [] : ['the queue was not emptied in time: nothing is said of what is lost']),
     ...(areEqual ? [] : ['the replicas differ']),
@@ -111,6 +111,6 @@ function describe(proved: Proved, context: CommandContext, json: string | undefi
   return [
     aligned([['messages', 'count'], ...rows], [1]),
     `faults: ${happened.length === 0 ? 'none' : happened.join(', ')}; ${seconds.toFixed(1)} s\n`,
-    `${paint(colour[verdict], [verdict, ...why].join(': '))}\n`,
+    `${paint(verdictColours[verdict], [verdict, ...why].join(': '))}\n`,
   ].join('')
 }

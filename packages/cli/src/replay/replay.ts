@@ -2,7 +2,7 @@
 import type { CommandContext, OptionTable, OutputStream } from '@troupe/benchmarks'
 import { takeOperands } from '../operands.ts'
 import { parseOptions, wantsHelp } from '../options.ts'
-import { checkFolderOf, exitCodes, jsonOption, paintFor, showHelp, textStream, writeJson } from '../output.ts'
+import { checkJson, exitCodes, jsonOption, paintFor, showHelp, textStream, writeJson } from '../output.ts'
 import { checkMutant, sayMutant } from '../sim/output.ts'
 import { describePlayed, isReproduced, verdictLine } from './describe.ts'
 import { type Played, type PlayTask, play } from './play.ts'
@@ -38,7 +38,7 @@ export async function replay(args: readonly string[], context: CommandContext): 
   if (parsed.kind === 'help') return exitCodes.pass
   const { node, 'to-turn': toTurn, timeline, mutant, json } = parsed.values
   if (mutant !== undefined) checkMutant(mutant)
-  if (json !== undefined && json !== '-') checkFolderOf(json, '--json')
+  checkJson(json)
   const out = textStream(json, context)
   const task: PlayTask = { places: recordingsAt(operands[0] as string, node), toTurn, timeline }
   if (mutant !== undefined) sayMutant(mutant, out)

@@ -1,16 +1,14 @@
 /** What cases came to, for a terminal. */
 import type { CommandContext, OutputStream } from '@troupe/benchmarks'
 import type { CaseResult, SuiteProgress, SuiteResult } from '@troupe/lab'
-import { counted, paintFor } from '../output.ts'
-
-const colours = { pass: 'green', fail: 'red', unknown: 'yellow' } as const
+import { counted, paintFor, verdictColours } from '../output.ts'
 
 /** One line, and what was not as it should be below it. */
 export function describeCase(result: CaseResult, out: OutputStream, env: CommandContext['env']): string {
   const { verdict, name, runs, elapsedMs, wallMs, asserted, reproduce, skipped } = result
   const paint = paintFor(out, env)
   const took = `${runs} runs, ${(elapsedMs / 1000).toFixed(0)} s in ${(wallMs / 1000).toFixed(1)} s`
-  const lines = [`${paint(colours[verdict], verdict.padEnd(7))} ${name}  ${paint('dim', took)}`]
+  const lines = [`${paint(verdictColours[verdict], verdict.padEnd(7))} ${name}  ${paint('dim', took)}`]
   if (verdict !== 'pass') {
     for (const one of asserted) {
       if (one.verdict !== 'pass') lines.push(`        ${one.verdict}: ${one.text}`)

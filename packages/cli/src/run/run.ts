@@ -19,7 +19,7 @@ import {
 import { parseAddress } from '@troupe/transport'
 import { commandHelp } from '../help.ts'
 import { parseOptions } from '../options.ts'
-import { checkFolderOf, exitCodes, jsonOption, textStream, writeJson } from '../output.ts'
+import { checkFolderOf, checkJson, exitCodes, jsonOption, textStream, writeJson } from '../output.ts'
 import { Progress } from '../progress.ts'
 import { checkMutant, sayMutant } from '../sim/output.ts'
 import { unknownWord } from '../usage-error.ts'
@@ -153,7 +153,7 @@ function checkOutputs({
   if (engine !== 'tcp' && network !== 'proxy')
     throw invalidOption('--network', network, 'nothing, without --engine tcp')
   if (table !== undefined) checkFolderOf(table, '--table')
-  if (json !== undefined && json !== '-') checkFolderOf(json, '--json')
+  checkJson(json)
   if (junit !== undefined) checkFolderOf(junit, '--junit')
   if (report !== undefined) checkFolderOf(report, '--report')
   if (events && report === undefined) throw invalidOption('--events', true, '--report with it')

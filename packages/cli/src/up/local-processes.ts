@@ -13,7 +13,7 @@ import { type ClusterStatus, RemoteCluster } from '@troupe/cluster'
 import { RaftError } from '@troupe/core'
 import type { ClusterPlan, PlannedNode } from './cluster-plan.ts'
 import type { LocalCluster, LocalEvent, LocalNode, LocalState } from './local-cluster.ts'
-import { type LogLine, NodeChild } from './node-child.ts'
+import { type LogLine, SupervisedNode } from './supervised-node.ts'
 
 /** A process takes longer to start than a worker: fewer restarts within a longer time. */
 export const processRestarts = resolveRestartPolicy({
@@ -39,7 +39,7 @@ class WatchedNode implements LocalNode {
   readonly plan: PlannedNode
   readonly budget = new RestartBudget(processRestarts, Math.random)
   state: LocalState = 'starting'
-  child: NodeChild | undefined
+  child: SupervisedNode | undefined
   restarts = 0
   timer: NodeJS.Timeout | undefined
   hasStarted = false
@@ -175,7 +175,7 @@ export class LocalProcesses implements LocalCluster {
 
   #start(node: WatchedNode): void {
     node.state = 'starting'
-    const child = new NodeChild(node.plan, this.#plan.secrets, {
+    const child = new SupervisedNode(node.plan, this.#plan.secrets, {
       logged: (line) => this.#logged(node, line),
       ended: (code, signal, words) => this.#ended(node, code, signal, words),
     })

@@ -13,18 +13,18 @@ export interface LogLine {
   readonly [field: string]: unknown
 }
 
-export interface ChildEvents {
+export interface SupervisedNodeEvents {
   logged(line: LogLine): void
   /** @param words the last that it has said and that is no line of its log */
   ended(code: number | null, signal: NodeJS.Signals | null, words: string): void
 }
 
-export class NodeChild {
+export class SupervisedNode {
   readonly #process: ChildProcess
   readonly #ended: Promise<void>
 
   /** @param secrets variables of its environment */
-  constructor(node: PlannedNode, secrets: Readonly<Record<string, string>>, events: ChildEvents) {
+  constructor(node: PlannedNode, secrets: Readonly<Record<string, string>>, events: SupervisedNodeEvents) {
     const args = [TROUPE, 'node', '--config', node.configFile, '--log-format', 'json']
     // A group of its own: Ctrl-C on the terminal is for the supervisor alone, which stops one node after the other. The channel
     // ends the node should the supervisor be gone.
@@ -56,7 +56,7 @@ export class NodeChild {
   }
 
   /** Gives the last words that were no line of the log. */
-  #read(logFile: string, events: ChildEvents): () => string {
+  #read(logFile: string, events: SupervisedNodeEvents): () => string {
     const log = createWriteStream(logFile, { flags: 'a', mode: 0o600 })
     // A full disk must not take the supervisor down.
     log.on('error', () => {})

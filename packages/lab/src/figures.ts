@@ -1,3 +1,22 @@
+/** What a world counts itself. */
+const counted = {
+  crashes: 'lives that ended, over the whole run',
+  lostWrites: 'lives that ended with something that was not flushed',
+  openWrites: 'writes of which nobody knows',
+  spaceRefusals: 'writes that were refused for space',
+  staleReads: 'reads that were allowed to be stale',
+  snapshotsInstalled: 'snapshots that came from peers',
+  storageFailures: 'disks that failed',
+  transfers: 'times that a leader was asked to hand over',
+  framesLost: 'frames that did not arrive',
+  replacements: 'nodes that began anew as other members, with an empty directory',
+  quarantines: 'nodes that their supervisor gave up',
+  openSends: 'of a queue: messages sent of which nobody knows',
+  deliveries: 'of a queue: messages delivered for the first time',
+  redeliveries: 'of a queue: messages delivered once more',
+  acks: 'of a queue: acks that were accepted',
+} as const
+
 /**
  * Figures of a run, by name, each with what it means: the one list that scenario files, reports and metrics have.
  * Each is a list with one value for each time that it happened. Before, During and After the faults: by when it began.
@@ -59,22 +78,11 @@ const figures = {
   repairRounds:
     'appends that a log refused until its leader had found where they parted, one for each repair',
   repairMs: 'from the first refused append until the log fits its leader, one for each repair',
-  crashes: 'lives that ended, over the whole run',
-  lostWrites: 'lives that ended with something that was not flushed',
-  openWrites: 'writes of which nobody knows',
-  spaceRefusals: 'writes that were refused for space',
-  staleReads: 'reads that were allowed to be stale',
-  snapshotsInstalled: 'snapshots that came from peers',
-  storageFailures: 'disks that failed',
-  transfers: 'times that a leader was asked to hand over',
-  framesLost: 'frames that did not arrive',
-  replacements: 'nodes that began anew as other members, with an empty directory',
-  quarantines: 'nodes that their supervisor gave up',
-  openSends: 'of a queue: messages sent of which nobody knows',
-  deliveries: 'of a queue: messages delivered for the first time',
-  redeliveries: 'of a queue: messages delivered once more',
-  acks: 'of a queue: acks that were accepted',
+  ...counted,
 } as const
+
+export type CountedFigure = keyof typeof counted
+export const countedFigures = Object.keys(counted) as readonly CountedFigure[]
 
 export type FigureName = keyof typeof figures
 export const figureNames = Object.keys(figures) as readonly FigureName[]

@@ -1,26 +1,8 @@
 /** Measures a run while it goes: before, during and after the faults. Looks at events and changes nothing. */
 import type { Coverage, SimEvent, Watcher, WorldView } from '@troupe/sim'
 import type { RunPhase } from '../events/run-event.ts'
-import type { FigureName, Figures } from '../figures.ts'
+import { type CountedFigure, countedFigures, type FigureName, type Figures } from '../figures.ts'
 import { RunMeter } from '../measure/run-meter.ts'
-
-/** What the world counts itself. */
-const counted = [
-  'crashes',
-  'lostWrites',
-  'openWrites',
-  'spaceRefusals',
-  'staleReads',
-  'snapshotsInstalled',
-  'storageFailures',
-  'transfers',
-  'framesLost',
-  'quarantines',
-  'openSends',
-  'deliveries',
-  'redeliveries',
-  'acks',
-] as const
 
 /** What is asked of the world that is measured. */
 export interface MeasuredWorld {
@@ -116,22 +98,24 @@ export class FigureWatch implements Watcher {
   /** What a figure is now, while the run lasts; undefined where it is not known yet. */
   now(name: FigureName): number | undefined {
     if (name === 'uncommittedEntries') return this.#uncommitted
-    const known = counted.find((one) => one === name)
-    if (known !== undefined) return this.#world?.coverage[known] ?? 0
-    return this.#meter.now(name)
+    const counted = countedFigures.find((one) => one === name)
+    return counted === undefined ? this.#meter.now(name) : this.#counted(counted)
+  }
+
+  #counted(name: CountedFigure): number {
+    return this.#world?.coverage[name === 'replacements' ? 'wipes' : name] ?? 0
   }
 
   /** What was measured. To be called once, at the end of the run. */
   finish(splitVotes: number): Partial<Figures> {
-    const { coverage, nowMs } = this.#world as MeasuredWorld
+    const { nowMs } = this.#world as MeasuredWorld
     this.#count()
     return {
       ...this.#meter.finish(nowMs),
       splitVotes: [splitVotes],
       uncommittedEntries: [this.#uncommitted],
       duplicateVotes: [this.#duplicateVotes],
-      replacements: [coverage.wipes],
-      ...Object.fromEntries(counted.map((name) => [name, [coverage[name] ?? 0]])),
+      ...Object.fromEntries(countedFigures.map((name) => [name, [this.#counted(name)]])),
     }
   }
 }

@@ -2,6 +2,7 @@
  * `bench check perf`: does this machine carry etcd's own bars? The load is an open loop: what etcd's checker does not
  * count, the time that a write waits until a client is free, counts here, so that to pass here is harder.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Bench } from '../bench.ts'
 import { commandOf } from '../benchmark.ts'
 import type { OptionValues } from '../command.ts'
@@ -12,7 +13,6 @@ import {
   type PercentilePoint,
   summarizeHistogram,
 } from '../latency.ts'
-import { delay } from '../load/failure.ts'
 import type { LoadGenerator } from '../load/load-generator.ts'
 import { CHECK_MS, checkNothingLost, startLoaded } from '../loaded-cluster.ts'
 import { metricsBetween, type RunMetrics, snapshot } from '../node-metrics.ts'

@@ -1,4 +1,5 @@
 /** `bench churn`: nodes crash and come back at random under load; afterwards nothing may be lost or done twice. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { hrtimeMs } from '@troupe/actor'
 import type { Bench } from '../bench.ts'
 import { commandOf } from '../benchmark.ts'
@@ -11,7 +12,6 @@ import {
   type PercentilePoint,
   summarizeHistogram,
 } from '../latency.ts'
-import { delay } from '../load/failure.ts'
 import { CHECK_MS, checkNothingLost, type LoadedCluster, startLoaded } from '../loaded-cluster.ts'
 import {
   clientSettings,

@@ -3,12 +3,13 @@
  * reaches only us and whatever they start ends with them. They end with the benchmark, however that ends: asked first,
  * killed after a while, and killed at once where this process exits.
  */
+
 import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Bench } from '../bench.ts'
-import { delay } from '../load/failure.ts'
-import { freePorts } from './free-ports.ts'
+import { freePorts } from '../engine/free-ports.ts'
 
 const STOP_GRACE_MS = 5000
 const POLL_MS = 100

@@ -1,11 +1,11 @@
 /** One cell on real worker threads, or on real processes: a cluster, load, its trials, and the check that nothing was lost. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { hrtimeMs } from '@troupe/actor'
 import type { ClusterOptions } from '@troupe/cluster'
 import type { Bench } from '../bench.ts'
 import { type EngineValues, startOurs } from '../engine/start-cluster.ts'
 import type { TestedCluster } from '../engine/tested-cluster.ts'
 import { summarizeHistogram } from '../latency.ts'
-import { delay } from '../load/failure.ts'
 import type { LoadGenerator } from '../load/load-generator.ts'
 import {
   type ClusterValues,

@@ -1,10 +1,10 @@
 /** One trial on real worker threads: a leader is lost under load, and what the clients feel of it. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { hrtimeMs } from '@troupe/actor'
 import type { Fault } from '@troupe/cluster'
 import { invariant, type NodeId } from '@troupe/core'
 import type { Bench } from '../bench.ts'
 import type { TestedCluster } from '../engine/tested-cluster.ts'
-import { delay } from '../load/failure.ts'
 import type { LoadGenerator } from '../load/load-generator.ts'
 import { rounded } from '../terminal/format.ts'
 import type { ElectionTrial, Rates } from './cell-result.ts'

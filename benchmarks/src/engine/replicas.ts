@@ -1,7 +1,7 @@
 /** What is asked of all replicas of a cluster that is reached by questions alone. */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { ClusterStatus, NodeDigest } from '@troupe/cluster'
 import { type NodeId, RaftError } from '@troupe/core'
-import { delay } from '../load/failure.ts'
 
 const POLL_MS = 10
 

@@ -2,6 +2,7 @@
  * `bench heartbeat`: are heartbeats held up by what is large? A follower is killed, the others write on and compact their
  * logs, so that it needs a snapshot when it comes back; then large appends go out as fast as they can.
  */
+import { setTimeout as delay } from 'node:timers/promises'
 import { hrtimeMs } from '@troupe/actor'
 import { type Client, type ClusterStatus, RaftError } from '@troupe/cluster'
 import { defaultRaftKnobs, type NodeId } from '@troupe/core'
@@ -12,7 +13,6 @@ import type { OptionValues } from '../command.ts'
 import { checkEngine } from '../engine/start-cluster.ts'
 import { describeEnvironment } from '../environment.ts'
 import { distributionOfValues, summarize } from '../latency.ts'
-import { delay } from '../load/failure.ts'
 import type { LoadGenerator } from '../load/load-generator.ts'
 import { checkNothingLost } from '../loaded-cluster.ts'
 import {

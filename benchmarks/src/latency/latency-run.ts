@@ -1,4 +1,5 @@
 /** Load at a rate: what a call takes from the instant it should have begun, and from the one it did. */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Bench } from '../bench.ts'
 import { type LoadableCluster, ours } from '../engine/tested-cluster.ts'
 import { FaultDriver } from '../faults/fault-driver.ts'
@@ -9,7 +10,6 @@ import {
   type PercentilePoint,
   summarizeHistogram,
 } from '../latency.ts'
-import { delay } from '../load/failure.ts'
 import type { LoadGenerator } from '../load/load-generator.ts'
 import type { OpenLoopResult } from '../load/open-loop.ts'
 import type { ReadSpec } from '../load/reads.ts'

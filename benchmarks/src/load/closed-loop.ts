@@ -5,10 +5,12 @@
  * Latency is measured on at most 64 callers, evenly spread over all of them: a clock read per command would cost a
  * noticeable part of the throughput. Callers are served in turn, so those are as good as any.
  */
+
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { LatencySummary } from '../latency.ts'
 import type { Workload } from '../workload.ts'
-import { classifyFailure, delay } from './failure.ts'
+import { classifyFailure } from './failure.ts'
 import { LapHistogram } from './lap-histogram.ts'
 import type { Ledger } from './ledger.ts'
 import { type Asker, type ReadResult, type ReadSpec, Reads } from './reads.ts'

@@ -28,5 +28,3 @@ export function classifyFailure(error: unknown): Failure {
       return FATAL
   }
 }
-
-export const delay = (ms: number): Promise<void> => new Promise((resume) => setTimeout(resume, ms))

@@ -4,9 +4,9 @@
  */
 import { execFileSync } from 'node:child_process'
 import type { Bench } from '../bench.ts'
-import { LOOPBACK } from '../compare/free-ports.ts'
 import { findProgram, libraryVersion, loadLibrary, missingOf } from '../compare/programs.ts'
 import { ServerGroup } from '../compare/server-group.ts'
+import { LOOPBACK } from '../engine/free-ports.ts'
 import { type QueueRow, rateRow } from './queue-rows.ts'
 import { BATCH, body, CONSUMERS, PRODUCERS, SIZE_BYTES } from './troupe-queue.ts'
 

@@ -24,7 +24,7 @@ import { NodeChild, type NodeNews, type ProcessEnd } from '@troupe/cluster/child
 import { type ControlCommand, invalidOption, type NodeId, type Role } from '@troupe/core'
 import { makeDirectory } from '@troupe/store'
 import type { TlsFiles } from '@troupe/transport'
-import { freePorts, LOOPBACK } from '../compare/free-ports.ts'
+import { freePorts, LOOPBACK } from '../engine/free-ports.ts'
 import { allConverged } from '../engine/replicas.ts'
 import type { Death, DialingSettings, InstrumentedCluster, TestedCluster } from '../engine/tested-cluster.ts'
 import type { HeartbeatMarks } from '../heartbeat/heartbeat-log.ts'

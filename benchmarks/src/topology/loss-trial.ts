@@ -1,10 +1,10 @@
 /** What the loss of a node costs: how long nothing is committed, and who is still reached. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { hrtimeMs } from '@troupe/actor'
 import type { Client, Cluster } from '@troupe/cluster'
 import { type NodeId, type OverlayTopology, RaftError } from '@troupe/core'
 import type { Bench } from '../bench.ts'
 import { allCaughtUp } from '../election/threads-trial.ts'
-import { delay } from '../load/failure.ts'
 import { rounded } from '../terminal/format.ts'
 import { type PlannedHops, placeOf, plannedHops } from './planned-hops.ts'
 import { longestPauseMs, Pulse } from './pulse.ts'

@@ -1,5 +1,5 @@
+import { LOOPBACK } from '../../engine/free-ports.ts'
 import { NODES } from '../contestant.ts'
-import { LOOPBACK } from '../free-ports.ts'
 import { type PeerDriver, programOf } from './peer-driver.ts'
 
 interface Status {

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
+import { LOOPBACK } from '../../engine/free-ports.ts'
 import type { JetStreams, Nats, StreamInfo } from '../clients/jetstream-client.ts'
 import { NODES } from '../contestant.ts'
-import { LOOPBACK } from '../free-ports.ts'
 import { loadLibrary } from '../programs.ts'
 import type { ServerGroup } from '../server-group.ts'
 import { type PeerDriver, programOf } from './peer-driver.ts'

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { dirname, join } from 'node:path'
+import { LOOPBACK } from '../../engine/free-ports.ts'
 import {
   checkQueue,
   declareQuorumQueue,
@@ -7,7 +8,6 @@ import {
   rabbitVersion,
 } from '../clients/rabbitmq-client.ts'
 import { NODES } from '../contestant.ts'
-import { LOOPBACK } from '../free-ports.ts'
 import type { ServerGroup } from '../server-group.ts'
 import { type PeerDriver, programOf } from './peer-driver.ts'
 

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
+import { LOOPBACK } from '../../engine/free-ports.ts'
 import { REDIS_CONNECTIONS, type RedisEndpoint, replicasOnline } from '../clients/redis-client.ts'
 import { NODES } from '../contestant.ts'
-import { LOOPBACK } from '../free-ports.ts'
 import { type PeerDriver, programOf } from './peer-driver.ts'
 
 const STREAM = 'troupe'

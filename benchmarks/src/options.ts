@@ -19,7 +19,7 @@ const knob = (help: string, otherwise: string): NumberOption => ({
   help: `${help} (default: the engine's, ${otherwise})`,
 })
 
-export const engineOption = {
+const engineOption = {
   kind: 'choice',
   choices: ['threads'],
   default: 'threads',
@@ -193,7 +193,6 @@ export type ClusterValues = Omit<OptionValues<typeof clusterOptionTable>, 'engin
   readonly engine: string
 }
 export type ReadValues = OptionValues<typeof readOptionTable>
-export type OutputValues = OptionValues<typeof outputOptionTable>
 export type WorkloadValues = OptionValues<typeof workloadOptionTable>
 
 /** Which calls read; undefined where none does. @throws RaftError INVALID_OPTIONS for a mix of writes and nothing */

@@ -3,7 +3,7 @@ import type { ClosedLoopResult, ClosedLoopSpec } from '../load/closed-loop.ts'
 import type { Losses } from '../verify.ts'
 import type { WorkloadSpec } from '../workload.ts'
 
-export const PEER_NAMES = ['etcd', 'jetstream', 'rabbitmq', 'redis', 'liferaft'] as const
+const PEER_NAMES = ['etcd', 'jetstream', 'rabbitmq', 'redis', 'liferaft'] as const
 export type PeerName = (typeof PEER_NAMES)[number]
 
 /** `workerData` of the thread. */

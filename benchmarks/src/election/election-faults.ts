@@ -64,7 +64,7 @@ const drifting: ElectionFault['conditions'] = ({ ids }) => {
   ]
 }
 
-export const electionFaults = {
+const electionFaults = {
   crash: {
     ...plainly,
     help: "the leader's worker ends; closed connections tell of it",

@@ -106,7 +106,7 @@ const optionTable = {
   },
   tls: tcpOptionTable.tls,
   ...outputOptionTable,
-  markdown: { ...outputOptionTable.markdown, help: 'write the results as a page, as docs/elections.md' },
+  markdown: { ...outputOptionTable.markdown, help: 'write the results as a page of Markdown' },
 } as const
 
 type Values = OptionValues<typeof optionTable>

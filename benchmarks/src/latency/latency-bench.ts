@@ -205,7 +205,7 @@ async function shareOfCapacity(
   return Math.max(1, Math.round((opsPerSecond * values.load) / 100))
 }
 
-export function expectedLatencyMs(values: LatencyValues): number {
+function expectedLatencyMs(values: LatencyValues): number {
   const { seconds, rate, repeat } = values
   const fault = sustainedFaultOf(values.fault)
   const runMs = rateRunMs({ seconds, warmupSeconds: values['warmup-seconds'], fault })

@@ -145,7 +145,7 @@ function comparisonPicture(comparisons: readonly Comparison[]): Picture {
 }
 
 /** Other machines and other versions of Node.js have other ratios. */
-export function strangenessOf(baseline: Baseline, environment: Environment): string[] {
+function strangenessOf(baseline: Baseline, environment: Environment): string[] {
   const compared = ['nodeVersion', 'cpuModel', 'platform'] as const
   return compared
     .filter((name) => baseline.environment[name] !== environment[name])

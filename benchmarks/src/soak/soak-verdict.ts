@@ -12,9 +12,9 @@ import type { EpochVerification } from './soak-protocol.ts'
 import { diskBytes, logShare, type ProcessSample, type RestSample, type SoakSample } from './soak-sample.ts'
 
 /** What grows by more from one quarter to the next leaks. */
-export const MAX_GROWTH = 0.05
+const MAX_GROWTH = 0.05
 /** Disk of the log for each record byte that it retains. */
-export const MAX_LOG_SHARE = 2
+const MAX_LOG_SHARE = 2
 /** It takes minutes until the allocator and the heaps of all threads keep what they will keep for good. */
 export const MIN_SECONDS = 600
 /** What the runtime itself may open meanwhile. */
@@ -86,7 +86,7 @@ function checkLines(lines: readonly string[]): Check {
 }
 
 /** The third and the fourth quarter of a run, as far as there was load. */
-export function lastQuarters(
+function lastQuarters(
   samples: readonly SoakSample[],
 ): readonly [readonly SoakSample[], readonly SoakSample[]] {
   const endSeconds = samples.at(-1)?.atSeconds ?? 0

@@ -27,7 +27,7 @@ export function pointColumns(all: readonly SweepPoint[], front: readonly SweepPo
   ]
 }
 
-export function spreadText(point: SweepPoint): string {
+function spreadText(point: SweepPoint): string {
   const { opsSpread } = point
   return opsSpread === null ? '–' : `${Math.round(opsSpread * 100)} %${isWide(point) ? ' !' : ''}`
 }

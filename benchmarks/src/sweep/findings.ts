@@ -6,7 +6,7 @@ import { explain, type LimitKind } from './explain.ts'
 import type { SweepPoint } from './point.ts'
 
 /** Budgets of p99 that people have, in ms. */
-export const BUDGETS_MS: readonly number[] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
+const BUDGETS_MS: readonly number[] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000]
 
 export interface Winner {
   readonly budgetMs: number

@@ -161,7 +161,7 @@ export function linesOf(points: readonly SweepPoint[]): SweepPoint[][] {
   return [...Map.groupBy(points, (point) => keyWithout(point, 'window')).values()]
 }
 
-export const windowsOf = (points: readonly SweepPoint[]): string => {
+const windowsOf = (points: readonly SweepPoint[]): string => {
   const [first, last] = [points[0]?.window ?? 0, points.at(-1)?.window ?? 0]
   return first === last ? amount(first) : `${amount(first)}–${amount(last)}`
 }

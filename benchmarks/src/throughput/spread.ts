@@ -3,7 +3,7 @@ import { median } from '../latency.ts'
 import { rounded } from '../terminal/format.ts'
 
 /** Wider than this, and the machine was busy with something else: the median says little. */
-export const MAX_SPREAD = 0.15
+const MAX_SPREAD = 0.15
 
 export interface Spread {
   readonly runs: number

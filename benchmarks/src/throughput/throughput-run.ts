@@ -1,4 +1,5 @@
 /** One window of load on a cluster, and beside it the same load on the bare rig. */
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Bench } from '../bench.ts'
 import { type LoadableCluster, ours } from '../engine/tested-cluster.ts'
 import { FaultDriver } from '../faults/fault-driver.ts'
@@ -12,7 +13,6 @@ import {
   summarizeHistogram,
 } from '../latency.ts'
 import type { ClosedLoopResult } from '../load/closed-loop.ts'
-import { delay } from '../load/failure.ts'
 import type { LoadGenerator } from '../load/load-generator.ts'
 import type { ReadConsistency, ReadResult, ReadSpec } from '../load/reads.ts'
 import { type ActorUse, metricsBetween, type RunMetrics, snapshot } from '../node-metrics.ts'
@@ -249,7 +249,7 @@ export function describeLoad({
   return reads === undefined ? load : `${load}, ${describeReads(reads)}`
 }
 
-export function describeReads({ consistency, percent }: ReadSpec): string {
+function describeReads({ consistency, percent }: ReadSpec): string {
   return percent === 100 ? `${consistency} reads` : `${percent} % ${consistency} reads`
 }
 

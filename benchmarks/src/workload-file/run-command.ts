@@ -21,7 +21,7 @@ const optionTable = {
 type RunValues = OptionValues<typeof optionTable>
 
 /** The figures of a document that thresholds are about. */
-export function measuresOf({ headline }: Pick<FullDocument, 'headline'>): Measures {
+function measuresOf({ headline }: Pick<FullDocument, 'headline'>): Measures {
   const { latencyMs = {}, unknown: errors, ...figures } = (headline ?? {}) as Record<string, unknown>
   const latency = latencyMs as Record<string, unknown>
   const number = (value: unknown): number | null => (typeof value === 'number' ? value : null)

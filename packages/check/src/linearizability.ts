@@ -184,7 +184,7 @@ function failureBy<State, Input, Output>(
 }
 
 /** What overlaps it in time. */
-export function concurrentWith<Input, Output>(
+function concurrentWith<Input, Output>(
   operation: Operation<Input, Output>,
   operations: readonly Operation<Input, Output>[],
 ): Operation<Input, Output>[] {

@@ -29,7 +29,7 @@ export function commandHelp(path: string, { summary, details = [], options, oper
 }
 
 /** One line or more for each option: name, value, what it is, its default. */
-export function optionLines(table: OptionTable): string[] {
+function optionLines(table: OptionTable): string[] {
   const rows = Object.entries(table).map(([name, spec]) => [usageOf(name, spec), textOf(spec)] as const)
   rows.push(['--help', 'this text'])
   const width = Math.max(...rows.map(([usage]) => usage.length))

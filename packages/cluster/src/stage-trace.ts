@@ -64,7 +64,7 @@ export interface ClientTrace {
 }
 
 /** Rows that are kept of each kind, unless said otherwise: the latest. */
-export const defaultTraceRows = 1 << 15
+const defaultTraceRows = 1 << 15
 
 /** Keeps the latest rows. */
 class RowRing {

@@ -82,7 +82,7 @@ function of(
 
 const chance = { percent, 'correlation?': percent, 'links?': links }
 
-export const linkFault: fc.Arbitrary<Fault> = fc.oneof(
+const linkFault: fc.Arbitrary<Fault> = fc.oneof(
   of({ kind: 'link', mode: 'drop' }, { 'links?': links }),
   of({ kind: 'link', mode: 'jam' }, { 'links?': links }),
   of({ kind: 'link', mode: 'slow' }, { timeMs: duration, 'links?': links }),
@@ -139,7 +139,7 @@ export const linkEffect: fc.Arbitrary<LinkEffect> = linkFault.map((one) => {
   return effect as LinkEffect
 })
 
-export const partitionFault: fc.Arbitrary<Fault> = fc.oneof(
+const partitionFault: fc.Arbitrary<Fault> = fc.oneof(
   of({ kind: 'partition' }, { split: fc.constantFrom(...SPLITS), 'direction?': direction }),
   of({ kind: 'partition' }, { topology: fc.constantFrom(...TOPOLOGIES) }),
   of({ kind: 'partition' }, { groups: names.map((list) => [list]), 'direction?': direction }),
@@ -158,7 +158,7 @@ export const clockFault: fc.Arbitrary<Fault> = fc.oneof(
   of({ kind: 'clock', mode: 'strobe' }, { nodes, byMs: signed, everyMs: positive }),
 )
 
-export const operationFault: fc.Arbitrary<Fault> = fc.oneof(
+const operationFault: fc.Arbitrary<Fault> = fc.oneof(
   ...NODE_ACTIONS.map((kind) => of({ kind }, { nodes })),
   of({ kind: 'crash' }, { nodes, 'silent?': fc.boolean() }),
   of({ kind: 'stall' }, { nodes, forMs: duration }),
@@ -170,7 +170,7 @@ export const operationFault: fc.Arbitrary<Fault> = fc.oneof(
   of({ kind: 'transfer' }, { 'nodes?': nodes }),
 )
 
-export const innerFault: fc.Arbitrary<Fault> = fc.oneof(
+const innerFault: fc.Arbitrary<Fault> = fc.oneof(
   of({ kind: 'failpoint', term: '2*off->1*panic' }, { nodes, name: fc.constantFrom(...FAILPOINTS) }),
   of({ kind: 'heap' }, { nodes, percent }),
 )

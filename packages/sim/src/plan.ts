@@ -73,7 +73,7 @@ export interface Workload {
 }
 
 /** Scenes (scenes.ts): several deeds that together lead where chance alone seldom comes. */
-export const sceneKinds = [
+const sceneKinds = [
   'usurp',
   'lagLeader',
   'stallLeader',

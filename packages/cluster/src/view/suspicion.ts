@@ -25,9 +25,9 @@ export interface Signs {
   readonly watchedMs: number
 }
 
-export const SILENT_TIMEOUTS = 2
+const SILENT_TIMEOUTS = 2
 /** A word is said at least every second interval, and is told on as late. */
-export const UNLINKED_HEARTBEATS = 6
+const UNLINKED_HEARTBEATS = 6
 
 export function suspicionOf({ ageMs, isLinked, watchedMs }: Signs, times: SuspicionTimes): Suspicion | null {
   const silentMs = SILENT_TIMEOUTS * times.electionTimeoutMaxMs

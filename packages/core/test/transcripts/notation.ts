@@ -27,7 +27,7 @@ import {
 /** The incarnation that a node has at first; each wiped directory adds 100. */
 export const firstIncarnationOf = (id: NodeId): number => 100 + Number(id)
 
-export const memberName = ({ id, incarnation }: Member): string =>
+const memberName = ({ id, incarnation }: Member): string =>
   id + "'".repeat((incarnation - firstIncarnationOf(id)) / 100)
 
 export const place = ({ index, term }: LogPosition): string => `${index}/${term}`

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { describe, mock, test } from 'node:test'
-import { NumberedOrder, TimedOrder } from './chunk-order.ts'
+import { describe, test } from 'node:test'
+import { NumberedOrder } from './chunk-order.ts'
 import type { Chunk } from './records.ts'
 
 const chunk = (number: number, atMs = 0): Chunk => ({ number, atMs, state: {} as never, records: [] })
@@ -26,31 +26,5 @@ describe('the order of chunks', () => {
     order.finish()
     assert.deepEqual(taken, [1, 3])
     assert.equal(order.gaps, 1)
-  })
-
-  test('is that of time where there are no numbers, once all that left before has come', () => {
-    mock.timers.enable({ apis: ['setTimeout'] })
-    try {
-      let nowMs = 0
-      const taken: number[] = []
-      const order = new TimedOrder(
-        (_, { atMs }) => taken.push(atMs),
-        50,
-        () => nowMs,
-      )
-      order.push('n1', chunk(0, 10))
-      order.push('n2', chunk(0, 5))
-      nowMs = 56
-      mock.timers.tick(50)
-      assert.deepEqual(taken, [5])
-      nowMs = 61
-      mock.timers.tick(10)
-      assert.deepEqual(taken, [5, 10])
-      order.push('n1', chunk(0, 70))
-      order.finish()
-      assert.deepEqual(taken, [5, 10, 70])
-    } finally {
-      mock.timers.reset()
-    }
   })
 })

@@ -7,7 +7,7 @@ import { aboutFigure, aboutPhases, type FigureName, type Figures, figureNames } 
 const FEW = 4
 
 /** `12`, `12, 40, 7`, `2.0 (greatest 88, of 120)`. */
-export function valueText(values: readonly number[] | undefined): string {
+function valueText(values: readonly number[] | undefined): string {
   if (values === undefined || values.length === 0) return '–'
   if (values.length <= FEW) return values.map(short).join(', ')
   const sorted = [...values].sort((left, right) => left - right)

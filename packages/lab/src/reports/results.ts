@@ -2,7 +2,7 @@
 import type { CaseResult, ShownRun, SuiteResult } from '../run-suite.ts'
 
 /** Raised when a field changes its meaning or goes. */
-export const RESULTS_SCHEMA = 1
+const RESULTS_SCHEMA = 1
 
 /** Files of a run, beside the document. */
 export interface RunFiles {

@@ -2,7 +2,7 @@
 import type { Path, Report } from '../schema/schema.ts'
 import { fieldOf } from './problems.ts'
 import { kindOf, nodeSets, type Selector, type Step, type StepFields } from './steps.ts'
-import { lengthOf, lengthOfStep } from './timing.ts'
+import { lengthOfStep } from './timing.ts'
 import { walk } from './walk.ts'
 
 /** Something that is done to somebody, certainly from one time to another. */
@@ -109,6 +109,3 @@ function isSame(left: Selector | undefined, right: Selector | undefined): boolea
   if (mine.includes('all') || theirs.includes('all')) return left !== undefined && right !== undefined
   return mine.some((name) => theirs.includes(name))
 }
-
-/** The longest that all of it can take, in ms. */
-export const mostMsOf = (steps: readonly Step[]): number => lengthOf(steps).mostMs

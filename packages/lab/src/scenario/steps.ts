@@ -45,7 +45,7 @@ export const nodeSets = [
 ] as const
 
 /** Kinds of messages between nodes, as `when` waits for them. */
-export const messageKinds = [
+const messageKinds = [
   'preVoteRequest',
   'preVoteReply',
   'voteRequest',
@@ -408,9 +408,7 @@ export type StepKind = keyof StepFields
 
 export const step: Schema<Step> = part('step', 'a step', () => oneField('a step', fields) as Schema<Step>)
 
-export const stepKinds = Object.keys(fields) as readonly StepKind[]
 export const faultKinds = Object.keys(faults) as readonly (keyof typeof faults)[]
-export const operationKinds = Object.keys(operations) as readonly (keyof typeof operations)[]
 
 /** The kind of a step and what it is written with. */
 export function kindOf(one: Step): StepKind {

@@ -42,6 +42,5 @@ export const tableSpec = record({
   columns: optional(about('of the first case with that title; the others have the same', list(column, 1))),
 })
 
-export type TableSpec = Infer<typeof tableSpec>
 export type Column = Infer<typeof column>
 export type Cell = Infer<typeof cell>

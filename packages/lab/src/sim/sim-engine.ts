@@ -105,7 +105,7 @@ export class SimEngine implements Engine {
 }
 
 /** Frames have no streams. */
-export function refuseToxics({ setup = [], phases }: Scenario, report: Report): void {
+function refuseToxics({ setup = [], phases }: Scenario, report: Report): void {
   for (const { kind, fields, path } of [...walk(setup, ['setup']), ...walk(phases, ['phases'])]) {
     if (kind !== 'toxic') continue
     const { type } = fields as StepFields['toxic']

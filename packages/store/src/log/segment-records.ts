@@ -80,7 +80,7 @@ export function encodeJson(value: unknown): Uint8Array {
 }
 
 /** Returns undefined where the bytes are damaged. */
-export function decodeJson(record: Uint8Array): unknown {
+function decodeJson(record: Uint8Array): unknown {
   if (record.byteLength < 4) return undefined
   const text = record.subarray(4)
   const view = new DataView(record.buffer, record.byteOffset, 4)

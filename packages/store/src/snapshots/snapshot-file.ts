@@ -194,7 +194,7 @@ export type StatePieces = () => AsyncIterable<readonly Uint8Array[]>
  * its end every chunk, the whole and the seal were.
  * @throws RaftError STORAGE_DAMAGED
  */
-export async function* verifiedPieces(
+async function* verifiedPieces(
   complete: CompleteFile,
   disk: SnapshotDisk = realDisk,
 ): AsyncGenerator<readonly Buffer[]> {

@@ -65,7 +65,7 @@ export interface TcpTransportOptions {
 }
 
 /** As over ports: what a leader's in-flight bounds allow fits. */
-export const defaultReadWindow: ReadWindow = Object.freeze({
+const defaultReadWindow: ReadWindow = Object.freeze({
   maxUnreadFrames: 4096,
   maxUnreadBytes: 256 << 20,
 })

@@ -46,7 +46,7 @@ import {
 } from './manifest.ts'
 import { type MemberOptions, Members, timeoutOf } from './members.ts'
 import type { NodeBirth, NodeControl, NodeNotice, NodeStatus } from './node-control.ts'
-import type { Laboratory } from './node-observer.ts'
+import { type Laboratory, workerOf } from './node-observer.ts'
 import {
   type ClientSettings,
   type ClusterOptions,
@@ -410,7 +410,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   #spawn(id: NodeId): NodeHandle {
     return this.#supervisor.spawn<NodeControl>({
       id,
-      url: this.#laboratory.worker ?? new URL(import.meta.resolve('@troupe/cluster/node-worker')),
+      ...workerOf(this.#laboratory),
       // Without its log a node has lost its votes too: it must not come back as who it was.
       restart: this.#options.durability === 'memory' ? { mode: 'never' } : this.#options.restart,
       startTimeoutMs: Math.min(this.#options.startTimeoutMs, MAX_TIMER_MS),

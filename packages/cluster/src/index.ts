@@ -19,6 +19,7 @@ export { type ClusterStatus, type NodeDigest, type NodeReport, viewOf } from './
 export type { InjectedFault } from './faults/cluster-faults.ts'
 export { DEFAULT_FAULT_MS, MAX_FAULT_MS } from './faults/fault-parts.ts'
 export { damageFiles, type FileDamage } from './faults/file-damage.ts'
+export { KeptFaults } from './faults/kept-faults.ts'
 export type {
   InjectedRemoteFault,
   InjectOptions,

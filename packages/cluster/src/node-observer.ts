@@ -14,6 +14,7 @@ import type {
   SnapshotStore,
   StoreEvents,
 } from '@troupe/core'
+import type { FailpointName } from '@troupe/faults'
 import type { ClientEvent } from '@troupe/machines'
 import type { NodeSettings } from './node-control.ts'
 
@@ -41,8 +42,11 @@ export interface NodeObserver {
   turned(events: readonly NodeEvent<ClientEvent>[]): void
   /** An operator's command has ended. */
   controlled(outcome: ControlOutcome): void
-  /** The node dies now: nothing comes any more. Nobody else knows yet. Not of one that is stopped, nor of one that is killed. */
-  ending(): void
+  /**
+   * The node dies now, `at` a failpoint or by an error: nothing comes any more, but perhaps this again. Nobody else knows yet.
+   * Not of one that is stopped, nor of one that is killed.
+   */
+  ending(at?: FailpointName): void
 }
 
 /**
@@ -57,6 +61,19 @@ export interface Laboratory {
   readonly worker?: URL
   /** Handed to the observer of each node. */
   readonly shared?: unknown
+  /** Of each node's heap, in MiB. @default as much as Node.js gives a thread */
+  readonly heapMb?: number | undefined
   /** Told what the observers of the nodes tell, in the order of each node. */
   readonly onRecord?: (node: NodeId, record: unknown) => void
+}
+
+/** What nodes run in. */
+export function workerOf({ worker, heapMb }: Laboratory): {
+  readonly url: URL
+  readonly resourceLimits?: { readonly maxOldGenerationSizeMb: number }
+} {
+  return {
+    url: worker ?? new URL(import.meta.resolve('@troupe/cluster/node-worker')),
+    ...(heapMb !== undefined && { resourceLimits: { maxOldGenerationSizeMb: heapMb } }),
+  }
 }

@@ -229,6 +229,7 @@ export class RaftNode implements NodeControl {
 
   #allow(faults: NodeFaults): void {
     faults.print = (detail) => this.#log('warn', 'failpoint', detail)
+    faults.dying = (at) => this.#observer?.ending(at)
     faults.failpoints.snapshots(this.#snapshots)
     faults.failpoints.applying(this.#gateway)
   }

@@ -6,6 +6,7 @@ export * from './fault-plane.ts'
 export * from './faulty-store.ts'
 export * from './faulty-transport.ts'
 export * from './link-faults.ts'
+export * from './node-failpoints.ts'
 export * from './ports.ts'
 export {
   type DirectedLink,

@@ -177,10 +177,15 @@ export const FAILPOINTS = [
   'start',
   'before-save',
   'after-save',
+  'before-compact',
+  'after-compact',
   'before-apply',
   'after-apply',
+  'before-change',
+  'after-change',
   'before-snapshot',
   'after-snapshot',
+  'after-receive',
   'before-install',
   'after-install',
 ] as const
@@ -188,8 +193,11 @@ export const FAILPOINTS = [
 /**
  * - `start`: before anything is opened
  * - `before-save`: a turn hands something to the store; `after-save`: it is flushed, and nobody was told
- * - `before-apply`, `after-apply`: committed entries reach the state machine
+ * - `before-compact`, `after-compact`: the same of a request that cuts the log behind a snapshot
+ * - `before-apply`, `after-apply`: committed entries reach the state machine; `before-change`, `after-change`: a change of
+ *   the members is among them
  * - `before-snapshot`, `after-snapshot`: a snapshot of its own is whole, before and after its flush
+ * - `after-receive`: one that was fetched is whole and flushed, and nobody was told
  * - `before-install`, `after-install`: a received one becomes the state
  */
 export type FailpointName = (typeof FAILPOINTS)[number]

@@ -6,7 +6,7 @@ import type { Engine } from './engine.ts'
 import { loadPlugIns, type PlugIn } from './plug-ins.ts'
 import { parseText } from './scenario/document.ts'
 import { type PlacedProblem, ScenarioError } from './scenario/problems.ts'
-import { type Case, readScenarioFile } from './scenario/read-scenario.ts'
+import { type Case, MAX_SCENARIO_BYTES, readScenarioFile } from './scenario/read-scenario.ts'
 import { isRecord } from './schema/schema.ts'
 
 export interface Loaded {
@@ -57,7 +57,8 @@ async function loadFile(file: string): Promise<readonly Loaded[]> {
 
 /** Its plug-ins come before the rest of it: one of them may read its table. */
 async function plugInsOf(file: string): Promise<PlugIn> {
-  if ((statSync(file).size ?? 0) > 1 << 20) return {}
+  // Too large to be read: said with its place by whoever reads it.
+  if (statSync(file).size > MAX_SCENARIO_BYTES) return {}
   const document = parseText(file, readFileSync(file, 'utf8'))
   const names = isRecord(document.value) ? document.value['plugins'] : undefined
   if (!Array.isArray(names) || !names.every((name) => typeof name === 'string')) return {}

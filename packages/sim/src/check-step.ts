@@ -1,5 +1,6 @@
 /** Steps as they come from files. */
 import { invalidOption } from '@troupe/core'
+import { FAILPOINTS, type FailpointName, parseFailpoint } from '@troupe/faults'
 import type { Deed, FrameDeed } from './step.ts'
 
 interface Kind {
@@ -17,6 +18,13 @@ const isLink = (value: unknown): boolean => typeof value === 'string' && /^[nc]\
 const isChange = (value: unknown): boolean => {
   const { kind: what, id } = (value ?? {}) as { readonly kind?: unknown; readonly id?: unknown }
   return isName(id) && ['addLearner', 'promote', 'demote', 'remove'].includes(what as string)
+}
+const isTerms = (value: unknown): boolean => {
+  try {
+    return parseFailpoint('term', value).every(({ action }) => action.kind !== 'sleep')
+  } catch {
+    return false
+  }
 }
 const isList =
   (holds: (value: unknown) => boolean) =>
@@ -38,6 +46,8 @@ const effects = kind(
   'a list of effects, each with its kind',
   isList((value) => typeof (value as { readonly kind?: unknown } | null)?.kind === 'string'),
 )
+const place = kind(`one of ${FAILPOINTS.join(', ')}`, (value) => FAILPOINTS.includes(value as FailpointName))
+const term = kind('terms of gofail', isTerms)
 const leave = kind('auto or explicit', (value) => value === 'auto' || value === 'explicit')
 const consistency = kind('linearizable, lease, follower or stale', (value) =>
   ['linearizable', 'lease', 'follower', 'stale'].includes(value as string),
@@ -68,6 +78,7 @@ const fields: Readonly<Record<(Deed | FrameDeed)['do'], Readonly<Record<string, 
   rollBack: { ...whileAtNode, entries: count },
   setTerm: { ...whileAtNode, term: count },
   crashLoop: { ...whileAtNode, afterMs: time },
+  failpoint: { ...whileAtNode, name: place, term },
   lieDisk: whileAtNode,
   slowDisk: { ...whileAtNode, by: factor },
   stallDisk: whileAtNode,

@@ -12,10 +12,16 @@ import type { SimNode } from './sim-node.ts'
 
 /** What it does to its world. */
 export interface CrashLoopHost {
-  readonly plan: { readonly seed: number }
+  readonly scheduler: Scheduler
+  crash(node: SimNode, downMs: number): void
+  line(text: string): void
+}
+
+/** What a supervisor needs of it. */
+export interface SupervisedHost {
+  readonly settings: { readonly seed: number }
   readonly scheduler: Scheduler
   readonly coverage: Coverage
-  crash(node: SimNode, downMs: number): void
   line(text: string): void
 }
 
@@ -24,19 +30,51 @@ const policy: RestartPolicy = { ...defaultRestartPolicy, initialDelayMs: 10, max
 
 const FOR_GOOD_MS = 1e9
 
+/** Decides how long a node stays down that has died by itself. */
+export class NodeSupervisor {
+  readonly #host: SupervisedHost
+  readonly #node: { readonly id: string }
+  readonly #budget: RestartBudget
+
+  constructor(host: SupervisedHost, node: { readonly id: string; readonly index: number }) {
+    this.#host = host
+    this.#node = node
+    const { scheduler, settings } = host
+    const dice = noiseAt(scheduler, settings.seed, places.node + node.index)
+    this.#budget = new RestartBudget(policy, () => dice.next())
+  }
+
+  /** It has died: the time until it is started again, undefined where it is given up. */
+  died(): number | undefined {
+    const { scheduler, coverage } = this.#host
+    const decision = this.#budget.failed(scheduler.nowMs)
+    if (decision.kind === 'restart') return decision.delayMs
+    coverage.quarantines = (coverage.quarantines ?? 0) + 1
+    this.#host.line(`${this.#node.id} is given up after ${decision.failures} failures`)
+    return undefined
+  }
+
+  /** The same, in ms until it is started: for good is longer than any run. */
+  downMs(): number {
+    return this.died() ?? FOR_GOOD_MS
+  }
+
+  /** A person has started it. */
+  forget(): void {
+    this.#budget.reset()
+  }
+}
+
 export class CrashLoop {
   readonly #host: CrashLoopHost
   readonly #node: SimNode
   readonly #afterMs: number
-  readonly #budget: RestartBudget
   #isOver = false
 
   constructor(host: CrashLoopHost, node: SimNode, afterMs: number) {
     this.#host = host
     this.#node = node
     this.#afterMs = afterMs
-    const dice = noiseAt(host.scheduler, host.plan.seed, places.node + node.index)
-    this.#budget = new RestartBudget(policy, () => dice.next())
   }
 
   /** The first crash comes now. Returns what ends the loop; whoever is given up stays down. */
@@ -48,15 +86,12 @@ export class CrashLoop {
   }
 
   #crash(): void {
-    const { scheduler, coverage } = this.#host
-    const decision = this.#budget.failed(scheduler.nowMs)
-    if (decision.kind === 'quarantine') {
-      coverage.quarantines = (coverage.quarantines ?? 0) + 1
-      this.#host.line(`${this.#node.id} is given up after ${decision.failures} failures`)
+    const delayMs = this.#node.supervisor.died()
+    if (delayMs === undefined) {
       this.#isOver = true
       return this.#host.crash(this.#node, FOR_GOOD_MS)
     }
-    this.#host.crash(this.#node, decision.delayMs)
+    this.#host.crash(this.#node, delayMs)
     this.#await()
   }
 

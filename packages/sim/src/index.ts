@@ -35,7 +35,7 @@ export {
 export { type Drawn, type ShrinkOptions, type Shrunk, scheduleOf, shrink } from './shrink.ts'
 export type { SimNode } from './sim-node.ts'
 export { situationNames } from './situation-names.ts'
-export { allSituations, type Situation, SituationWatch } from './situations/index.ts'
+export { allSituations, directedSituations, type Situation, SituationWatch } from './situations/index.ts'
 export {
   type Deed,
   describeDeed,

@@ -40,6 +40,8 @@ export class MemorySnapshots implements SnapshotStore {
   #pendingBytes = 0
   /** What was asked of an earlier life is not reported to the next. */
   #life = 0
+  /** Called before a snapshot of its own is handed over whole. */
+  finishing: () => void = () => {}
 
   constructor(checksum: Checksum, flushLater: FlushLater, reports: SnapshotReports) {
     this.#checksum = checksum
@@ -88,6 +90,7 @@ export class MemorySnapshots implements SnapshotStore {
   finish(meta: SnapshotMeta): void {
     const own = this.#own
     demand(own !== undefined, RULE, () => 'finish before begin')
+    this.finishing()
     this.#own = undefined
     const bytes = joined(own.chunks, own.length)
     const fits = meta.bytes === own.length && meta.checksum === this.#checksum(bytes)

@@ -40,6 +40,7 @@ export const places = {
   node: 64,
   disk: 128,
   core: 256,
+  failpoint: 512,
 } as const
 
 /** The dice of a place: one of {@link places}, or the hash of a name. */

@@ -16,7 +16,7 @@ import {
   type RaftKnobs,
   type SnapshotMeta,
 } from '@troupe/core'
-import { SkewedClock } from '@troupe/faults'
+import { type FailpointName, SkewedClock } from '@troupe/faults'
 import type { SessionLimits } from '@troupe/machines'
 import {
   type ClientEvent,
@@ -33,7 +33,9 @@ import { CheckedStorage } from './checked-storage.ts'
 import type { Connection } from './connection.ts'
 import { demand, Violation } from './contract.ts'
 import type { Coverage } from './coverage.ts'
+import { NodeSupervisor } from './crash-loop.ts'
 import type { Dice } from './dice.ts'
+import { NodeDeath, SimFailpoints } from './failpoints.ts'
 import { type DiskOwner, MemoryDisk } from './memory-disk.ts'
 import { noiseAt, places } from './noise.ts'
 import { type DiskSpeed, GROUP, type TurnSpeed } from './plan.ts'
@@ -68,6 +70,9 @@ export interface NodeHost {
   send(node: SimNode, messages: readonly Message[]): void
   /** A node went down by itself: its disk failed, or what it holds is damaged. */
   wentDown(node: SimNode, reason: string): void
+  /** Takes a node down; it starts again after a while. */
+  crash(node: SimNode, downMs: number, at: FailpointName): void
+  line(text: string): void
   /** The machine of a node ran a payload. */
   ran(node: SimNode, count: number, digest: number, payload: Uint8Array): void
 }
@@ -97,6 +102,9 @@ export class SimNode implements NodeView, DiskOwner {
   /** Clients' connections to the present life. */
   readonly connections = new Set<Connection>()
   isPaused = false
+  readonly failpoints: SimFailpoints
+  /** Of those deaths that are its own. */
+  readonly supervisor: NodeSupervisor
   readonly #host: NodeHost
   readonly #dice: Dice
   /** What its clock shows when the world begins: it means nothing to anyone. */
@@ -124,6 +132,9 @@ export class SimNode implements NodeView, DiskOwner {
     this.#dice = noiseAt(scheduler, settings.seed, places.node + index)
     this.#clockOriginMs = this.#dice.between(0, 1e6)
     this.clock = new SkewedClock({ nowMs: () => scheduler.nowMs + this.#clockOriginMs })
+    const random = (): Dice => noiseAt(scheduler, settings.seed, places.failpoint + index)
+    this.failpoints = new SimFailpoints(random, (text) => host.line(`${this.id} at ${text}`))
+    this.supervisor = new NodeSupervisor(host, this)
     this.disk = this.#newDisk()
   }
 
@@ -132,9 +143,13 @@ export class SimNode implements NodeView, DiskOwner {
     const dice = noiseAt(scheduler, settings.seed, places.disk + this.index)
     const disk = new MemoryDisk(scheduler, dice, settings.disk, crc32, this)
     disk.log.observer = {
-      persisting: (request) => this.#host.observe({ kind: 'persisting', node: this, request }),
+      persisting: (request) => {
+        this.#host.observe({ kind: 'persisting', node: this, request })
+        this.failpoints.save(request)
+      },
       flushing: (request) => this.#host.observe({ kind: 'flushing', node: this, request }),
     }
+    disk.snapshots.finishing = () => this.failpoints.reached('before-snapshot')
     return disk
   }
 
@@ -149,21 +164,25 @@ export class SimNode implements NodeView, DiskOwner {
 
   // ---- lives
 
-  /** Starts. False where the directory cannot be used any more. */
-  start(): boolean {
+  /** Starts. `damaged`: the directory cannot be used any more. */
+  start(): 'started' | 'died' | 'damaged' {
     this.boot++
     try {
+      this.failpoints.started()
       this.disk.open()
       this.life = this.#newLife()
     } catch (error) {
       this.disk.crash()
-      if (RaftError.is(error, 'STORAGE_DAMAGED')) return false
-      this.#host.failed('start', error)
-      return false
+      if (error instanceof NodeDeath) {
+        this.#host.line(`${this.id}: ${error.message}`)
+        return 'died'
+      }
+      if (!RaftError.is(error, 'STORAGE_DAMAGED')) this.#host.failed('start', error)
+      return 'damaged'
     }
     this.#host.observe({ kind: 'started', node: this })
     this.#turn()
-    return true
+    return 'started'
   }
 
   #newLife(): NodeLife {
@@ -190,6 +209,7 @@ export class SimNode implements NodeView, DiskOwner {
         readGranted: (read, index) => this.#host.observe({ kind: 'readGranted', node: this, read, index }),
       },
     )
+    this.failpoints.applying(application)
     const driver = new NodeDriver<ClientEvent>({
       core,
       store: disk.log,
@@ -233,7 +253,7 @@ export class SimNode implements NodeView, DiskOwner {
   }
 
   /** Loses all but what is flushed. Harmless on a node that is down. */
-  crash(): void {
+  crash(at?: FailpointName): void {
     if (this.life === undefined) return
     const { coverage } = this.#host
     coverage.crashes++
@@ -247,7 +267,7 @@ export class SimNode implements NodeView, DiskOwner {
     this.connections.clear()
     for (const answer of [...this.#controls.values()]) answer(undefined)
     this.#controls.clear()
-    this.#host.observe({ kind: 'crashed', node: this })
+    this.#host.observe({ kind: 'crashed', node: this, at })
   }
 
   /** Some crashes are of the whole computer: the state is given up then. */
@@ -370,7 +390,8 @@ export class SimNode implements NodeView, DiskOwner {
   }
 
   #broke(error: unknown): void {
-    if (RaftError.is(error, 'STORAGE_DAMAGED')) {
+    if (error instanceof NodeDeath) this.#died(error)
+    else if (RaftError.is(error, 'STORAGE_DAMAGED')) {
       this.#host.coverage.damageCrashes++
       this.#host.wentDown(this, error.message)
     } else {
@@ -378,21 +399,36 @@ export class SimNode implements NodeView, DiskOwner {
     }
   }
 
+  #died({ at, isByDisk, message }: NodeDeath): void {
+    this.#host.line(`${this.id}: ${message}`)
+    if (isByDisk) this.#host.coverage.storageFailures++
+    this.#host.crash(this, this.supervisor.downMs(), at)
+  }
+
   // ---- the disk reports
 
   persisted(token: number): void {
-    this.push({ kind: 'persisted', token })
+    this.#at(() => this.failpoints.saved(token), { kind: 'persisted', token })
   }
   spaceChanged(isFull: boolean): void {
     this.push({ kind: 'diskSpace', isFull })
   }
   snapshotSaved(meta: SnapshotMeta): void {
     this.#host.coverage.snapshotsSaved++
-    this.push({ kind: 'snapshotSaved', meta })
+    this.#at(() => this.failpoints.reached('after-snapshot'), { kind: 'snapshotSaved', meta })
   }
   snapshotReceived(meta: SnapshotMeta): void {
     this.#host.coverage.snapshotsInstalled++
-    this.push({ kind: 'snapshotReceived', meta })
+    this.#at(() => this.failpoints.reached('after-receive'), { kind: 'snapshotReceived', meta })
+  }
+  /** Tells it, unless the node dies in that place. */
+  #at(place: () => void, event: NodeEvent<ClientEvent>): void {
+    try {
+      place()
+    } catch (error) {
+      return this.#broke(error)
+    }
+    this.push(event)
   }
   storageFailed(): void {
     this.#host.coverage.storageFailures++

@@ -95,6 +95,7 @@ export class Stage {
     return true
   }
   #lastFault = 0
+  #lastFailpoint = 0
 
   #undoLater(forMs: number, undo: Undo, text: string): void {
     this.#active.add(undo)
@@ -159,6 +160,7 @@ export class Stage {
     start: ({ node }) => {
       const found = this.#node(node)
       if (found === undefined || found.isUp) return undefined
+      found.supervisor.forget()
       this.#host.start(found)
       return over
     },
@@ -191,6 +193,12 @@ export class Stage {
       return found !== undefined && this.#host.setTerm(found, term, forMs) ? over : undefined
     },
     crashLoop: ({ node, afterMs }) => this.#toNode(node, (found) => this.#host.crashLoop(found, afterMs)),
+    failpoint: ({ node, name, term }) => {
+      const { failpoints } = this.#node(node) ?? {}
+      const id = ++this.#lastFailpoint
+      failpoints?.add(id, { name, term })
+      return failpoints && (() => failpoints.remove(id))
+    },
     lieDisk: ({ node }) =>
       this.#toNode(node, ({ disk }) => {
         disk.lyingFrom ??= disk.log.flushed.lastIndex

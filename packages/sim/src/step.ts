@@ -2,7 +2,7 @@
  * What is done to a world, as plain data: faults, operations of clients and of operators, and what happens to single frames.
  * A run is its plan and its steps: a seed draws them as it goes (nemesis.ts, workload.ts), a schedule has them (schedule.ts).
  */
-import type { LinkEffect } from '@troupe/faults'
+import type { FailpointName, LinkEffect } from '@troupe/faults'
 import type { Consistency } from '@troupe/machines'
 
 /** A change of the members; who joins does so under the incarnation that it has then. */
@@ -42,6 +42,14 @@ export type FaultDeed =
   | { readonly do: 'setTerm'; readonly node: string; readonly term: number; readonly forMs: number }
   /** Each start is followed by a crash, `afterMs` later; its supervisor waits longer each time, and gives it up in the end. */
   | { readonly do: 'crashLoop'; readonly node: string; readonly afterMs: number; readonly forMs: number }
+  /** At that place the node does what the terms say, in each of its lives. */
+  | {
+      readonly do: 'failpoint'
+      readonly node: string
+      readonly name: FailpointName
+      readonly term: string
+      readonly forMs: number
+    }
   /** What is said to be flushed is not: a crash in that time loses all of it that the budget allows. */
   | { readonly do: 'lieDisk'; readonly node: string; readonly forMs: number }
   | { readonly do: 'slowDisk'; readonly node: string; readonly by: number; readonly forMs: number }

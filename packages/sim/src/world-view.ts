@@ -14,6 +14,7 @@ import type {
   RaftKnobs,
   SnapshotMeta,
 } from '@troupe/core'
+import type { FailpointName } from '@troupe/faults'
 import type { ClientEvent, SessionLimits } from '@troupe/machines'
 import type { Ledger } from './ledger.ts'
 import type { LogContent } from './log-content.ts'
@@ -71,7 +72,8 @@ export type FaultEdge = 'begin' | 'end' | 'once'
 /** What happened. Objects live as long as the call that reports them. */
 export type SimEvent =
   | { readonly kind: 'started'; readonly node: NodeView }
-  | { readonly kind: 'crashed'; readonly node: NodeView }
+  /** `at`: the failpoint that it died at. */
+  | { readonly kind: 'crashed'; readonly node: NodeView; readonly at?: FailpointName | undefined }
   /** A turn is over, with these events. */
   | { readonly kind: 'turned'; readonly node: NodeView; readonly events: readonly NodeEvent<ClientEvent>[] }
   | { readonly kind: 'sent'; readonly node: NodeView; readonly message: Message }

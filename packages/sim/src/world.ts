@@ -15,6 +15,7 @@ import {
   type Message,
   membersOf,
 } from '@troupe/core'
+import type { FailpointName } from '@troupe/faults'
 import { codec } from '@troupe/wire'
 import { bootstrapOf, settingsOf } from './bootstrap.ts'
 import { Carrier } from './carrier.ts'
@@ -44,7 +45,7 @@ import { type QueueUser, type QueueUserHost, queueUsersOf } from './queue/queue-
 import { Scheduler } from './scheduler.ts'
 import { type ClientHost, SimClient } from './sim-client.ts'
 import { type NodeHost, type NodeSettings, SimNode } from './sim-node.ts'
-import { allSituations, SituationWatch } from './situations/index.ts'
+import { allSituations, directedSituations, SituationWatch } from './situations/index.ts'
 import { Stage, type StageHost } from './stage.ts'
 import { type Deed, type FrameDeed, isFrameDeed, type Step, type TimedDeed } from './step.ts'
 import { Timeline } from './timeline.ts'
@@ -150,7 +151,8 @@ export class World
     this.#configurations = new Configurations(bootstrap)
     const { invariants, quiet } = allInvariants(this.coverage, plan.isCalm)
     this.quiet = quiet
-    this.situations = new SituationWatch(this, allSituations(this))
+    const scripted = direct === undefined ? [] : directedSituations(this)
+    this.situations = new SituationWatch(this, [...allSituations(this), ...scripted])
     this.#listen([...invariants, ...this.situations.watchers, ...watchers])
     this.nodes = this.#makeNodes(bootstrap)
     this.nodeIds = this.nodes.map(({ id }) => id)
@@ -358,25 +360,26 @@ export class World
 
   start(node: SimNode): void {
     if (node.isUp) return
-    if (node.start()) {
+    const outcome = node.start()
+    if (outcome === 'died') return this.#startLater(node, node.supervisor.downMs())
+    if (outcome === 'started') {
       this.peers.started(node)
       this.clients.started(node)
-      return
     }
-    if (this.failure !== undefined) return
+    if (outcome !== 'damaged' || this.failure !== undefined) return
     this.line(`${node.id} cannot start: what is damaged has no other copy here`)
     this.#empty(node)
     this.#startLater(node, this.plan.downMs)
   }
 
-  crash(node: SimNode, downMs: number): void {
+  crash(node: SimNode, downMs: number, at?: FailpointName): void {
     if (!node.isUp) return
-    this.#takeDown(node)
+    this.#takeDown(node, at)
     this.#startLater(node, downMs)
   }
 
-  #takeDown(node: SimNode): void {
-    node.crash()
+  #takeDown(node: SimNode, at?: FailpointName): void {
+    node.crash(at)
     this.peers.crashed(node)
     this.#loseUnflushed(node)
   }

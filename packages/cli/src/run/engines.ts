@@ -3,7 +3,8 @@ import { type Engine, SimEngine, TcpEngine, ThreadsEngine } from '@troupe/lab'
 import { mutantNode, mutantProcess, mutantWorker } from './workers.ts'
 
 export interface EngineValues {
-  readonly engine: 'sim' | 'threads' | 'tcp'
+  /** That of a plug-in too. */
+  readonly engine: string
   /** Between the nodes of tcp. */
   readonly network: 'proxy' | 'namespaces'
   /** The sources are loaded with this bug on purpose. */
@@ -12,14 +13,16 @@ export interface EngineValues {
   readonly record?: string | undefined
 }
 
-export function engineOf({ engine, network, mutant, record }: EngineValues): Engine {
+/** The engine that is asked for; none where it is one of a plug-in. */
+export function enginesOf({ engine, network, mutant, record }: EngineValues): readonly Engine[] {
   const flags = mutant === undefined ? '' : ` --mutant ${mutant}`
   if (engine === 'tcp') {
-    return new TcpEngine({ network, flags, preload: mutant === undefined ? [] : [mutantProcess(mutant)] })
+    return [new TcpEngine({ network, flags, preload: mutant === undefined ? [] : [mutantProcess(mutant)] })]
   }
   if (engine === 'threads') {
-    if (mutant === undefined) return new ThreadsEngine({ record })
-    return new ThreadsEngine({ worker: mutantNode(), workerData: { mutant }, flags, record })
+    if (mutant === undefined) return [new ThreadsEngine({ record })]
+    return [new ThreadsEngine({ worker: mutantNode(), workerData: { mutant }, flags, record })]
   }
-  return new SimEngine(mutant === undefined ? {} : { worker: mutantWorker, workerData: { mutant } })
+  if (engine !== 'sim') return []
+  return [new SimEngine(mutant === undefined ? {} : { worker: mutantWorker, workerData: { mutant } })]
 }

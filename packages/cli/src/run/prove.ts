@@ -4,7 +4,7 @@
  * real nodes what does not run there.
  */
 import type { CommandContext, OutputStream } from '@troupe/benchmarks'
-import { invalidOption } from '@troupe/core'
+import { invalidOption, invariant } from '@troupe/core'
 import {
   type Case,
   type CaseRun,
@@ -18,7 +18,7 @@ import {
 } from '@troupe/lab'
 import { aligned, exitCodes, writeJson } from '../output.ts'
 import { checkMutant } from '../sim/output.ts'
-import { type EngineValues, engineOf } from './engines.ts'
+import { type EngineValues, enginesOf } from './engines.ts'
 import { inOrder, keepProofs, type Proof, rowOf, tableOf } from './proofs-file.ts'
 
 export interface ProveValues extends Omit<EngineValues, 'mutant' | 'record'> {
@@ -58,7 +58,8 @@ export async function prove(
     out.write(`${proof.isProven ? 'broken ' : 'SURVIVED'} ${rowOf(proof).join('; ')}\n`)
   }
   for (const slip of [...slipsOf(items), undefined]) {
-    const engine = engineOf({ ...values, mutant: slip })
+    const [engine] = enginesOf({ ...values, mutant: slip })
+    invariant(engine !== undefined, 'an engine of a plug-in has no proofs')
     try {
       checkAble(items, engine)
       for (const item of items) {

@@ -5,6 +5,8 @@ import type { CommandContext, OptionTable, OptionValues, OutputStream } from '@t
 import { invalidOption } from '@troupe/core'
 import {
   describeProblem,
+  type Engine,
+  engineNames,
   junitOf,
   type Loaded,
   loadFiles,
@@ -24,7 +26,7 @@ import { Progress } from '../progress.ts'
 import { checkMutant, sayMutant } from '../sim/output.ts'
 import { unknownWord } from '../usage-error.ts'
 import { describeCase, describeProgress, describeSuite } from './describe.ts'
-import { engineOf } from './engines.ts'
+import { enginesOf } from './engines.ts'
 import { prove } from './prove.ts'
 import { tablesPage } from './tables-page.ts'
 
@@ -32,10 +34,9 @@ const PATH = 'troupe run'
 
 const options = {
   engine: {
-    kind: 'choice',
-    choices: ['sim', 'threads', 'tcp'],
-    default: 'sim',
-    help: 'where they run: sim is virtual time, every seed another run; threads and tcp (processes) are real nodes, in real time',
+    kind: 'text',
+    placeholder: 'NAME',
+    help: 'where they run: sim (default) is virtual time, every seed another run; threads and tcp (processes) are real nodes, in real time; or an engine of a plug-in',
   },
   network: {
     kind: 'choice',
@@ -81,7 +82,7 @@ const options = {
   json: jsonOption,
 } as const satisfies OptionTable
 
-type Values = OptionValues<typeof options>
+type Values = Omit<OptionValues<typeof options>, 'engine'> & { readonly engine: string }
 
 const SUMMARY = 'runs scenarios: what happens to a cluster is in files, and so is what must be true of it'
 const DETAILS = [
@@ -105,11 +106,12 @@ export async function runCommand(args: readonly string[], context: CommandContex
     context.stdout.write(commandHelp(PATH, command))
     return exitCodes.pass
   }
-  const { values } = parsed
+  const values: Values = { ...parsed.values, engine: parsed.values.engine ?? 'sim' }
   if (paths.length === 0) throw invalidOption('FILE|DIR', undefined, `scenarios; see ${PATH} --help`)
   checkOutputs(values)
   try {
     const loaded = select(await loadFiles(paths), values)
+    checkEngine(loaded, values)
     if (!values.prove) checkTables(loaded, values)
     if (!values.prove) return await runAll(loaded, values, commandOf(args), context)
     return await prove(loaded, values, textStream(values.json, context), context)
@@ -150,6 +152,9 @@ function checkOutputs({
   if (isProof && mutant !== undefined) throw invalidOption('--mutant', mutant, 'nothing, with --prove')
   if (record !== undefined && engine !== 'threads')
     throw invalidOption('--record', record, 'nothing, without --engine threads')
+  const isOfPlugIn = !(engineNames as readonly string[]).includes(engine)
+  if (isOfPlugIn && (mutant !== undefined || isProof))
+    throw invalidOption(isProof ? '--prove' : '--mutant', mutant ?? true, `nothing, with --engine ${engine}`)
   if (engine !== 'tcp' && network !== 'proxy')
     throw invalidOption('--network', network, 'nothing, without --engine tcp')
   if (table !== undefined) checkFolderOf(table, '--table')
@@ -160,6 +165,16 @@ function checkOutputs({
   if (mutant !== undefined) checkMutant(mutant)
   if (metrics !== undefined) parseAddress(metrics, '--metrics')
 }
+
+/** Engines of plug-ins are known once the files are read. */
+function checkEngine(loaded: readonly Loaded[], { engine }: Values): void {
+  const known = [...new Set([...engineNames, ...plugInsIn(loaded).map(({ name }) => name)])]
+  if (!known.includes(engine)) throw invalidOption('--engine', engine, known.join(' or '))
+}
+
+const plugInsIn = (loaded: readonly Loaded[]): readonly Engine[] => [
+  ...new Set(loaded.flatMap(({ engines }) => engines)),
+]
 
 function checkTables(loaded: readonly Loaded[], { table }: Values): void {
   if (table === undefined || loaded.some(({ item }) => item.scenario.table !== undefined)) return
@@ -184,14 +199,14 @@ async function runAll(
   if (mutant !== undefined) sayMutant(mutant, out)
   const metrics = new RunMetrics()
   const server = await metricsServer(values, metrics, out)
-  const engine = engineOf(values)
+  const own = enginesOf(values)
   const progress = new Progress(out)
   const report = values.report === undefined ? undefined : new ReportFolder(values.report, command)
   try {
     const result = await runSuite(loaded, {
       // Real nodes need all cores: one case waits for the other.
       ...(values.engine !== 'sim' && { atOnce: 1 }),
-      engines: [engine],
+      engines: own,
       engine: values.engine,
       runs: values.seeds,
       base: values.from,
@@ -214,7 +229,7 @@ async function runAll(
     return context.signal.aborted ? exitCodes.interrupted : exitCodes[result.verdict]
   } finally {
     await server?.close()
-    await engine.close()
+    for (const engine of [...own, ...plugInsIn(loaded)]) await engine.close()
   }
 }
 

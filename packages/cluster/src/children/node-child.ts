@@ -51,6 +51,8 @@ export interface NodeChildSettings {
   readonly prefix?: readonly string[]
   /** Modules that it loads before anything else. @default none */
   readonly preload?: readonly URL[] | undefined
+  /** Of its heap, in MiB. @default as much as Node.js gives it */
+  readonly heapMb?: number | undefined
 }
 
 export class NodeChild<Asked extends Calls<Asked>> {
@@ -69,12 +71,13 @@ export class NodeChild<Asked extends Calls<Asked>> {
   #hasEnded = false
 
   constructor(settings: NodeChildSettings) {
-    const { options, main, words = [], log, onNews, prefix = [], preload = [] } = settings
+    const { options, main, words = [], log, onNews, prefix = [], preload = [], heapMb } = settings
     this.id = options.id
     this.#log = log
     this.#onNews = onNews
     const output = openSync(log, 'a')
-    const flags = [...NODE_FLAGS, ...preload.map(({ href }) => `--import=${href}`)]
+    const limit = heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`]
+    const flags = [...NODE_FLAGS, ...limit, ...preload.map(({ href }) => `--import=${href}`)]
     const own = [process.execPath, ...flags, fileURLToPath(main), JSON.stringify(options), ...words]
     const [program = '', ...args] = [...prefix, ...own]
     this.#child = spawn(program, args, {

@@ -42,6 +42,12 @@ export class KeptFaults {
     writeFileAtomic(this.#file, `${JSON.stringify(kept)}\n`)
   }
 
+  /** Takes out what is over, for a node that does not run. */
+  drop(ids: readonly string[]): void {
+    const left = this.read().filter(({ id }) => !ids.includes(id))
+    this.write(left.map((request) => ({ request, leftMs: request.forMs })))
+  }
+
   /** The clock may have been set meanwhile: nothing lasts longer than it was to. */
   #left({ untilMs, ...request }: Kept): FaultRequest[] {
     const leftMs = Math.min(untilMs - this.#nowMs(), request.forMs)

@@ -20,11 +20,17 @@ import {
   type StoreEvents,
   seededRandom,
 } from '@troupe/core'
-import { FaultyStore, FaultyTransport, SkewedClock, type Switchboard } from '@troupe/faults'
+import {
+  type FailpointName,
+  FaultyStore,
+  FaultyTransport,
+  NodeFailpoints,
+  SkewedClock,
+  type Switchboard,
+} from '@troupe/faults'
 import { WakeTimer } from '../wake-timer.ts'
 import type { EffectOrder, FaultBirth, FaultOrder } from './fault-orders.ts'
 import { HeapFiller } from './heap-filler.ts'
-import { NodeFailpoints } from './node-failpoints.ts'
 import { PauseGate } from './pause-gate.ts'
 import { TimerScheduler } from './timer-scheduler.ts'
 
@@ -60,6 +66,8 @@ export class NodeFaults {
   readonly failpoints: NodeFailpoints
   /** Told what failpoints print; set once the node can tell. */
   print: (detail: Readonly<Record<string, unknown>>) => void = () => {}
+  /** Told that the node dies at a failpoint now; set once there is somebody to tell. */
+  dying: (at: FailpointName) => void = () => {}
   #transport: FaultyTransport | undefined
   #store: FaultyStore | undefined
   #rearm: () => void = () => {}
@@ -74,7 +82,10 @@ export class NodeFaults {
     this.failpoints = new NodeFailpoints({
       random: this.#random,
       sleep: standStill,
-      die,
+      die: (at) => {
+        this.dying(at)
+        return die()
+      },
       print: (name, value) => this.print({ name, value }),
       failWrite: () => this.#store?.add(FAILED_WRITE, { mode: 'fail' }),
     })
@@ -88,7 +99,7 @@ export class NodeFaults {
     let outer: StoreEvents | undefined
     const inner = await open({
       onPersisted: (token) => {
-        this.failpoints.reached('after-save')
+        this.failpoints.saved(token)
         outer?.onPersisted(token)
       },
       onFailed: (error) => (outer ?? events).onFailed(error),

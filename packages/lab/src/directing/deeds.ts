@@ -118,6 +118,10 @@ export class Deeds {
       this.#each(target, parties, (node) => {
         return { do: 'setTerm', node, term: becomes, forMs: this.#drawn(downFor) }
       }),
+    failpoint: ({ target, name, term }, parties) =>
+      this.#each(target, parties, (node) => ({ do: 'failpoint', node, name, term, forMs: this.#forMs })),
+    heap: ({ target, percent }, parties) =>
+      this.#each(target, parties, (node) => ({ do: 'fillHeap', node, percent, forMs: this.#forMs })),
     start: ({ target }, parties) => this.#each(target, parties, (node) => ({ do: 'start', node })),
     pause: ({ target }, parties) =>
       this.#each(target, parties, (node) => ({ do: 'pause', node, forMs: this.#forMs })),

@@ -14,8 +14,16 @@ export interface ToxicDeed {
   readonly forMs: number
 }
 
+/** What only real nodes have: a heap, which is filled so far. */
+export interface HeapDeed {
+  readonly do: 'fillHeap'
+  readonly node: string
+  readonly percent: number
+  readonly forMs: number
+}
+
 /** A world is asked for no more than its engine has said that it can do. */
-export type LabDeed = Deed | ToxicDeed
+export type LabDeed = Deed | ToxicDeed | HeapDeed
 
 export interface DirectedWorld {
   /** Since it began: virtual or real. */

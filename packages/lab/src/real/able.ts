@@ -23,6 +23,8 @@ const isOnly = 'only in sim: no real node can do that'
 /** What no real node can do. */
 export const neverOnRealNodes: Abilities['cannot'] = {
   flap: isOnly,
+  crashLoop: 'failpoint: { name: start, term: panic }, and a kill',
+  outOfMemory: 'heap: { percent: 100% }',
 }
 
 /** What the nodes of a process on its own need, and threads do not have. */
@@ -35,7 +37,7 @@ const known: ReadonlySet<StepKind> = new Set<StepKind>([
   ...(['wait', 'warmup', 'serial', 'parallel', 'every', 'schedule', 'until', 'when'] as const),
   ...(['statusCheck', 'select', 'heal', 'partition', 'link', 'network', 'toxic', 'flap', 'hangUp'] as const),
   ...composedKinds,
-  ...(['kill', 'start', 'pause', 'stall', 'wipe', 'damage', 'rollBack', 'disk', 'clock'] as const),
+  ...(['kill', 'start', 'pause', 'stall', 'wipe', 'damage', 'rollBack', 'disk', 'clock', 'failpoint', 'heap'] as const),
   ...(['members', 'transfer', 'elect', 'snapshot', 'write', 'read'] as const),
 ])
 

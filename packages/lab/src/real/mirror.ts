@@ -15,6 +15,7 @@ import {
   RaftError,
   type RaftKnobs,
 } from '@troupe/core'
+import type { FailpointName } from '@troupe/faults'
 import type { SessionLimits } from '@troupe/machines'
 import {
   allInvariants,
@@ -22,6 +23,7 @@ import {
   Configurations,
   type Coverage,
   type Deed,
+  directedSituations,
   type FaultEdge,
   Ledger,
   type LogContent,
@@ -82,7 +84,7 @@ export class Mirror implements WorldView {
     const { invariants } = allInvariants(this.coverage)
     const watch = new SituationWatch(
       this,
-      allSituations(this).filter(({ name }) => !unobservable.has(name)),
+      [...allSituations(this), ...directedSituations(this)].filter(({ name }) => !unobservable.has(name)),
     )
     this.situations = watch.situations
     this.listen(invariants.filter(({ name }) => !unobservableInvariants.has(name)))
@@ -161,12 +163,18 @@ export class Mirror implements WorldView {
     this.#guarded(() => this.#end(node))
   }
 
-  #end(node: MirrorNode): void {
+  #end(node: MirrorNode, at?: FailpointName): void {
     if (node.life === undefined) return
     this.coverage.crashes++
     if (node.disk.log.waiting.some(({ entries }) => entries.length > 0)) this.coverage.lostWrites++
     node.end()
-    this.#observe({ kind: 'crashed', node })
+    this.#observe({ kind: 'crashed', node, at })
+  }
+
+  /** Its supervisor does not start a node any more. */
+  givenUp(id: string): void {
+    this.#options.onLine(`${id} is given up`)
+    this.coverage.quarantines = (this.coverage.quarantines ?? 0) + 1
   }
 
   healed(): void {
@@ -240,7 +248,7 @@ export class Mirror implements WorldView {
       case 'turned':
         return this.#turned(node, record.events)
       case 'ended':
-        return this.#end(node)
+        return this.#end(node, record.at)
     }
   }
 

@@ -19,6 +19,7 @@ import type {
   PersistRequest,
   StoreEvents,
 } from '@troupe/core'
+import type { FailpointName } from '@troupe/faults'
 import type { ClientEvent } from '@troupe/machines'
 import { CheckedApplication } from '@troupe/sim'
 import type { Chunk, CoreState, NodeRecord, ToldEvent } from './records.ts'
@@ -126,8 +127,8 @@ export class NodeProbe implements NodeObserver {
     this.#outcomes.push(outcome)
   }
 
-  ending(): void {
-    this.#records.push({ kind: 'ended' })
+  ending(at?: FailpointName): void {
+    this.#records.push(at === undefined ? { kind: 'ended' } : { kind: 'ended', at })
     this.#tell(true)
   }
 

@@ -17,6 +17,7 @@ import { knobsOf } from '../scenario/knobs.ts'
 import { nodeNames } from '../scenario/names.ts'
 import type { Scenario } from '../scenario/scenario.ts'
 import { lengthOf } from '../scenario/timing.ts'
+import { walk } from '../scenario/walk.ts'
 import type { ChunkOrder } from './chunk-order.ts'
 import { computerMs } from './computer-clock.ts'
 import { decideHistory } from './decide-history.ts'
@@ -54,6 +55,14 @@ export async function playRun(options: PlayOptions): Promise<CaseRun | undefined
   } finally {
     await run.close()
   }
+}
+
+/** Heaps that are to be filled are small ones: large ones take seconds, and the memory of the computer. */
+const FILLED_HEAP_MB = 96
+
+function heapMbFor({ setup = [], phases }: Scenario): number | undefined {
+  const steps = [...walk(setup, ['setup']), ...walk(phases, ['phases'])]
+  return steps.some(({ kind }) => kind === 'heap') ? FILLED_HEAP_MB : undefined
 }
 
 class RealRun {
@@ -195,9 +204,10 @@ class RealRun {
     const mirror = this.#mirror
     const line = (text: string): void => this.#line(text)
     const cluster = await open({
-      ...{ spec: scenario.cluster ?? {}, seed, label },
+      ...{ spec: scenario.cluster ?? {}, seed, label, heapMb: heapMbFor(scenario) },
       onChunk: (node, chunk) => this.#order.push(node, chunk),
       onExit: (node, atMs, why) => mirror.exited(node, atMs, why),
+      onGivenUp: (node) => mirror.givenUp(node),
       onLine: line,
     })
     this.#cluster = cluster

@@ -15,9 +15,13 @@ export interface OpenOptions {
   /** Of the run, for names of files. */
   readonly label: string
   readonly seed: number
+  /** Of each node's heap, in MiB, where it is to be filled. */
+  readonly heapMb?: number | undefined
   readonly onChunk: (node: string, chunk: Chunk) => void
   /** A node is gone; `atMs` by the clock of the chunks, `why` the code of its error. Called behind its last chunk. */
   readonly onExit: (node: string, atMs: number, why?: string) => void
+  /** Its supervisor does not start a node any more. */
+  readonly onGivenUp: (node: string) => void
   /** For the timeline. */
   readonly onLine: (text: string) => void
 }

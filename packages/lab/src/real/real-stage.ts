@@ -5,7 +5,7 @@
 import type { FileDamage } from '@troupe/cluster'
 import type { Fault, LinkEffect, LinkRule } from '@troupe/faults'
 import { type FaultDeed, type FaultEdge, linkEnds, type OperatorDeed } from '@troupe/sim'
-import type { LabDeed, ToxicDeed } from '../directing/directed-world.ts'
+import type { HeapDeed, LabDeed, ToxicDeed } from '../directing/directed-world.ts'
 import { describeToxic } from '../proxy/toxic-of.ts'
 import { JointOperator } from './joint-operator.ts'
 import type { ClientLinkFaults, RealCluster } from './real-cluster.ts'
@@ -25,7 +25,7 @@ export interface StageOptions {
 
 type Undo = () => Promise<void>
 type DeedOf<Kind extends LabDeed['do']> = Extract<LabDeed, { readonly do: Kind }>
-type StageDeed = FaultDeed | OperatorDeed | ToxicDeed
+type StageDeed = FaultDeed | OperatorDeed | ToxicDeed | HeapDeed
 
 /** How long a flush takes in the simulator, about: a disk that is so many times as slow takes so much longer. */
 const FLUSH_MS = 1
@@ -164,7 +164,7 @@ export class RealStage {
     }
   }
 
-  async #onNode(deed: FaultDeed): Promise<Undo | undefined> {
+  async #onNode(deed: FaultDeed | HeapDeed): Promise<Undo | undefined> {
     const { cluster, disk } = this.#options
     if (!('node' in deed) || !cluster.isUp(deed.node)) return undefined
     const { node } = deed
@@ -321,14 +321,15 @@ export class RealStage {
   }
 }
 
-/** The events of a run are those of the simulator, which knows no toxics: there this is a line of text and its links. */
+/** The events of a run are those of the simulator, which knows no toxics and no heaps: there these are what they are called. */
 function toldDeed(deed: StageDeed): FaultDeed | OperatorDeed {
+  if (deed.do === 'fillHeap') return deed as unknown as FaultDeed
   if (deed.do !== 'toxic') return deed
   const { order, links, forMs } = deed
   return { do: describeToxic(order.toxic), links, forMs } as unknown as FaultDeed
 }
 
-function faultOf(deed: FaultDeed & { readonly node: string }): Fault | undefined {
+function faultOf(deed: (FaultDeed | HeapDeed) & { readonly node: string }): Fault | undefined {
   const nodes = [deed.node]
   switch (deed.do) {
     case 'slowDisk':
@@ -341,6 +342,10 @@ function faultOf(deed: FaultDeed & { readonly node: string }): Fault | undefined
       return { kind: 'storage', nodes, mode: 'fail' }
     case 'pause':
       return deed.isBlocked ? { kind: 'stall', nodes, forMs: deed.forMs } : { kind: 'pause', nodes }
+    case 'failpoint':
+      return { kind: 'failpoint', nodes, name: deed.name, term: deed.term }
+    case 'fillHeap':
+      return { kind: 'heap', nodes, percent: deed.percent }
     case 'skew':
       return { kind: 'clock', nodes, mode: 'rate', rate: deed.rate }
     case 'jump':

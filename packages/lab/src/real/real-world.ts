@@ -1,6 +1,6 @@
 /** A real cluster, for the director: its deeds, its clients, and what the mirror shows of it. */
 import { seededRandom } from '@troupe/core'
-import { type Dice, describeDeed, diceOf, isOperation, streams } from '@troupe/sim'
+import { type Deed, type Dice, describeDeed, diceOf, isOperation, streams } from '@troupe/sim'
 import type { DirectedWorld, LabDeed } from '../directing/directed-world.ts'
 import { describeToxic } from '../proxy/toxic-of.ts'
 import { nodeNames } from '../scenario/names.ts'
@@ -120,7 +120,7 @@ export class RealWorld implements DirectedWorld {
     const text =
       deed.do === 'toxic'
         ? `${describeToxic(deed.order.toxic)} on ${deed.links.join(', ')}`
-        : describeDeed(deed)
+        : describeDeed(deed as Deed)
     this.stage.do(deed).then(
       (isDone) => {
         if (isDone) {

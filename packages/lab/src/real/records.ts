@@ -19,6 +19,7 @@ import type {
   SnapshotMeta,
   WireError,
 } from '@troupe/core'
+import type { FailpointName } from '@troupe/faults'
 
 /** What a leader knows of a peer. */
 export interface PeerProgress {
@@ -86,8 +87,8 @@ export type NodeRecord =
       readonly command: ControlCommand
       readonly error: WireError | undefined
     }
-  /** It dies now. */
-  | { readonly kind: 'ended' }
+  /** It dies now, perhaps at a failpoint. */
+  | { readonly kind: 'ended'; readonly at?: FailpointName }
 
 export interface Chunk {
   /** Ascending, among all nodes; 0 where there is no common counter: then `atMs` orders them. */

@@ -28,7 +28,8 @@ export interface ReadOptions {
   readonly sources: readonly DataSource[]
 }
 
-const MAX_BYTES = 4 << 20
+/** Larger files are refused before they are read. */
+export const MAX_SCENARIO_BYTES = 4 << 20
 
 /** @throws ScenarioError with everything that is wrong with the file */
 export async function readScenarioFile(file: string, options: ReadOptions): Promise<readonly Case[]> {
@@ -42,7 +43,7 @@ function readSmall(file: string): string {
   try {
     const { size } = statSync(file)
     // Before it is read: a file of a gigabyte would fill the memory first.
-    if (size > MAX_BYTES) fail(`${size} bytes`, `a scenario of at most ${MAX_BYTES} bytes`)
+    if (size > MAX_SCENARIO_BYTES) fail(`${size} bytes`, `a scenario of at most ${MAX_SCENARIO_BYTES} bytes`)
     return readFileSync(file, 'utf8')
   } catch (error) {
     if (error instanceof ScenarioError) throw error

@@ -1,4 +1,6 @@
 /** What must hold between the fields of one step, beside what each of them is. */
+import { RaftError } from '@troupe/core'
+import { checkFault } from '@troupe/faults'
 import type { Path, Report } from '../schema/schema.ts'
 import { type StepFields, type StepKind, toxicTypes } from './steps.ts'
 
@@ -63,6 +65,14 @@ const rules: { readonly [K in StepKind]?: Rule<K> } = {
     if (isWhole && given.every((name) => needs.includes(name) || may.includes(name))) return
     const others = may.length === 0 ? '' : `, and perhaps ${may.join(', ')}`
     say('attributes', `those of ${type}: ${needs.join(', ')}${others}`)
+  },
+  failpoint: ({ name, term }, say) => {
+    try {
+      checkFault({ kind: 'failpoint', nodes: ['n1'], name, term })
+    } catch (error) {
+      if (!RaftError.is(error, 'INVALID_OPTIONS')) throw error
+      say('term', error.data.expected)
+    }
   },
   disk: ({ mode, by }, say) => onlyWith(by !== undefined, mode === 'slow', 'by', 'mode: slow', say),
   damage: ({ what, back, count }, say) => {

@@ -2,7 +2,7 @@
  * What phases are made of: steps that order others, faults, and what clients and operators do. The words are those of
  * shared vocabulary of the field (docs/scenarios.md has them with what each engine can do).
  */
-import { DIRECTIONS, DISTRIBUTIONS, SPLITS, TOPOLOGIES } from '@troupe/faults'
+import { DIRECTIONS, DISTRIBUTIONS, FAILPOINTS, SPLITS, TOPOLOGIES } from '@troupe/faults'
 import { situationNames } from '@troupe/sim'
 import { figureNames } from '../figures.ts'
 import { unobservable } from '../real/observable.ts'
@@ -90,9 +90,9 @@ const links = { from: selector, to: selector, direction }
 const target = { target: selector }
 
 const chance = record({ percent, correlation: optional(percent) })
+/** Each frame by itself: there is no correlation. */
 const overtaking = record({
   percent,
-  correlation: optional(percent),
   gap: optional(about('only each so-many-th frame may', integer(1, 10_000))),
 })
 const delay = record({
@@ -236,6 +236,14 @@ const faults = {
   outOfMemory: about(
     'the thread ends at the limit of its heap',
     record({ ...target, downFor: optional(span) }),
+  ),
+  failpoint: about(
+    'what it does whenever it comes to that place, in the words of gofail: panic, 2*off->1*panic, 50%sleep(100); counts begin anew with each start',
+    record({ ...target, name: choice(...FAILPOINTS), term: text, for: forTime }),
+  ),
+  heap: about(
+    'its heap is filled so far, on real nodes: the garbage collector has work; at 100% it dies of its limit',
+    record({ ...target, percent, for: forTime }),
   ),
   start: about('a node that is down comes back', record(target)),
   pause: about(

@@ -1,6 +1,7 @@
 /** The engine `sim`: the whole stack in virtual time, seed by seed, over all cores. */
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
+import { parseFailpoint } from '@troupe/faults'
 import { invariantNames } from '@troupe/sim'
 import { Piscina } from 'piscina'
 import type { CaseRun, Engine, EngineTask } from '../engine.ts'
@@ -47,6 +48,7 @@ export class SimEngine implements Engine {
     }
     checkClocks(scenario, report)
     refuseToxics(scenario, report)
+    refuseWhatTakesTime(scenario, report)
     return problems
   }
 
@@ -110,6 +112,18 @@ function refuseToxics({ setup = [], phases }: Scenario, report: Report): void {
     if (kind !== 'toxic') continue
     const { type } = fields as StepFields['toxic']
     report({ path, value: type, expected: 'link or network: toxics are for streams, which only tcp has' })
+  }
+}
+
+/** Turns take no time inside, and nodes have no heap of their own. */
+function refuseWhatTakesTime({ setup = [], phases }: Scenario, report: Report): void {
+  for (const { kind, fields, path } of [...walk(setup, ['setup']), ...walk(phases, ['phases'])]) {
+    if (kind === 'heap') report({ path, value: kind, expected: 'outOfMemory: no node has a heap of its own' })
+    if (kind !== 'failpoint') continue
+    const { term } = fields as StepFields['failpoint']
+    const isSleeping = parseFailpoint('term', term).some(({ action }) => action.kind === 'sleep')
+    const expected = 'panic, return, print or off: in sim a turn takes no time inside (stall, pause, disk)'
+    if (isSleeping) report({ path: [...path, 'term'], value: term, expected })
   }
 }
 

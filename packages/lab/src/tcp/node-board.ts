@@ -2,7 +2,7 @@
  * Faults that only a node can do to itself, its disk and its clock: switched on and off at the fault desk of its process, over
  * the channel of its parent. What lasts is on again at a node that comes back.
  */
-import { MAX_FAULT_MS } from '@troupe/cluster'
+import { KeptFaults, MAX_FAULT_MS } from '@troupe/cluster'
 import { RaftError } from '@troupe/core'
 import type { NodeDecorators } from '@troupe/faults'
 import type { ProcessNodes } from './process-nodes.ts'
@@ -13,6 +13,8 @@ export class NodeBoard {
   readonly #begin: (work: Promise<void>) => void
   /** By node, by the number of the fault. */
   readonly #open = new Map<string, Map<number, Part>>()
+  /** By node, what is over: whoever was down then, or died of it, has it in its directory still. */
+  readonly #over = new Map<string, string[]>()
   /** Of what is not a fault of the plane. */
   #lastOwn = 0
 
@@ -32,13 +34,25 @@ export class NodeBoard {
         this.#begin(this.#inject(node, idOf(id), part))
       },
       remove: (id: number) => {
-        if (open.delete(id)) this.#begin(this.#destroy(node, idOf(id)))
+        if (!open.delete(id)) return
+        this.#over.set(node, [...(this.#over.get(node) ?? []), idOf(id)])
+        this.#begin(this.#destroy(node, idOf(id)))
       },
     })
     return {
       store: board('store'),
       clock: { ...board('clock'), settle: () => this.#begin(this.#settle(node)) },
+      failpoints: board('failpoints'),
+      heap: board('heap'),
     }
+  }
+
+  /** A node that is down is about to be started. */
+  starting(node: string): void {
+    const over = this.#over.get(node)
+    if (over === undefined) return
+    this.#over.delete(node)
+    new KeptFaults(this.#nodes().directoryOf(node)).drop(over)
   }
 
   /** A node is back: what its directory has kept is on already. */
@@ -55,7 +69,7 @@ export class NodeBoard {
   }
 
   async #inject(node: string, id: string, part: Part): Promise<void> {
-    const request = { id, text: `${part.at} ${part.effect['mode']}`, nodes: [node], forMs: MAX_FAULT_MS }
+    const request = { id, text: `${part.at} ${Object.values(part.effect).join(' ')}`, nodes: [node], forMs: MAX_FAULT_MS }
     await this.#tell(node, { ...request, parts: [part] })
   }
 
@@ -66,7 +80,7 @@ export class NodeBoard {
 
   async #destroy(node: string, id: string): Promise<void> {
     const nodes = this.#nodes()
-    // Its own end of it comes with its next start.
+    // For whoever is down it is over with the next start.
     if (!nodes.isUp(node) || nodes.isPaused(node)) return
     await nodes.child(node).call('destroyFault', { id }).catch(unlessGone)
   }

@@ -44,6 +44,8 @@ export interface ProcessNodesSettings {
   readonly proxy: FaultProxy
   /** Between the nodes in the place of the proxy. */
   readonly network?: NamespaceNetwork | undefined
+  /** Of each heap, in MiB. @default as much as Node.js gives it */
+  readonly heapMb?: number | undefined
   /** The pipe that all of them tell what they do. */
   readonly observed?: string | undefined
   /** Modules that each process loads before anything else. */
@@ -135,7 +137,7 @@ export class ProcessNodes {
   async start(id: NodeId): Promise<void> {
     const place = this.#places.get(id)
     invariant(place !== undefined && !this.isUp(id), `${id} is a node that is down`)
-    const { directory, network, observed, preload, onNews, onEnd } = this.#settings
+    const { directory, network, heapMb, observed, preload, onNews, onEnd } = this.#settings
     const as: ObservedAs | undefined =
       observed === undefined ? undefined : { path: observed, index: this.ids.indexOf(id) }
     const child: LabNode = new NodeChild({
@@ -145,6 +147,7 @@ export class ProcessNodes {
       log: join(directory, `${id}.log`),
       prefix: network?.prefixOf(id) ?? [],
       preload,
+      heapMb,
       onNews: (news) => {
         if (news.kind === 'log' && news.event === 'listening')
           place.endpoint = endpointOf(String(news.detail['address']))

@@ -25,7 +25,7 @@ export interface NodeFaultRequest {
 
 /** What lasts in a node. */
 export interface NodeEffectPart {
-  readonly at: 'store' | 'clock'
+  readonly at: 'store' | 'clock' | 'failpoints' | 'heap'
   readonly effect: Readonly<Record<string, unknown>>
 }
 

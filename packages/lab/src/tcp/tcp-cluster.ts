@@ -129,7 +129,7 @@ export class TcpCluster implements RealCluster {
   }
 
   async #open(): Promise<void> {
-    const { spec } = this.#options
+    const { spec, heapMb } = this.#options
     const { voters = defaultVoters, learners = 0 } = spec
     this.#nodes = await ProcessNodes.start({
       directory: this.#directory,
@@ -139,6 +139,7 @@ export class TcpCluster implements RealCluster {
       common: this.#common,
       proxy: this.#proxy,
       network: this.#network,
+      heapMb,
       observed: this.#pipe.path,
       preload: this.#options.preload,
       onNews: (id, news) => this.#tell(id, news),
@@ -215,6 +216,7 @@ export class TcpCluster implements RealCluster {
   async start(node: string): Promise<void> {
     if (this.isUp(node) || this.#gone.has(node) || this.#closing !== undefined) return
     this.#expected.delete(node)
+    this.#inside.starting(node)
     await this.#running.start(node)
     await this.#inside.started(node)
   }
@@ -268,8 +270,8 @@ export class TcpCluster implements RealCluster {
     if (this.#expected.has(id) || this.#gone.has(id) || this.#closing !== undefined) return
     const count = (this.#restarts.get(id) ?? 0) + 1
     this.#restarts.set(id, count)
-    const { onLine } = this.#options
-    if (count > MOST_RESTARTS) return onLine(`${id} has died ${count} times: it stays down`)
+    const { onLine, onGivenUp } = this.#options
+    if (count > MOST_RESTARTS) return onGivenUp(id)
     setTimeout(() => {
       this.start(id).catch((error: Error) => onLine(`${id} did not come back: ${error.message}`))
     }, RESTART_MS * count)

@@ -32,7 +32,7 @@ export class ThreadsCluster implements RealCluster {
   #closing: Promise<void> | undefined
 
   static async open(options: ThreadsOptions): Promise<ThreadsCluster> {
-    const { spec, seed, label, worker, workerData, record, onChunk, onLine } = options
+    const { spec, seed, label, heapMb, worker, workerData, record, onChunk, onLine } = options
     const { voters = defaultVoters, learners = 0, durability = 'flush-before-ack', stateOnDisk } = spec
     const clusterOptions: ClusterOptions = {
       nodes: voters,
@@ -50,6 +50,7 @@ export class ThreadsCluster implements RealCluster {
     const cluster = await Cluster.start(clusterOptions, {
       worker: worker ?? new URL(import.meta.resolve('@troupe/lab/node-worker')),
       shared: { ...workerData, counter: newCounter() },
+      heapMb,
       onRecord: (node, record) => onChunk(node, record as Chunk),
     })
     const opened = new ThreadsCluster(cluster, options)
@@ -66,6 +67,7 @@ export class ThreadsCluster implements RealCluster {
   private constructor(cluster: Cluster, options: ThreadsOptions) {
     this.#cluster = cluster
     this.#random = seededRandom(options.seed)
+    cluster.on('quarantined', ({ id }) => options.onGivenUp(id))
     cluster.on('exit', ({ id, diedAtMs, atMs, error }) => {
       // Its last words are on their way already, over another port.
       setImmediate(() => setImmediate(() => options.onExit(id, diedAtMs ?? atMs, error?.code)))

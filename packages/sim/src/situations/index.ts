@@ -1,4 +1,5 @@
 import type { WorldView } from '../world-view.ts'
+import { deaths } from './deaths.ts'
 import { disks } from './disk.ts'
 import { elections } from './elections.ts'
 import { faults } from './faults.ts'
@@ -17,3 +18,6 @@ export const allSituations = (world: WorldView): Situation[] =>
   [elections, replication, disks, snapshots, reads, membership, sessions, faults]
     .flat()
     .flatMap((make) => make(world))
+
+/** What no seed draws, and only a scenario or a person leads to. */
+export const directedSituations = (world: WorldView): Situation[] => deaths.flatMap((make) => make(world))

@@ -18,6 +18,7 @@ import type {
   RaftCore,
   Role,
 } from '@troupe/core'
+import type { FailpointName } from '@troupe/faults'
 import type { ClientEvent } from '@troupe/machines'
 import type { CommittedEntry } from '../ledger.ts'
 import type { NodeView, WorldView } from '../world-view.ts'
@@ -58,8 +59,8 @@ type OfEvents = {
 export interface Hooks {
   /** A life begins, before its first turn. */
   readonly started?: (actor: Actor) => void
-  /** A life has ended: `before` is what it was, the disk is what is left. */
-  readonly crashed?: (node: NodeView, before: Stance) => void
+  /** A life has ended, perhaps `at` a failpoint: `before` is what it was, the disk is what is left. */
+  readonly crashed?: (node: NodeView, before: Stance, at: FailpointName | undefined) => void
   /** Role, term or leader are not what they were before this turn. */
   readonly became?: (actor: Actor) => void
   /** After every turn of a leader: the most frequent of all. */

@@ -7,6 +7,7 @@ import {
   type PersistRequest,
   type RaftCore,
 } from '@troupe/core'
+import type { FailpointName } from '@troupe/faults'
 import type { ClientEvent } from '@troupe/machines'
 import type { NodeView, SimEvent, SimEventKind, Watcher, WorldView } from '../world-view.ts'
 import type { Actor, Hooks, Situation, Stance } from './situation.ts'
@@ -115,7 +116,7 @@ export class SituationWatch {
         for (const handle of this.#handlers.flushing) handle(request, node)
       }),
       on('started', ({ node }) => this.#started(node)),
-      on('crashed', ({ node }) => this.#crashed(node)),
+      on('crashed', ({ node, at }) => this.#crashed(node, at)),
       on('readGranted', ({ node, read }) => {
         const actor = read === undefined ? this.#lives[node.index] : undefined
         if (actor) for (const handle of this.#handlers.leaseRead) handle(actor)
@@ -156,10 +157,10 @@ export class SituationWatch {
     for (const handle of this.#handlers.started) handle(actor)
   }
 
-  #crashed(node: NodeView): void {
+  #crashed(node: NodeView, at: FailpointName | undefined): void {
     const actor = this.#lives[node.index]
     if (actor === undefined) return
-    for (const handle of this.#handlers.crashed) handle(node, actor.before)
+    for (const handle of this.#handlers.crashed) handle(node, actor.before, at)
     this.#lives[node.index] = undefined
   }
 

@@ -1,16 +1,19 @@
 /**
- * Failpoints at the ports of a node. Only a node that may have faults has them: elsewhere nothing is asked and nothing is
+ * Failpoints at the ports of a node, real or simulated. Only a node that may have faults has them: elsewhere nothing is asked and nothing is
  * called in their place.
  */
-import type { Application, PersistRequest, Random, SnapshotEvents, SnapshotStore } from '@troupe/core'
 import {
-  Failpoint,
-  type FailpointAction,
-  type FailpointEffect,
-  type FailpointName,
-  parseFailpoint,
-  type Switchboard,
-} from '@troupe/faults'
+  type Application,
+  type Entry,
+  EntryKind,
+  type PersistRequest,
+  type Random,
+  type SnapshotEvents,
+  type SnapshotStore,
+} from '@troupe/core'
+import { Failpoint, type FailpointAction, parseFailpoint } from './failpoints.ts'
+import type { Switchboard } from './ports.ts'
+import type { FailpointEffect, FailpointName } from './vocabulary.ts'
 
 /** What its terms may ask for. */
 export interface FailpointHost {
@@ -18,7 +21,7 @@ export interface FailpointHost {
   /** Stops this thread for so long. */
   sleep(ms: number): void
   /** Ends it at once. */
-  die(): never
+  die(name: FailpointName): never
   print(name: FailpointName, value: unknown): void
   /** The next write fails. */
   failWrite(): void
@@ -32,6 +35,8 @@ interface ActivePoint {
 export class NodeFailpoints implements Switchboard<FailpointEffect> {
   readonly #host: FailpointHost
   readonly #points = new Map<number, ActivePoint>()
+  /** The last request that cuts the log, until it is flushed. */
+  #cutToken: number | undefined
 
   constructor(host: FailpointHost) {
     this.#host = host
@@ -64,7 +69,7 @@ export class NodeFailpoints implements Switchboard<FailpointEffect> {
         return this.#host.print(name, action.value)
       case 'panic':
         this.#host.print(name, 'panic')
-        return this.#host.die()
+        return this.#host.die(name)
       // Refused at other places: there is nothing that they could return.
       case 'return':
         return this.#host.failWrite()
@@ -76,18 +81,37 @@ export class NodeFailpoints implements Switchboard<FailpointEffect> {
   saving(store: { persist(request: PersistRequest): void }): void {
     const persist = store.persist.bind(store)
     store.persist = (request) => {
-      this.reached('before-save')
+      this.save(request)
       persist(request)
     }
+  }
+
+  /** A request is about to be handed to the store. */
+  save({ token, compactTo }: PersistRequest): void {
+    this.reached('before-save')
+    if (compactTo === undefined) return
+    this.reached('before-compact')
+    this.#cutToken = token
+  }
+
+  /** All requests up to this one are flushed, and nobody was told. */
+  saved(token: number): void {
+    this.reached('after-save')
+    if (this.#cutToken === undefined || this.#cutToken > token) return
+    this.#cutToken = undefined
+    this.reached('after-compact')
   }
 
   applying(application: Pick<Application<never>, 'apply' | 'load'>): void {
     const apply = application.apply.bind(application)
     const load = application.load.bind(application)
     application.apply = (entries) => {
+      const isChange = this.#points.size > 0 && entries.some(isConfiguration)
       this.reached('before-apply')
+      if (isChange) this.reached('before-change')
       apply(entries)
       this.reached('after-apply')
+      if (isChange) this.reached('after-change')
     }
     application.load = (position) => {
       this.reached('before-install')
@@ -118,9 +142,15 @@ export class NodeFailpoints implements Switchboard<FailpointEffect> {
         this.reached('after-snapshot')
         events.onSnapshotSaved(meta)
       },
+      onSnapshotReceived: (meta) => {
+        this.reached('after-receive')
+        events.onSnapshotReceived(meta)
+      },
     }
   }
 }
+
+const isConfiguration = ({ kind }: Entry): boolean => kind === EntryKind.configuration
 
 const bound = <L extends { chunk(bytes: Uint8Array): void; end(): void }>(loader: L) => ({
   chunk: loader.chunk.bind(loader),

@@ -11,17 +11,24 @@ export interface FakeTc {
 }
 
 /**
- * Fails at lines that fit one of these, as `tc` does: with what stands behind them, and nothing more is done. What is let
- * through goes on to the program, where there is one, as a shell would have it.
+ * Fails at lines that fit one of these patterns of a shell, as `tc` does: with what stands behind them, and nothing more is done; `then`: what the
+ * shell does with the `$lines` that are let through.
  */
 export function fakeTc(refusals: Readonly<Record<string, string>> = {}, then = ''): FakeTc {
   const directory = mkdtempSync(join(tmpdir(), 'troupe-tc-'))
   const log = join(directory, 'log')
   const program = join(directory, 'tc')
   const refused = Object.entries(refusals).map(
-    ([pattern, text]) => `case "$line" in ${pattern}) echo "Error: ${text}" >&2; exit 2;; esac`,
+    ([pattern, text]) =>
+      `case "$line" in ${pattern.replaceAll(' ', '\\ ')}) echo "Error: ${text}" >&2; exit 2;; esac`,
   )
-  const read = ['while read -r line; do', `echo "$line" >>'${log}'`, ...refused, 'lines="$lines$line\n"', 'done']
+  const read = [
+    'while read -r line; do',
+    `echo "$line" >>'${log}'`,
+    ...refused,
+    'lines="$lines$line\n"',
+    'done',
+  ]
   writeFileSync(program, ['#!/bin/sh', `echo "> $2" >>'${log}'`, ...read, then, ''].join('\n'))
   chmodSync(program, 0o755)
   writeFileSync(log, '')

@@ -16,7 +16,10 @@ afterEach(() => {
   fake = undefined
 })
 
-function shaperWith(refusals?: Readonly<Record<string, string>>): { shaper: LinkShaper; calls: () => string[][] } {
+function shaperWith(refusals?: Readonly<Record<string, string>>): {
+  shaper: LinkShaper
+  calls: () => string[][]
+} {
   const made = fakeTc(refusals)
   fake = made
   let last = Promise.resolve()

@@ -115,7 +115,9 @@ export class LinkShaper {
     const lines = changed.flatMap(({ link, stages }) => {
       link.stages = undefined
       link.version++
-      return stages.length === 0 ? [clearLine(device, link.at)] : stageLines(device, link.at, stages, link.version)
+      return stages.length === 0
+        ? [clearLine(device, link.at)]
+        : stageLines(device, link.at, stages, link.version)
     })
     await run(this.#program, ['-n', namespace, '-batch', '-'], text(lines))
     for (const { link, wanted } of changed) link.stages = wanted

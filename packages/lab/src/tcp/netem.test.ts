@@ -70,10 +70,19 @@ describe('effects in the words of netem', () => {
 
   test('puts one of each kind into one netem, and the next of a kind behind it', () => {
     assert.equal(
-      words({ kind: 'loss', percent: 1 }, delay, { kind: 'duplicate', percent: 2 }, { kind: 'limit', frames: 9 }),
+      words(
+        { kind: 'loss', percent: 1 },
+        delay,
+        { kind: 'duplicate', percent: 2 },
+        { kind: 'limit', frames: 9 },
+      ),
       'loss random 1% delay 100ms 20ms duplicate 2% limit 9',
     )
-    const twice = netemStages([delay, { kind: 'loss', percent: 1 }, { kind: 'link', mode: 'slow', timeMs: 5 }])
+    const twice = netemStages([
+      delay,
+      { kind: 'loss', percent: 1 },
+      { kind: 'link', mode: 'slow', timeMs: 5 },
+    ])
     assert.deepEqual(
       twice.map((stage) => stage.join(' ')),
       ['limit 100000 delay 100ms 20ms loss random 1%', 'limit 100000 delay 5ms'],
@@ -108,7 +117,10 @@ describe('the tree of classes', () => {
   })
 
   test('has new netems with each change, one behind the other, and plain queues where nothing is wrong', () => {
-    const stages = [['delay', '5ms'], ['delay', '9ms']]
+    const stages = [
+      ['delay', '5ms'],
+      ['delay', '9ms'],
+    ]
     assert.deepEqual(stageLines('eth0', 1, stages, 1), [
       'qdisc replace dev eth0 parent 1:2 handle 1060: netem delay 5ms',
       'qdisc add dev eth0 parent 1060:1 handle 1061: netem delay 9ms',
@@ -122,7 +134,9 @@ describe('the tree of classes', () => {
 
   test('gives no two netems of a sender one handle', () => {
     const full: string[][] = Array(MOST_STAGES).fill(['delay', '1ms'])
-    const handles = [0, 1, 2, 3].flatMap((at) => [1, 2].flatMap((version) => stageLines('eth0', at, full, version)))
+    const handles = [0, 1, 2, 3].flatMap((at) =>
+      [1, 2].flatMap((version) => stageLines('eth0', at, full, version)),
+    )
     const names = handles.map((line) => / handle (\w+):/.exec(line)?.[1])
     assert.equal(new Set(names).size, 8 * MOST_STAGES)
   })

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { parseText } from '../scenario/document.ts'
 import { casesOf } from '../scenario/read-scenario.ts'
+import { fakeTc } from './fake-tc.fixture.ts'
+import { networkProblem } from './namespace-network.ts'
 import { TcpEngine } from './tcp-engine.ts'
 
 async function problemsOf(text: string, engine = new TcpEngine()): Promise<string[]> {
@@ -54,5 +56,64 @@ describe('the engine tcp', () => {
     const isAllowed = !problems.some((problem) => problem.startsWith('engine: the right'))
     if (isAllowed) assert.match(problems[0] ?? '', /^phases\.0\.link: mode: drop or slow/)
     assert.match(engine.reproduce({ file: 'a.yaml', name: 'a' } as never, 1), / --network namespaces$/)
+  })
+
+  describe('on real networks', { skip: networkProblem() }, () => {
+    const all = `phases:
+  - network: { delay: { time: 5ms, jitter: 1ms, distribution: normal }, loss: 5%, rate: 1MB/s, corrupt: 1% }
+  - network: { slot: { time: 5ms..9ms }, lossState: { p13: 1% } }
+  - network: { delay: { time: 5ms }, reorder: 5%, duplicate: 1%, limit: 99, on: { from: n1, to: [n2, n3] } }
+  - link: { from: n1, to: n2, mode: slow, time: 5ms }
+  - link: { from: n1, to: n2, mode: drop }
+`
+
+    async function problemsWith(refusals: Readonly<Record<string, string>>, text: string): Promise<string[]> {
+      const { program, close } = fakeTc(refusals)
+      try {
+        return await problemsOf(text, new TcpEngine({ network: 'namespaces', tc: program }))
+      } finally {
+        close()
+      }
+    }
+
+    test('does what netem does', async () => {
+      assert.deepEqual(await problemsWith({}, all), [])
+    })
+
+    test('says once what is missing for that', async () => {
+      const problems = await problemsWith({ '*netem*': 'Specified qdisc kind is unknown.' }, all)
+      assert.equal(problems.length, 1, problems.join('\n'))
+      assert.match(
+        problems[0] ?? '',
+        /^phases\.0\.network: for links between namespaces the kernel's netem \(CONFIG_NET_SCH_NETEM\): Error: Specified qdisc kind is unknown\.$/,
+      )
+    })
+
+    test('refuses what netem cannot do, and what would reach clients, whose links are streams', async () => {
+      const problems = await problemsWith(
+        { '*distribution pareto': 'No distribution data for pareto' },
+        `phases:
+  - network: { delay: { time: 5ms, jitter: 1ms, distribution: pareto } }
+  - network: { delay: { time: 5ms, jitter: 1ms, distribution: exponential } }
+  - network: { duplicate: 1%, on: { from: clients, to: all } }
+  - network: { limit: 5 }
+  - link: { from: n1, to: n2, mode: jam }
+  - swizzle: { target: all, interval: 5ms }
+`,
+      )
+      assert.deepEqual(
+        problems.map((problem) => problem.replace(/^(\S+): .*$/, '$1')),
+        [
+          'phases.5.swizzle',
+          'phases.0.network',
+          'phases.1.network',
+          'phases.2.network.duplicate',
+          'phases.3.network.limit',
+          'phases.4.link',
+        ],
+        problems.join('\n'),
+      )
+      assert.match(problems[1] ?? '', /\(Error: No distribution data for pareto\)$/)
+    })
   })
 })

@@ -104,9 +104,10 @@ export class TcpEngine extends RealEngine {
     const { netem, loss } = this.#tools
     const missing = netem?.missing
     if (missing !== undefined) {
-      if (kind === 'network' && isPlainLoss(fields as StepFields['network']) && loss === undefined) return
-      const other = kind === 'network' && isPlainLoss(fields as StepFields['network']) ? `, or iptables (${loss})` : ''
-      return { path, value: kind, expected: `${missing}${other}: what shapes links between namespaces is netem` }
+      const isLoss = kind === 'network' && isPlainLoss(fields as StepFields['network'])
+      if (isLoss && loss === undefined) return undefined
+      const other = isLoss ? `; or iptables: ${loss}` : ''
+      return { path, value: kind, expected: `for links between namespaces ${missing}${other}` }
     }
     const refused =
       kind === 'network' ? netem?.refused(effectsOf(fields as StepFields['network'])) : undefined

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { loadFiles } from '@troupe/lab'
 import { assertSuitePasses, suite } from './lab-suite.ts'
+import { checkShivizLog } from './shiviz-log.ts'
 import { isFull, until } from './support.ts'
 import { TroupeCommand } from './troupe-command.ts'
 
@@ -61,15 +62,16 @@ describe('scenarios on threads', () => {
   })
 
   test('are played, judged and closed', async () => {
-    const json = join(command.scratch, 'short.json')
+    const report = join(command.scratch, 'report')
     const { code, stdout, left } = await command.run(
       'run',
-      ...[file('short.yaml', short), '--engine', 'threads', '--json', json],
+      ...[file('short.yaml', short), '--engine', 'threads', '--report', report],
     )
     assert.equal(code, 0, stdout)
     assert.deepEqual(left, [])
-    const { cases } = JSON.parse(readFileSync(json, 'utf8'))
+    const { cases } = JSON.parse(readFileSync(join(report, 'results.json'), 'utf8'))
     assert.deepEqual([cases.length, cases[0].engine, cases[0].verdict], [1, 'threads', 'pass'])
+    checkShivizLog(join(report, cases[0].shown[0].files.shiviz))
   })
 
   test('of the suite pass, all of them', async (t) => {

@@ -8,6 +8,7 @@ import { basename, join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { loadFiles } from '@troupe/lab'
+import { checkShivizLog } from './shiviz-log.ts'
 import { isFull } from './support.ts'
 import { TroupeCommand } from './troupe-command.ts'
 
@@ -47,6 +48,7 @@ describe('the suite of scenarios', () => {
       assert.ok(index.includes(`href="${files.page}"`), `${name} has a page`)
       const page = readFileSync(join(report, files.page), 'utf8')
       assert.ok(page.includes(`class="banner ${ofRun}"`), `${name} begins with its verdict`)
+      checkShivizLog(join(report, files.shiviz))
     }
   })
 

@@ -14,7 +14,7 @@ export function headlineOf(result: CellResult): Readonly<Record<string, unknown>
     elections: result.elections,
     candidacies: result.total('candidacies'),
     wastedElections: result.total('wastedElections'),
-    splitVotes: result.total('splitVotes'),
+    contestedTerms: result.total('contestedTerms'),
     spuriousElections: result.spuriousElections,
     calmMs: Math.round(result.calmMs),
     commandsPerSecond: result.commandsPerSecond,

@@ -17,7 +17,7 @@ const trial = (number: number, toLeaderMs: number): ElectionTrial => ({
   timeToFullRecoveryMs: toLeaderMs + 102,
   candidacies: 1,
   wastedElections: number === 1 ? 2 : 0,
-  splitVotes: 0,
+  contestedTerms: 0,
   commandsPerSecond: { before: 100, during: number, after: 90 },
 })
 

@@ -11,7 +11,7 @@ const INTRODUCTION = `# Elections under faults
 Times in milliseconds from the loss of the leader: until a follower asked for (pre-)votes, until another led, until a client
 got its first acknowledgement from that one, and until all nodes were back and had caught up. Percentiles by nearest rank;
 a dash where there are fewer than 100 trials for a 99th; the worst of all is always given. *Wasted*: terms that were begun and
-had no leader; *split*: terms with more than one candidate; *spurious*: candidacies while no leader was lost. *During*: from
+had no leader; *contested*: terms with more than one candidate; *spurious*: candidacies while no leader was lost. *During*: from
 the fault until all was as before. After each cell every acknowledged command was looked for, and replicas were compared.`
 
 const IN_VIRTUAL_TIME = `The nodes ran in the simulator: times are virtual, a commit is that of the new leader, and there is no

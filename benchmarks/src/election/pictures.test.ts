@@ -5,7 +5,7 @@ import { type Cell, namedCells } from './cells.ts'
 import { picturesOf } from './pictures.ts'
 
 const trialAfter = (commitMs: number): ElectionTrial => ({
-  ...{ trial: 1, victim: 'n1', leader: 'n2', candidacies: 1, wastedElections: 0, splitVotes: 0 },
+  ...{ trial: 1, victim: 'n1', leader: 'n2', candidacies: 1, wastedElections: 0, contestedTerms: 0 },
   timeToDetectionMs: commitMs / 4,
   timeToLeaderMs: commitMs / 2,
   timeToFirstCommitMs: commitMs,

@@ -147,7 +147,7 @@ function printCounts(output: Output, result: CellResult): void {
   const within = `${percent(result.ledWithin(WITHIN_MS))} % led within ${WITHIN_MS} ms`
   const counts = [
     `${trials.length} losses, ${elections} elections`,
-    `${result.total('wastedElections')} terms without a leader, ${result.total('splitVotes')} split votes`,
+    `${result.total('wastedElections')} terms without a leader, ${result.total('contestedTerms')} with several candidates`,
     `${spuriousElections} elections that nobody needed`,
   ]
   output.line(`${within}; ${counts.join('; ')}`)

@@ -6,17 +6,17 @@ import { countCampaigns, RoleLog } from './role-log.ts'
 const event = (atMs: number, id: string, role: Role, term: number) => ({ atMs, id, role, term })
 
 describe('campaigns', () => {
-  it('a term with one candidate that wins is neither wasted nor split', () => {
+  it('a term with one candidate that wins is neither wasted nor contested', () => {
     const counts = countCampaigns([
       event(1, 'n2', 'preCandidate', 1),
       event(2, 'n2', 'candidate', 2),
       event(3, 'n2', 'leader', 2),
       event(4, 'n3', 'follower', 2),
     ])
-    assert.deepEqual(counts, { candidacies: 1, leaders: 1, wastedElections: 0, splitVotes: 0 })
+    assert.deepEqual(counts, { candidacies: 1, leaders: 1, wastedElections: 0, contestedTerms: 0 })
   })
 
-  it('two candidates of a term split it, whether one of them wins or nobody does', () => {
+  it('two candidates of a term contest it, whether one of them wins or nobody does', () => {
     const counts = countCampaigns([
       event(1, 'n2', 'candidate', 2),
       event(1, 'n3', 'candidate', 2),
@@ -24,7 +24,7 @@ describe('campaigns', () => {
       event(9, 'n3', 'candidate', 3),
       event(10, 'n3', 'leader', 3),
     ])
-    assert.deepEqual(counts, { candidacies: 4, leaders: 1, wastedElections: 1, splitVotes: 2 })
+    assert.deepEqual(counts, { candidacies: 4, leaders: 1, wastedElections: 1, contestedTerms: 2 })
   })
 
   it('the same candidate told twice of a term counts once', () => {

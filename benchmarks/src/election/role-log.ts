@@ -15,8 +15,8 @@ export interface CampaignCounts {
   readonly leaders: number
   /** Terms that were begun and had no leader. */
   readonly wastedElections: number
-  /** Terms with more than one candidate. */
-  readonly splitVotes: number
+  /** Terms with more than one candidate, whether or not one of them won. */
+  readonly contestedTerms: number
 }
 
 interface Waiter {
@@ -84,6 +84,6 @@ export function countCampaigns(events: readonly RoleEvent[]): CampaignCounts {
     candidacies: terms.reduce((sum, [, ids]) => sum + ids.size, 0),
     leaders: won.size,
     wastedElections: terms.filter(([term]) => !won.has(term)).length,
-    splitVotes: terms.filter(([, ids]) => ids.size > 1).length,
+    contestedTerms: terms.filter(([, ids]) => ids.size > 1).length,
   }
 }

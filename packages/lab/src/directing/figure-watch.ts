@@ -107,12 +107,11 @@ export class FigureWatch implements Watcher {
   }
 
   /** What was measured. To be called once, at the end of the run. */
-  finish(splitVotes: number): Partial<Figures> {
+  finish(): Partial<Figures> {
     const { nowMs } = this.#world as MeasuredWorld
     this.#count()
     return {
       ...this.#meter.finish(nowMs),
-      splitVotes: [splitVotes],
       uncommittedEntries: [this.#uncommitted],
       duplicateVotes: [this.#duplicateVotes],
       ...Object.fromEntries(countedFigures.map((name) => [name, [this.#counted(name)]])),

@@ -87,6 +87,7 @@ describe('the events of a run', () => {
       'writesDuring',
       'failureRateDuring',
       'termGrowthDuring',
+      'splitVotes',
     ] as const) {
       assert.deepEqual(measured[name], run.figures[name], name)
     }

@@ -111,6 +111,10 @@ describe('a run that is measured', () => {
     asks('n2', 2)
     asks('n3', 2)
     asks('n2', 3).leads('n2', 3)
+    // Votes of a term that somebody won, or that goes on, are not split.
+    asks('n3', 3)
+    asks('n1', 4)
+    asks('n2', 4)
     run.tell({
       ...{ kind: 'received', node: 'n2', from: 'n1', name: 'heartbeat', term: 1, isStale: true },
     })
@@ -120,7 +124,7 @@ describe('a run that is measured', () => {
       [leadershipsPerNode, campaignsPerNode],
       [
         [1, 1, 0],
-        [0, 2, 1],
+        [1, 3, 2],
       ],
     )
   })

@@ -262,7 +262,7 @@ class RealRun {
       events: mirror.coverage.turns,
       elapsedMs: this.#nowMs,
       situations: counts,
-      figures: this.#figures.finish(counts['split vote'] ?? 0),
+      figures: this.#figures.finish(),
       applied: this.#director.applied,
       skipped: this.#director.skipped,
       isHistoryDecided: decided?.verdict === 'pass',

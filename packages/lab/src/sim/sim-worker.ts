@@ -64,7 +64,7 @@ export function runScenarioSeed(
     events: result.events,
     elapsedMs: result.virtualMs,
     situations: Object.fromEntries(Object.entries(result.situations).filter(([, count]) => count > 0)),
-    figures: figures.finish(result.situations['split vote'] ?? 0),
+    figures: figures.finish(),
     applied: director.applied,
     skipped: director.skipped,
     isHistoryDecided: coverage.undecidedHistories === 0,

@@ -1,11 +1,11 @@
 /** Programs in the place of `tc`, for tests: one that writes down what it is asked for, one that has other words for netem. */
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 export interface FakeTc {
   readonly program: string
-  /** What it was asked for since the last look: each call's namespace, then its lines. */
+  /** What it was asked for since the last look, by namespace: of each call that, then its lines. */
   calls(): string[][]
   close(): void
 }
@@ -16,7 +16,8 @@ export interface FakeTc {
  */
 export function fakeTc(refusals: Readonly<Record<string, string>> = {}, then = ''): FakeTc {
   const directory = mkdtempSync(join(tmpdir(), 'troupe-tc-'))
-  const log = join(directory, 'log')
+  // One for each namespace: what is done in several at once is not mixed up.
+  const log = `${directory}/log-$2`
   const program = join(directory, 'tc')
   const refused = Object.entries(refusals).map(
     ([pattern, text]) =>
@@ -24,20 +25,22 @@ export function fakeTc(refusals: Readonly<Record<string, string>> = {}, then = '
   )
   const read = [
     'while read -r line; do',
-    `echo "$line" >>'${log}'`,
+    `echo "$line" >>"${log}"`,
     ...refused,
     'lines="$lines$line\n"',
     'done',
   ]
-  writeFileSync(program, ['#!/bin/sh', `echo "> $2" >>'${log}'`, ...read, then, ''].join('\n'))
+  writeFileSync(program, ['#!/bin/sh', `echo "> $2" >>"${log}"`, ...read, then, ''].join('\n'))
   chmodSync(program, 0o755)
-  writeFileSync(log, '')
   return {
     program,
     calls: () => {
-      const [, ...calls] = readFileSync(log, 'utf8').split('> ')
-      writeFileSync(log, '')
-      return calls.map((call) => call.trimEnd().split('\n'))
+      const logs = readdirSync(directory).filter((name) => name.startsWith('log-'))
+      return logs.sort().flatMap((name) => {
+        const [, ...calls] = readFileSync(join(directory, name), 'utf8').split('> ')
+        rmSync(join(directory, name))
+        return calls.map((call) => call.trimEnd().split('\n'))
+      })
     },
     close: () => rmSync(directory, { recursive: true }),
   }

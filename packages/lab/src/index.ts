@@ -7,6 +7,7 @@ export {
 } from '@troupe/check'
 export type { Asserted, Assertion } from './assertion.ts'
 export type { Summary } from './assertions/statistics.ts'
+export { checkBoundedFile, MAX_INPUT_BYTES, readBoundedText } from './bounded-file.ts'
 export type { IgnoredField } from './chaos-mesh/fields.ts'
 export { type ChaosExperiment, readChaosManifest } from './chaos-mesh/manifest.ts'
 export type { ChaosCluster, PodOfNode } from './chaos-mesh/selectors.ts'

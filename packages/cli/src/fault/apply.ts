@@ -1,9 +1,8 @@
 /** `troupe fault apply FILE`: manifests of Chaos Mesh, at a cluster that runs. */
-import { readFileSync } from 'node:fs'
 import type { CommandContext } from '@troupe/benchmarks'
 import { type InjectedRemoteFault, MAX_FAULT_MS, type RemoteCluster } from '@troupe/cluster'
 import { invalidOption, seededRandom } from '@troupe/core'
-import { type ChaosCluster, type ChaosExperiment, readChaosManifest } from '@troupe/lab'
+import { type ChaosCluster, type ChaosExperiment, readBoundedText, readChaosManifest } from '@troupe/lab'
 import { parseAllDocuments } from 'yaml'
 import { common } from '../node/operate.ts'
 import { takeOperands } from '../operands.ts'
@@ -109,7 +108,7 @@ async function injectAll(
 }
 
 function documentsOf(field: string, path: string): readonly unknown[] {
-  const documents = parseAllDocuments(textOf(field, path))
+  const documents = parseAllDocuments(readBoundedText(path, field))
   const found: unknown[] = []
   for (const document of Array.isArray(documents) ? documents : []) {
     const [error] = document.errors
@@ -128,12 +127,4 @@ function podsOf(path: string): ChaosCluster['pods'] {
   if (!isObject(found) || !Object.values(found as object).every(isObject))
     throw invalidOption('--pods', path, 'for each node an object: n1: {name: …, labels: {…}}')
   return found as NonNullable<ChaosCluster['pods']>
-}
-
-function textOf(field: string, path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    throw invalidOption(field, path, `a file that can be read (${(error as NodeJS.ErrnoException).code})`)
-  }
 }

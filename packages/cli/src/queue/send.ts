@@ -1,6 +1,6 @@
 /** `troupe queue send`: puts messages into a queue. */
-import { readFileSync } from 'node:fs'
 import { invalidOption } from '@troupe/core'
+import { checkBoundedFile, readBoundedText } from '@troupe/lab'
 import { type MessageOptions, queueCommands } from '@troupe/machines'
 import { counted } from '../output.ts'
 import { queueCommand } from './command.ts'
@@ -57,22 +57,15 @@ function checkBodies({ data, file, id }: Sending): void {
   if ((data === undefined) === (file === undefined))
     throw invalidOption('--data', data, 'a message as JSON, or --file with one in each line')
   if (data !== undefined) parsed('--data', data)
+  if (file !== undefined && file !== '-') checkBoundedFile(file, '--file')
   if (file !== undefined && id !== undefined)
     throw invalidOption('--id', id, 'nothing with --file: an id is of one message')
 }
 
 function bodiesOf({ data, file }: Sending): unknown[] {
   if (data !== undefined) return [parsed('--data', data)]
-  const lines = textOf(file as string).split('\n')
+  const lines = readBoundedText(file === '-' ? 0 : (file as string), '--file').split('\n')
   return lines.flatMap((line, at) => (line.trim() === '' ? [] : [parsed(`line ${at + 1}`, line)]))
-}
-
-function textOf(file: string): string {
-  try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8')
-  } catch (error) {
-    throw invalidOption('--file', file, `a file that can be read (${(error as NodeJS.ErrnoException).code})`)
-  }
 }
 
 function parsed(where: string, text: string): unknown {

@@ -1,7 +1,7 @@
 /** `troupe sim replay FILE`: a schedule, again. */
-import { readFileSync } from 'node:fs'
 import type { CommandContext, OptionTable } from '@troupe/benchmarks'
 import { invalidOption } from '@troupe/core'
+import { readBoundedText } from '@troupe/lab'
 import { describeDeed, parseSchedule, type Schedule } from '@troupe/sim'
 import { parseOptions } from '../options.ts'
 import { exitCodes, jsonOption, showHelp, textStream, writeJson } from '../output.ts'
@@ -25,7 +25,7 @@ export async function replayCommand(args: readonly string[], context: CommandCon
   if (parsed.kind === 'help') return showHelp(context, PATH, 'runs a schedule again', options)
   if (!isNamed) throw invalidOption('FILE', file, 'a schedule, as `troupe sim shrink` writes it')
   const { timeline, json, 'as-is': asIs } = parsed.values
-  const text = readText(file)
+  const text = readBoundedText(file, 'FILE')
   const schedule = parseSchedule(text)
   const mutant = asIs ? undefined : schedule.mutant
   if (mutant !== undefined) checkMutant(mutant, 'mutant')
@@ -38,14 +38,6 @@ export async function replayCommand(args: readonly string[], context: CommandCon
   out.write(describe(result))
   writeJson(json, result.run, context)
   return exitCodes[result.run.verdict]
-}
-
-function readText(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    throw invalidOption('FILE', path, `a file that can be read (${(error as NodeJS.ErrnoException).code})`)
-  }
 }
 
 /** What is done, one line for each step. */

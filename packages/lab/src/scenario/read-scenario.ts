@@ -2,7 +2,8 @@
  * From a file to cases: text ─► document ─► rows of parameters ─► each filled in ─► read by the schema ─► checked as a whole.
  * Everything that is wrong is found at once, with its place; then nothing of the file is run.
  */
-import { readFileSync, statSync } from 'node:fs'
+import { RaftError } from '@troupe/core'
+import { readBoundedText } from '../bounded-file.ts'
 import { isRecord, type Path, type Problem, type Report } from '../schema/schema.ts'
 import type { DataSource } from '../sources/data-source.ts'
 import { loadRows } from '../sources/load-rows.ts'
@@ -37,17 +38,12 @@ export async function readScenarioFile(file: string, options: ReadOptions): Prom
 }
 
 function readSmall(file: string): string {
-  const fail = (value: unknown, expected: string): never => {
-    throw new ScenarioError([{ file, line: 1, column: 1, path: [], value, expected }])
-  }
   try {
-    const { size } = statSync(file)
-    // Before it is read: a file of a gigabyte would fill the memory first.
-    if (size > MAX_SCENARIO_BYTES) fail(`${size} bytes`, `a scenario of at most ${MAX_SCENARIO_BYTES} bytes`)
-    return readFileSync(file, 'utf8')
+    return readBoundedText(file, 'file', MAX_SCENARIO_BYTES)
   } catch (error) {
-    if (error instanceof ScenarioError) throw error
-    return fail((error as NodeJS.ErrnoException).code, 'a file that can be read')
+    if (!RaftError.is(error, 'INVALID_OPTIONS')) throw error
+    const { value, expected } = error.data
+    throw new ScenarioError([{ file, line: 1, column: 1, path: [], value, expected }])
   }
 }
 

@@ -1,11 +1,11 @@
 /** Tables as RFC 4180 has them: a comma between cells, quotes where a cell needs them, the first line has the names. */
-import { readFileSync } from 'node:fs'
+import { readBoundedText } from '../bounded-file.ts'
 import type { DataSource } from './data-source.ts'
 
 export const csvSource: DataSource = {
   name: 'csv',
   accepts: (file) => file.endsWith('.csv'),
-  load: async (file) => rowsOfCsv(readFileSync(file, 'utf8')),
+  load: async (file) => rowsOfCsv(readBoundedText(file, 'file')),
 }
 
 /** @throws Error where a quote is not closed, or a line has another number of cells than the first */

@@ -61,7 +61,11 @@ describe('tables in other files', () => {
   })
 
   for (const [what, parameters, expected] of [
-    ['not there', '{ file: none.csv }', /a table: ENOENT/],
+    [
+      'not there',
+      '{ file: none.csv }',
+      /a table: file is ".*none\.csv"; expected a file that can be read \(ENOENT\)/,
+    ],
     ['of an unknown kind', '{ file: a.txt }', /a file of \.csv/],
     ['a database without a query', '{ file: a.sqlite }', /a database needs a query/],
     ['a query that is wrong', '{ file: a.sqlite, query: select x from y }', /a table: no such table/],

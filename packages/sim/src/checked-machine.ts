@@ -2,8 +2,8 @@ import type { MachineStorage, StateLoader } from '@troupe/core'
 import type { AnswerRows, BatchResults, CommandMeta, StateMachine } from '@troupe/machines'
 import { codec, crc32 } from '@troupe/wire'
 
-/** Told of each payload that a machine runs: how many it ran, and a digest of all of them. */
-export type OnRun = (count: number, digest: number, payload: Uint8Array) => void
+/** Told of each payload that a machine runs: how many it ran, a digest of all of them, and the index of its entry. */
+export type OnRun = (count: number, digest: number, payload: Uint8Array, index: number) => void
 
 export interface CheckedOptions {
   /** Whether it is saved and loaded over many turns. */
@@ -52,14 +52,14 @@ export class CheckedMachine implements StateMachine {
     this.#count++
     this.#digest = mix(mix(mix(this.#digest, crc32(payload)), count), meta.index)
     if (this.#withResults) return this.#runWithResults(payload, count, meta)
-    this.#onRun(this.#count, this.#digest, payload)
+    this.#onRun(this.#count, this.#digest, payload, meta.index)
     return this.#inner.applyPayload?.(payload, count, meta)
   }
 
   #runWithResults(payload: Uint8Array, count: number, meta: CommandMeta): BatchResults | undefined {
     const results = this.#inner.applyPayload?.(payload, count, meta)
     this.#digest = mix(this.#digest, crc32(codec.encode(results ?? null)))
-    this.#onRun(this.#count, this.#digest, payload)
+    this.#onRun(this.#count, this.#digest, payload, meta.index)
     return results
   }
 

@@ -32,6 +32,10 @@ export interface Coverage {
   refusals: number
   /** Writes whose clients were told that a leader's disk is full. */
   spaceRefusals: number
+  /** Commands whose clients were told that they are no commands: too large, for one. */
+  sizeRefusals?: number
+  /** Commands that clients have sent once more, of those that are over. */
+  resentCommands?: number
   /** Histories that the checker of linearizability gave up on. */
   undecidedHistories: number
   /** Nodes that their supervisor gave up. */

@@ -1,3 +1,4 @@
+export { acknowledgedLost, type LossView } from './acknowledged-lost.ts'
 export { CheckedApplication } from './checked-application.ts'
 export { Configurations } from './configurations.ts'
 export { Violation } from './contract.ts'
@@ -24,6 +25,7 @@ export {
 } from './plan.ts'
 export * from './replay/index.ts'
 export { type Run, run } from './run.ts'
+export type { RunBounds } from './run-bounds.ts'
 export { type RunOptions, type RunResult, reproduceLine, runSeed } from './run-seed.ts'
 export {
   type FailureKind,

@@ -10,6 +10,7 @@ import type { Operator } from './operator.ts'
 import type { Oracle } from './oracle.ts'
 import type { Plan } from './plan.ts'
 import { type DrainHost, QueueDrain } from './queue/queue-drain.ts'
+import type { RunBounds } from './run-bounds.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { SimClient } from './sim-client.ts'
 import type { SimNode } from './sim-node.ts'
@@ -39,13 +40,15 @@ const QUIET_TIMEOUTS = 6
 
 export class Liveness {
   readonly #host: LivenessHost
+  readonly #bounds: RunBounds
   #boundMs = 0
   #openOperations = 0
   #failedOperations = 0
   readonly #switchedOff = new Set<SimNode>()
 
-  constructor(host: LivenessHost) {
+  constructor(host: LivenessHost, bounds: RunBounds = {}) {
     this.#host = host
+    this.#bounds = bounds
   }
 
   begin(): void {
@@ -61,6 +64,7 @@ export class Liveness {
 
   /** Generous, but in proportion to what has to be moved, with the smallest messages that the knobs allow. */
   #patienceMs(): number {
+    if (this.#bounds.convergeMs !== undefined) return this.#bounds.convergeMs
     const { plan, ledger, oracle } = this.#host
     const { network, disk, turn, knobs } = plan
     const roundMs =
@@ -146,14 +150,16 @@ export class Liveness {
       this.#openOperations--
       if (!isAnswered) this.#failedOperations++
     }
+    const { freshReads = 1, freshWrites = 1 } = this.#bounds
     for (const client of simClients) {
       for (const consistency of ['linearizable', 'follower', 'lease'] as const) {
         if (consistency === 'lease' && !plan.knobs.leaseReads) continue
-        this.#openOperations++
-        client.read('k0', consistency, 1e9, done, this.#memberNodes.at(-1)?.id)
+        this.#openOperations += freshReads
+        for (let count = 0; count < freshReads; count++)
+          client.read('k0', consistency, 1e9, done, this.#memberNodes.at(-1)?.id)
       }
-      this.#openOperations++
-      this.#freshWrite(client, done)
+      this.#openOperations += freshWrites
+      for (let count = 0; count < freshWrites; count++) this.#freshWrite(client, done)
       client.turn()
     }
     this.#boundMs = this.#host.scheduler.nowMs + this.#patienceMs()

@@ -17,6 +17,8 @@ interface Applied {
   readonly effective: number
   /** Version of the key where it wrote; 0 where it did not. */
   readonly version: number
+  /** Of the entry that brought it. */
+  readonly index: number
 }
 
 interface Cell {
@@ -41,6 +43,8 @@ export class Oracle {
   readonly #never = new Map<string, string>()
   /** By key: place of the latest write that any client knows of. */
   readonly #floors = new Map<string, number>()
+  /** By index: how many writes of that entry were acknowledged. */
+  readonly #acknowledged = new Map<number, number>()
   #applied = 0
   /** Digest after each payload, from the first. */
   readonly #digests: number[] = []
@@ -62,13 +66,13 @@ export class Oracle {
   }
 
   /** Some machine ran its `count`th payload. Undefined, or what is wrong with that. */
-  ran(count: number, digest: number, payload: Uint8Array): string | undefined {
+  ran(count: number, digest: number, payload: Uint8Array, index = 0): string | undefined {
     const known = this.#digests[count - 1]
     if (known !== undefined) return known === digest ? undefined : `payload ${count} leads to another state`
     if (count !== this.#digests.length + 1)
       return `payload ${count} is run, ${this.#digests.length + 1} never was`
     this.#digests.push(digest)
-    return this.#isOfKv ? this.#run(payload) : undefined
+    return this.#isOfKv ? this.#run(payload, index) : undefined
   }
 
   /** What the state digest is after `count` payloads. */
@@ -76,7 +80,7 @@ export class Oracle {
     return this.#digests[count - 1]
   }
 
-  #run(payload: Uint8Array): string | undefined {
+  #run(payload: Uint8Array, index: number): string | undefined {
     let commands: unknown
     try {
       commands = this.#codec.decode(payload)
@@ -94,12 +98,12 @@ export class Oracle {
       if (op !== SET && op !== COMPARE_AND_SET) return `a command was applied that nobody sent: ${command}`
       const order = this.#applied
       if (op === COMPARE_AND_SET && (command[2] ?? undefined) !== cell?.value) {
-        this.#commands.set(value, { order, effective: cell?.order ?? 0, version: 0 })
+        this.#commands.set(value, { order, effective: cell?.order ?? 0, version: 0, index })
         continue
       }
       const version = (cell?.version ?? 0) + 1
       this.#cells.set(key, { value, order, version })
-      this.#commands.set(value, { order, effective: order, version })
+      this.#commands.set(value, { order, effective: order, version, index })
     }
     return undefined
   }
@@ -121,7 +125,13 @@ export class Oracle {
     if (command.order <= floor) return `the write of ${value} to ${key} took place before it was asked for`
     if (command.version > 0 !== hasWritten) return `the compare-and-set to ${value} was answered wrongly`
     this.#raise(key, command.effective)
+    this.#acknowledged.set(command.index, this.acknowledgedAt(command.index) + 1)
     return undefined
+  }
+
+  /** How many writes of the entry at `index` were acknowledged. */
+  acknowledgedAt(index: number): number {
+    return this.#acknowledged.get(index) ?? 0
   }
 
   /** A write was refused, with a code that says that nothing happened. Undefined, or what is wrong with that. */

@@ -27,7 +27,7 @@ const MAX_STEPS = 500_000
 export function run(options: WorldOptions): Run {
   const world = new World(options)
   while (world.step());
-  const verdict = judge(world)
+  const verdict = judge(world, options.bounds?.maxSteps ?? MAX_STEPS)
   const { failure } = world
   return {
     verdict,
@@ -40,12 +40,10 @@ export function run(options: WorldOptions): Run {
   }
 }
 
-function judge(world: World): Verdict {
+function judge(world: World, maxStepsPerPartition: number): Verdict {
   if (world.failure !== undefined) return 'fail'
   if (world.queueUsers.length > 0) return judgeQueue(world)
-  const result = checkLinearizability(kvModel, world.history.operations(), {
-    maxStepsPerPartition: MAX_STEPS,
-  })
+  const result = checkLinearizability(kvModel, world.history.operations(), { maxStepsPerPartition })
   if (result.failure !== undefined) {
     const { partition, blocked } = result.failure
     const message = `the history of ${partition} is not linearizable: ${JSON.stringify(blocked)}`

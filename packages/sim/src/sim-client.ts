@@ -54,6 +54,7 @@ export class SimClient {
   #tickMs = Number.POSITIVE_INFINITY
   #isBusy = false
   #lastValue = 0
+  #resentTold = 0
 
   constructor(host: ClientHost, index: number, { seed, voters, workload }: Plan) {
     this.#host = host
@@ -71,10 +72,10 @@ export class SimClient {
 
   /**
    * Writes a value that was never written before, where it is conditional in the place of what was known last. `done` is
-   * told whether it was acknowledged.
+   * told whether it was acknowledged. It has at least so many `bytes`.
    */
-  write(key: string, timeoutMs: number, done: Done, isConditional = false): void {
-    const value = `c${this.index}.${++this.#lastValue}`
+  write(key: string, timeoutMs: number, done: Done, isConditional = false, bytes = 0): void {
+    const value = `c${this.index}.${++this.#lastValue}`.padEnd(bytes, '.')
     const expected = this.#host.oracle.valueOf(key)
     const command = isConditional ? kv.compareAndSet(key, expected, value) : kv.set(key, value)
     const input: KvInput = isConditional
@@ -126,6 +127,10 @@ export class SimClient {
   }
 
   #settled({ value }: Operation, calledMs: number, code?: RaftErrorCode): void {
+    const { coverage } = this.#host
+    const { commandsResent } = this.core.metrics
+    coverage.resentCommands = (coverage.resentCommands ?? 0) + commandsResent - this.#resentTold
+    this.#resentTold = commandsResent
     this.#host.settled({ client: this.name, isWrite: value !== undefined, calledMs, code })
   }
 
@@ -135,6 +140,7 @@ export class SimClient {
     if (isOpen) coverage.openWrites++
     else coverage.refusals++
     if (value !== undefined && error.code === 'NO_SPACE') coverage.spaceRefusals++
+    if (error.code === 'INVALID_COMMAND') coverage.sizeRefusals = (coverage.sizeRefusals ?? 0) + 1
     const complaint = isOpen || value === undefined ? undefined : oracle.refused(value, error.code)
     if (complaint !== undefined) this.#host.complained(`client ${this.index}, write: ${complaint}`)
     if (error.code === 'REJECTED' || error.code === 'PROTOCOL') {

@@ -74,7 +74,7 @@ export interface NodeHost {
   crash(node: SimNode, downMs: number, at: FailpointName): void
   line(text: string): void
   /** The machine of a node ran a payload. */
-  ran(node: SimNode, count: number, digest: number, payload: Uint8Array): void
+  ran(node: SimNode, count: number, digest: number, payload: Uint8Array, index: number): void
 }
 
 interface NodeLife extends Life {
@@ -233,8 +233,8 @@ export class SimNode implements NodeView, DiskOwner {
     const options = isOn ? queueMachineOptions : {}
     const context = { codec, checksum: crc32, options, storage: storage?.machine }
     const inner = (isOn ? queueMachine : kvMachine).create(context)
-    const onRun = (count: number, digest: number, payload: Uint8Array): void =>
-      this.#host.ran(this, count, digest, payload)
+    const onRun = (count: number, digest: number, payload: Uint8Array, index: number): void =>
+      this.#host.ran(this, count, digest, payload, index)
     const machine = new CheckedMachine(inner, onRun, {
       inPieces: isOn || storage !== undefined,
       withResults: isOn,

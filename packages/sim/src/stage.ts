@@ -238,10 +238,10 @@ export class Stage {
     },
     takeSnapshot: ({ node }) => this.#tell(node, 'takeSnapshot'),
     campaign: ({ node }) => this.#tell(node, 'campaign'),
-    write: ({ client, key, conditional, withinMs }) => {
+    write: ({ client, key, conditional, withinMs, bytes }) => {
       if (this.#host.plan.queue.isOn) return undefined
       const found = this.#client(client)
-      found?.write(key, withinMs, this.#onAnswer, conditional)
+      found?.write(key, withinMs, this.#onAnswer, conditional, bytes)
       found?.turn()
       return found === undefined ? undefined : over
     },

@@ -84,6 +84,8 @@ export type OperationDeed =
       readonly key: string
       readonly conditional: boolean
       readonly withinMs: number
+      /** Of the value, at least. */
+      readonly bytes?: number
     }
   /** `node` answers, where the consistency lets it. */
   | {

@@ -42,6 +42,7 @@ import { type PeerLinks, PeerNetwork } from './peer-network.ts'
 import type { Plan } from './plan.ts'
 import { QueueBooks } from './queue/queue-books.ts'
 import { type QueueUser, type QueueUserHost, queueUsersOf } from './queue/queue-user.ts'
+import type { RunBounds } from './run-bounds.ts'
 import { Scheduler } from './scheduler.ts'
 import { type ClientHost, SimClient } from './sim-client.ts'
 import { type NodeHost, type NodeSettings, SimNode } from './sim-node.ts'
@@ -87,6 +88,7 @@ export interface WorldOptions {
   readonly endMs?: number | undefined
   /** Told of every line of the trace. */
   readonly onLine?: ((line: string) => void) | undefined
+  readonly bounds?: RunBounds | undefined
   /** Numbers messages, for watchers that want to tell which is which. @default false */
   readonly hasMessageIds?: boolean | undefined
   /** Told of every step, those of single frames too, when it is done. */
@@ -185,7 +187,7 @@ export class World
       onAnswer: (command, outcome) => this.observe({ kind: 'operated', command, outcome }),
     })
     this.stage = new Stage(this, onStep)
-    this.#liveness = new Liveness(this)
+    this.#liveness = new Liveness(this, options.bounds)
     for (const node of nodes) scheduler.after(0, { run: () => this.start(node) })
     if (plan.queue.isOn) this.#beginQueue()
     if (steps === undefined) {
@@ -333,8 +335,8 @@ export class World
     this.peers.send(node, messages)
   }
 
-  ran(node: SimNode, count: number, digest: number, payload: Uint8Array): void {
-    const complaint = this.oracle.ran(count, digest, payload)
+  ran(node: SimNode, count: number, digest: number, payload: Uint8Array, index: number): void {
+    const complaint = this.oracle.ran(count, digest, payload, index)
     if (complaint !== undefined) this.complained(`${node.id}: ${complaint}`)
   }
 

@@ -2,7 +2,7 @@
 import type { Asserted, Assertion } from '../assertion.ts'
 import type { CaseRun } from '../engine.ts'
 import type { FigureName } from '../figures.ts'
-import type { Bound } from '../scenario/scenario.ts'
+import type { Bound, LinearizableSpec, LivenessSpec } from '../scenario/scenario.ts'
 import { summaryOf } from './statistics.ts'
 
 const reachedIn = (runs: readonly CaseRun[], name: string): number =>
@@ -42,11 +42,24 @@ const never: Assertion = {
 
 const linearizable: Assertion = {
   name: 'linearizable',
-  check: (runs, isWanted) => {
-    if (isWanted !== true) return []
+  check: (runs, wanted) => {
+    if (wanted === false) return []
+    const { onTimeout = 'unknown' } = wanted === true ? {} : (wanted as LinearizableSpec)
     const undecided = runs.filter(({ isHistoryDecided }) => !isHistoryDecided).length
     const text = `${runs.length - undecided} of ${runs.length} histories decided`
-    return [{ name: 'linearizable', verdict: undecided === 0 ? 'pass' : 'unknown', text }]
+    return [{ name: 'linearizable', verdict: undecided === 0 ? 'pass' : onTimeout, text }]
+  },
+}
+
+/** That it has to find together is an invariant of every engine: here are its bounds. */
+const liveness: Assertion = {
+  name: 'liveness',
+  check: (runs, bounds) => {
+    const late = runs.filter(({ failure }) => failure?.invariant === 'liveness').length
+    const { convergeWithin } = bounds as LivenessSpec
+    const within = convergeWithin === undefined ? '' : `, each step within ${convergeWithin} ms`
+    const text = `found together again in ${runs.length - late} of ${runs.length} runs${within}`
+    return [{ name: 'liveness', verdict: late === 0 ? 'pass' : 'fail', text }]
   },
 }
 
@@ -77,5 +90,6 @@ export const builtIn: Readonly<Record<string, Assertion>> = {
   atLeast,
   never,
   linearizable,
+  liveness,
   figures,
 }

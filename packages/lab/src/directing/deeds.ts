@@ -157,9 +157,11 @@ export class Deeds {
     elect: ({ target }, parties) => this.#each(target, parties, (node) => ({ do: 'campaign', node })),
     snapshot: ({ target }, parties) => this.#each(target, parties, (node) => ({ do: 'takeSnapshot', node })),
     abandon: ({ client }) => [{ do: 'leave', client, silently: true, withinMs: 5000 }],
-    write: ({ client, key = 'k0', times = 1 }) =>
+    write: ({ client, key = 'k0', times = 1, bytes }) =>
       Array.from({ length: times }, (): Deed => {
-        return { do: 'write', client: client ?? this.#anyClient(), key, conditional: false, withinMs: 5000 }
+        const sized = bytes === undefined ? {} : { bytes }
+        const by = client ?? this.#anyClient()
+        return { do: 'write', client: by, key, conditional: false, withinMs: 5000, ...sized }
       }),
     read: ({ client, key = 'k0', node, consistency = 'linearizable', times = 1 }, parties) => {
       const [at] = node === undefined ? [] : this.#targets.of(node, parties)

@@ -1,5 +1,14 @@
 /** Measures a run while it goes: before, during and after the faults. Looks at events and changes nothing. */
-import type { Coverage, SimEvent, Watcher, WorldView } from '@troupe/sim'
+import type { RaftCore } from '@troupe/core'
+import {
+  acknowledgedLost,
+  type Coverage,
+  type LossView,
+  type NodeView,
+  type SimEvent,
+  type Watcher,
+  type WorldView,
+} from '@troupe/sim'
 import type { RunPhase } from '../events/run-event.ts'
 import { type CountedFigure, countedFigures, type FigureName, type Figures } from '../figures.ts'
 import { RunMeter } from '../measure/run-meter.ts'
@@ -9,6 +18,10 @@ export interface MeasuredWorld {
   readonly nowMs: number
   readonly coverage: Readonly<Coverage>
   readonly members: readonly { readonly id: string }[]
+  readonly nodes: LossView['nodes']
+  readonly ledger: LossView['ledger']
+  /** Of the simulator alone, which knows what each entry says. */
+  readonly oracle?: LossView['oracle']
 }
 
 export class FigureWatch implements Watcher {
@@ -16,6 +29,10 @@ export class FigureWatch implements Watcher {
   readonly #meter = new RunMeter(() => this.#world?.members.map(({ id }) => id) ?? [])
   #world: MeasuredWorld | undefined
   #uncommitted = 0
+  #uncommittedBytes = 0
+  #inflightBytes = 0
+  /** By leader: what its log was like when its bytes were counted. */
+  readonly #weighed = new Map<string, string>()
   readonly #votes = new Set<string>()
   #duplicateVotes = 0
 
@@ -62,15 +79,28 @@ export class FigureWatch implements Watcher {
       if (message.kind === 'voteReply')
         this.#voted(`${message.from} ${node.id} ${message.term} ${message.granted}`)
     }
-    if (core.role === 'leader') {
-      // Before it has committed something of its own it does not know what is.
-      const knows = core.termAt(core.commitIndex) === core.term
-      if (knows) this.#uncommitted = Math.max(this.#uncommitted, core.lastIndex - core.commitIndex)
-    }
+    if (core.role === 'leader') this.#leading(node, core)
     meter.became(node.id, core.role, core.term, nowMs)
     meter.committed(ledger.commitIndex, nowMs)
     meter.applied(node.id, driver.applied, nowMs)
     this.#count()
+  }
+
+  /** What a leader has to keep until others have it. */
+  #leading({ id, disk }: NodeView, core: RaftCore): void {
+    for (const { inflightBytes } of core.progress.values())
+      this.#inflightBytes = Math.max(this.#inflightBytes, inflightBytes)
+    // Before it has committed something of its own it does not know what is.
+    if (core.termAt(core.commitIndex) !== core.term) return
+    this.#uncommitted = Math.max(this.#uncommitted, core.lastIndex - core.commitIndex)
+    const extent = `${core.commitIndex} ${core.lastIndex}`
+    if (this.#weighed.get(id) === extent) return
+    this.#weighed.set(id, extent)
+    const { seen } = disk.log
+    let bytes = 0
+    for (let index = core.commitIndex + 1; index <= core.lastIndex; index++)
+      bytes += seen.at(index)?.record.byteLength ?? 0
+    this.#uncommittedBytes = Math.max(this.#uncommittedBytes, bytes)
   }
 
   #persisting({ nowMs }: WorldView, { node, request }: Extract<SimEvent, { kind: 'persisting' }>): void {
@@ -93,11 +123,14 @@ export class FigureWatch implements Watcher {
     // Of a queue what is sent is written, and what is delivered is read.
     const read = reads + staleReads + deliveries
     this.#meter.operations(writes + sends, read, openWrites + refusals, nowMs)
+    this.#meter.resent(coverage.resentCommands ?? 0)
   }
 
   /** What a figure is now, while the run lasts; undefined where it is not known yet. */
   now(name: FigureName): number | undefined {
     if (name === 'uncommittedEntries') return this.#uncommitted
+    if (name === 'uncommittedBytes') return this.#uncommittedBytes
+    if (name === 'inflightBytes') return this.#inflightBytes
     const counted = countedFigures.find((one) => one === name)
     return counted === undefined ? this.#meter.now(name) : this.#counted(counted)
   }
@@ -108,12 +141,16 @@ export class FigureWatch implements Watcher {
 
   /** What was measured. To be called once, at the end of the run. */
   finish(): Partial<Figures> {
-    const { nowMs } = this.#world as MeasuredWorld
+    const { coverage, nowMs, nodes, ledger, oracle } = this.#world as MeasuredWorld
+    const isOfKv = oracle !== undefined && coverage.sends === undefined
     this.#count()
     return {
       ...this.#meter.finish(nowMs),
       uncommittedEntries: [this.#uncommitted],
+      uncommittedBytes: [this.#uncommittedBytes],
+      inflightBytes: [this.#inflightBytes],
       duplicateVotes: [this.#duplicateVotes],
+      ...(isOfKv && { acknowledgedLost: [acknowledgedLost({ nodes, ledger, oracle })] }),
       ...Object.fromEntries(countedFigures.map((name) => [name, [this.#counted(name)]])),
     }
   }

@@ -51,6 +51,8 @@ export class RunMeter {
   #committed = 0
   #committedMs = 0
   #longestGapMs = 0
+  #readMs = 0
+  #longestReadGapMs = 0
   #diedMs: number | undefined
   #stale = 0
 
@@ -76,6 +78,7 @@ export class RunMeter {
     this.begin(atMs)
     if (this.phase === 'after') return
     this.#longestGapMs = Math.max(this.#longestGapMs, atMs - this.#committedMs)
+    this.#longestReadGapMs = Math.max(this.#longestReadGapMs, atMs - this.#readMs)
     this.#turnTo('after', atMs)
   }
 
@@ -83,7 +86,9 @@ export class RunMeter {
     this.#tick(atMs)
     this.#close(atMs)
     this.#phases.turnTo(phase, atMs)
-    if (phase === 'during') this.#committedMs = Math.max(this.#committedMs, atMs)
+    if (phase !== 'during') return
+    this.#committedMs = Math.max(this.#committedMs, atMs)
+    this.#readMs = atMs
   }
 
   // ---- nodes
@@ -192,9 +197,23 @@ export class RunMeter {
     if (writes === before.writes && reads === before.reads && failed === before.failed) return
     this.#asked = { writes, reads, failed }
     if (writes > before.writes) this.#outages.served(atMs)
+    if (reads > before.reads) this.#haveRead(atMs)
   }
   #asked: Operations = { writes: 0, reads: 0, failed: 0 }
   #askedAtPhase: Operations = this.#asked
+
+  #haveRead(atMs: number): void {
+    if (this.phase === 'during')
+      this.#longestReadGapMs = Math.max(this.#longestReadGapMs, atMs - this.#readMs)
+    this.#readMs = atMs
+  }
+
+  /** So many commands were sent once more since the run began. */
+  resent(commands: number): void {
+    this.#resent = commands
+  }
+  #resent = 0
+  #resentAtPhase = 0
 
   #operation(what: 'write' | 'read', isAnswered: boolean, atMs: number): void {
     const { writes, reads, failed } = this.#asked
@@ -247,6 +266,8 @@ export class RunMeter {
     if (name === 'rejectedAppends') return this.#rejected
     if (name === ofPhase('elections', phase)) return this.#elections
     if (name === ofPhase('writes', phase)) return this.#asked.writes - this.#askedAtPhase.writes
+    if (name === ofPhase('reads', phase)) return this.#asked.reads - this.#askedAtPhase.reads
+    if (name === ofPhase('resent', phase)) return this.#resent - this.#resentAtPhase
     if (name === (phase === 'during' ? 'termGrowthDuring' : 'termGrowthAfter')) {
       return phase === 'before' ? undefined : this.#highestTerm - this.#phaseTerm
     }
@@ -268,6 +289,7 @@ export class RunMeter {
     values.add('splitVotes', this.#splitVotes)
     values.add('rejectedAppends', this.#rejected)
     values.add('longestGapMs', this.#longestGapMs)
+    if (this.#asked.reads > 0) values.add('longestReadGapMs', this.#longestReadGapMs)
     for (const node of this.#nodes.keys()) {
       values.add('leadershipsPerNode', this.#led.get(node) ?? 0)
       values.add('campaignsPerNode', this.#campaigns.get(node) ?? 0)
@@ -283,6 +305,9 @@ export class RunMeter {
     const reads = this.#asked.reads - this.#askedAtPhase.reads
     const failed = this.#asked.failed - this.#askedAtPhase.failed
     values.add(ofPhase('writes', phase), writes)
+    values.add(ofPhase('reads', phase), reads)
+    values.add(ofPhase('resent', phase), this.#resent - this.#resentAtPhase)
+    this.#resentAtPhase = this.#resent
     values.add(ofPhase('elections', phase), this.#elections)
     const growth = this.#highestTerm - this.#phaseTerm
     if (phase !== 'before') values.add(phase === 'during' ? 'termGrowthDuring' : 'termGrowthAfter', growth)

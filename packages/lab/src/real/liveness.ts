@@ -6,6 +6,7 @@ import { compareDigests } from '@troupe/check'
 import type { NodeDigest, NodeStatus } from '@troupe/cluster'
 import { isJoint, membersOf, RaftError } from '@troupe/core'
 import type { RunFailure } from '../engine.ts'
+import type { LivenessSpec } from '../scenario/scenario.ts'
 import type { Mirror } from './mirror.ts'
 import type { RealCluster } from './real-cluster.ts'
 import type { RealWorld } from './real-world.ts'
@@ -15,12 +16,13 @@ export interface LivenessOptions {
   readonly world: RealWorld
   readonly mirror: Mirror
   readonly line: (text: string) => void
+  /** Of its scenario. */
+  readonly bounds: LivenessSpec
   readonly signal: AbortSignal
 }
 
 /** For each of its steps. */
 const CONVERGE_MS = 60_000
-const ANSWER_MS = 60_000
 const POLL_MS = 25
 const JOINT = 'the configuration is joint'
 /** How long nothing may happen to the leader. */
@@ -53,14 +55,15 @@ const steps: readonly (readonly [what: string, step: LivenessStep])[] = [
   ['quiet', quiet],
 ]
 
-async function together({ cluster, signal }: LivenessOptions, isAtEnd: boolean): Promise<Why> {
-  const untilMs = performance.now() + CONVERGE_MS
+async function together({ cluster, signal, bounds }: LivenessOptions, isAtEnd: boolean): Promise<Why> {
+  const { convergeWithin = CONVERGE_MS } = bounds
+  const untilMs = performance.now() + convergeWithin
   for (;;) {
     const why = await unlessGone(async () => whyNotTogether(await cluster.status(), isAtEnd))
     // Left to be left by an operator, who was refused or does not know.
     if (why === JOINT) await unlessGone(async () => void (await cluster.leaveJoint()))
     if (why === undefined || signal.aborted) return undefined
-    if (performance.now() > untilMs) return `not in ${CONVERGE_MS} ms: ${why}`
+    if (performance.now() > untilMs) return `not in ${convergeWithin} ms: ${why}`
     await new Promise((resume) => setTimeout(resume, POLL_MS))
   }
 }
@@ -93,23 +96,28 @@ const statesOf = (statuses: readonly NodeStatus[]): string =>
     .join(', ')
 
 /** The last reads of all keys stand in the history: what was acknowledged and is gone cannot be explained then. */
-async function freshAnswers({ world, mirror }: LivenessOptions): Promise<Why> {
+async function freshAnswers({ world, mirror, bounds }: LivenessOptions): Promise<Why> {
+  const { convergeWithin: withinMs = CONVERGE_MS, freshReads = 1, freshWrites = 1 } = bounds
   const { clients } = world
   const at = mirror.members.at(-1)?.id
+  const many = (count: number, ask: () => Promise<boolean>): Promise<boolean>[] =>
+    Array.from({ length: count }, ask)
   const asked = clients.names.flatMap((name) => [
-    clients.write(name, 'fresh', ANSWER_MS),
-    clients.read(name, 'fresh', 'linearizable', ANSWER_MS),
-    clients.read(name, 'fresh', 'follower', ANSWER_MS, at),
-    ...(mirror.plan.knobs.leaseReads ? [clients.read(name, 'fresh', 'lease', ANSWER_MS)] : []),
+    ...many(freshWrites, () => clients.write(name, 'fresh', withinMs)),
+    ...many(freshReads, () => clients.read(name, 'fresh', 'linearizable', withinMs)),
+    ...many(freshReads, () => clients.read(name, 'fresh', 'follower', withinMs, at)),
+    ...(mirror.plan.knobs.leaseReads
+      ? many(freshReads, () => clients.read(name, 'fresh', 'lease', withinMs))
+      : []),
   ])
   const [reader = ''] = clients.names
-  asked.push(...[...clients.keys].map((key) => clients.read(reader, key, 'linearizable', ANSWER_MS)))
+  asked.push(...[...clients.keys].map((key) => clients.read(reader, key, 'linearizable', withinMs)))
   const failed = (await Promise.all(asked)).filter((isAnswered) => !isAnswered).length
   return failed === 0 ? undefined : `${failed} of ${asked.length} failed, though nothing was wrong`
 }
 
-async function equalDigests({ cluster, mirror, signal }: LivenessOptions): Promise<Why> {
-  const untilMs = performance.now() + CONVERGE_MS
+async function equalDigests({ cluster, mirror, signal, bounds }: LivenessOptions): Promise<Why> {
+  const untilMs = performance.now() + (bounds.convergeWithin ?? CONVERGE_MS)
   const members = new Set(mirror.members.map(({ id }) => id))
   for (;;) {
     const why = await unlessGone(async () => {
@@ -145,8 +153,8 @@ async function unlessGone(ask: () => Promise<Why>): Promise<Why> {
 }
 
 /** Real time disturbs too: once it has to be quiet for so long. */
-async function quiet({ mirror, signal }: LivenessOptions): Promise<Why> {
-  const untilMs = performance.now() + CONVERGE_MS
+async function quiet({ mirror, signal, bounds }: LivenessOptions): Promise<Why> {
+  const untilMs = performance.now() + (bounds.convergeWithin ?? CONVERGE_MS)
   const forMs = QUIET_TIMEOUTS * mirror.plan.knobs.electionTimeoutMaxMs
   for (;;) {
     const before = termsOf(mirror)

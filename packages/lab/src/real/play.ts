@@ -13,6 +13,7 @@ import type { CaseRun, RunFailure, RunNow } from '../engine.ts'
 import { EventLog } from '../events/event-log.ts'
 import type { RunIdentity } from '../events/run-event.ts'
 import { figureNames } from '../figures.ts'
+import { boundsOf, type CheckBounds } from '../scenario/bounds.ts'
 import { knobsOf } from '../scenario/knobs.ts'
 import { nodeNames } from '../scenario/names.ts'
 import type { Scenario } from '../scenario/scenario.ts'
@@ -125,6 +126,10 @@ class RealRun {
     return recorder
   }
 
+  get #bounds(): CheckBounds {
+    return boundsOf(this.#options.scenario)
+  }
+
   get #nowMs(): number {
     return computerMs() - this.#originMs
   }
@@ -232,7 +237,10 @@ class RealRun {
     this.#line('---- healed')
     await resting
     const line = (text: string): void => this.#line(text)
-    const failure = await findTogether({ cluster, world, mirror, line, signal: this.#ended.signal })
+    const failure = await findTogether({
+      ...{ cluster, world, mirror, line, signal: this.#ended.signal },
+      bounds: this.#bounds.liveness,
+    })
     if (failure !== undefined) this.#fail(failure)
   }
 
@@ -244,7 +252,7 @@ class RealRun {
     const history = this.#world?.clients.history.operations() ?? []
     await this.close()
     const isWorthwhile = this.#failure === undefined && this.#director.aborted === undefined
-    const decided = isWorthwhile ? await decideHistory(history, signal) : undefined
+    const decided = isWorthwhile ? await decideHistory(history, signal, this.#bounds.linearizable) : undefined
     if (decided?.verdict === 'fail') {
       this.#fail({ invariant: 'linearizability', message: decided.message, atMs: this.#nowMs })
     }

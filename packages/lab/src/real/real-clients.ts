@@ -45,6 +45,7 @@ export class RealClients {
   readonly #running: Promise<void>[] = []
   readonly #stop = new AbortController()
   #lastValue = 0
+  readonly #resentTold = new Map<string, number>()
 
   constructor(options: ClientsOptions) {
     this.#options = options
@@ -93,11 +94,17 @@ export class RealClients {
   }
 
   /** Writes; conditional: in the place of what this process knew last. Whether it was acknowledged. */
-  async write(name: string, key: string, withinMs: number, isConditional = false): Promise<boolean> {
+  async write(
+    name: string,
+    key: string,
+    withinMs: number,
+    isConditional = false,
+    bytes = 0,
+  ): Promise<boolean> {
     const client = this.#clients.get(name)
     if (client === undefined) return false
     const { coverage } = this.#options
-    const value = `${name}.${++this.#lastValue}`
+    const value = `${name}.${++this.#lastValue}`.padEnd(bytes, '.')
     const expected = this.#values.get(key)
     const command = isConditional ? kv.compareAndSet(key, expected, value) : kv.set(key, value)
     const input: KvInput = isConditional
@@ -161,7 +168,18 @@ export class RealClients {
   /** Tells of the end of what begins now. */
   #timed(name: string, isWrite: boolean): (code: RaftErrorCode | undefined) => void {
     const sinceMs = performance.now()
-    return (code) => this.#options.settled(name, isWrite, performance.now() - sinceMs, code)
+    return (code) => {
+      this.#countResent(name)
+      this.#options.settled(name, isWrite, performance.now() - sinceMs, code)
+    }
+  }
+
+  #countResent(name: string): void {
+    const { coverage } = this.#options
+    const { commandsResent = 0 } = this.#clients.get(name)?.metrics ?? {}
+    const told = this.#resentTold.get(name) ?? 0
+    coverage.resentCommands = (coverage.resentCommands ?? 0) + commandsResent - told
+    this.#resentTold.set(name, commandsResent)
   }
 
   #refused(error: unknown, settled: (code: RaftErrorCode | undefined) => void): void {
@@ -169,6 +187,7 @@ export class RealClients {
     coverage.refusals++
     settled(error instanceof RaftError ? error.code : 'PROTOCOL')
     if (RaftError.is(error, 'NO_SPACE')) coverage.spaceRefusals++
+    if (RaftError.is(error, 'INVALID_COMMAND')) coverage.sizeRefusals = (coverage.sizeRefusals ?? 0) + 1
     const isWrong = !(error instanceof RaftError) || ['REJECTED', 'PROTOCOL'].includes(error.code)
     if (isWrong) complain(error instanceof Error ? error.message : String(error))
   }

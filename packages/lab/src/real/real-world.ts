@@ -141,7 +141,7 @@ export class RealWorld implements DirectedWorld {
   #ask(deed: LabDeed): boolean {
     const { clients } = this
     if (deed.do === 'write') {
-      this.#note(clients.write(deed.client, deed.key, deed.withinMs, deed.conditional))
+      this.#note(clients.write(deed.client, deed.key, deed.withinMs, deed.conditional, deed.bytes))
       return true
     }
     if (deed.do !== 'read') return false

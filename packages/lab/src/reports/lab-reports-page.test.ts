@@ -33,3 +33,24 @@ test('the page tells of no figure that there is not', () => {
     assert.ok(others.has(name) || known(name, dots === '…'), `${name} is a figure`)
   }
 })
+
+test('the detectors name metrics that nodes have', () => {
+  const metrics = readFileSync(new URL('packages/cluster/src/metrics/node-reading.ts', root), 'utf8')
+  const exported = [...metrics.matchAll(/'(\w+_\w+)'/g)].map(([, name = '']) => name)
+  const rows = (page.split('## Detectors')[1] ?? '').split('\n## ')[0]?.split('\n') ?? []
+  const cells = rows.flatMap((row) => row.split('|').slice(3, 4)).filter((cell) => cell.includes('`'))
+  const named = cells.slice(1).map((cell) => [...cell.matchAll(/`(\w+)`/g)].map(([, name = '']) => name))
+  assert.equal(named.length, 5)
+  for (const names of named) {
+    const [first = ''] = names
+    assert.ok(exported.includes(first), first)
+    // What is short begins as the first of its row does: `_won_total`.
+    const [family = ''] = first.split('_')
+    for (const name of names.slice(1)) {
+      const isThere = exported.some((one) => {
+        return name.startsWith('_') ? one.startsWith(`${family}_`) && one.endsWith(name) : one === name
+      })
+      assert.ok(isThere, name)
+    }
+  }
+})

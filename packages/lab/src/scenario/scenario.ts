@@ -5,6 +5,7 @@ import {
   about,
   anything,
   choice,
+  either,
   flag,
   type Infer,
   integer,
@@ -95,6 +96,25 @@ function valuesOf(): Schema<Readonly<Record<string, number>>> {
   return values as unknown as Schema<Readonly<Record<string, number>>>
 }
 
+/** Bounds of the search for an order of each key's history. */
+const linearizable = record({
+  budget: optional(about('on real nodes, of all keys together (default 60s)', duration)),
+  steps: optional(
+    about('of the search in each key (default 2000000, in sim 500000)', integer(1, 1_000_000_000)),
+  ),
+  onTimeout: optional(
+    about('what a history comes to that is not decided (default unknown)', choice('unknown', 'fail')),
+  ),
+})
+
+const liveness = record({
+  convergeWithin: optional(
+    about('for each of its steps (default 60s; in sim in proportion to what has to be moved)', duration),
+  ),
+  freshWrites: optional(about('of every client (default 1)', integer(1, 1000))),
+  freshReads: optional(about('of every client, of each consistency (default 1)', integer(1, 1000))),
+})
+
 const assertions = {
   sometimes: about(
     'traps that were reached: in at least one run, or the case is unknown',
@@ -103,7 +123,14 @@ const assertions = {
   atLeast: about('figures that some run reached: the case is unknown without', valuesOf()),
   never: about('situations that no run reached', list(situation, 1)),
   figures,
-  linearizable: about('decided: every history was, or the case is unknown', flag),
+  linearizable: about(
+    'decided: every history was, or the case is unknown',
+    either((value) => typeof value === 'boolean', flag, linearizable),
+  ),
+  liveness: about(
+    'how it has to find together again once everything is healed, which it always has to',
+    liveness,
+  ),
   custom: about('an assertion of a plug-in', record({ name: text, with: optional(anything) })),
 } as const
 
@@ -183,3 +210,5 @@ export type ClusterSpec = Infer<typeof cluster>
 export type WorkloadSpec = Infer<typeof workload>
 export type SimSpec = Infer<typeof sim>
 export type Bound = Infer<typeof bound>
+export type LinearizableSpec = Infer<typeof linearizable>
+export type LivenessSpec = Infer<typeof liveness>

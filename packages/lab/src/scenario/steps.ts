@@ -317,7 +317,14 @@ const operations = {
   ),
   write: about(
     'clients write a value that was never written before',
-    record({ client: optional(text), key: optional(text), times: optional(integer(1, 1000)) }),
+    record({
+      client: optional(text),
+      key: optional(text),
+      times: optional(integer(1, 1000)),
+      bytes: optional(
+        about('of the value, at least; a client takes commands of up to 1 MiB', integer(1, 8 << 20)),
+      ),
+    }),
   ),
   read: about(
     'clients read; node answers, where the consistency lets it',

@@ -8,7 +8,7 @@ import type { CaseRun, Engine, EngineTask } from '../engine.ts'
 import { knobsOf } from '../scenario/knobs.ts'
 import { clientNames, nodeNames } from '../scenario/names.ts'
 import type { Case } from '../scenario/read-scenario.ts'
-import type { Scenario } from '../scenario/scenario.ts'
+import type { ClusterSpec, Scenario, SimSpec } from '../scenario/scenario.ts'
 import type { StepFields } from '../scenario/steps.ts'
 import { walk } from '../scenario/walk.ts'
 import type { Problem, Report } from '../schema/schema.ts'
@@ -40,12 +40,8 @@ export class SimEngine implements Engine {
   unable({ scenario }: Case): readonly Problem[] {
     const problems: Problem[] = []
     const report: Report = (problem) => void problems.push(problem)
-    const { cluster = {} } = scenario
-    if ((cluster.durability ?? 'flush-before-ack') !== 'flush-before-ack') {
-      const expected =
-        'flush-before-ack: in sim every log is on a disk that is flushed; disks that lie are a fault'
-      report({ path: ['cluster', 'durability'], value: cluster.durability, expected })
-    }
+    const { cluster = {}, sim = {} } = scenario
+    checkDurability(cluster, sim, report)
     checkClocks(scenario, report)
     refuseToxics(scenario, report)
     refuseWhatTakesTime(scenario, report)
@@ -104,6 +100,15 @@ export class SimEngine implements Engine {
   async close(): Promise<void> {
     await this.#pool?.destroy()
   }
+}
+
+/** What a crash takes of disks that are not flushed is more than any budget of faults. */
+function checkDurability({ durability }: ClusterSpec, { exceedBudget }: SimSpec, report: Report): void {
+  if (durability === undefined || durability === 'flush-before-ack') return
+  if (durability === 'acked-before-flush' && exceedBudget === true) return
+  const expected =
+    'flush-before-ack, or acked-before-flush with sim.exceedBudget: in sim every log is on a disk'
+  report({ path: ['cluster', 'durability'], value: durability, expected })
 }
 
 /** Frames have no streams. */

@@ -1,11 +1,12 @@
 /** What runs in the worker threads of the engine `sim`. Takes and gives plain values. */
-import { run } from '@troupe/sim'
+import { type RunBounds, run, type World } from '@troupe/sim'
 import { Director } from '../directing/director.ts'
 import { EventRecorder } from '../directing/event-recorder.ts'
 import { FigureWatch } from '../directing/figure-watch.ts'
 import type { CaseRun } from '../engine.ts'
 import { EventLog } from '../events/event-log.ts'
 import type { OnRunEvent, RunIdentity } from '../events/run-event.ts'
+import { boundsOf } from '../scenario/bounds.ts'
 import type { Scenario } from '../scenario/scenario.ts'
 import { planFor } from './plan-of.ts'
 import { SimWorld } from './sim-world.ts'
@@ -43,9 +44,11 @@ export function runScenarioSeed(
   const recorder = listener && new EventRecorder(listener.tell, () => figures.phase)
   const result = run({
     plan,
+    bounds: simBoundsOf(scenario),
     hasMessageIds: listener !== undefined,
     direct: (world) => {
       figures.attach(world)
+      if (scenario.cluster?.durability === 'acked-before-flush') neverFlush(world)
       director.direct(new SimWorld(world), world.situations.situations)
       if (listener !== undefined) recorder?.attach(world, listener.identity)
     },
@@ -71,6 +74,17 @@ export function runScenarioSeed(
     traceHash: result.traceHash,
     timeline: timelineLines > 0 ? lines.slice(-timelineLines) : undefined,
   }
+}
+
+/** Nothing is flushed before it is acknowledged, nor soon after: a crash takes all of it. */
+function neverFlush({ nodes }: World): void {
+  for (const { disk } of nodes) disk.lyingFrom = disk.log.flushed.lastIndex
+}
+
+function simBoundsOf(scenario: Scenario): RunBounds {
+  const { linearizable, liveness } = boundsOf(scenario)
+  const { convergeWithin: convergeMs, freshReads, freshWrites } = liveness
+  return { maxSteps: linearizable.steps, convergeMs, freshReads, freshWrites }
 }
 
 function reasonOf(aborted: string | undefined, commits: number): string | undefined {

@@ -37,7 +37,19 @@ const known: ReadonlySet<StepKind> = new Set<StepKind>([
   ...(['wait', 'warmup', 'serial', 'parallel', 'every', 'schedule', 'until', 'when'] as const),
   ...(['statusCheck', 'select', 'heal', 'partition', 'link', 'network', 'toxic', 'flap', 'hangUp'] as const),
   ...composedKinds,
-  ...(['kill', 'start', 'pause', 'stall', 'wipe', 'damage', 'rollBack', 'disk', 'clock', 'failpoint', 'heap'] as const),
+  ...([
+    'kill',
+    'start',
+    'pause',
+    'stall',
+    'wipe',
+    'damage',
+    'rollBack',
+    'disk',
+    'clock',
+    'failpoint',
+    'heap',
+  ] as const),
   ...(['members', 'transfer', 'elect', 'snapshot', 'write', 'read'] as const),
 ])
 

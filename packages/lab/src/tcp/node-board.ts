@@ -69,7 +69,12 @@ export class NodeBoard {
   }
 
   async #inject(node: string, id: string, part: Part): Promise<void> {
-    const request = { id, text: `${part.at} ${Object.values(part.effect).join(' ')}`, nodes: [node], forMs: MAX_FAULT_MS }
+    const request = {
+      id,
+      text: `${part.at} ${Object.values(part.effect).join(' ')}`,
+      nodes: [node],
+      forMs: MAX_FAULT_MS,
+    }
     await this.#tell(node, { ...request, parts: [part] })
   }
 

@@ -25,6 +25,8 @@ interface Judged {
 
 export interface Demands {
   readonly engine: 'threads' | 'tcp'
+  /** A file or a folder. @default the suite */
+  readonly files?: string
   /** So many files have to pass. */
   readonly least: number
   /** Names of cases that may show nothing in the end, and why: by chance alone. None may fail. */
@@ -35,9 +37,9 @@ export interface Demands {
 export async function assertSuitePasses(
   t: TestContext,
   command: TroupeCommand,
-  { engine, least, byChance }: Demands,
+  { engine, files = suite, least, byChance }: Demands,
 ): Promise<void> {
-  let open = await judged(command, engine, suite)
+  let open = await judged(command, engine, files)
   const passed = new Set<string>()
   for (let chance = 0; ; chance++) {
     for (const one of open) if (one.verdict === 'pass') passed.add(one.file)

@@ -12,6 +12,14 @@ import { checkShivizLog } from './shiviz-log.ts'
 import { isFull } from './support.ts'
 import { TroupeCommand } from './troupe-command.ts'
 
+/** A row of what `pnpm troupe run … --prove --table` has written. */
+interface Proof {
+  readonly file: string
+  readonly name: string
+  readonly slip?: string
+  readonly isProven: boolean
+}
+
 const suite = fileURLToPath(new URL('scenarios', import.meta.url))
 const command = new TroupeCommand()
 after(() => command.remove())
@@ -29,6 +37,21 @@ describe('the suite of scenarios', () => {
     }
     const names = loaded.map(({ item }) => item.name)
     assert.equal(new Set(names).size, names.length)
+  })
+
+  test('was broken by all that has to break it, as the committed table says', async () => {
+    const kept = JSON.parse(readFileSync(new URL('../docs/scenario-proofs.json', import.meta.url), 'utf8'))
+    const proven = new Set(kept.map((one: Proof) => one.isProven && `${one.file}: ${one.name}: ${one.slip}`))
+    const loaded = await loadFiles([suite])
+    const wanted = loaded.flatMap(({ item: { file, name, scenario } }) => {
+      const { slips = [], broken } = scenario.proof ?? {}
+      const by = broken === undefined ? slips : [...slips, undefined]
+      return by.map((slip) => `${basename(file)}: ${name}: ${slip}`)
+    })
+    assert.deepEqual(
+      wanted.filter((one) => !proven.has(one)),
+      [],
+    )
   })
 
   test('passes where a few of it are run with few seeds, and tells of it in files', async () => {

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { loadFiles } from '@troupe/lab'
 import { assertSuitePasses, suite } from './lab-suite.ts'
-import { checkShivizLog } from './shiviz-log.ts'
+import { checkCauses, checkShivizLog } from './shiviz-log.ts'
 import { isFull, until } from './support.ts'
 import { TroupeCommand } from './troupe-command.ts'
 
@@ -71,7 +71,9 @@ describe('scenarios on threads', () => {
     assert.deepEqual(left, [])
     const { cases } = JSON.parse(readFileSync(join(report, 'results.json'), 'utf8'))
     assert.deepEqual([cases.length, cases[0].engine, cases[0].verdict], [1, 'threads', 'pass'])
-    checkShivizLog(join(report, cases[0].shown[0].files.shiviz))
+    const { shiviz, events } = cases[0].shown[0].files
+    checkShivizLog(join(report, shiviz))
+    checkCauses(join(report, events))
   })
 
   test('of the suite pass, all of them', async (t) => {

@@ -42,6 +42,17 @@ export function checkShivizLog(file: string): void {
   assert.ok(receipts > 0)
 }
 
+/** Looks at the events that such a log is made of: what comes was sent before, and nobody is left out for it. */
+export function checkCauses(file: string): void {
+  const sent = new Set<unknown>()
+  for (const line of readFileSync(file, 'utf8').split('\n')) {
+    const { kind, message, node, name } = line === '' ? {} : JSON.parse(line)
+    if (kind === 'sent') sent.add(message)
+    if (kind === 'received') assert.ok(sent.has(message), `${name} that ${node} got was sent before`)
+  }
+  assert.ok(sent.size > 0)
+}
+
 function readAs(log: string): readonly Read[] {
   const [expression = '', , ...rest] = log.split('\n')
   const body = rest.join('\n')

@@ -9,6 +9,7 @@ import {
   type WorldView,
 } from '@troupe/sim'
 import type { NodeRole, OnRunEvent, RunEvent, RunIdentity, RunPhase } from '../events/run-event.ts'
+import { CausalOrder } from './causal-order.ts'
 import { factsOf } from './message-facts.ts'
 import { termRanges } from './term-ranges.ts'
 
@@ -56,14 +57,15 @@ export class EventRecorder implements Watcher {
   #phase: RunPhase = 'before'
   #members = ''
   readonly #told = new Map<string, Told>()
-  /** What the turn that goes on has sent and cut: told behind what it has received. */
-  #doing: RunEvent[] = []
+  /** What a turn has sent and cut stands behind what it has received. */
+  readonly #order: CausalOrder
   readonly #reached = new Map<string, number>()
   #logsTold = 0
 
   /** @param phaseNow whether the faults have begun, and are over */
   constructor(tell: OnRunEvent, phaseNow: () => RunPhase) {
     this.#tell = tell
+    this.#order = new CausalOrder(tell)
     this.#phaseNow = phaseNow
   }
 
@@ -83,16 +85,16 @@ export class EventRecorder implements Watcher {
       case 'crashed': {
         const { id: node, boot } = event.node
         this.#told.delete(node)
-        this.#flush()
-        return this.#tell({ atMs, kind: event.kind === 'started' ? 'started' : 'stopped', node, boot })
+        const kind = event.kind === 'started' ? 'started' : 'stopped'
+        return this.#order.turned(node, [], [{ atMs, kind, node, boot }], atMs)
       }
       case 'turned':
         return this.#turned(event, atMs)
       case 'sent': {
         const { node, message } = event
         const id = this.#idOf(message)
-        this.#doing.push({ atMs, kind: 'sent', node: node.id, to: message.to, ...id, ...factsOf(message) })
-        return
+        const sent: RunEvent = { atMs, kind: 'sent', node: node.id, to: message.to, ...id, ...factsOf(message) }
+        return this.#order.amid(node.id, sent)
       }
       case 'persisting':
         return this.#persisting(event, atMs)
@@ -118,59 +120,46 @@ export class EventRecorder implements Watcher {
   #turned({ node, events }: Extract<SimEvent, { kind: 'turned' }>, atMs: number): void {
     const { life } = node
     if (life === undefined) return
-    for (const event of events) {
-      if (event.kind === 'peer') this.#received(node.id, event.message, life.core, atMs)
-    }
+    const { core, driver } = life
+    const received = events.flatMap((event): RunEvent[] =>
+      event.kind === 'peer' ? [this.#received(node.id, event.message, core, atMs)] : [],
+    )
     const told = this.#told.get(node.id) ?? { ...NOTHING }
     this.#told.set(node.id, told)
-    this.#role(node.id, life.core, told, atMs)
-    this.#flush()
-    this.#log(node.id, life.core, life.driver.applied, told, atMs)
-    this.#situations(atMs)
+    const first = [...received, ...roleOf(node.id, core, told, atMs)]
+    const last = [...this.#log(node.id, core, driver.applied, told, atMs), ...this.#situations(atMs)]
+    this.#order.turned(node.id, first, last, atMs)
   }
 
-  #flush(): void {
-    const doing = this.#doing
-    this.#doing = []
-    for (const event of doing) this.#tell(event)
-  }
-
-  #received(node: string, message: Message, core: RaftCore, atMs: number): void {
+  #received(node: string, message: Message, core: RaftCore, atMs: number): RunEvent {
     const stale = message.term < core.term ? { isStale: true as const } : {}
     const id = this.#idOf(message)
-    this.#tell({ atMs, kind: 'received', node, from: message.from, ...id, ...stale, ...factsOf(message) })
+    return { atMs, kind: 'received', node, from: message.from, ...id, ...stale, ...factsOf(message) }
   }
 
-  #role(node: string, { role, term, leader }: RaftCore, told: Told, atMs: number): void {
-    if (role === told.role && term === told.term && leader === told.leader) return
-    Object.assign(told, { role, term, leader })
-    const followed = leader === undefined ? {} : { leader }
-    this.#tell({ atMs, kind: 'role', node, role: role as NodeRole, term, ...followed })
-  }
-
-  #log(node: string, core: RaftCore, applied: number, told: Told, atMs: number): void {
+  #log(node: string, core: RaftCore, applied: number, told: Told, atMs: number): RunEvent[] {
     const { lastIndex: last, commitIndex: commit } = core
-    if (last === told.last && commit === told.commit && applied === told.applied) return
-    if (commit !== told.commit) this.#membersNow(atMs)
+    if (last === told.last && commit === told.commit && applied === told.applied) return []
+    const members = commit === told.commit ? [] : this.#membersNow(atMs)
     Object.assign(told, { last, commit, applied })
-    this.#tell({ atMs, kind: 'log', node, last, lastTerm: core.termAt(last) ?? 0, commit, applied })
+    return [...members, { atMs, kind: 'log', node, last, lastTerm: core.termAt(last) ?? 0, commit, applied }]
   }
 
-  #membersNow(atMs: number): void {
+  #membersNow(atMs: number): RunEvent[] {
     const nodes = this.#world?.members.map(({ id }) => id) ?? []
     const names = nodes.join()
-    if (names === this.#members || nodes.length === 0) return
+    if (names === this.#members || nodes.length === 0) return []
     this.#members = names
-    this.#tell({ atMs, kind: 'members', nodes })
+    return [{ atMs, kind: 'members', nodes }]
   }
 
-  #situations(atMs: number): void {
-    for (const { name, count } of this.#world?.situations.situations ?? []) {
+  #situations(atMs: number): RunEvent[] {
+    return (this.#world?.situations.situations ?? []).flatMap(({ name, count }): RunEvent[] => {
       const seen = this.#reached.get(name) ?? 0
-      if (count === seen || seen >= MAX_REACHED) continue
+      if (count === seen || seen >= MAX_REACHED) return []
       this.#reached.set(name, count)
-      this.#tell({ atMs, kind: 'situation', name })
-    }
+      return [{ atMs, kind: 'situation', name }]
+    })
   }
 
   #persisting({ node, request }: Extract<SimEvent, { kind: 'persisting' }>, atMs: number): void {
@@ -180,7 +169,7 @@ export class EventRecorder implements Watcher {
     const cut = seen.entries.slice(Math.max(0, index - seen.base.index - 1))
     const term = node.life?.core.term ?? 0
     const [entries, terms] = [cut.length, termRanges(cut)]
-    this.#doing.push({ atMs, kind: 'cut', node: node.id, index, entries, terms, term })
+    this.#order.amid(node.id, { atMs, kind: 'cut', node: node.id, index, entries, terms, term })
   }
 
   #fault({ id, deed, edge }: Extract<SimEvent, { kind: 'fault' }>, atMs: number): void {
@@ -211,7 +200,7 @@ export class EventRecorder implements Watcher {
     reason: string | undefined,
   ): void {
     const atMs = this.#world?.nowMs ?? 0
-    this.#flush()
+    this.#order.flush()
     this.#logs(atMs)
     if (failure !== undefined) {
       this.#tell({ atMs, kind: 'broken', invariant: failure.invariant, message: failure.message })
@@ -219,6 +208,13 @@ export class EventRecorder implements Watcher {
     const end: RunEvent = { atMs, kind: 'end', verdict, ...(reason === undefined ? {} : { reason }) }
     this.#tell(end)
   }
+}
+
+function roleOf(node: string, { role, term, leader }: RaftCore, told: Told, atMs: number): RunEvent[] {
+  if (role === told.role && term === told.term && leader === told.leader) return []
+  Object.assign(told, { role, term, leader })
+  const followed = leader === undefined ? {} : { leader }
+  return [{ atMs, kind: 'role', node, role: role as NodeRole, term, ...followed }]
 }
 
 /** Whom a deed is done to, as well as it says so. */

@@ -5,7 +5,8 @@
  *
  *     run ─► phase, started, role, log, cut, sent, received, operation, fault, … ─► end
  *
- * - In the order in which they happened, or were heard of: `atMs` never falls by more than clocks of one machine differ.
+ * - In the order of cause and effect: what is received stands behind its sending. `atMs` falls by no more than a turn of a
+ *   node lasts, and clocks of one machine differ.
  * - Fields are only ever added; what a reader does not know it leaves out. `version` of the first event rises otherwise.
  */
 

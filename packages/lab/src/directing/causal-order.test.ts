@@ -14,7 +14,9 @@ const received = (node: string, from: string, message: string): RunEvent => ({
 function ordered(): { order: CausalOrder; told: () => string[] } {
   const events: RunEvent[] = []
   const text = (event: RunEvent): string =>
-    event.kind === 'sent' || event.kind === 'received' ? `${event.node} ${event.kind} ${event.message}` : event.kind
+    event.kind === 'sent' || event.kind === 'received'
+      ? `${event.node} ${event.kind} ${event.message}`
+      : event.kind
   return { order: new CausalOrder((event) => events.push(event)), told: () => events.splice(0).map(text) }
 }
 

@@ -93,7 +93,14 @@ export class EventRecorder implements Watcher {
       case 'sent': {
         const { node, message } = event
         const id = this.#idOf(message)
-        const sent: RunEvent = { atMs, kind: 'sent', node: node.id, to: message.to, ...id, ...factsOf(message) }
+        const sent: RunEvent = {
+          atMs,
+          kind: 'sent',
+          node: node.id,
+          to: message.to,
+          ...id,
+          ...factsOf(message),
+        }
         return this.#order.amid(node.id, sent)
       }
       case 'persisting':

@@ -47,6 +47,23 @@ describe('acks', () => {
     await Promise.all(acks)
   })
 
+  it('are one run in whichever order handlers end, each with its own result and fault', async () => {
+    const client = new ManualClient()
+    const settlements = new Settlements(client, 7, () => 1)
+    const acks = [3, 1, 2].map((delivery) => settlements.ack(handle(delivery), `did ${delivery}`))
+    const outcomes = Promise.allSettled(acks)
+    await turn()
+    assert.deepEqual(client.proposed[0]?.command, [Op.ackRuns, 7, [11, 1, 3], ['did 1', 'did 2', 'did 3']])
+    client.proposed[0]?.answer([2])
+    await turn()
+    assert.deepEqual(client.proposed[1]?.command, [Op.ack, 7, [...handle(3)], ['did 3']])
+    client.proposed[1]?.answer([[0, HandleFault.gone]])
+    assert.deepEqual(
+      (await outcomes).map(({ status }) => status),
+      ['rejected', 'fulfilled', 'fulfilled'],
+    )
+  })
+
   it('with results are runs too; null of each is one null', async () => {
     const client = new ManualClient()
     const settlements = new Settlements(client, 7, () => 1)

@@ -44,6 +44,16 @@ class Told {
 }
 
 describe('a run that is measured', () => {
+  test('has the longest time without a read while the faults last, and none where nobody read', () => {
+    const read = { kind: 'operation', client: 'c1', what: 'read', outcome: 'ok', tookMs: 1 } as const
+    const run = new Told().at(500).tell(read).at(1100).tell({ kind: 'phase', phase: 'during' })
+    run.at(1300).tell(read).at(1400).tell(read).at(1900).tell({ kind: 'phase', phase: 'after' })
+    const { longestReadGapMs, readsBefore, readsDuring, readsAfter } = run.at(2000).tell(read).figures()
+    assert.deepEqual(longestReadGapMs, [500])
+    assert.deepEqual([readsBefore, readsDuring, readsAfter], [[1], [2], [1]])
+    assert.equal(new Told().figures().longestReadGapMs, undefined)
+  })
+
   test('has the steps from the death of a leader to all being as it was', () => {
     const run = new Told().at(1000).tell({ kind: 'phase', phase: 'during' })
     run.tell({ kind: 'stopped', node: 'n1', boot: 1 }).at(1200).leads('n2', 2)

@@ -2,25 +2,8 @@
 import { readFileSync } from 'node:fs'
 import type { CommandContext } from '@troupe/benchmarks'
 import { RaftError, type RaftErrorCode } from '@troupe/core'
-import { backup } from './backup.ts'
-import { bench } from './bench.ts'
-import { ca } from './ca.ts'
-import { check } from './check/check.ts'
-import { fault } from './fault/fault.ts'
-import { forceRecover } from './force-recover.ts'
-import { fuzz } from './fuzz/fuzz.ts'
 import { groupHelp } from './help.ts'
-import { log } from './log.ts'
-import { node } from './node/node.ts'
-import { operate } from './node/operate.ts'
 import { exitCodes } from './output.ts'
-import { queue } from './queue.ts'
-import { replay } from './replay/replay.ts'
-import { restore } from './restore.ts'
-import { runCommand } from './run/run.ts'
-import { sim } from './sim.ts'
-import { soak } from './soak.ts'
-import { up } from './up/up.ts'
 import { unknownWord } from './usage-error.ts'
 
 /** A command of the first level: what stands behind its name is its own. */
@@ -30,51 +13,112 @@ export interface TopCommand {
   run(args: readonly string[], context: CommandContext): Promise<number>
 }
 
+/** Each loads what it needs once it is asked for: a node, or a question to one, has no use for laboratory and benchmarks. */
 const topCommands: readonly TopCommand[] = [
-  { name: 'backup', summary: "writes a verified backup file of a cluster's latest snapshot", run: backup },
-  { name: 'bench', summary: 'measures a real cluster: throughput, elections, churn, memory', run: bench },
+  {
+    name: 'backup',
+    summary: "writes a verified backup file of a cluster's latest snapshot",
+    run: async (...given) => (await import('./backup.ts')).backup(...given),
+  },
+  {
+    name: 'bench',
+    summary: 'measures a real cluster: throughput, elections, churn, memory',
+    run: async (...given) => (await import('./bench.ts')).bench(...given),
+  },
   {
     name: 'check',
     summary: 'checks a history of operations: linearizability, queues, sets',
-    run: check,
+    run: async (...given) => (await import('./check/check.ts')).check(...given),
   },
-  { name: 'fault', summary: 'breaks a running cluster on purpose, for a while', run: fault },
-  { name: 'force-recover', summary: 'the last resort where a quorum is gone for good', run: forceRecover },
-  { name: 'fuzz', summary: 'attacks the ports of a cluster of its own with broken streams', run: fuzz },
-  { name: 'up', summary: 'runs a cluster on this machine, and restarts what dies', run: up },
-  { name: 'node', summary: 'runs a node of a cluster over TCP, in this process', run: node },
+  {
+    name: 'fault',
+    summary: 'breaks a running cluster on purpose, for a while',
+    run: async (...given) => (await import('./fault/fault.ts')).fault(...given),
+  },
+  {
+    name: 'force-recover',
+    summary: 'the last resort where a quorum is gone for good',
+    run: async (...given) => (await import('./force-recover.ts')).forceRecover(...given),
+  },
+  {
+    name: 'fuzz',
+    summary: 'attacks the ports of a cluster of its own with broken streams',
+    run: async (...given) => (await import('./fuzz/fuzz.ts')).fuzz(...given),
+  },
+  {
+    name: 'up',
+    summary: 'runs a cluster on this machine, and restarts what dies',
+    run: async (...given) => (await import('./up/up.ts')).up(...given),
+  },
+  {
+    name: 'node',
+    summary: 'runs a node of a cluster over TCP, in this process',
+    run: async (...given) => (await import('./node/node.ts')).node(...given),
+  },
   {
     name: 'ca',
     summary: 'makes a test authority, and certificates of nodes, clients and operators',
-    run: ca,
+    run: async (...given) => (await import('./ca.ts')).ca(...given),
   },
-  { name: 'status', summary: 'shows the nodes of a running cluster, over TCP', run: operate('status') },
-  { name: 'transfer', summary: 'hands leadership to another node, over TCP', run: operate('transfer') },
-  { name: 'add', summary: 'makes a node that waits a member, over TCP', run: operate('add') },
-  { name: 'remove', summary: 'takes a node out of the members, over TCP', run: operate('remove') },
-  { name: 'snapshot', summary: 'lets a node take a snapshot, over TCP', run: operate('snapshot') },
+  {
+    name: 'status',
+    summary: 'shows the nodes of a running cluster, over TCP',
+    run: async (...given) => (await import('./node/operate.ts')).operate('status')(...given),
+  },
+  {
+    name: 'transfer',
+    summary: 'hands leadership to another node, over TCP',
+    run: async (...given) => (await import('./node/operate.ts')).operate('transfer')(...given),
+  },
+  {
+    name: 'add',
+    summary: 'makes a node that waits a member, over TCP',
+    run: async (...given) => (await import('./node/operate.ts')).operate('add')(...given),
+  },
+  {
+    name: 'remove',
+    summary: 'takes a node out of the members, over TCP',
+    run: async (...given) => (await import('./node/operate.ts')).operate('remove')(...given),
+  },
+  {
+    name: 'snapshot',
+    summary: 'lets a node take a snapshot, over TCP',
+    run: async (...given) => (await import('./node/operate.ts')).operate('snapshot')(...given),
+  },
   {
     name: 'queue',
     summary: 'sends to a queue, consumes it, looks at it, and proves that it loses nothing',
-    run: queue,
+    run: async (...given) => (await import('./queue.ts')).queue(...given),
   },
   {
     name: 'replay',
     summary: 'plays recorded turns of nodes again, and compares what each of them does',
-    run: replay,
+    run: async (...given) => (await import('./replay/replay.ts')).replay(...given),
   },
-  { name: 'restore', summary: 'makes a new cluster of a backup', run: restore },
-  { name: 'run', summary: 'runs scenarios: faults as data, with verdicts', run: runCommand },
-  { name: 'sim', summary: 'runs the whole stack in virtual time, under faults, seed by seed', run: sim },
+  {
+    name: 'restore',
+    summary: 'makes a new cluster of a backup',
+    run: async (...given) => (await import('./restore.ts')).restore(...given),
+  },
+  {
+    name: 'run',
+    summary: 'runs scenarios: faults as data, with verdicts',
+    run: async (...given) => (await import('./run/run.ts')).runCommand(...given),
+  },
+  {
+    name: 'sim',
+    summary: 'runs the whole stack in virtual time, under faults, seed by seed',
+    run: async (...given) => (await import('./sim.ts')).sim(...given),
+  },
   {
     name: 'log',
     summary: 'looks at logs on the disk, checks them, proves that they keep what they promise',
-    run: log,
+    run: async (...given) => (await import('./log.ts')).log(...given),
   },
   {
     name: 'soak',
     summary: 'runs a real cluster for a long time: does anything grow, or complain?',
-    run: soak,
+    run: async (...given) => (await import('./soak.ts')).soak(...given),
   },
 ]
 

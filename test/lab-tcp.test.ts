@@ -23,8 +23,9 @@ name: short
 source: "Jepsen :primaries; toxiproxy, reset_peer"
 about: A leader is cut off, connections of clients are reset, the next leader dies, and a disk is damaged and forgets.
 engine: [tcp]
-cluster: { voters: 3 }
+cluster: { voters: 3, electionMs: [250, 450] }
 workload: { think: 5ms, deadline: 500ms }
+setup: [{ warmup: { writes: 10, within: 60s } }]
 phases:
   - partition: { split: primaries, for: 700ms }
   - toxic: { type: reset_peer, from: clients, to: all, attributes: { timeout: 0ms }, for: 20ms }
@@ -84,7 +85,7 @@ describe('scenarios over TCP', () => {
     const { code, stdout, stderr } = await command.run('run', file('wrong.yaml', wrong), '--engine', 'tcp')
     assert.equal(code, 64, stderr)
     assert.equal(stdout, '', 'nothing was run')
-    const line = /wrong\.yaml:11:16: phases\[2\]\.network\.duplicate is 5; expected none on tcp \(TCP brings/
+    const line = /wrong\.yaml:12:16: phases\[2\]\.network\.duplicate is 5; expected none on tcp \(TCP brings/
     assert.match(stderr, line)
   })
 

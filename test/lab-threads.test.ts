@@ -27,6 +27,7 @@ about: A leader is cut off with its clients, the next one dies, and a disk is da
 engine: [threads]
 cluster: { voters: 3 }
 workload: { think: 5ms, deadline: 500ms }
+setup: [{ warmup: { writes: 10, within: 60s } }]
 phases:
   - partition: { split: primaries, for: 700ms }
   - until: { is: leader, within: 10s }

@@ -1,6 +1,6 @@
 /** /livez, /readyz and /metrics of a node, over HTTP on a port of their own. They tell, and change nothing. */
 import { once } from 'node:events'
-import { createServer, type Server, type ServerResponse } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { invalidOption } from '@troupe/core'
 import { type Address, formatAddress, isLoopback, resolveHost } from '@troupe/transport'
@@ -36,6 +36,8 @@ export class HealthServer {
     const host = await resolveHost(listen.host, 'health')
     if (!insecure && !isLoopback(host))
       throw invalidOption('health', formatAddress(listen), 'a loopback address, or insecure: true')
+    // Its module loads half of the web's with it: not for everybody who does not listen.
+    const { createServer } = await import('node:http')
     const server = createServer(LIMITS, (request, response) => {
       void answer(request.url ?? '', response, node)
     })

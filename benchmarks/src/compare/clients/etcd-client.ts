@@ -3,7 +3,7 @@
  * HTTP/2 of Node: a call of the usual library costs the client twice as much, and the peer would wait for it.
  */
 import { once } from 'node:events'
-import { type ClientHttp2Session, connect } from 'node:http2'
+import type { ClientHttp2Session } from 'node:http2'
 import { type Connection, type SetCommand, turnedAway, unknownOutcome } from './connection.ts'
 import { encodeCall } from './grpc-message.ts'
 
@@ -63,6 +63,8 @@ class EtcdConnection implements Connection {
 }
 
 export async function connectEtcd({ address }: EtcdEndpoint): Promise<Connection> {
+  // Not for everybody who measures something else: it loads much.
+  const { connect } = await import('node:http2')
   const session = connect(`http://${address}`)
   // Told to every command under way, by its own stream.
   session.on('error', () => {})

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { invalidOption } from '@troupe/core'
 import type { RunMetrics } from './run-metrics.ts'
@@ -14,6 +14,7 @@ export class MetricsServer {
 
   /** @throws RaftError INVALID_OPTIONS for an address that is taken, or not this host's */
   static async open(host: string, port: number, metrics: RunMetrics): Promise<MetricsServer> {
+    const { createServer } = await import('node:http')
     const server = createServer(LIMITS, ({ url = '' }, response) => {
       const [path] = url.split('?', 1)
       const isThere = path === '/metrics'

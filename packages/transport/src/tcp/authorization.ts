@@ -1,8 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { Socket } from 'node:net'
-import { TLSSocket } from 'node:tls'
 import type { Handshake, HandshakeRefusal } from '@troupe/wire'
 import { certificateProblem } from './credentials.ts'
+import { isSecured } from './tls.ts'
 
 /** What proves a client or operator that has no certificate. */
 export interface Tokens {
@@ -20,7 +20,7 @@ export function refusalOf(
   socket: Socket,
   tokens: Tokens,
 ): HandshakeRefusal | undefined {
-  const isSecure = socket instanceof TLSSocket
+  const isSecure = isSecured(socket)
   if (role === 'peer') {
     const problem = isSecure ? certificateProblem(socket, from) : undefined
     return problem === undefined

@@ -7,9 +7,10 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { createSecureContext, type PeerCertificate, type SecureContext, type TLSSocket } from 'node:tls'
+import type { PeerCertificate, SecureContext, TLSSocket } from 'node:tls'
 import { invalidOption, type NodeId } from '@troupe/core'
 import { nodeTimers, Ticker, type Timers } from './timers.ts'
+import { tls } from './tls.ts'
 
 /** Paths of PEM files. */
 export interface TlsFiles {
@@ -142,7 +143,7 @@ export class Credentials {
       )
     }
     try {
-      return createSecureContext(options)
+      return tls().createSecureContext(options)
     } catch (error) {
       throw invalidOption('tls.key', key, `the key of ${certificate} (${(error as Error).message})`)
     }
@@ -207,7 +208,7 @@ export function trustOnly(authority: string): Pick<Credentials, 'context'> {
     throw invalidOption('tls.authority', authority, `a file that can be read (${code})`)
   }
   parsed('tls.authority', authority, ca)
-  return { context: createSecureContext({ ca, minVersion: 'TLSv1.3' }) }
+  return { context: tls().createSecureContext({ ca, minVersion: 'TLSv1.3' }) }
 }
 
 /** Node has it as a code in some versions and as an error in others. */

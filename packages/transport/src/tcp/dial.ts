@@ -5,7 +5,7 @@
  *                   └──────────── no: a refusal for the other end, the reason for this one ◄─────┘
  */
 import { connect, type Socket } from 'node:net'
-import { connect as connectTls, type TLSSocket } from 'node:tls'
+import type { TLSSocket } from 'node:tls'
 import { type NodeId, show } from '@troupe/core'
 import {
   encodeHandshake,
@@ -23,6 +23,7 @@ import { type Address, formatAddress } from './address.ts'
 import { type Credentials, certificateProblem } from './credentials.ts'
 import { FramedSocket } from './framed-socket.ts'
 import { nodeTimers, type Timers } from './timers.ts'
+import { tls } from './tls.ts'
 
 export interface DialRequest {
   readonly address: Address
@@ -84,7 +85,7 @@ class Attempt {
       this.#socket.once('connect', () => this.#sayHello())
     } else {
       const { context: secureContext } = credentials
-      const socket = connectTls({
+      const socket = tls().connect({
         host,
         port,
         secureContext,

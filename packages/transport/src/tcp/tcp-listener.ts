@@ -12,7 +12,7 @@
 import { constants } from 'node:crypto'
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls'
+import type { Server as TlsServer } from 'node:tls'
 import { invalidOption } from '@troupe/core'
 import type { ClientEvent } from '@troupe/machines'
 import {
@@ -42,6 +42,7 @@ import {
   resolveListenLimits,
 } from './listen-options.ts'
 import { nodeTimers, Ticker } from './timers.ts'
+import { tls } from './tls.ts'
 
 /** What a listener hands over. */
 export interface ListenerEvents {
@@ -186,7 +187,7 @@ export class TcpListener {
   /** It never listens itself: it is handed sockets that were counted before. */
   #openTls(): TlsServer {
     const credentials = this.#options.credentials as NonNullable<ListenOptions['credentials']>
-    const tls = createTlsServer({
+    const server = tls().createServer({
       ...credentials.options,
       requestCert: true,
       // Clients may have a token instead; and whoever is refused is told why (authorization.ts).
@@ -195,14 +196,14 @@ export class TcpListener {
       // Nobody comes back with what a certificate proved before it ended.
       secureOptions: constants.SSL_OP_NO_TICKET,
     })
-    tls.on('secureConnection', (socket) => this.#shakeHands(socket))
-    tls.on('tlsClientError', (error, socket) => {
+    server.on('secureConnection', (socket) => this.#shakeHands(socket))
+    server.on('tlsClientError', (error, socket) => {
       const { code, message } = error as NodeJS.ErrnoException
       this.#refused(socket, { code: 'tls', reason: `no TLS came about: ${code ?? message}` })
       socket.destroy()
     })
-    this.#stopWatching = credentials.onChange(() => tls.setSecureContext(credentials.options))
-    return tls
+    this.#stopWatching = credentials.onChange(() => server.setSecureContext(credentials.options))
+    return server
   }
 
   #accept(socket: Socket): void {

@@ -21,7 +21,7 @@ after(() => command.remove())
 const short = `
 name: short
 source: "Jepsen :primaries; toxiproxy, reset_peer"
-about: A leader is cut off, connections of clients are reset, the next leader dies, and a disk is damaged and forgets.
+about: A leader is cut off, connections of clients are reset, the next leader dies, a disk is damaged and forgets, and a follower dies as it applies.
 engine: [tcp]
 cluster: { voters: 3, electionMs: [250, 450] }
 workload: { think: 5ms, deadline: 500ms }
@@ -39,8 +39,9 @@ phases:
   - until: { is: settled, within: 5s, else: continue }
   - rollBack: { target: victim, entries: 2, downFor: 50ms }
   - until: { is: settled, within: 5s, else: continue }
+  - failpoint: { target: follower, name: before-apply, term: panic, for: 1s }
 assert:
-  - sometimes: [check-quorum deposed a leader, damage repaired from a peer]
+  - sometimes: [check-quorum deposed a leader, damage repaired from a peer, died at before-apply]
   - atLeast: { crashes: 3, electionsDuring: 2 }
   - figures: { leadersPerTerm: { max: 1 } }
   - linearizable: true

@@ -23,7 +23,7 @@ after(() => command.remove())
 const short = `
 name: short
 source: "Jepsen :primaries"
-about: A leader is cut off with its clients, the next one dies, and a disk is damaged and forgets.
+about: A leader is cut off with its clients, the next one dies, a disk is damaged and forgets, and a follower dies as it applies.
 engine: [threads]
 cluster: { voters: 3 }
 workload: { think: 5ms, deadline: 500ms }
@@ -40,9 +40,10 @@ phases:
   - until: { is: settled, within: 5s, else: continue }
   - rollBack: { target: victim, entries: 2, downFor: 50ms }
   - until: { is: settled, within: 5s, else: continue }
+  - failpoint: { target: follower, name: before-apply, term: panic, for: 1s }
 assert:
   - atLeast: { crashes: 3, electionsDuring: 1, framesLost: 1 }
-  - sometimes: [damage repaired from a peer]
+  - sometimes: [damage repaired from a peer, died at before-apply]
   - figures: { leadersPerTerm: { max: 1 } }
   - linearizable: true
 `

@@ -12,7 +12,6 @@ import type { SimNode } from './sim-node.ts'
 export interface CrashLoopHost {
   readonly scheduler: Scheduler
   crash(node: SimNode, downMs: number): void
-  line(text: string): void
 }
 
 export class CrashLoop {

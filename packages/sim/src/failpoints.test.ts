@@ -95,3 +95,28 @@ describe('a failpoint of a simulated node', () => {
     )
   })
 })
+
+describe('a silent death', () => {
+  const hints = { silentCrash: 0, exitTold: 1 }
+
+  /** Until another one leads. */
+  function leaderlessMs(isSilent: boolean): number {
+    const world = atWork({ hints })
+    const leads = (not?: string) =>
+      world.nodes.find(({ id, life }) => id !== not && life?.core.role === 'leader')
+    const id = leads()?.id ?? ''
+    assert.ok(
+      world.stage.perform({ do: 'crash', node: id, forMs: 5000, ...(isSilent && { isSilent: true }) }),
+    )
+    const { nowMs } = world
+    until(world, () => leads(id) !== undefined)
+    return world.nowMs - nowMs
+  }
+
+  test('tells no peer: it is missed after its time alone', () => {
+    const { electionTimeoutMinMs, heartbeatIntervalMs } = plainPlan.knobs
+    const leastMs = electionTimeoutMinMs - heartbeatIntervalMs
+    const [toldMs, silentMs] = [leaderlessMs(false), leaderlessMs(true)]
+    assert.ok(toldMs < leastMs && silentMs >= leastMs, `${toldMs} and ${silentMs} of ${leastMs}`)
+  })
+})

@@ -140,7 +140,7 @@ export class OverlayNetwork implements PeerLinks {
 
   crashed(node: SimNode): void {
     const { boot } = node
-    const isSilent = this.#dice.chance(this.#chances.silentCrash)
+    const isSilent = this.#dice.chance(this.#chances.silentCrash) || node.diesSilently
     // Whoever relays over a dead node has to find out at last: who is behind it would not be reached any more.
     const mostMs = isSilent ? SILENT_MS : GONE_MS
     for (const neighbour of this.#neighbours(node)) this.#tellClosed(neighbour, node, mostMs)

@@ -112,7 +112,7 @@ export class PeerNetwork implements PeerLinks {
 
   crashed(node: SimNode): void {
     const { boot } = node
-    const isSilent = this.#dice.chance(this.#chances.silentCrash)
+    const isSilent = this.#dice.chance(this.#chances.silentCrash) || node.diesSilently
     for (const peer of this.#nodes) {
       if (peer === node) continue
       if (!isSilent) this.#tell(peer, GONE_MS, () => peer.push({ kind: 'peerGone', id: node.id }))

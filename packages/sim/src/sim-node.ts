@@ -102,6 +102,8 @@ export class SimNode implements NodeView, DiskOwner {
   /** Clients' connections to the present life. */
   readonly connections = new Set<Connection>()
   isPaused = false
+  /** Whether the death of this life closes no connection that its peers see. */
+  diesSilently = false
   readonly failpoints: SimFailpoints
   /** Of those deaths that are its own. */
   readonly supervisor: NodeSupervisor
@@ -167,6 +169,7 @@ export class SimNode implements NodeView, DiskOwner {
   /** Starts. `damaged`: the directory cannot be used any more. */
   start(): 'started' | 'died' | 'damaged' {
     this.boot++
+    this.diesSilently = false
     try {
       this.failpoints.started()
       this.disk.open()
@@ -402,6 +405,9 @@ export class SimNode implements NodeView, DiskOwner {
   #died({ at, isByDisk, message }: NodeDeath): void {
     this.#host.line(`${this.id}: ${message}`)
     if (isByDisk) this.#host.coverage.storageFailures++
+    // In the middle of a turn: what it has sent may have told others of what it has committed. Before it is saved nothing is sent.
+    const isToldOf = at !== 'before-save' && at !== 'before-compact'
+    if (isToldOf) this.#host.observe({ kind: 'applied', node: this, entries: [] })
     this.#host.crash(this, this.supervisor.downMs(), at)
   }
 

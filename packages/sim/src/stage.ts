@@ -152,8 +152,9 @@ export class Stage {
       return over
     },
     hangUp: ({ client, node }) => (this.#host.clients.hangUp(client, node) ? over : undefined),
-    crash: ({ node, forMs }) =>
+    crash: ({ node, forMs, isSilent = false }) =>
       this.#toNode(node, (found) => {
+        found.diesSilently = isSilent
         this.#host.crash(found, forMs)
         return over
       }),

@@ -26,7 +26,8 @@ export type FaultDeed =
   /** The connection of two nodes closes and opens again. */
   | { readonly do: 'flap'; readonly nodes: readonly [string, string] }
   | { readonly do: 'hangUp'; readonly client: string; readonly node: string }
-  | { readonly do: 'crash'; readonly node: string; readonly forMs: number }
+  /** `isSilent`: no peer sees its connection close, and nobody proves its death. */
+  | { readonly do: 'crash'; readonly node: string; readonly forMs: number; readonly isSilent?: true }
   /** Comes back before its time. */
   | { readonly do: 'start'; readonly node: string }
   /** Whatever lasts is over, and whoever is down comes back. */

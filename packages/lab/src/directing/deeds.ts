@@ -179,7 +179,7 @@ export class Deeds {
   }
 
   #kill(
-    { target, downFor, keepQuorum = false, leave = 0 }: StepFields['kill'],
+    { target, downFor, keepQuorum = false, leave = 0, silent = false }: StepFields['kill'],
     parties: Parties | undefined,
   ): Deed[] {
     const { memberIds: voters, nodeIds } = this.#world
@@ -192,7 +192,7 @@ export class Deeds {
       if (upCount <= leave) return []
       upCount--
       up.delete(node)
-      return [{ do: 'crash', node, forMs: this.#drawn(downFor) }]
+      return [{ do: 'crash', node, forMs: this.#drawn(downFor), ...(silent && { isSilent: true }) }]
     })
   }
 
@@ -202,7 +202,10 @@ export class Deeds {
       const target = fields[field as keyof typeof kinds]
       return target === undefined ? [] : this.#targets.of(target, parties).map((id) => ({ kind, id }))
     })
-    return changes.length === 0 ? [] : [{ do: 'changeMembers', changes, leave: fields.leave ?? 'auto' }]
+    const replaced = fields.replace === undefined ? [] : this.#targets.of(fields.replace, parties)
+    const wipes = replaced.map((node): Deed => ({ do: 'wipe', node }))
+    if (changes.length === 0) return wipes
+    return [...wipes, { do: 'changeMembers', changes, leave: fields.leave ?? 'auto' }]
   }
 
   #partition(fields: StepFields['partition'], parties: Parties | undefined): Deed[] {

@@ -10,7 +10,7 @@ import type { Situation, Watcher } from '@troupe/sim'
 import type { FigureName } from '../figures.ts'
 import { composedOf } from '../scenario/composed.ts'
 import type { Scenario } from '../scenario/scenario.ts'
-import { faultKinds, kindOf, type Step, type StepFields } from '../scenario/steps.ts'
+import { type conditions, faultKinds, kindOf, type Step, type StepFields } from '../scenario/steps.ts'
 import type { Span } from '../schema/units.ts'
 import { type DeedKind, Deeds } from './deeds.ts'
 import type { DirectedWorld } from './directed-world.ts'
@@ -213,10 +213,11 @@ export class Director {
     this.#await(isReached, reached ?? `${is}`, within, otherwise, then)
   }
 
-  readonly #conditions: Readonly<Record<'leader' | 'noLeader' | 'settled', () => boolean>> = {
+  readonly #conditions: Readonly<Record<(typeof conditions)[number], () => boolean>> = {
     leader: () => this.#world.leader !== undefined,
     noLeader: () => this.#world.primaries.length === 0,
     settled: () => this.#world.isSettled,
+    givenUp: () => (this.#figures.now('quarantines') ?? 0) > 0,
   }
 
   #await(

@@ -3,6 +3,8 @@ import { describe, test } from 'node:test'
 import { parseText } from '../scenario/document.ts'
 import { onEngine } from '../scenario/knobs.ts'
 import { casesOf } from '../scenario/read-scenario.ts'
+import { SimEngine } from '../sim/sim-engine.ts'
+import { TcpEngine } from '../tcp/tcp-engine.ts'
 import { ThreadsEngine } from '../threads/threads-engine.ts'
 
 async function read(text: string) {
@@ -59,6 +61,30 @@ assert:
       ),
       ['4 kill', '5 wipe'],
     )
+  })
+
+  test('differs: who dies silently, what only a heap or a turn of real time can do, what loses a directory', async () => {
+    const item = await read(`
+name: a
+phases:
+  - kill: { target: n1, silent: true }
+  - failpoint: { target: n1, name: before-save, term: 50%sleep(100) }
+  - failpoint: { target: n1, name: before-change, term: 1*off->panic }
+  - heap: { target: n1, percent: 90% }
+  - outOfMemory: { target: n1 }
+  - crashLoop: { target: n1, after: 1ms }
+  - members: { replace: n1 }
+`)
+    const linesOf = (problems: readonly Parameters<typeof item.place>[0][]): string[] =>
+      problems.map((problem) => item.place(problem)).map(({ line, value }) => `${line} ${value}`)
+    const onThreads = ['8 outOfMemory', '9 crashLoop']
+    assert.deepEqual(linesOf(new ThreadsEngine().unable(item)), onThreads)
+    assert.deepEqual(linesOf(new TcpEngine().unable(item)), ['4 true', ...onThreads])
+    assert.deepEqual(linesOf(new SimEngine().unable(item)), ['5 50%sleep(100)', '7 heap'])
+    const inMemory = await read(
+      'name: a\ncluster: { durability: memory }\nphases:\n  - failpoint: { target: n1, name: start, term: panic }\n  - members: { replace: n1 }\n',
+    )
+    assert.deepEqual(linesOf(new ThreadsEngine().unable(inMemory)), ['4 failpoint', '5 members'])
   })
 
   test('is nothing of what the file says of other engines', async () => {

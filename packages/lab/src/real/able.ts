@@ -14,6 +14,8 @@ export interface Abilities {
   /** Steps that it has no way to do, and what is expected instead. */
   readonly cannot: Readonly<Partial<Record<StepKind, string>>>
   readonly durabilities: readonly string[]
+  /** Why the peers of a node that dies always hear of it. */
+  readonly cannotDieSilently?: string
   /** What cannot happen to what is sent by chance, and what to write instead. */
   readonly cannotHappen?: Readonly<Partial<Record<keyof StepFields['network'], string>>>
 }
@@ -53,10 +55,8 @@ const known: ReadonlySet<StepKind> = new Set<StepKind>([
   ...(['members', 'transfer', 'elect', 'snapshot', 'write', 'read'] as const),
 ])
 
-const needsDirectory: ReadonlySet<StepKind> = new Set<StepKind>(['kill', 'wipe', 'damage', 'rollBack'])
-
 export function unableOf({ scenario }: Case, abilities: Abilities): Problem[] {
-  const { engine, cannot, durabilities, cannotHappen = {} } = abilities
+  const { engine, cannot, durabilities, cannotDieSilently, cannotHappen = {} } = abilities
   const problems: Problem[] = []
   const report = (path: Path, value: unknown, expected: string): void => {
     problems.push({ path, value, expected })
@@ -72,13 +72,15 @@ export function unableOf({ scenario }: Case, abilities: Abilities): Problem[] {
     const { kind, fields, path } = visited
     const isLie = kind === 'disk' && (fields as { readonly mode: string }).mode === 'lie'
     const expected = cannot[kind] ?? (known.has(kind) && !isLie ? undefined : isOnly)
-    if (cluster.durability === 'memory' && needsDirectory.has(kind)) {
+    if (cluster.durability === 'memory' && needsDirectory(visited)) {
       report(path, kind, "nodes with a directory: durability 'memory' leaves nothing to start from")
     }
     // A state on the disk would know of more than the log.
     if (kind === 'rollBack' && cluster.stateOnDisk === true)
       report(path, kind, `nodes of ${engine} whose state is in memory: stateOnDisk keeps what is taken back`)
     if (expected !== undefined) report(path, kind, `a step that ${engine} can do (${expected})`)
+    if (kind === 'kill' && cannotDieSilently !== undefined && (fields as StepFields['kill']).silent === true)
+      report([...path, 'silent'], true, `none on ${engine} (${cannotDieSilently})`)
     for (const [field, name] of situationsIn(visited)) unseen(name, [...path, field])
     if (kind !== 'network') continue
     for (const [effect, why] of Object.entries(cannotHappen)) {
@@ -104,6 +106,12 @@ export function unableOf({ scenario }: Case, abilities: Abilities): Problem[] {
     if (unobservable.has(name)) report(path, name, `a situation that can be seen on ${engine}`)
   }
 }
+
+const keptInFiles: ReadonlySet<StepKind> = new Set(['kill', 'wipe', 'failpoint', 'damage', 'rollBack'])
+
+/** Whether a node has to find again what it had. */
+const needsDirectory = ({ kind, fields }: Visited): boolean =>
+  keptInFiles.has(kind) || (kind === 'members' && (fields as StepFields['members']).replace !== undefined)
 
 function* situationsIn({ kind, fields }: Visited): Iterable<[field: string, name: string]> {
   if (kind !== 'until' && kind !== 'when') return

@@ -55,8 +55,8 @@ export interface RealCluster {
   inject(fault: Fault): Promise<number>
   /** Ends one that lasts, or all. */
   heal(id?: number): Promise<void>
-  /** A process that dies now, and stays down until {@link start}. */
-  crash(node: string): Promise<void>
+  /** A process that dies now, and stays down until {@link start}. Silently where it can: its peers see nothing close. */
+  crash(node: string, isSilent: boolean): Promise<void>
   start(node: string): Promise<void>
   /** Damages the files of a node that is down. False where there is nothing to do it to. */
   damage(node: string, damage: FileDamage): Promise<boolean>

@@ -209,17 +209,17 @@ export class RealStage {
     return id
   }
 
-  async #crash({ node, forMs }: DeedOf<'crash'>): Promise<Undo | undefined> {
+  async #crash({ node, forMs, isSilent }: DeedOf<'crash'>): Promise<Undo | undefined> {
     const { cluster } = this.#options
     if (!cluster.isUp(node)) return undefined
-    await this.#takeDown(node)
+    await this.#takeDown(node, isSilent === true)
     this.#startLater(node, forMs)
     return over
   }
 
   /** It dies, and what was to happen to its files happens. */
-  async #takeDown(node: string): Promise<void> {
-    await this.#options.cluster.crash(node)
+  async #takeDown(node: string, isSilent = false): Promise<void> {
+    await this.#options.cluster.crash(node, isSilent)
     const damages = this.#damages.get(node) ?? []
     this.#damages.delete(node)
     await this.#change(node, damages)

@@ -68,6 +68,12 @@ describe('composed steps', () => {
     })
   })
 
+  test('a clock that steps jumps again and again', () => {
+    const clock = { target: 'n1', mode: 'step', by: 200, every: 10, for: exactly(500) } as const
+    const jump = { clock: { target: 'n1', mode: 'bump', by: 200 } }
+    assert.deepEqual(composed({ clock }), { every: { interval: exactly(10), for: 500, do: [jump] } })
+  })
+
   test('a clock that strobes jumps there and back; other clocks stand for themselves', () => {
     const clock = { target: 'n1', mode: 'strobe', by: 200, every: 10, for: exactly(500) } as const
     assert.deepEqual(composed({ clock }), {

@@ -41,7 +41,7 @@ export function composedOf(
     }
     case 'clock': {
       const clock = fields as StepFields['clock']
-      return clock.mode === 'strobe' ? strobe(clock, chance) : undefined
+      return clock.mode === 'strobe' || clock.mode === 'step' ? jumps(clock, chance) : undefined
     }
     default:
       return undefined
@@ -69,11 +69,11 @@ function shuffled(nodes: readonly string[], chance: Chance): string[] {
   return nodes.map(() => left.splice(chance.below(left.length), 1)[0] as string)
 }
 
-function strobe({ target, by = 0, every = 1, for: span }: StepFields['clock'], chance: Chance): Step {
+/** Again and again; there and back again where it is a strobe. */
+function jumps({ target, mode, by = 0, every = 1, for: span }: StepFields['clock'], chance: Chance): Step {
   const there: Step = { clock: { target, mode: 'bump', by } }
   const back: Step = { clock: { target, mode: 'bump', by: -by } }
   const forMs = span === undefined ? every : drawn(span, chance)
-  return {
-    every: { interval: exactly(every), for: forMs, do: [there, { wait: exactly(every / 2) }, back] },
-  }
+  const steps = mode === 'step' ? [there] : [there, { wait: exactly(every / 2) }, back]
+  return { every: { interval: exactly(every), for: forMs, do: steps } }
 }

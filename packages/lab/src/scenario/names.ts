@@ -32,7 +32,17 @@ export function checkNames({ cluster, workload, setup = [], phases }: Scenario, 
     check(visited, known, report)
 }
 
-const targetFields = ['target', 'from', 'to', 'add', 'promote', 'demote', 'remove', 'node'] as const
+const targetFields = [
+  'target',
+  'from',
+  'to',
+  'add',
+  'promote',
+  'demote',
+  'remove',
+  'replace',
+  'node',
+] as const
 
 function check(visited: Visited, known: Known, report: Report): void {
   const { kind, path } = visited

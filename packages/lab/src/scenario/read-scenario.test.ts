@@ -113,6 +113,23 @@ describe('a scenario file', () => {
       ],
       ['{ network: { reorder: 10% } }', /a delay with it/],
       ['{ network: {} }', /at least one of delay/],
+      ['{ failpoint: { target: n1, name: before-lunch, term: panic } }', /one of start, before-save/],
+      [
+        '{ failpoint: { target: n1, name: start, term: explode } }',
+        /term is "explode"; expected terms of gofail/,
+      ],
+      [
+        '{ failpoint: { target: n1, name: start, term: return("EIO") } }',
+        /term is .*only before-save can return an error/,
+      ],
+      ['{ heap: { target: n1, percent: 120% } }', /percent is "120%"/],
+      [
+        '{ clock: { target: n1, mode: step, by: 1s } }',
+        /every is missing; expected to be there with mode: step/,
+      ],
+      ['{ clock: { target: n1, mode: step, by: 1s, every: 1s } }', /for is missing.*with mode: step/],
+      ['{ members: {} }', /at least one of add, promote, demote, remove, replace/],
+      ['{ members: { replace: n9 } }', /replace is "n9"/],
       [
         '{ toxic: { type: latency, from: n1, to: n2, attributes: { jitter: 5ms } } }',
         /attributes is .*expected those of latency: latency, and perhaps jitter/,

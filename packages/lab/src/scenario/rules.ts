@@ -80,15 +80,16 @@ const rules: { readonly [K in StepKind]?: Rule<K> } = {
     if (what === 'snapshot' && count !== undefined) say('count', 'none with what: snapshot')
   },
   clock: ({ mode, by, rate, every, for: span }, say) => {
-    onlyWith(by !== undefined, mode !== 'rate', 'by', 'mode: bump or strobe', say)
-    onlyWith(every !== undefined, mode === 'strobe', 'every', 'mode: strobe', say)
-    if (mode === 'strobe' && span === undefined) say('for', 'to be there with mode: strobe')
+    const isAgain = mode === 'strobe' || mode === 'step'
+    onlyWith(by !== undefined, mode !== 'rate', 'by', 'mode: bump, step or strobe', say)
+    onlyWith(every !== undefined, isAgain, 'every', 'mode: step or strobe', say)
+    if (isAgain && span === undefined) say('for', `to be there with mode: ${mode}`)
     if (every === 0) say('every', 'more than no time')
     onlyWith(rate !== undefined, mode === 'rate', 'rate', 'mode: rate', say)
     if (mode === 'bump' && span !== undefined) say('for', 'none with mode: bump, which is over at once')
   },
   members: (fields, say) => {
-    const names = ['add', 'promote', 'demote', 'remove'] as const
+    const names = ['add', 'promote', 'demote', 'remove', 'replace'] as const
     if (names.every((name) => fields[name] === undefined)) say('', `at least one of ${names.join(', ')}`)
   },
   every: (fields, say) => {

@@ -90,9 +90,9 @@ const links = { from: selector, to: selector, direction }
 const target = { target: selector }
 
 const chance = record({ percent, correlation: optional(percent) })
-/** Each frame by itself: there is no correlation. */
 const overtaking = record({
   percent,
+  correlation: optional(percent),
   gap: optional(about('only each so-many-th frame may', integer(1, 10_000))),
 })
 const delay = record({
@@ -218,6 +218,7 @@ const faults = {
       downFor: optional(span),
       keepQuorum: optional(flag),
       leave: optional(about('nobody dies where no more than so many nodes are up', integer(0, 16))),
+      silent: optional(about('no peer sees its connection close: as when a computer loses its power', flag)),
     }),
   ),
   bounce: about('dies, and comes back at once', record({ ...target, downFor: optional(span) })),
@@ -282,10 +283,10 @@ const faults = {
     record({ ...target, becomes: integer(1, Number.MAX_SAFE_INTEGER), downFor: span }),
   ),
   clock: about(
-    'bump: jumps once; rate: runs so many times as fast; strobe: jumps there and back, again and again',
+    'bump: jumps once; rate: runs so many times as fast; step: jumps again and again; strobe: jumps there and back, again and again',
     record({
       ...target,
-      mode: choice('bump', 'rate', 'strobe'),
+      mode: choice('bump', 'rate', 'step', 'strobe'),
       by: optional(shift),
       every: optional(duration),
       rate: optional(number(0.01, 100)),
@@ -296,8 +297,9 @@ const faults = {
 
 const operations = {
   members: about(
-    'changes of the members; several at once through a joint configuration',
+    'changes of the members; several at once through a joint configuration; replace: by another member of that name, as wipe does',
     record({
+      replace: optional(selector),
       add: optional(selector),
       promote: optional(selector),
       demote: optional(selector),
@@ -339,7 +341,7 @@ const operations = {
 } as const
 
 /** What is true or not at any moment of a run, and can be waited for. */
-export const conditions = ['leader', 'noLeader', 'settled'] as const
+export const conditions = ['leader', 'noLeader', 'settled', 'givenUp'] as const
 
 const within = about('it is given up then', duration)
 
@@ -350,7 +352,7 @@ const waits = {
     record({ writes: integer(1), within }),
   ),
   until: about(
-    'waits; leader: somebody leads; noLeader: nobody does; settled: all members have all that is committed',
+    'waits; leader: somebody leads; noLeader: nobody does; settled: all members have all that is committed; givenUp: a supervisor starts a node no more',
     record({
       is: optional(choice(...conditions)),
       reached: optional(situation),

@@ -54,6 +54,8 @@ export class TcpEngine extends RealEngine {
       engine: 'tcp',
       cannot: { ...cannot, ...(isReal ? cannotInNamespaces : {}) },
       cannotHappen: isReal ? {} : { duplicate: notOnStreams, reorder: notOnStreams, limit: noOverflow },
+      cannotDieSilently:
+        'the system closes the connections of a process: put a partition of the node beside it',
       durabilities: ['flush-before-ack', 'acked-before-flush'],
     }
     this.play = {

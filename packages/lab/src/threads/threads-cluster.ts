@@ -23,12 +23,14 @@ export interface ThreadsOptions extends OpenOptions {
 
 /** An operator who is refused, or whose nodes are not there, gives up after this. */
 const OPERATOR_MS = 5000
-/** A node that dies by itself comes back soon: scenarios are short. */
-const restart = { initialDelayMs: 50 }
+/** A node that dies by itself comes back soon, and is given up soon: scenarios are short. */
+const restart = { initialDelayMs: 50, maxRestarts: 5 }
 
 export class ThreadsCluster implements RealCluster {
   readonly #cluster: Cluster
   readonly #random: Random
+  /** Faults that hold a node down. */
+  readonly #silent = new Map<string, number>()
   #closing: Promise<void> | undefined
 
   static async open(options: ThreadsOptions): Promise<ThreadsCluster> {
@@ -90,11 +92,17 @@ export class ThreadsCluster implements RealCluster {
     return this.#cluster.heal(id)
   }
 
-  async crash(node: string): Promise<void> {
-    await this.#cluster.crash(node)
+  async crash(node: string, isSilent: boolean): Promise<void> {
+    if (!isSilent) return void (await this.#cluster.crash(node))
+    const { id } = await this.#cluster.inject({ kind: 'crash', nodes: [node], silent: true })
+    this.#silent.set(node, id)
   }
 
   async start(node: string): Promise<void> {
+    const held = this.#silent.get(node)
+    this.#silent.delete(node)
+    // Its end starts the node.
+    if (held !== undefined) return this.heal(held)
     try {
       await this.#cluster.restart(node)
     } catch (error) {

@@ -1,8 +1,10 @@
 /** What messages, deliveries, groups and events of a queue promise, through its public calls, on three threads. */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { text } from 'node:stream/consumers'
 import { after, before, describe, it, mock } from 'node:test'
 import { Cluster } from '@troupe/cluster'
+import { RaftError } from '@troupe/core'
 import { type Delivery, Queue, QueueError, type QueueEvent, type Subscription } from '@troupe/queue'
 import { fixture, until, withDirectory } from './support.ts'
 
@@ -27,14 +29,14 @@ const settlings: Readonly<Record<string, (delivery: Delivery<string>) => Promise
   progress: (delivery) => delivery.progress(1),
 }
 
-describe('deliveries of a queue on three threads', { timeout: 300_000 }, () => {
+describe('a queue on three threads', { timeout: 300_000 }, () => {
   let cluster: Cluster
   before(async () => {
     cluster = await Cluster.start({ machine: 'queue', startTimeoutMs: START_TIMEOUT_MS })
   })
   after(() => cluster.stop())
 
-  it('have the id, key and headers of their message', async () => {
+  it('delivers with the id, key and headers of their message', async () => {
     await using queue = await Queue.open<string>('parts', { cluster })
     const headers = { trace: '7f', tries: 2 }
     await queue.sendMany([{ data: 'a', id: 'i', key: 'k', headers }, { data: 'b' }])
@@ -44,7 +46,7 @@ describe('deliveries of a queue on three threads', { timeout: 300_000 }, () => {
     assert.deepEqual([plain.id, plain.key, plain.headers], [undefined, undefined, {}])
   })
 
-  it('come by priority, the most urgent first', async () => {
+  it('delivers by priority, the most urgent first', async () => {
     await using queue = await Queue.open<string>('urgent', { cluster })
     await queue.sendMany([
       { data: 'last', priority: 9 },
@@ -57,7 +59,7 @@ describe('deliveries of a queue on three threads', { timeout: 300_000 }, () => {
       assert.equal((await nextOf(consuming)).data, data)
   })
 
-  it('of one key come one at a time, of others meanwhile', async () => {
+  it('delivers messages of one key one at a time, of others meanwhile', async () => {
     await using queue = await Queue.open<string>('keys', { cluster })
     await queue.sendMany([
       { data: 'a1', key: 'a' },
@@ -72,7 +74,7 @@ describe('deliveries of a queue on three threads', { timeout: 300_000 }, () => {
     assert.equal((await nextOf(consuming)).data, 'a2')
   })
 
-  it('do not come after the message’s time to live', async () => {
+  it('does not deliver after the time to live of a message', async () => {
     await using queue = await Queue.open<string>('short', { cluster })
     await queue.sendMany([
       { data: 'gone', ttlMs: 1 },
@@ -85,7 +87,7 @@ describe('deliveries of a queue on three threads', { timeout: 300_000 }, () => {
     assert.equal((await queue.stats()).messages, 0)
   })
 
-  it('come again after a nack: when it says, when the message says, when the queue says', async () => {
+  it('delivers again after a nack: when it says, when the message says, when the queue says', async () => {
     await using queue = await Queue.open<string>('again', { cluster, backoff: 'fixed', backoffMs: HOUR_MS })
     await queue.sendMany([
       { data: 'by nack' },
@@ -105,7 +107,7 @@ describe('deliveries of a queue on three threads', { timeout: 300_000 }, () => {
     assert.deepEqual([group?.delayed, group?.active, group?.failed, group?.redelivered], [1, 2, 3, 2])
   })
 
-  it('make a message dead by term, or by its own number of attempts, with the reason', async () => {
+  it('has dead letters by term, or by a message’s own number of attempts, with the reason', async () => {
     await using queue = await Queue.open<string>('dead', { cluster })
     await queue.sendMany([{ data: 'term' }, { data: 'nack', attempts: 1 }])
     const consuming = queue.consume()
@@ -122,7 +124,7 @@ describe('deliveries of a queue on three threads', { timeout: 300_000 }, () => {
     assert.equal(await queue.purge('dead'), 2)
   })
 
-  it('are refused by type once they are settled', async () => {
+  it('refuses by type what is said of a delivery that is settled', async () => {
     await using queue = await Queue.open<string>('settled', { cluster })
     await queue.send('a')
     const delivery = await nextOf(queue.consume())
@@ -131,7 +133,7 @@ describe('deliveries of a queue on three threads', { timeout: 300_000 }, () => {
       await assert.rejects(settle(delivery), isRefused('ALREADY_SETTLED'), word)
   })
 
-  it('are refused by type once their lease ran out, and nothing is lost', async () => {
+  it('refuses by type what is said once the lease ran out, and loses nothing', async () => {
     await using queue = await Queue.open<string>('leases', { cluster, maxLosses: 255 })
     await queue.sendMany([{ data: 'short' }, { data: 'long' }])
     const consuming = queue.consume({ leaseMs: HOUR_MS })
@@ -148,7 +150,7 @@ describe('deliveries of a queue on three threads', { timeout: 300_000 }, () => {
     assert.deepEqual([stats.messages, stats.groups[0]?.acked, stats.groups[0]?.lost], [0, 2, 1])
   })
 
-  it('stop while the queue is paused', async () => {
+  it('delivers nothing while it is paused', async () => {
     await using queue = await Queue.open<string>('paused', { cluster })
     await queue.pause()
     const consuming = queue.consume()
@@ -162,7 +164,7 @@ describe('deliveries of a queue on three threads', { timeout: 300_000 }, () => {
     assert.equal((await queue.stats()).isPaused, false)
   })
 
-  it('are given back by a signal', async () => {
+  it('takes back what a consumer holds that leaves by a signal', async () => {
     await using queue = await Queue.open<number>('signal', { cluster })
     await queue.sendMany([{ data: 1 }, { data: 2 }])
     const leaving = new AbortController()
@@ -177,7 +179,7 @@ describe('deliveries of a queue on three threads', { timeout: 300_000 }, () => {
     assert.equal((await queue.consume({ signal: AbortSignal.abort() }).next()).done, true)
   })
 
-  it('keep to the rate of the queue, all consumers together', async () => {
+  it('keeps to its rate, all consumers together', async () => {
     await using queue = await Queue.open<number>('bounded', { cluster, rateMax: 2, ratePerMs: HOUR_MS })
     await queue.sendMany([1, 2, 3].map((data) => ({ data })))
     const [one, other] = [queue.consume({ prefetch: 1 }), queue.consume({ prefetch: 10 })]
@@ -190,7 +192,7 @@ describe('deliveries of a queue on three threads', { timeout: 300_000 }, () => {
     assert.equal((await faster.stats()).groups[0]?.active, 3)
   })
 
-  it('by cron come at their time, each under the name of its schedule', async () => {
+  it('delivers by cron, under the name of the schedule', async () => {
     await using queue = await Queue.open<string>('cron', { cluster })
     // An occurrence is 50 ms away by the clock of this process.
     const now = Date.parse('2024-02-29T12:29:59.950Z')
@@ -207,7 +209,7 @@ describe('deliveries of a queue on three threads', { timeout: 300_000 }, () => {
     }
   })
 
-  it('go to each named group, which has its own dead letters', async () => {
+  it('delivers to each named group, which has its own dead letters', async () => {
     await using queue = await Queue.open<string>('groups', { cluster, groups: ['mail', 'audit'] })
     await queue.sendMany([{ data: 'a' }, { data: 'b' }])
     const [mail, audit] = [queue.consume({ group: 'mail' }), queue.consume({ group: 'audit' })]
@@ -235,16 +237,20 @@ describe('deliveries of a queue on three threads', { timeout: 300_000 }, () => {
     await assert.rejects(queue.peek('ready', 1, 'post'), isRefused('UNKNOWN_GROUP'))
   })
 
-  it('are told of by events of their group, and by how many were missed', async () => {
+  it('tells of a group by its events, and of all groups by `queue.on`', async () => {
     await using queue = await Queue.open<number>('events', { cluster, groups: ['one', 'other'], attempts: 1 })
+    const completed = new Set<string>()
+    queue.on('completed', ({ group }) => completed.add(group))
     const events = queue.events({ group: 'one' })
     const first = events.next()
     // From when on somebody watches, the replicas know: until then nothing is told.
     const consuming = queue.consume({ group: 'one', prefetch: 4096 })
-    await until('somebody watches', async () => {
+    const elsewhere = queue.consume({ group: 'other' })
+    await until('all is told', async () => {
       await queue.send(0)
       await (await nextOf(consuming)).ack('did')
-      return (await Promise.race([first, Promise.resolve(undefined)])) !== undefined
+      await (await nextOf(elsewhere)).ack('did')
+      return completed.size === 2 && (await Promise.race([first, Promise.resolve(undefined)])) !== undefined
     })
     const { value } = (await first) as { value: QueueEvent }
     assert.ok(value.kind === 'completed')
@@ -263,4 +269,132 @@ describe('deliveries of a queue on three threads', { timeout: 300_000 }, () => {
     ])
     await assert.rejects(queue.events({ group: 'none' }).next(), isRefused('UNKNOWN_GROUP'))
   })
+
+  it('tells a slow reader how many events it missed', async () => {
+    await using queue = await Queue.open<number>('slow', { cluster, groups: ['g'] })
+    const events = queue.events({ group: 'g' })
+    const first = events.next()
+    const consuming = queue.consume({ group: 'g', prefetch: 4096 })
+    await until('it is told', async () => {
+      await queue.send(0)
+      await (await nextOf(consuming)).ack()
+      return (await Promise.race([first, Promise.resolve(undefined)])) !== undefined
+    })
+    // More than replicas keep.
+    const batch = Array.from({ length: 1000 }, (_, data) => ({ data }))
+    for (let round = 0; round < 9; round++) {
+      await queue.sendMany(batch)
+      await Promise.all(await Promise.all(batch.map(async () => (await nextOf(consuming)).ack())))
+    }
+    let missed = 0
+    for await (const event of events) {
+      if (event.kind !== 'missed') continue
+      missed = event.count
+      break
+    }
+    assert.ok(missed > 0 && missed < 9000, `${missed} were missed`)
+  })
+
+  it('runs handlers in as many threads as its depth asks for, and stops them by a signal', async () => {
+    await using queue = await Queue.open<boolean>('stopped', { cluster, backoffMs: 0, attempts: 255 })
+    // The first is done at once, the others never.
+    await queue.sendMany(Array.from({ length: 20 }, (_, at) => ({ data: at > 0 })))
+    const stopping = new AbortController()
+    const worker = queue.process(new URL(fixture('idle-handler.ts')), {
+      ...{ isolate: true, signal: stopping.signal },
+      concurrency: { min: 1, max: 2, targetDepth: 1, intervalMs: 5 },
+    })
+    try {
+      await until('there are as many as there may be', () => worker.running === 2)
+      await until('one is done', async () => (await queue.stats()).groups[0]?.acked === 1)
+    } finally {
+      stopping.abort()
+    }
+    await worker.done
+    await until('the others are ready', async () => (await queue.stats()).groups[0]?.ready === 19)
+    assert.throws(() => queue.process('no url' as never, { isolate: true }), /handler is .*URL of a module/)
+  })
+
+  it('gives any operation up by a signal, and nothing was done', async () => {
+    await using queue = await Queue.open<string>('given', { cluster })
+    await queue.send('a', { id: 'a' })
+    const options = { signal: AbortSignal.abort() }
+    const operations: Readonly<Record<string, () => Promise<unknown>>> = {
+      get: () => queue.get('a', options),
+      cancel: () => queue.cancel('a', options),
+      stats: () => queue.stats(options),
+      metricsText: () => queue.metricsText(options),
+      pause: () => queue.pause(options),
+      resume: () => queue.resume(options),
+      purge: () => queue.purge('ready', '', options),
+      redrive: () => queue.redrive('', options),
+      peek: () => queue.peek('ready', 1, '', options),
+      open: () => Queue.open('given', { cluster, maxMessages: 1, ...options }),
+      connect: () => Queue.connect(['127.0.0.1:1'], 'given', options),
+    }
+    for (const [word, operation] of Object.entries(operations))
+      await assert.rejects(operation(), (error) => RaftError.is(error, 'ABORTED'), word)
+    const { isPaused, messages } = await queue.stats()
+    assert.deepEqual([isPaused, messages], [false, 1])
+  })
+
+  it('purges and redrives what is there, those behind others of their key too', async () => {
+    await using queue = await Queue.open<number>('rounds', { cluster, attempts: 1 })
+    await queue.sendMany(Array.from({ length: 1500 }, (_, data) => ({ data, key: 'k' })))
+    const worker = queue.process(() => {
+      throw new Error('never')
+    })
+    await until('some are dead', async () => ((await queue.stats()).groups[0]?.dead ?? 0) > 2)
+    await worker.close()
+    const { dead = 0 } = (await queue.stats()).groups[0] ?? {}
+    assert.equal(await queue.redrive(), dead)
+    const [group] = (await queue.stats()).groups
+    const removed = [await queue.purge('dead'), await queue.purge('ready')]
+    assert.deepEqual(
+      removed,
+      [group?.dead, 1500 - (group?.dead ?? 0)],
+      'those behind others of their key too',
+    )
+    assert.equal((await queue.stats()).messages, 0)
+  })
+
+  it('says what to do about what is refused', async () => {
+    await using queue = await Queue.open<unknown>('words', { cluster, maxMessages: 2 })
+    const huge = 'x'.repeat(300 << 10)
+    const consuming = queue.consume()
+    await queue.send('a')
+    const delivery = await nextOf(consuming)
+    for (const [refused, words] of [
+      [
+        () => queue.send('x', { delayMs: -1 }),
+        /delayMs: an integer that is not negative: .*mend it and call again$/,
+      ],
+      [() => queue.send(huge), /bytes, of at most 262144: .*keep what is large elsewhere/],
+      [
+        () => queue.sendMany([{ data: 'b' }, { data: 'c' }]),
+        /words has 1 messages of at most 2: consume, purge, raise its bounds, or send with whenFull: 'wait'$/,
+      ],
+      [() => Queue.open('words', { cluster, groups: ['g'] }), /has messages or consumers: consume or purge/],
+      [() => queue.peek('ready', 1, 'g'), /there is no group 'g' of words: name it in the setting `groups`/],
+    ] as const)
+      await assert.rejects(refused(), { name: 'QueueError', message: words })
+    await delivery.ack()
+    await assert.rejects(delivery.ack(), { message: /nothing is left to do for it$/ })
+  })
+})
+
+describe('a directory', () => {
+  it('that one process has open is refused to another, by name, and nothing is lost', () =>
+    withDirectory(async (directory) => {
+      const clusterOptions = { nodes: 1, startTimeoutMs: START_TIMEOUT_MS }
+      await using queue = await Queue.open<string>('jobs', { directory, clusterOptions })
+      await queue.send('a')
+      const opener = spawn(process.execPath, [new URL(fixture('queue-opener.ts')).pathname, directory])
+      opener.stderr.pipe(process.stderr)
+      assert.match(
+        await text(opener.stdout),
+        new RegExp(`^INVALID_DIRECTORY: .*in use by process ${process.pid}`),
+      )
+      assert.equal((await nextOf(queue.consume())).data, 'a')
+    }))
 })

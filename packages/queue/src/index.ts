@@ -3,9 +3,17 @@ export type { FoundMessage, GroupStats, MessageOptions, QueueSettings, QueueStat
 export { Cron } from './cron.ts'
 export { Delivery, type NackOptions } from './delivery.ts'
 export type { IsolatedMessage } from './isolated-handler.ts'
-export type { Outgoing, OutgoingOptions, Receipt, SendLimits, SendOptions } from './producer.ts'
+export {
+  type Outgoing,
+  type OutgoingOptions,
+  Producer,
+  type Receipt,
+  type SendLimits,
+  type SendOptions,
+} from './producer.ts'
 export { type PeekedEntry, Queue } from './queue.ts'
-export { QueueError, type QueueErrorCode } from './queue-errors.ts'
+export { QueueCalls } from './queue-calls.ts'
+export { QueueError, type QueueErrorCode, queueError } from './queue-errors.ts'
 export type {
   CompletedEvent,
   FailedEvent,
@@ -13,7 +21,13 @@ export type {
   QueueEvent,
   QueueEventMap,
 } from './queue-events.ts'
-export type { BatchOptions, ConnectOptions, ProcessOptions, QueueOptions } from './queue-options.ts'
+export type {
+  BatchOptions,
+  ConnectOptions,
+  OperationOptions,
+  ProcessOptions,
+  QueueOptions,
+} from './queue-options.ts'
 export { type GroupReport, metricsTextOf, type QueueReport } from './queue-report.ts'
 export type { RateLimit } from './rate-limit.ts'
 export { Repeat, type RepeatOptions } from './repeat.ts'

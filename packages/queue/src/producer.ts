@@ -31,7 +31,11 @@ export interface Outgoing<T> extends OutgoingOptions {
 
 /** Of one call. */
 export interface SendLimits {
-  /** What becomes of a send that a full queue refuses. @default 'refuse': QUEUE_FULL */
+  /**
+   * What becomes of a send for which the queue has no room by its own bounds (`maxMessages`, `maxBytes`). `BUSY` is something else: this
+   * client has too many commands without an answer, whatever the queue.
+   * @default 'refuse': QUEUE_FULL
+   */
   readonly whenFull?: 'refuse' | 'wait'
   /** Gives the call up: ABORTED where nothing was sent, else INDETERMINATE. */
   readonly signal?: AbortSignal

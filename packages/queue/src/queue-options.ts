@@ -1,4 +1,4 @@
-import type { Cluster, ClusterOptions, TcpClientSettings } from '@troupe/cluster'
+import type { CallOptions, ClientSettings, Cluster, ClusterOptions, TcpClientSettings } from '@troupe/cluster'
 import type { QueueSettings } from '@troupe/machines'
 import type { RateLimit } from './rate-limit.ts'
 import type { ScaledConcurrency } from './scaling.ts'
@@ -11,7 +11,12 @@ interface CommonOptions<T> extends Partial<QueueSettings> {
   readonly schema?: StandardSchema<T>
   /** Whether a queue that is not there is made; otherwise UNKNOWN_QUEUE. @default true */
   readonly create?: boolean
+  /** Gives up: ABORTED, and nothing is left running. Looked at when the nodes are there, and while the queue is made. */
+  readonly signal?: AbortSignal
 }
+
+/** Of an operation: how long it may take, and what gives it up. */
+export type OperationOptions = CallOptions
 
 /** Of a queue whose replicas run in this process. Settings that are not given stay as they are. */
 export interface QueueOptions<T = unknown> extends CommonOptions<T> {
@@ -21,6 +26,8 @@ export interface QueueOptions<T = unknown> extends CommonOptions<T> {
   readonly cluster?: Cluster
   /** Of the cluster of its own. */
   readonly clusterOptions?: Omit<ClusterOptions, 'directory' | 'machine'>
+  /** Timeouts and bounds of its client. */
+  readonly client?: ClientSettings
 }
 
 /** Of a queue whose replicas run elsewhere. */

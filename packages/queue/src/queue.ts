@@ -10,7 +10,7 @@
 import { EventEmitter } from 'node:events'
 import type { MessagePort } from 'node:worker_threads'
 import { Client, Cluster } from '@troupe/cluster'
-import { invalidOption } from '@troupe/core'
+import { invalidOption, RaftError } from '@troupe/core'
 import {
   type FoundMessage,
   type PeekedMessage,
@@ -27,7 +27,13 @@ import { isolatedHandler } from './isolated-handler.ts'
 import { type Outgoing, Producer, type Receipt, type SendLimits, type SendOptions } from './producer.ts'
 import { QueueCalls } from './queue-calls.ts'
 import { eventsOf, type QueueEvent, type QueueEventMap } from './queue-events.ts'
-import type { BatchOptions, ConnectOptions, ProcessOptions, QueueOptions } from './queue-options.ts'
+import type {
+  BatchOptions,
+  ConnectOptions,
+  OperationOptions,
+  ProcessOptions,
+  QueueOptions,
+} from './queue-options.ts'
 import { type GroupReport, metricsTextOf, type QueueReport, reportOf } from './queue-report.ts'
 import { Repeat, type RepeatOptions } from './repeat.ts'
 import { resolveScaling, scale } from './scaling.ts'
@@ -40,12 +46,17 @@ export interface PeekedEntry<T> extends Omit<PeekedMessage, 'message'> {
   readonly data: T
 }
 
-const MOST_AT_ONCE = 1000
 const DEFAULT_LEASE_MS = 30_000
 const DEFAULT_BATCH = 100
 
 /** One that is handled, and the next. */
 const prefetchFor = (handlers: number): number => handlers * 2
+
+/** Before anything is begun. */
+function refuseAborted(signal: AbortSignal | undefined): void {
+  const reason = 'given up by its signal before it was begun'
+  if (signal?.aborted === true) throw new RaftError('ABORTED', reason, { reason })
+}
 
 /** What a queue stands on. */
 interface Foundation<T> {
@@ -83,15 +94,26 @@ export class Queue<T = unknown> extends EventEmitter<QueueEventMap> {
   /**
    * Opens a queue whose replicas run in this process, and makes it where it is not there.
    * @throws RaftError INVALID_OPTIONS; INVALID_DIRECTORY where another process has it open, too; QueueError BAD_COMMAND, QUEUE_IN_USE,
-   *   UNKNOWN_QUEUE
+   *   UNKNOWN_QUEUE;
+   *   RaftError ABORTED by the signal
    */
   static async open<T = unknown>(name: string, options: QueueOptions<T> = {}): Promise<Queue<T>> {
-    const { directory, cluster: given, clusterOptions, schema, create, ...settings } = options
+    const {
+      directory,
+      cluster: given,
+      clusterOptions,
+      client: own,
+      schema,
+      create,
+      signal,
+      ...settings
+    } = options
+    refuseAborted(signal)
     const place = directory === undefined ? {} : { directory }
     const cluster =
       given === undefined ? await Cluster.start({ ...clusterOptions, ...place, machine: 'queue' }) : undefined
-    const client = await (given ?? (cluster as Cluster)).client()
-    return new Queue<T>(name, { client, cluster, schema }).#begin(settings, create)
+    const client = await (given ?? (cluster as Cluster)).client(own)
+    return new Queue<T>(name, { client, cluster, schema }).#begin(settings, create, signal)
   }
 
   /**
@@ -104,15 +126,17 @@ export class Queue<T = unknown> extends EventEmitter<QueueEventMap> {
     name: string,
     options: ConnectOptions<T> = {},
   ): Promise<Queue<T>> {
-    const { client: settings, schema, create, ...queueSettings } = options
+    const { client: settings, schema, create, signal, ...queueSettings } = options
+    refuseAborted(signal)
     const client = await Client.connect(from as readonly string[], settings)
-    return new Queue<T>(name, { client, schema }).#begin(queueSettings, create)
+    return new Queue<T>(name, { client, schema }).#begin(queueSettings, create, signal)
   }
 
-  async #begin(settings: Partial<QueueSettings>, create = true): Promise<this> {
+  async #begin(settings: Partial<QueueSettings>, create = true, signal?: AbortSignal): Promise<this> {
+    const options = signal === undefined ? {} : { signal }
     try {
-      if (create) await this.#calls.propose(queueCommands.create(this.name, settings))
-      else await this.#calls.query(queueQueries.stats(this.name))
+      if (create) await this.#calls.propose(queueCommands.create(this.name, settings), options)
+      else await this.#calls.query(queueQueries.stats(this.name), options)
       return this
     } catch (error) {
       await this.close()
@@ -140,7 +164,11 @@ export class Queue<T = unknown> extends EventEmitter<QueueEventMap> {
     return messages.length === 0 ? Promise.resolve([]) : this.#producer.sendAll(messages, limits)
   }
 
-  /** What the handler of the message at this position returned. Waits. @throws as `receipt.result` */
+  /**
+   * What the handler of the message at this position returned. Waits. Of a message in several groups it is the first outcome that is
+   * there when it is asked for, and later the latest: those of `process`, of deaths, and of an ack with a result, but not of a plain `ack()`.
+   * @throws as `receipt.result`
+   */
   result(position: number, { signal }: { readonly signal?: AbortSignal } = {}): Promise<unknown> {
     return this.#producer.result(position, signal)
   }
@@ -223,7 +251,8 @@ export class Queue<T = unknown> extends EventEmitter<QueueEventMap> {
   // ---- what becomes of messages
 
   /**
-   * Events of a group from now on, as `queue.on` tells of the group ''. At most once: see `MissedEvent`.
+   * Events of one group from now on. `queue.on` tells of all groups that are there when its first listener comes. At most once: see
+   * `MissedEvent`.
    * @throws QueueError UNKNOWN_GROUP
    */
   events(
@@ -234,37 +263,48 @@ export class Queue<T = unknown> extends EventEmitter<QueueEventMap> {
     return eventsOf(this.#calls, this.name, group, ending)
   }
 
+  /** Of all groups that there are now. */
   async #watch(): Promise<void> {
     try {
-      for await (const event of this.events()) this.emit(event.kind, event as never)
+      const { signal } = this.#ending
+      const { groups } = await this.#calls.query<QueueStats>(queueQueries.stats(this.name), { signal })
+      await Promise.all(groups.map(({ group }) => this.#tell(group)))
     } catch (error) {
-      if (this.listenerCount('error') > 0) this.emit('error', error)
+      const isClosing = this.#ending.signal.aborted
+      if (!isClosing && this.listenerCount('error') > 0) this.emit('error', error)
     }
   }
 
-  /** A message of this id that is remembered: what it is doing in each group, and how far its handler says it is. */
-  get(id: string): Promise<FoundMessage | undefined> {
-    return this.#calls.query(queueQueries.get(this.name, id))
+  async #tell(group: string): Promise<void> {
+    for await (const event of this.events({ group })) this.emit(event.kind, event as never)
   }
 
-  /** Removes a message that nobody holds. Resolves with whether there was one. */
-  cancel(id: string): Promise<boolean> {
-    return this.#calls.propose(queueCommands.cancel(this.name, id))
+  /**
+   * A message of this id that is remembered: what it is doing in each group, and how far its handler says it is.
+   * @throws as `Client.query`
+   */
+  get(id: string, options?: OperationOptions): Promise<FoundMessage | undefined> {
+    return this.#calls.query(queueQueries.get(this.name, id), options)
+  }
+
+  /** Removes a message that nobody holds. Resolves with whether there was one. @throws as `Client.propose` */
+  cancel(id: string, options?: OperationOptions): Promise<boolean> {
+    return this.#calls.propose(queueCommands.cancel(this.name, id), options)
   }
 
   // ---- operators
 
   /** How much there is, how old, and how fast it goes: as of now, for which log time is let pass. */
-  async stats(): Promise<QueueReport> {
-    const stats = await this.#stats()
+  async stats(options?: OperationOptions): Promise<QueueReport> {
+    const stats = await this.#stats(options)
     const report = reportOf(stats, this.#reported)
     this.#reported = stats
     return report
   }
 
   /** The same in Prometheus' text format, without rates. */
-  async metricsText(): Promise<string> {
-    return metricsTextOf(this.name, reportOf(await this.#stats(), undefined))
+  async metricsText(options?: OperationOptions): Promise<string> {
+    return metricsTextOf(this.name, reportOf(await this.#stats(options), undefined))
   }
 
   async #groupReport(group: string): Promise<GroupReport | undefined> {
@@ -272,47 +312,45 @@ export class Queue<T = unknown> extends EventEmitter<QueueEventMap> {
     return groups.find((each) => each.group === group)
   }
 
-  async #stats(): Promise<QueueStats> {
-    await this.#calls.propose(queueCommands.tick())
-    return this.#calls.query(queueQueries.stats(this.name))
+  async #stats(options?: OperationOptions): Promise<QueueStats> {
+    await this.#calls.propose(queueCommands.tick(), options)
+    return this.#calls.query(queueQueries.stats(this.name), options)
   }
 
   /** Nothing more is delivered. */
-  async pause(): Promise<void> {
-    await this.#calls.propose(queueCommands.pause(this.name))
+  async pause(options?: OperationOptions): Promise<void> {
+    await this.#calls.propose(queueCommands.pause(this.name), options)
   }
 
-  async resume(): Promise<void> {
-    await this.#calls.propose(queueCommands.resume(this.name))
+  async resume(options?: OperationOptions): Promise<void> {
+    await this.#calls.propose(queueCommands.resume(this.name), options)
   }
 
-  /** Removes what waits. Resolves with how many those were. */
-  purge(waiting: Waiting = 'ready', group = ''): Promise<number> {
-    return this.#repeatedly(() => queueCommands.purge(this.name, group, waiting, MOST_AT_ONCE))
+  /**
+   * Removes what waits, as many as there are now. Resolves with how many those were.
+   * @throws RaftError ABORTED by the signal: some may have been removed
+   */
+  purge(waiting: Waiting = 'ready', group = '', options?: OperationOptions): Promise<number> {
+    return this.#calls.purge(this.name, waiting, group, options)
   }
 
-  /** Makes dead messages ready again. Resolves with how many those were. */
-  redrive(group = ''): Promise<number> {
-    return this.#repeatedly(() => queueCommands.redrive(this.name, group, MOST_AT_ONCE))
+  /** Makes dead messages ready again, as many as there are now. Resolves with how many those were. @throws as `purge` */
+  redrive(group = '', options?: OperationOptions): Promise<number> {
+    return this.#calls.redrive(this.name, group, options)
   }
 
-  async peek(waiting: Waiting = 'ready', limit = 10, group = ''): Promise<PeekedEntry<T>[]> {
+  async peek(
+    waiting: Waiting = 'ready',
+    limit = 10,
+    group = '',
+    options?: OperationOptions,
+  ): Promise<PeekedEntry<T>[]> {
     const query = queueQueries.peek(this.name, group, waiting, limit)
-    const found = await this.#calls.query<PeekedMessage[]>(query)
+    const found = await this.#calls.query<PeekedMessage[]>(query, options)
     return found.map(({ message, ...rest }) => ({
       ...rest,
       data: (codec.decode(message) as QueueMessage)[0] as T,
     }))
-  }
-
-  /** As a turn does a bounded number of them. */
-  async #repeatedly(command: () => unknown): Promise<number> {
-    let sum = 0
-    for (;;) {
-      const count = await this.#calls.propose<number>(command())
-      sum += count
-      if (count < MOST_AT_ONCE) return sum
-    }
   }
 
   /** Drains workers, leaves what is consumed, stops a cluster of its own. Idempotent. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import type { MachineStorage } from '@troupe/core'
 import { crc32 } from '@troupe/wire'
 import { codec } from '../test/support.ts'
 import { type ConformanceOptions, checkStateMachine } from './conformance.ts'
@@ -60,6 +61,17 @@ describe('the built-in machines', () => {
     const report = checkStateMachine(kvMachine, commands, options({ queries: [kv.list(), kv.count()] }))
     assert.deepEqual(report.faults, [])
     assert.ok(report.restoreCount > 3 && report.refusalCount > 0)
+  })
+
+  it('kv conforms on the disk, too', () => {
+    const commands = numbers(120).map((at) =>
+      at % 5 === 0 ? kv.delete(`k${at % 7}`) : at % 31 === 0 ? ['nonsense'] : kv.set(`k${at % 11}`, at),
+    )
+    const queries = [kv.list(), kv.count()]
+    const machineOptions = { storage: 'disk' }
+    const report = checkStateMachine(kvMachine, commands, options({ queries, machineOptions }))
+    assert.deepEqual(report.faults, [])
+    assert.ok(report.restoreCount > 0 && report.refusalCount > 0)
   })
 
   it('log conforms', () => {
@@ -187,4 +199,72 @@ describe('a machine of one’s own', () => {
     }
     assert.match(faultsOf(() => new Doubling())[0] ?? '', /one command after the other, its results differ/)
   })
+
+  it('is caught on the disk where it keeps something beside its storage, or writes for a refused command', () => {
+    const onDisk = (isForgetful: boolean): MachineDefinition => ({
+      name: 'words',
+      storage: 'disk',
+      create: ({ storage }) => new StoredCount(storage as MachineStorage, isForgetful),
+    })
+    const forgetful = checkStateMachine(onDisk(true), words, options()).faults
+    assert.match(forgetful[0] ?? '', /started again over its storage, its results differ/)
+    const hasty = checkStateMachine(onDisk(false), words, options()).faults
+    assert.match(hasty[0] ?? '', /is refused .* has changed the state/)
+  })
 })
+
+const COUNT = Uint8Array.of(1)
+
+/** Counts on the disk. Wrong either way: it counts what it refuses, or remembers the last count by itself. */
+class StoredCount implements StateMachine {
+  readonly #storage: MachineStorage
+  readonly #isForgetful: boolean
+  #last: number | undefined
+
+  constructor(storage: MachineStorage, isForgetful: boolean) {
+    this.#storage = storage
+    this.#isForgetful = isForgetful
+  }
+
+  get #count(): number {
+    return this.#storage.get(COUNT)?.[0] ?? 0
+  }
+
+  apply(command: unknown): unknown {
+    if (this.#isForgetful && typeof command !== 'string') throw reject('a word is a string')
+    this.#storage.put(COUNT, Uint8Array.of((this.#count + 1) % 256))
+    if (typeof command !== 'string') throw reject('a word is a string')
+    if (!this.#isForgetful) return this.#count
+    this.#last ??= this.#count
+    return this.#last
+  }
+
+  query(): unknown {
+    return this.#count
+  }
+
+  *save(): Iterable<Uint8Array> {
+    yield Uint8Array.of(this.#count)
+    // Remembered only by what it was loaded from: the check of snapshots has nothing to say against it.
+    if (this.#isForgetful) yield Uint8Array.of((this.#last ?? 0) % 256)
+  }
+
+  beginSave(): Iterator<Uint8Array> {
+    return this.save()[Symbol.iterator]()
+  }
+
+  load(): never {
+    throw new Error('the loader is used')
+  }
+
+  beginLoad(draft?: MachineStorage) {
+    const bytes: number[] = []
+    return {
+      chunk: (chunk: Uint8Array) => void bytes.push(...chunk),
+      end: () => {
+        draft?.put(COUNT, Uint8Array.of(bytes[0] ?? 0))
+        this.#last = this.#isForgetful ? bytes[1] || undefined : undefined
+      },
+    }
+  }
+}

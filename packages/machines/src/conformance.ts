@@ -4,21 +4,21 @@
  *     commands ─► the same batches and times, drawn from a seed
  *                   ├─► a first machine ──────────────────────────────► results, digests, answers
  *                   ├─► another: saved and loaded at random places ───► the same?
- *                   └─► a third: command by command ──────────────────► the same?
+ *                   ├─► on the disk: started again over what it kept ─► the same?
+ *                   └─► one more: command by command ──────────────────► the same?
  *
  * A machine that looks at a clock, draws, counts in its module, depends on an order that a snapshot does not keep, or leaves
- * something out of one, comes to other results or another digest in one of them.
+ * something out of one, comes to other results or another digest in one of them. Disk and segments are in memory here: what is checked is the machine.
  */
 import { type Checksum, type Random, seededRandom } from '@troupe/core'
+import { type Subject, subjectOf } from './conformance-subject.ts'
 import {
   type BatchResults,
   type Codec,
   type CommandMeta,
-  createMachine,
   type MachineDefinition,
   refusalReason,
   type StateMachine,
-  storagePlaceOf,
 } from './machine.ts'
 
 export interface ConformanceOptions {
@@ -26,7 +26,7 @@ export interface ConformanceOptions {
   readonly codec: Codec
   /** `crc32` of `@troupe/wire`. */
   readonly checksum: Checksum
-  /** As in the options of a cluster. They must keep the state in memory. @default {} */
+  /** As in the options of a cluster. @default {} */
   readonly machineOptions?: Readonly<Record<string, unknown>>
   /** Asked again and again; their answers have to be the same too. @default none */
   readonly queries?: readonly unknown[]
@@ -75,24 +75,21 @@ const REFUSALS_LOOKED_AT = 50
 
 /**
  * Runs the machine over `commands` in several ways, and says what differs.
- * @throws RaftError INVALID_MACHINE where the definition does not make a machine, INVALID_OPTIONS where it is none in memory
+ * @throws RaftError INVALID_MACHINE where the definition does not make a machine, INVALID_OPTIONS for options that it does not take
  */
 export function checkStateMachine(
   definition: MachineDefinition,
   commands: readonly unknown[],
   options: ConformanceOptions,
 ): ConformanceReport {
-  const { seed = 1, rounds = 3, machineOptions = {} } = options
-  const place = storagePlaceOf(definition, machineOptions)
+  const { seed = 1, rounds = 3 } = options
   const check = new Conformance(definition, options)
-  if (place === 'disk') return { ...check.report(0), faults: [DISK] }
   for (let round = 0; round < rounds && check.faults.length === 0; round++)
     check.round(commands, seededRandom(seed * 1000 + round))
   return check.report(commands.length)
 }
 
 const CHANGED_BY_QUERY = 'a query changes the state'
-const DISK = 'its state is on the disk: what it does there cannot be checked here; check it in memory'
 
 class Conformance {
   readonly faults: string[] = []
@@ -128,6 +125,7 @@ class Conformance {
     const traces = batches.map((batch) => this.#apply(first, batch))
     this.#lookTwice(first)
     this.#compare('saved and loaded on the way', batches, traces, this.#restoring())
+    this.#restart(batches, traces)
     const again = this.#made()
     if (again.applyPayload !== undefined)
       this.#compare('given one command after the other', batches, traces, (batch) =>
@@ -138,8 +136,12 @@ class Conformance {
   }
 
   #made(): StateMachine {
+    return this.#subject().machine
+  }
+
+  #subject(): Subject {
     const { codec, checksum, machineOptions = {} } = this.#options
-    return createMachine(this.#definition, { codec, checksum, options: machineOptions })
+    return subjectOf(this.#definition, { codec, checksum, options: machineOptions })
   }
 
   // ---- what is run
@@ -273,6 +275,17 @@ class Conformance {
       loader.end()
     }
     return machine
+  }
+
+  /** On the disk the machine of a process that died goes on with what is there, and with nothing else. */
+  #restart(batches: readonly Batch[], expected: readonly Trace[]): void {
+    let subject = this.#subject()
+    const { restarted } = subject
+    if (restarted === undefined) return
+    this.#compare('started again over its storage', batches, expected, (batch) => {
+      if (batch.restore !== 'none') subject = subject.restarted?.() ?? subject
+      return this.#apply(subject.machine, batch)
+    })
   }
 
   #lookTwice(machine: StateMachine): void {

@@ -18,7 +18,7 @@ export interface ProofSettings {
   readonly faultEveryMs: number
   readonly directory: string
   readonly signal: AbortSignal
-  /** Of the wait for the last messages, once all are sent. */
+  /** Of the wait for the last messages, once all are sent; and for the next send that is acknowledged, before. */
   readonly drainMs: number
   readonly onProgress: (sent: number, acked: number) => void
 }
@@ -32,8 +32,8 @@ export interface QueueProof {
   readonly faults: Readonly<Record<string, number>>
   /** Whether all that was sent was taken in time, and the machine agrees. */
   readonly isDrained: boolean
-  /** Whether all replicas are the same in the end. */
-  readonly areEqual: boolean
+  /** Whether all replicas are the same in the end; undefined where they were not seen at the same entry. */
+  readonly areEqual: boolean | undefined
   readonly seconds: number
 }
 
@@ -47,6 +47,9 @@ const KEYS = 16
 const NACKED = 5
 const FORGOTTEN = 1
 const POLL_MS = 50
+/** Of a command: whoever waits less for the end does so for each of them. */
+const TIMEOUT_MS = 10_000
+const LEAST_TIMEOUT_MS = 500
 const RETRY_MS = 20
 /** Nothing is proven by a machine that is too busy to start a thread. */
 const START_TIMEOUT_MS = 120_000
@@ -57,42 +60,51 @@ export async function proveQueue(settings: ProofSettings): Promise<QueueProof> {
     startTimeoutMs: START_TIMEOUT_MS,
   })
   try {
-    const queue = await Queue.open<number>('prove', {
-      ...{ cluster, attempts: 255, maxLosses: 255, backoff: 'fixed', backoffMs: 5 },
-    })
-    const proof = new Proof(cluster, queue, settings)
-    try {
-      return await proof.run()
-    } finally {
-      await queue.close()
-    }
+    return await proveQueueOf(cluster, settings)
   } finally {
     await cluster.stop()
   }
 }
 
-const CONVERGE_MS = 60_000
-
-const tooSlow = (): RaftError<'TIMEOUT'> =>
-  new RaftError('TIMEOUT', `no two replicas were seen at the same entry within ${CONVERGE_MS} ms`, {
-    timeoutMs: CONVERGE_MS,
+/** The same on a cluster that is there, and stays. @param onOpen is called once the queue is there */
+export async function proveQueueOf(
+  cluster: Cluster,
+  settings: Omit<ProofSettings, 'directory'>,
+  onOpen: () => Promise<void> = async () => {},
+): Promise<QueueProof> {
+  const queue = await Queue.open<number>('prove', {
+    client: { timeoutMs: Math.min(TIMEOUT_MS, Math.max(LEAST_TIMEOUT_MS, settings.drainMs)) },
+    ...{ cluster, attempts: 255, maxLosses: 255, backoff: 'fixed', backoffMs: 5 },
   })
+  try {
+    await onOpen()
+    return await new Proof(cluster, queue, settings).run()
+  } finally {
+    await queue.close()
+  }
+}
+
+const CONVERGE_MS = 60_000
 
 class Proof {
   readonly #cluster: Cluster
   readonly #queue: Queue<number>
-  readonly #settings: ProofSettings
+  readonly #settings: Omit<ProofSettings, 'directory'>
   readonly #books: ProofBooks
   readonly #random: ReturnType<typeof seededRandom>
   readonly #faults: Record<string, number> = {}
   readonly #over = new AbortController()
+  readonly #ending: AbortSignal
   #duplicateSends = 0
+  /** When a send was last acknowledged. */
+  #sentMs = performance.now()
 
-  constructor(cluster: Cluster, queue: Queue<number>, settings: ProofSettings) {
+  constructor(cluster: Cluster, queue: Queue<number>, settings: Omit<ProofSettings, 'directory'>) {
     this.#cluster = cluster
     this.#queue = queue
     this.#settings = settings
     this.#random = seededRandom(settings.seed)
+    this.#ending = AbortSignal.any([this.#over.signal, settings.signal])
     const each = Math.ceil(settings.messages / PRODUCERS)
     this.#books = new ProofBooks({ producers: PRODUCERS, each, keyEvery: KEY_EVERY, keys: KEYS })
   }
@@ -102,7 +114,7 @@ class Proof {
   }
 
   get #isOver(): boolean {
-    return this.#over.signal.aborted || this.#settings.signal.aborted
+    return this.#ending.aborted
   }
 
   async run(): Promise<QueueProof> {
@@ -111,7 +123,9 @@ class Proof {
     const faults = this.#injectFaults()
     // What they fail with is thrown where they are waited for.
     for (const each of [...consumers, faults]) each.catch(() => {})
+    const watch = setInterval(() => this.#endWhereStalled(), POLL_MS)
     await Promise.all(Array.from({ length: PRODUCERS }, (_, producer) => this.#produce(producer)))
+    clearInterval(watch)
     const isDrained = await this.#drain()
     this.#over.abort()
     await faults
@@ -124,12 +138,17 @@ class Proof {
       findings: this.#books.findings,
       faults: this.#faults,
       isDrained,
-      areEqual: await this.#areEqual(),
+      areEqual: await this.#areEqual(isDrained),
       seconds: (performance.now() - beganMs) / 1000,
     }
   }
 
   // ---- producers
+
+  /** A cluster that never takes anything again is waited for no longer: nothing is shown then. */
+  #endWhereStalled(): void {
+    if (performance.now() - this.#sentMs > this.#settings.drainMs) this.#over.abort()
+  }
 
   async #produce(producer: number): Promise<void> {
     const { each } = this.#books.shape
@@ -151,7 +170,8 @@ class Proof {
   async #send(messages: readonly { readonly data: number }[]): Promise<void> {
     for (let tries = 0; !this.#isOver; tries++) {
       try {
-        const receipts = await this.#queue.sendMany(messages)
+        const receipts = await this.#queue.sendMany(messages, { signal: this.#ending })
+        this.#sentMs = performance.now()
         for (const [at, { position, duplicate }] of receipts.entries()) {
           this.#books.acknowledged((messages[at] as { readonly data: number }).data, position)
           if (duplicate) this.#duplicateSends++
@@ -169,10 +189,7 @@ class Proof {
   // ---- consumers
 
   async #consume(): Promise<void> {
-    const subscription = this.#queue.consume({ prefetch: 512, leaseMs: LEASE_MS })
-    const end = (): void => void subscription.return()
-    this.#over.signal.addEventListener('abort', end, { once: true })
-    this.#settings.signal.addEventListener('abort', end, { once: true })
+    const subscription = this.#queue.consume({ prefetch: 512, leaseMs: LEASE_MS, signal: this.#ending })
     const settled = new Set<Promise<void>>()
     for await (const delivery of subscription) {
       const settling = this.#settle(delivery)
@@ -286,16 +303,17 @@ class Proof {
     await sleep(ms, undefined, { signal: this.#over.signal }).catch(() => {})
   }
 
-  async #areEqual(): Promise<boolean> {
-    if (this.#settings.signal.aborted) return true
-    await this.#cluster.converged({ timeoutMs: CONVERGE_MS })
-    const deadlineMs = performance.now() + CONVERGE_MS
+  async #areEqual(isDrained: boolean): Promise<boolean | undefined> {
+    if (this.#settings.signal.aborted) return undefined
+    const boundMs = isDrained ? CONVERGE_MS : Math.min(CONVERGE_MS, this.#settings.drainMs)
+    if (!(await this.#tried(() => this.#cluster.converged({ timeoutMs: boundMs })))) return undefined
+    const deadlineMs = performance.now() + boundMs
     for (;;) {
       const digests = [...(await this.#cluster.digests()).values()]
       // Leases that end enter the log meanwhile: only states of the same entry can be compared.
       if (new Set(digests.map(({ applied }) => applied)).size === 1)
         return new Set(digests.map(({ sha256 }) => sha256)).size === 1
-      if (performance.now() > deadlineMs) throw tooSlow()
+      if (performance.now() > deadlineMs) return undefined
       await sleep(POLL_MS)
     }
   }

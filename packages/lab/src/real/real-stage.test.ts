@@ -51,7 +51,9 @@ describe('a change of the members whose leader lost its office', () => {
     leave: 'explicit',
   } as const
 
-  test('leaves no joint configuration behind: somebody leaves it under whoever leads then, and asks again', async () => {
+  test('leaves no joint configuration behind: somebody leaves it under whoever leads then, and asks again', {
+    timeout: 30_000,
+  }, async () => {
     const refused = new RaftError('REFUSED_CHANGE', 'not ready', { reason: 'NOT_READY', detail: '' })
     const { stage, lines, left } = inJoint([refused, undefined])
     await stage.do(change)

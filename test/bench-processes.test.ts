@@ -119,25 +119,6 @@ describe('nodes as processes over TCP', () => {
     }
     assert.ok(transfer.peerBytes > 2 << 20 && idle.peerBytes < 1 << 20, 'the whole snapshot went out')
   })
-
-  test('what processes cannot have is refused', async () => {
-    const refusals: [string, ...string[]][] = [
-      ['throughput', '--engine', 'tcp', '--durability', 'memory'],
-      ['throughput', '--engine', 'tcp', '--fault', 'delay'],
-      ['throughput', '--tls'],
-      ['election', '--engine', 'tcp', '--fault', 'isolation'],
-      ['throughput', '--connect', '127.0.0.1:1', '--engine', 'tcp'],
-      ['latency', '--connect', '127.0.0.1:1', '--fault', 'crash'],
-      ['throughput', '--connect', '127.0.0.1:1', '--max-batch-bytes', '9'],
-      ['throughput', '--tls-authority', 'ca.pem'],
-    ]
-    const codes = await Promise.all(refusals.map(([name, ...args]) => run(name, ...args)))
-    assert.deepEqual(
-      codes.map(({ code }) => code),
-      refusals.map(() => 64),
-      codes.map(({ stderr }) => stderr).join(''),
-    )
-  })
 })
 
 describe('a cluster that runs already', () => {

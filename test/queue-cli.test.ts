@@ -67,20 +67,6 @@ describe('troupe queue', () => {
     assert.match(unknown.stderr, /QUEUE is "job"; expected one of jobs/)
   })
 
-  test('says what is wrong with a call', async () => {
-    for (const [args, says] of [
-      [['stats'], /QUEUE/],
-      [['stats', 'jobs'], /either --connect HOST:PORT or --directory DIR/],
-      [['send', 'jobs', '--directory', '.', '--data', '{'], /expected JSON/],
-      [['send', 'jobs', '--directory', '.'], /a message as JSON, or --file/],
-      [['sned', 'jobs'], /sned/],
-    ] as const) {
-      const { code, stderr } = await command.run('queue', ...args)
-      assert.equal(code, 64, stderr)
-      assert.match(stderr, says)
-    }
-  })
-
   test(
     'on a cluster of processes',
     withProcesses(

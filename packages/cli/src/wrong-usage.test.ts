@@ -8,6 +8,7 @@ const THIS_FILE = fileURLToPath(import.meta.url)
 
 type Mistake = readonly [args: readonly string[], line: RegExp]
 
+const nowhere = ['--connect', '127.0.0.1:1']
 const ofBench: readonly Mistake[] = [
   [['throughput', '--nodes', '0'], /^troupe: --nodes is 0; expected an integer from 1 to 9\n$/],
   [['throughput', '--size', '-1'], /^troupe: --size is -1; expected an integer from 1 to 1,048,576\n$/],
@@ -29,6 +30,27 @@ const ofBench: readonly Mistake[] = [
   [
     ['throughput', '--data', THIS_FILE],
     /^troupe: --data is ".*"; expected a directory that can be written to/,
+  ],
+  // What nodes that are processes, or somebody else's, cannot have.
+  [
+    ['throughput', '--engine', 'tcp', '--durability', 'memory'],
+    /^troupe: --durability is "memory"; expected one with files, for nodes that are processes\n$/,
+  ],
+  [['throughput', '--engine', 'tcp', '--fault', 'delay'], /^troupe: --fault is "delay"; expected crash, for/],
+  [['throughput', '--tls'], /^troupe: --tls is true; expected nothing, with --engine threads\n$/],
+  [
+    ['election', '--engine', 'tcp', '--fault', 'isolation'],
+    /^troupe: --fault is "isolation"; expected one of/,
+  ],
+  [['throughput', ...nowhere, '--engine', 'tcp'], /^troupe: --engine is "tcp"; expected nothing, with --con/],
+  [['latency', ...nowhere, '--fault', 'crash'], /^troupe: --fault is "crash"; expected nothing, with --conn/],
+  [
+    ['throughput', ...nowhere, '--max-batch-bytes', '9'],
+    /^troupe: --max-batch-bytes is 9; expected nothing, /,
+  ],
+  [
+    ['throughput', '--tls-authority', 'ca.pem'],
+    /^troupe: --tls-authority is "ca.pem"; expected nothing with/,
   ],
 ]
 
@@ -89,7 +111,6 @@ const ofRun: readonly Mistake[] = [
   ],
 ]
 
-const nowhere = ['--connect', '127.0.0.1:1']
 const ofFault: readonly Mistake[] = [
   [['list'], /^troupe: --connect is undefined; expected host:port of one node or more\n$/],
   [['inject', ...nowhere], /^troupe: fault is undefined; expected one or more, such as --delay 200ms/],
@@ -103,7 +124,18 @@ const ofFault: readonly Mistake[] = [
   [['mend'], /^troupe: unknown command "mend"; see troupe fault --help\n$/],
 ]
 
-const all = { bench: ofBench, run: ofRun, soak: ofSoak, sim: ofSim, up: ofUp, fault: ofFault }
+const ofQueue: readonly Mistake[] = [
+  [['stats'], /^troupe: QUEUE /],
+  [['stats', 'jobs'], /either --connect HOST:PORT or --directory DIR/],
+  [['send', 'jobs', '--directory', '.', '--data', '{'], /^troupe: --data is "\{"; expected JSON/],
+  [
+    ['send', 'jobs', '--directory', '.'],
+    /^troupe: --data is undefined; expected a message as JSON, or --file/,
+  ],
+  [['sned', 'jobs'], /^troupe: unknown command "sned"; see troupe queue --help\n$/],
+]
+
+const all = { bench: ofBench, queue: ofQueue, run: ofRun, soak: ofSoak, sim: ofSim, up: ofUp, fault: ofFault }
 for (const [name, mistakes] of Object.entries(all)) {
   describe(`wrong usage of troupe ${name}`, () => {
     for (const [args, line] of mistakes) {

@@ -6,10 +6,11 @@
  *     pnpm test 'steps down'         an argument that is in no path selects tests by name
  *     pnpm test --full               with the full-size tests (TROUPE_FULL=1)
  *
- * Tests of packages run in parallel, as many files as there are cores. Of whole-system tests (under test/), which start threads
- * and processes of their own, at most two files run at a time, at most one of them with processes that take ports which it found
- * free, and those that are about a machine at rest run alone, last. Counted are tests, not suites or files; a file that crashes
- * counts as a failed test.
+ * Tests of packages run in parallel, as many files as there are cores; those of pure packages, some in each process: they have
+ * nothing that one could leave to the next, and most are done sooner than a process starts. Of whole-system tests (under test/),
+ * which start threads and processes of their own, at most two files run at a time, at most one of them with processes that take
+ * ports which it found free, and those that are about a machine at rest run alone, last. Counted are tests, not suites or files;
+ * a file that crashes counts as a failed test.
  */
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -54,7 +55,7 @@ async function main(): Promise<void> {
   const { files, names } = await select(args.filter((arg) => !arg.startsWith('-')))
   const reporter = new spec()
   reporter.pipe(process.stdout, { end: false })
-  const lane = (ofLane: Iterator<string>): Promise<void> => runLane(ofLane, names, reporter)
+  const lane = (ofLane: Iterator<Job>): Promise<void> => runLane(ofLane, names, reporter)
   const { units, whole, onPorts, alone } = sorted(files)
   await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, () => lane(units)))
   await Promise.all([lane(onPorts).then(() => lane(whole)), lane(whole)])
@@ -70,20 +71,40 @@ const AT_REST = /^test\/(calm|stalls)\./
 const STARTS_PROCESSES = /\.\/(node-processes|troupe-command)\.ts'/
 const ON_THREADS = /^test\/(backup|lab-threads|log-cli|queue-faults|scenarios|sim-cli|soak)\./
 
+/** Pure, or as good as that, and short: a simulator's test that blocks for long would hold up what the others tell. */
+const SHARE_A_PROCESS = /^packages\/(check|core|faults|machines|page|wire)\//
+const FILES_A_PROCESS = 12
+
+/** Files that run in one process. */
+type Job = readonly string[]
+
 /** Queues that several lanes may take from. */
-function sorted(files: readonly string[]): Record<'units' | 'whole' | 'onPorts' | 'alone', Iterator<string>> {
+function sorted(files: readonly string[]): Record<'units' | 'whole' | 'onPorts' | 'alone', Iterator<Job>> {
   const kindOf = (file: string): string => {
+    if (SHARE_A_PROCESS.test(file)) return 'pure'
     if (!file.startsWith('test/')) return 'units'
     if (AT_REST.test(file)) return 'alone'
     if (ON_THREADS.test(file)) return 'whole'
     return STARTS_PROCESSES.test(readFileSync(join(root, file), 'utf8')) ? 'onPorts' : 'whole'
   }
-  const { units = [], whole = [], onPorts = [], alone = [] } = Object.groupBy(files, kindOf)
-  return { units: units.values(), whole: whole.values(), onPorts: onPorts.values(), alone: alone.values() }
+  const { pure = [], units = [], whole = [], onPorts = [], alone = [] } = Object.groupBy(files, kindOf)
+  const each = (ofKind: readonly string[]): Job[] => ofKind.map((file) => [file])
+  return {
+    units: [...shared(pure), ...each(units)].values(),
+    whole: each(whole).values(),
+    onPorts: each(onPorts).values(),
+    alone: each(alone).values(),
+  }
 }
 
-/** One file after the other, each shown as a whole when it is done. */
-async function runLane(queue: Iterator<string>, names: RegExp[], reporter: SpecReporter): Promise<void> {
+function shared(files: readonly string[]): Job[] {
+  const jobs: Job[] = []
+  for (let at = 0; at < files.length; at += FILES_A_PROCESS) jobs.push(files.slice(at, at + FILES_A_PROCESS))
+  return jobs
+}
+
+/** One job after the other, each shown as a whole when it is done. */
+async function runLane(queue: Iterator<Job>, names: RegExp[], reporter: SpecReporter): Promise<void> {
   for (let next = queue.next(); next.done !== true; next = queue.next()) {
     const events = await Array.fromAsync(eventsOf(next.value, names))
     for (const event of events) await write(reporter, event)
@@ -111,20 +132,28 @@ function escapeRegExp(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 }
 
-/** Runs one file in a process of its own and counts its tests. Yields what the reporter shows. */
-async function* eventsOf(file: string, names: RegExp[]): AsyncGenerator<TestEvent> {
+const SHARED_PROCESS = 'test/tools/shared-process.ts'
+
+/** Runs the files of a job in a process of their own and counts their tests. Yields what the reporter shows. */
+async function* eventsOf(job: Job, names: RegExp[]): AsyncGenerator<TestEvent> {
   const watch = new Watch()
   const filter = names.length > 0 ? { testNamePatterns: names } : {}
+  const file = job.join(', ')
+  const entry = job.length === 1 ? { files: [...job] } : { files: [SHARED_PROCESS], argv: job }
+  const withTests = new Set<string | undefined>()
   let hasEnded = false
-  const stream = run({ files: [file], cwd: root, timeout: testTimeoutMs(), signal: watch.signal, ...filter })
+  // Of a process: that it died, or holds no test at all.
+  let isReported = false
+  const stream = run({ ...entry, cwd: root, timeout: testTimeoutMs(), signal: watch.signal, ...filter })
   for await (const event of stream as AsyncIterable<TestEvent>) {
     watch.see(event)
     if (event.type === 'test:pass' || event.type === 'test:fail') {
       const isFile = isOfFile(event.data)
-      if (isFile) hasEnded = true
+      if (isFile) hasEnded = isReported = true
       if (isFile && watch.signal.aborted) continue
       if (isFile) countFile(file, event.data, names.length > 0)
       else count(event.data)
+      withTests.add(event.data.file)
       if (isFile && event.type === 'test:pass') continue
     }
     if (event.type === 'test:summary' && event.data.file !== undefined) hasEnded = true
@@ -136,6 +165,12 @@ async function* eventsOf(file: string, names: RegExp[]): AsyncGenerator<TestEven
   // A file reports a summary when it is done: without one it left in the middle, whatever its exit code.
   else if (!hasEnded && !watch.signal.aborted)
     fail(file, undefined, 'the test process ended before its tests did')
+  else if (job.length > 1 && names.length === 0 && !isReported) failWithoutTests(job, withTests)
+}
+
+/** Of a process that several files share nobody else tells which of them holds no test. */
+function failWithoutTests(job: Job, withTests: ReadonlySet<string | undefined>): void {
+  for (const file of job) if (!withTests.has(join(root, file))) fail(file, undefined, 'no test in this file')
 }
 
 /** With process isolation a file is a test itself, reported where it holds no test or dies. */

@@ -53,6 +53,12 @@ export interface TextOption extends OptionBase {
   readonly otherwise?: string
 }
 
+/** A text each time that it is given: `--name a --name b`. */
+export interface TextsOption extends OptionBase {
+  readonly kind: 'texts'
+  readonly placeholder: string
+}
+
 /** On where given. */
 export interface FlagOption extends OptionBase {
   readonly kind: 'flag'
@@ -64,6 +70,7 @@ export type OptionSpec =
   | NumbersOption
   | ChoiceOption
   | TextOption
+  | TextsOption
   | FlagOption
 
 /** Options by their name, without the dashes, in the order of `--help`. */
@@ -77,9 +84,11 @@ type OptionValue<Spec extends OptionSpec> = Spec extends FlagOption
       ? Spec['choices'][number]
       : Spec extends TextOption
         ? string | undefined
-        : Spec extends { readonly default: number }
-          ? number
-          : number | undefined
+        : Spec extends TextsOption
+          ? readonly string[]
+          : Spec extends { readonly default: number }
+            ? number
+            : number | undefined
 
 /** The values that a table's options have after parsing. */
 export type OptionValues<Table extends OptionTable> = {

@@ -6,6 +6,7 @@ type Value = OptionValues<OptionTable>[string]
 /** What an option is where it is not given. */
 export function defaultOf(spec: OptionSpec): Value {
   if (spec.kind === 'flag') return false
+  if (spec.kind === 'texts') return []
   return 'default' in spec ? spec.default : undefined
 }
 
@@ -16,6 +17,8 @@ export function optionValueOf(spec: OptionSpec, value: unknown): Value {
       return typeof value === 'boolean' ? value : undefined
     case 'text':
       return typeof value === 'string' && value !== '' ? value : undefined
+    case 'texts':
+      return textsOf(value)
     case 'choice':
       return typeof value === 'string' && spec.choices.includes(value) ? value : undefined
     case 'integer':
@@ -33,6 +36,12 @@ function isWithin({ min, max = Number.POSITIVE_INFINITY }: Bounds, value: unknow
   return typeof value === 'number' && Number.isFinite(value) && value >= min && value <= max
 }
 
+/** A single text is a list of one. */
+function textsOf(value: unknown): readonly string[] | undefined {
+  const list: readonly unknown[] = Array.isArray(value) ? value : [value]
+  return list.every((item): item is string => typeof item === 'string' && item !== '') ? list : undefined
+}
+
 /** A single number is a list of one. */
 function listOf(spec: Bounds & { readonly kind: string }, value: unknown): readonly number[] | undefined {
   const list: readonly unknown[] = Array.isArray(value) ? value : [value]
@@ -48,6 +57,8 @@ export function expectedOf(spec: OptionSpec): string {
       return 'true or false'
     case 'text':
       return spec.placeholder === 'DIR' ? 'a directory' : 'text'
+    case 'texts':
+      return 'a list of texts'
     case 'choice':
       return spec.choices.join(' or ')
     case 'integer':

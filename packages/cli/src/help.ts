@@ -41,6 +41,7 @@ function usageOf(name: string, spec: OptionSpec): string {
     case 'flag':
       return `--${name}`
     case 'text':
+    case 'texts':
       return `--${name} ${spec.placeholder}`
     case 'choice':
       return `--${name} NAME`

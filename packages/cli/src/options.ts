@@ -28,7 +28,9 @@ export function parseOptions<Table extends OptionTable>(
     if (token.kind === 'positional') throw unknownWord('command', token.value, commandPath)
     const spec = Object.hasOwn(table, token.name) ? table[token.name] : undefined
     if (spec === undefined) throw unknownWord('flag', token.rawName, commandPath)
-    values.set(token.name, readValue(`--${token.name}`, spec, token.value))
+    const value = readValue(`--${token.name}`, spec, token.value)
+    const isOneMore = spec.kind === 'texts'
+    values.set(token.name, isOneMore ? [...((values.get(token.name) as unknown[]) ?? []), value] : value)
   }
   for (const [name, spec] of Object.entries(table)) {
     if (!values.has(name)) values.set(name, defaultOf(spec))
@@ -56,6 +58,7 @@ function tokensOf(args: readonly string[], table: OptionTable) {
 
 function defaultOf(spec: OptionSpec): unknown {
   if (spec.kind === 'flag') return false
+  if (spec.kind === 'texts') return []
   return 'default' in spec ? spec.default : undefined
 }
 
@@ -69,6 +72,7 @@ function readValue(flag: string, spec: OptionSpec, given: string | undefined): u
     throw missingValue(flag, expectedOf(spec))
   switch (spec.kind) {
     case 'text':
+    case 'texts':
       return given
     case 'choice':
       if (!spec.choices.includes(given)) throw invalidOption(flag, given, expectedOf(spec))
@@ -108,6 +112,7 @@ export function expectedOf(spec: OptionSpec): string {
     case 'flag':
       return 'no value'
     case 'text':
+    case 'texts':
       return TEXTS[spec.placeholder] ?? `a value as ${spec.placeholder}`
     case 'choice':
       return spec.choices.join(' or ')

@@ -4,6 +4,7 @@ import { groupHelp } from './help.ts'
 import { wantsHelp } from './options.ts'
 import { exitCodes } from './output.ts'
 import { consumeCommand } from './queue/consume.ts'
+import { createCommand } from './queue/create.ts'
 import {
   pauseCommand,
   peekCommand,
@@ -20,6 +21,11 @@ const PATH = 'troupe queue'
 const SUMMARY = `${PATH}: a queue of a cluster over TCP, or in a directory`
 
 const commands = [
+  {
+    name: 'create QUEUE',
+    summary: 'makes a queue, its groups and bounds, or changes them',
+    run: createCommand,
+  },
   { name: 'send QUEUE', summary: 'sends messages', run: sendCommand },
   { name: 'consume QUEUE', summary: 'takes messages, and acks them', run: consumeCommand },
   { name: 'stats QUEUE', summary: 'shows its depth, and what became of messages', run: statsCommand },

@@ -5,8 +5,22 @@
 import { existsSync } from 'node:fs'
 import type { CommandContext, OptionTable, OptionValues } from '@troupe/benchmarks'
 import { Client, Cluster } from '@troupe/cluster'
-import { invalidOption, RaftError } from '@troupe/core'
-import { queueCommands, queueQueries } from '@troupe/machines'
+import { invalidOption } from '@troupe/core'
+import {
+  type QueueSettings,
+  type QueueStats,
+  queueCommands,
+  queueQueries,
+  type Waiting,
+} from '@troupe/machines'
+import {
+  type OperationOptions,
+  type Outgoing,
+  Producer,
+  QueueCalls,
+  QueueError,
+  type Receipt,
+} from '@troupe/queue'
 import { common, dialSettings } from '../node/operate.ts'
 
 const { json, ...overTcp } = common
@@ -27,14 +41,17 @@ export type AccessValues = OptionValues<typeof accessOptions>
 export class QueueAccess {
   readonly name: string
   readonly client: Client
+  /** Of each call: its time, and what ends the command. */
+  readonly limits: OperationOptions
+  readonly #calls: QueueCalls
   readonly #cluster: Cluster | undefined
-  readonly #timeoutMs: number
 
-  private constructor(name: string, client: Client, cluster: Cluster | undefined, timeoutMs: number) {
+  private constructor(name: string, client: Client, cluster: Cluster | undefined, limits: OperationOptions) {
     this.name = name
     this.client = client
+    this.limits = limits
+    this.#calls = new QueueCalls(client)
     this.#cluster = cluster
-    this.#timeoutMs = timeoutMs
   }
 
   /**
@@ -48,6 +65,7 @@ export class QueueAccess {
     mayMake = false,
   ): Promise<QueueAccess> {
     const { connect, directory, timeout } = values
+    const limits = { timeoutMs: timeout, signal: context.signal }
     if ((connect === undefined) === (directory === undefined))
       throw invalidOption(
         connect === undefined ? '--connect' : '--directory',
@@ -58,39 +76,49 @@ export class QueueAccess {
       const token = context.env['TROUPE_CLIENT_TOKEN']
       const { token: _, ...dial } = dialSettings(values, context)
       const settings = token === undefined ? dial : { ...dial, token }
-      return new QueueAccess(name, await Client.connect(connect.split(','), settings), undefined, timeout)
+      return new QueueAccess(name, await Client.connect(connect.split(','), settings), undefined, limits)
     }
     if (!mayMake && !existsSync(directory as string))
       throw invalidOption('--directory', directory, 'a directory that is there')
     const cluster = await Cluster.start({ directory: directory as string, machine: 'queue' })
     try {
-      return new QueueAccess(name, await cluster.client(), cluster, timeout)
+      return new QueueAccess(name, await cluster.client(), cluster, limits)
     } catch (error) {
       await cluster.stop()
       throw error
     }
   }
 
-  /** @throws RaftError INVALID_OPTIONS where there is no such queue or group; else as `Client.propose` */
+  /**
+   * @throws RaftError INVALID_OPTIONS where there is no such queue or group; QueueError for what is refused else; as `Client.propose`
+   */
   propose<Result>(command: unknown): Promise<Result> {
-    return this.#orMissing(this.client.propose<Result>(command, { timeoutMs: this.#timeoutMs }))
+    return this.#orMissing(this.#calls.propose<Result>(command, this.limits))
   }
 
   /** @throws as {@link propose} */
   query<Answer>(query: unknown): Promise<Answer> {
-    return this.#orMissing(this.client.query<Answer>(query, { timeoutMs: this.#timeoutMs }))
+    return this.#orMissing(this.#calls.query<Answer>(query, this.limits))
   }
 
   async #orMissing<Value>(asked: Promise<Value>): Promise<Value> {
     try {
       return await asked
     } catch (error) {
-      if (!RaftError.is(error, 'REJECTED')) throw error
-      const { reason } = error.data
-      if (reason.startsWith('UNKNOWN_QUEUE')) throw invalidOption('QUEUE', this.name, await this.#known())
-      if (reason.startsWith('UNKNOWN_GROUP')) throw invalidOption('--group', reason, 'a group of the queue')
+      if (!(error instanceof QueueError)) throw error
+      if (error.code === 'UNKNOWN_QUEUE') throw invalidOption('QUEUE', this.name, await this.#known())
+      if (error.code === 'UNKNOWN_GROUP')
+        throw invalidOption('--group', ...(await this.#groups(error.message)))
       throw error
     }
+  }
+
+  /** What was asked for, by the words of the refusal; what there is. */
+  async #groups(refusal: string): Promise<readonly [asked: string, expected: string]> {
+    const { groups } = await this.query<QueueStats>(queueQueries.stats(this.name))
+    const [, asked = ''] = /group '(.*)' of /s.exec(refusal) ?? []
+    const names = groups.map(({ group }) => (group === '' ? 'none at all' : group))
+    return [asked, `one of ${names.join(', ')}`]
   }
 
   async #known(): Promise<string> {
@@ -104,17 +132,28 @@ export class QueueAccess {
 
   /** Makes the queue where it is not there; one that is there keeps its settings. */
   async make(): Promise<void> {
-    if (!(await this.queues()).includes(this.name)) await this.propose(queueCommands.create(this.name))
+    if (!(await this.queues()).includes(this.name)) await this.create({})
   }
 
-  /** Repeats a command that does a bounded number of things at once. Resolves with their sum. */
-  async repeat(command: (limit: number) => unknown): Promise<number> {
-    let sum = 0
-    for (;;) {
-      const count = await this.propose<number>(command(MOST_AT_ONCE))
-      sum += count
-      if (count < MOST_AT_ONCE) return sum
-    }
+  /** Makes the queue, or gives it other settings. @throws as {@link propose} */
+  create(settings: Partial<QueueSettings>): Promise<void> {
+    return this.propose(queueCommands.create(this.name, settings))
+  }
+
+  /** @throws as `Queue.sendMany` */
+  send(messages: readonly Outgoing<unknown>[], whenFull: 'refuse' | 'wait'): Promise<Receipt[]> {
+    const producer = new Producer<unknown>(this.#calls, this.name, { schema: undefined })
+    return producer.sendAll(messages, { ...this.limits, whenFull })
+  }
+
+  /** Resolves with how many those were. @throws as {@link propose} */
+  purge(waiting: Waiting, group: string): Promise<number> {
+    return this.#orMissing(this.#calls.purge(this.name, waiting, group, this.limits))
+  }
+
+  /** Resolves with how many those were. @throws as {@link propose} */
+  redrive(group: string): Promise<number> {
+    return this.#orMissing(this.#calls.redrive(this.name, group, this.limits))
   }
 
   async close(): Promise<void> {
@@ -126,5 +165,3 @@ export class QueueAccess {
     await this.close()
   }
 }
-
-const MOST_AT_ONCE = 1000

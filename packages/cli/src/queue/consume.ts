@@ -1,4 +1,5 @@
 /** `troupe queue consume`: takes messages out of a queue, or shows them to whoever asks. */
+import { queueQueries } from '@troupe/machines'
 import { type Delivery, Subscription } from '@troupe/queue'
 import { counted, textStream } from '../output.ts'
 import { queueCommand } from './command.ts'
@@ -24,6 +25,8 @@ interface Consumed {
   readonly id: string | undefined
   readonly key: string | undefined
   readonly deliveries: number
+  /** Where there are any. */
+  readonly headers: Readonly<Record<string, unknown>> | undefined
   readonly data: unknown
 }
 
@@ -32,8 +35,8 @@ export const consumeCommand = queueCommand({
   summary: 'takes messages, one line of JSON for each, and acks them',
   options,
   async run(queue, { count, wait, keep, group = '', lease, json }, context) {
-    // Asked first: a subscription would wait for a queue that is not there.
-    await queue.query(['stats', queue.name])
+    // Asked first: here it is known what there is instead of a queue or group that is not there.
+    await queue.query(queueQueries.peek(queue.name, group, 'ready', 1))
     const prefetch = Math.min(count, MAX_PREFETCH)
     const { signal } = context
     const subscription = new Subscription(queue.client, queue.name, {
@@ -75,6 +78,7 @@ async function* untilStopped<T>(subscription: Subscription<T>): AsyncIterable<De
   }
 }
 
-function shownOf({ position, id, key, deliveries, data }: Delivery<unknown>): Consumed {
-  return { position, id, key, deliveries, data }
+function shownOf({ position, id, key, deliveries, headers, data }: Delivery<unknown>): Consumed {
+  const shown = Object.keys(headers).length === 0 ? undefined : headers
+  return { position, id, key, deliveries, headers: shown, data }
 }

@@ -66,8 +66,9 @@ export const peekCommand = queueCommand({
   async run(queue, { list: waiting, count, group: of = '' }) {
     const found = await queue.query<PeekedMessage[]>(queueQueries.peek(queue.name, of, waiting, count))
     const document = found.map(({ message, ...rest }) => {
-      const [data, id, key] = codec.decode(message) as QueueMessage
-      return { ...rest, id: id ?? undefined, key: key ?? undefined, data }
+      const parts = codec.decode(message) as QueueMessage
+      const [data, id, key] = parts
+      return { ...rest, id: id ?? undefined, key: key ?? undefined, headers: parts[8] ?? undefined, data }
     })
     return { document, text: document.map((each) => `${JSON.stringify(each)}\n`).join('') }
   },
@@ -101,7 +102,7 @@ export const redriveCommand = queueCommand({
   summary: 'makes dead messages ready again',
   options: { group },
   async run(queue, { group: of = '' }) {
-    const redriven = await queue.repeat((limit) => queueCommands.redrive(queue.name, of, limit))
+    const redriven = await queue.redrive(of)
     return { document: { redriven }, text: `${counted(redriven)} redriven\n` }
   },
 })
@@ -111,7 +112,7 @@ export const purgeCommand = queueCommand({
   summary: 'removes messages that wait',
   options: { list, group },
   async run(queue, { list: waiting, group: of = '' }) {
-    const removed = await queue.repeat((limit) => queueCommands.purge(queue.name, of, waiting, limit))
+    const removed = await queue.purge(waiting, of)
     return { document: { removed }, text: `${counted(removed)} removed\n` }
   },
 })

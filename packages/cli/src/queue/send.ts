@@ -1,8 +1,10 @@
 /** `troupe queue send`: puts messages into a queue. */
+import type { OptionValues } from '@troupe/benchmarks'
 import { invalidOption } from '@troupe/core'
 import { checkBoundedFile, readBoundedText } from '@troupe/lab'
-import { type MessageOptions, queueCommands } from '@troupe/machines'
+import type { OutgoingOptions, Receipt } from '@troupe/queue'
 import { counted } from '../output.ts'
+import { backoffOf, backoffOption } from './backoff.ts'
 import { queueCommand } from './command.ts'
 
 const options = {
@@ -10,44 +12,49 @@ const options = {
   file: { kind: 'text', placeholder: 'FILE', help: "a message in each line, as JSON; '-' for stdin" },
   id: { kind: 'text', placeholder: 'ID', help: 'a second message of the same id is a duplicate' },
   key: { kind: 'text', placeholder: 'KEY', help: 'messages of one key are delivered one after the other' },
+  header: { kind: 'texts', placeholder: 'K=V', help: 'beside the data; as often as there are headers' },
   delay: { kind: 'integer', min: 0, unit: 'ms', help: 'not delivered before' },
+  at: {
+    kind: 'text',
+    placeholder: 'TIME',
+    help: "not delivered before, by this machine's clock: 2030-01-31T08:00:00Z, or milliseconds since 1970",
+  },
   ttl: { kind: 'integer', min: 1, unit: 'ms', help: 'dropped if it is not delivered by then' },
   priority: { kind: 'integer', min: 0, max: 9, help: '0 is the most urgent, 5 that of other messages' },
   attempts: { kind: 'integer', min: 1, max: 255, help: 'failures after which it is dead' },
+  backoff: backoffOption,
+  'when-full': {
+    kind: 'choice',
+    choices: ['refuse', 'wait'],
+    default: 'refuse',
+    help: 'what becomes of it where the queue has no room',
+  },
 } as const
 
 /** Messages of one command. */
 const BATCH = 100
 
-interface Sending {
-  readonly data: string | undefined
-  readonly file: string | undefined
-  readonly id: string | undefined
-  readonly key: string | undefined
-  readonly delay: number | undefined
-  readonly ttl: number | undefined
-  readonly priority: number | undefined
-  readonly attempts: number | undefined
-}
+type Sending = OptionValues<typeof options>
 
 export const sendCommand = queueCommand({
   word: 'send',
   summary: 'sends messages; makes the queue where it is not there',
   options,
   mayMake: true,
-  check: checkBodies,
+  check(values) {
+    checkBodies(values)
+    messageOptions(values)
+  },
   async run(queue, values) {
-    const bodies = bodiesOf(values)
+    const options = messageOptions(values)
+    const messages = bodiesOf(values).map((data) => ({ ...options, data }))
     await queue.make()
-    const positions: number[] = []
-    for (let at = 0; at < bodies.length; at += BATCH) {
-      const batch = bodies.slice(at, at + BATCH)
-      const messages = batch.map((body) => queueCommands.message(body, messageOptions(values)))
-      const result = await queue.propose<number | number[]>(queueCommands.send(queue.name, messages))
-      positions.push(...(typeof result === 'number' ? batch.map((_, offset) => result + offset) : result))
-    }
-    const duplicates = positions.filter((position) => position < 0).length
-    const document = { sent: positions.length - duplicates, duplicates, positions: positions.map(Math.abs) }
+    const receipts: Receipt[] = []
+    for (let at = 0; at < messages.length; at += BATCH)
+      receipts.push(...(await queue.send(messages.slice(at, at + BATCH), values['when-full'])))
+    const duplicates = receipts.filter(({ duplicate }) => duplicate).length
+    const positions = receipts.map(({ position }) => position)
+    const document = { sent: receipts.length - duplicates, duplicates, positions }
     const more = duplicates === 0 ? '' : `, ${counted(duplicates)} were there before`
     return { document, text: `sent ${counted(document.sent)}${more}\n` }
   },
@@ -76,13 +83,33 @@ function parsed(where: string, text: string): unknown {
   }
 }
 
-function messageOptions({ id, key, delay, ttl, priority, attempts }: Sending): MessageOptions {
+/** @throws RaftError INVALID_OPTIONS */
+function messageOptions(values: Sending): OutgoingOptions {
+  const { id, key, header, delay, at, ttl, priority, attempts, backoff } = values
+  if (at !== undefined && delay !== undefined)
+    throw invalidOption('--at', at, 'nothing with --delay: both say when')
   return {
     ...(id === undefined ? {} : { id }),
     ...(key === undefined ? {} : { key }),
+    ...(header.length === 0 ? {} : { headers: Object.fromEntries(header.map(headerOf)) }),
     ...(delay === undefined ? {} : { delayMs: delay }),
+    ...(at === undefined ? {} : { at: timeOf(at) }),
     ...(ttl === undefined ? {} : { ttlMs: ttl }),
     ...(priority === undefined ? {} : { priority }),
     ...(attempts === undefined ? {} : { attempts }),
+    ...(backoff === undefined ? {} : { backoff: backoffOf(backoff) }),
   }
+}
+
+function headerOf(text: string): readonly [name: string, value: string] {
+  const at = text.indexOf('=')
+  if (at < 1) throw invalidOption('--header', text, 'a name and its value, as K=V')
+  return [text.slice(0, at), text.slice(at + 1)]
+}
+
+function timeOf(text: string): number {
+  const timeMs = /^\d+$/.test(text) ? Number(text) : Date.parse(text)
+  if (Number.isNaN(timeMs))
+    throw invalidOption('--at', text, 'a time as 2030-01-31T08:00:00Z, or milliseconds since 1970')
+  return timeMs
 }

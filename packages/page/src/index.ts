@@ -39,7 +39,7 @@ export {
 export type { Column } from './column.ts'
 export { formatDuration, formatMiB, formatMs, formatNumber, formatRatio, rounded } from './format.ts'
 export { frontOf, isNearFront, type Tradeoff } from './front.ts'
-export { embeddedJson, type Html, type HtmlPart, html } from './html.ts'
+export { embeddedJson, escapeHtml, type Html, type HtmlPart, html } from './html.ts'
 export {
   type Lane,
   type LaneBand,

@@ -1,6 +1,7 @@
 /** The page of a checked history: one file, nothing loaded. */
 import type { CheckFailure, CheckReport, FaultBand, ShownOperation } from '@troupe/check'
-import { escaped, type LaneBar, lanesStyle, lanesSvg } from './lanes.ts'
+import { escapeHtml } from '@troupe/page'
+import { type LaneBar, lanesStyle, lanesSvg } from './lanes.ts'
 
 export interface HistoryPage {
   /** The file, or what the history is of. */
@@ -29,17 +30,17 @@ export function historyPage({ name, report, faults, command }: HistoryPage): str
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy" content="${POLICY}">
-<title>${escaped(title)} · Troupe</title>
+<title>${escapeHtml(title)} · Troupe</title>
 <style>${STYLE}${lanesStyle}</style>
 </head>
 <body>
 <main>
-<header><p class="kicker">Checked history</p><h1><span class="${verdict}">${verdict}</span> ${escaped(name)}</h1>
-<p class="lead">${escaped(leadOf(report))}</p></header>
+<header><p class="kicker">Checked history</p><h1><span class="${verdict}">${verdict}</span> ${escapeHtml(name)}</h1>
+<p class="lead">${escapeHtml(leadOf(report))}</p></header>
 ${factsOf(report)}
 ${failure === undefined ? '' : failureHtml(failure, faults)}
 ${figuresHtml(report)}
-<footer>${escaped(command)}</footer>
+<footer>${escapeHtml(command)}</footer>
 </main>
 <script>${SCROLL}</script>
 </body>
@@ -68,7 +69,7 @@ function factsOf({ model, operationCount, partitionCount, stepCount, failure }: 
           ],
         ] as const)),
   ]
-  return `<dl>${facts.map(([term, text]) => `<div><dt>${term}</dt><dd>${escaped(text)}</dd></div>`).join('')}</dl>`
+  return `<dl>${facts.map(([term, text]) => `<div><dt>${term}</dt><dd>${escapeHtml(text)}</dd></div>`).join('')}</dl>`
 }
 
 function failureHtml(failure: CheckFailure, faults: readonly FaultBand[]): string {
@@ -86,7 +87,7 @@ function failureHtml(failure: CheckFailure, faults: readonly FaultBand[]): strin
   return `<section><h2>${prefixLength === undefined ? 'Operations that have to do with it' : 'The end of the prefix'}</h2>
 <p class="legend">${legendOf(operations, faults)}</p>
 ${picture(failure, faults)}
-${notes.map((note) => `<p>${escaped(note)}</p>`).join('\n')}</section>
+${notes.map((note) => `<p>${escapeHtml(note)}</p>`).join('\n')}</section>
 <section><h2>As a table</h2>${tableOf(operations)}</section>`
 }
 
@@ -171,7 +172,7 @@ function tableOf(operations: readonly ShownOperation[]): string {
   ]
   const row = (operation: ShownOperation): string =>
     `<tr class="${operation.role ?? ''}">${cells(operation)
-      .map((cell) => `<td>${escaped(cell)}</td>`)
+      .map((cell) => `<td>${escapeHtml(cell)}</td>`)
       .join('')}</tr>`
   return `<div class="table"><table><thead><tr>${heads.map((head) => `<th>${head}</th>`).join('')}</tr></thead><tbody>${rows.map(row).join('')}</tbody></table></div>`
 }
@@ -181,9 +182,9 @@ function figuresHtml({ figures }: CheckReport): string {
   if (entries.length === 0) return ''
   const shown = (value: unknown): string => {
     const text = typeof value === 'object' ? JSON.stringify(value) : String(value)
-    return escaped(text.length > 400 ? `${text.slice(0, 400)}…` : text)
+    return escapeHtml(text.length > 400 ? `${text.slice(0, 400)}…` : text)
   }
-  const rows = entries.map(([name, value]) => `<tr><th>${escaped(name)}</th><td>${shown(value)}</td></tr>`)
+  const rows = entries.map(([name, value]) => `<tr><th>${escapeHtml(name)}</th><td>${shown(value)}</td></tr>`)
   return `<section><h2>Figures</h2><div class="table"><table><tbody>${rows.join('')}</tbody></table></div></section>`
 }
 

@@ -8,6 +8,7 @@
  *
  * From left to right stand events, each as wide as any other: what matters is the order, and times may be far apart.
  */
+import { escapeHtml } from '@troupe/page'
 
 /** An operation. */
 export interface LaneBar {
@@ -81,7 +82,7 @@ export function lanesSvg({ bars, bands, tickOf, endAt, label }: Lanes): string {
   return [
     '<div class="lanes-box" tabindex="0">',
     svg('lanes names', NAMES, 'aria-hidden="true"', lanes.map(nameSvg)),
-    svg('lanes', scale.width, `role="img" aria-label="${escaped(label)}"`, chart),
+    svg('lanes', scale.width, `role="img" aria-label="${escapeHtml(label)}"`, chart),
     '</div>',
   ].join('\n')
 }
@@ -152,11 +153,11 @@ function bandSvg({ from, to, text }: LaneBand, index: number, scale: Scale, heig
   // Names of bands that overlap stand in two lines.
   const y = 11 + (index % 2) * 13
   const rect = `<rect x="${x}" y="0" width="${Math.max(3, end - x)}" height="${height - FOOT}"/>`
-  return `<g class="band"><title>${escaped(text)}</title>${rect}<text x="${x + 4}" y="${y}">${escaped(text)}</text></g>`
+  return `<g class="band"><title>${escapeHtml(text)}</title>${rect}<text x="${x + 4}" y="${y}">${escapeHtml(text)}</text></g>`
 }
 
 function nameSvg({ name, y }: Lane): string {
-  return `<text x="${NAMES - 10}" y="${y + BAR / 2 + 6}">${escaped(name)}</text>`
+  return `<text x="${NAMES - 10}" y="${y + BAR / 2 + 6}">${escapeHtml(name)}</text>`
 }
 
 function ruleSvg({ y, lines }: Lane, width: number): string {
@@ -172,9 +173,9 @@ function endSvg(x: number, width: number, height: number): string {
 
 function barSvg({ x, end, y, text, title, tone }: PlacedBar): string {
   const width = Math.max(6, end - x - 3)
-  const clipped = `<svg x="${x}" y="${y + 2}" width="${width}" height="${BAR}"><text x="6" y="16">${escaped(text)}</text></svg>`
+  const clipped = `<svg x="${x}" y="${y + 2}" width="${width}" height="${BAR}"><text x="6" y="16">${escapeHtml(text)}</text></svg>`
   const mark = tone === 'impossible' ? `<text class="cross" x="${end - 2}" y="${y + 19}">✗</text>` : ''
-  return `<g class="bar ${tone}"><title>${escaped(title)}</title><rect x="${x}" y="${y + 2}" width="${width}" height="${BAR}" rx="4"/>${clipped}${mark}</g>`
+  return `<g class="bar ${tone}"><title>${escapeHtml(title)}</title><rect x="${x}" y="${y + 2}" width="${width}" height="${BAR}" rx="4"/>${clipped}${mark}</g>`
 }
 
 /**
@@ -214,21 +215,8 @@ function ticksSvg(scale: Scale, tickOf: (at: number) => string | undefined, heig
     const mark = `<line x1="${x}" x2="${x}" y1="${height - FOOT}" y2="${height - FOOT + 5}"/>`
     // The first one would stand half behind the names.
     const style = index === 0 ? ' style="text-anchor: start"' : ''
-    return [`<g class="tick">${mark}<text x="${x}" y="${height - 6}"${style}>${escaped(text)}</text></g>`]
+    return [`<g class="tick">${mark}<text x="${x}" y="${height - 6}"${style}>${escapeHtml(text)}</text></g>`]
   })
-}
-
-const ENTITIES: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-}
-
-/** Text for markup and attributes. */
-export function escaped(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] as string)
 }
 
 /** The style sheet of the picture, light and dark by what the reader prefers. */

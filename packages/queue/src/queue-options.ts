@@ -1,4 +1,4 @@
-import type { CallOptions, ClientSettings, Cluster, ClusterOptions, TcpClientSettings } from '@troupe/cluster'
+import type { CallOptions, Cluster, ClusterOptions, TcpClientSettings } from '@troupe/cluster'
 import type { QueueSettings } from '@troupe/machines'
 import type { RateLimit } from './rate-limit.ts'
 import type { ScaledConcurrency } from './scaling.ts'
@@ -26,8 +26,6 @@ export interface QueueOptions<T = unknown> extends CommonOptions<T> {
   readonly cluster?: Cluster
   /** Of the cluster of its own. */
   readonly clusterOptions?: Omit<ClusterOptions, 'directory' | 'machine'>
-  /** Timeouts and bounds of its client. */
-  readonly client?: ClientSettings
 }
 
 /** Of a queue whose replicas run elsewhere. */

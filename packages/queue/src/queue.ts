@@ -98,21 +98,12 @@ export class Queue<T = unknown> extends EventEmitter<QueueEventMap> {
    *   RaftError ABORTED by the signal
    */
   static async open<T = unknown>(name: string, options: QueueOptions<T> = {}): Promise<Queue<T>> {
-    const {
-      directory,
-      cluster: given,
-      clusterOptions,
-      client: own,
-      schema,
-      create,
-      signal,
-      ...settings
-    } = options
+    const { directory, cluster: given, clusterOptions, schema, create, signal, ...settings } = options
     refuseAborted(signal)
     const place = directory === undefined ? {} : { directory }
     const cluster =
       given === undefined ? await Cluster.start({ ...clusterOptions, ...place, machine: 'queue' }) : undefined
-    const client = await (given ?? (cluster as Cluster)).client(own)
+    const client = await (given ?? (cluster as Cluster)).client()
     return new Queue<T>(name, { client, cluster, schema }).#begin(settings, create, signal)
   }
 

@@ -47,9 +47,6 @@ const KEYS = 16
 const NACKED = 5
 const FORGOTTEN = 1
 const POLL_MS = 50
-/** Of a command: whoever waits less for the end does so for each of them. */
-const TIMEOUT_MS = 10_000
-const LEAST_TIMEOUT_MS = 500
 const RETRY_MS = 20
 /** Nothing is proven by a machine that is too busy to start a thread. */
 const START_TIMEOUT_MS = 120_000
@@ -73,7 +70,6 @@ export async function proveQueueOf(
   onOpen: () => Promise<void> = async () => {},
 ): Promise<QueueProof> {
   const queue = await Queue.open<number>('prove', {
-    client: { timeoutMs: Math.min(TIMEOUT_MS, Math.max(LEAST_TIMEOUT_MS, settings.drainMs)) },
     ...{ cluster, attempts: 255, maxLosses: 255, backoff: 'fixed', backoffMs: 5 },
   })
   try {

@@ -65,7 +65,8 @@ describe('bench topology', () => {
   test('puts mesh, ring and star side by side, and each loss below', async () => {
     const { args, document, rows, markdown } = outputs('topology')
     const times = ['--seconds', '0.2', '--warmup-seconds', '0.1', '--window', '16', '--repeat', '1']
-    const { code, stdout, stderr, left } = await run('topology', ...small, ...times, '--nodes', '4', ...args)
+    const sizes = ['--watch-ms', '100', '--nodes', '4']
+    const { code, stdout, stderr, left } = await run('topology', ...small, ...times, ...sizes, ...args)
     assert.equal(code, 0, stderr)
     assert.deepEqual(left, [])
     assert.match(stdout, /ring +4 +1\.33 +2/)

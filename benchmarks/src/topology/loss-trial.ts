@@ -9,14 +9,13 @@ import { rounded } from '../terminal/format.ts'
 import { type PlannedHops, placeOf, plannedHops } from './planned-hops.ts'
 import { longestPauseMs, Pulse } from './pulse.ts'
 
-/** Before the loss, and after it: an election and new routes are over by then. */
+/** Before the loss. */
 const CALM_MS = 200
-const WATCH_MS = 1000
 const REACHED_TIMEOUT_MS = 10_000
 const TRANSFER_TIMEOUT_MS = 30_000
 
-/** About how long a trial takes. */
-export const TRIAL_MS = CALM_MS + WATCH_MS + 2000
+/** About how long a trial takes that watches for so long. */
+export const trialMs = (watchMs: number): number => CALM_MS + watchMs + 2000
 
 export interface LossRow extends PlannedHops {
   readonly topology: OverlayTopology
@@ -24,7 +23,7 @@ export interface LossRow extends PlannedHops {
   readonly lost: NodeId
   readonly wasLeader: boolean
   readonly place: 'relay' | 'leaf' | 'peer'
-  /** The longest time between two acknowledgements of one caller, in the second behind the loss. */
+  /** The longest time between two acknowledgements of one caller, in the time watched behind the loss. */
   readonly pauseMs: number
   /** The same in the calm before it. */
   readonly calmPauseMs: number
@@ -52,6 +51,7 @@ export async function loseNode(
   cluster: Cluster,
   client: Client,
   trial: Pick<LossRow, 'topology' | 'repeat' | 'lost'>,
+  watchMs: number,
 ): Promise<LossRow> {
   const { topology, lost } = trial
   const wasLeader = cluster.leader === lost
@@ -60,7 +60,7 @@ export async function loseNode(
   await bench.or(delay(CALM_MS))
   const { diedAtMs, atMs } = await bench.or(cluster.crash(lost))
   const lostAtMs = diedAtMs ?? atMs
-  await bench.or(delay(WATCH_MS))
+  await bench.or(delay(watchMs))
   const times = await bench.or(pulse.stop())
   const reached = await bench.or(isReached(cluster))
   await bench.or(cluster.restart(lost))
@@ -69,7 +69,7 @@ export async function loseNode(
     ...trial,
     wasLeader,
     place: placeOf(topology, cluster.ids, lost),
-    pauseMs: rounded(longestPauseMs(times, lostAtMs) ?? WATCH_MS),
+    pauseMs: rounded(longestPauseMs(times, lostAtMs) ?? watchMs),
     calmPauseMs: rounded(longestPauseMs(before, calmMs) ?? 0),
     ...plannedHops(topology, cluster.ids, lost),
     reached,

@@ -22,7 +22,7 @@ import { formatNumber, rounded } from '../terminal/format.ts'
 import { speedOf } from '../throughput/throughput-run.ts'
 import { orderOf } from '../turns.ts'
 import { verify } from '../verify.ts'
-import { loseNode, settle, TRIAL_MS } from './loss-trial.ts'
+import { loseNode, settle, trialMs } from './loss-trial.ts'
 import { plannedHops } from './planned-hops.ts'
 import { TopologyReport } from './topology-report.ts'
 
@@ -46,6 +46,13 @@ const optionTable = {
     max: 100,
     default: 3,
     help: 'do everything so often; the median counts',
+  },
+  'watch-ms': {
+    kind: 'integer',
+    min: 100,
+    unit: 'ms',
+    default: 1000,
+    help: 'behind each loss: an election and new routes are over by then',
   },
   size: workloadOptionTable.size,
   keys: workloadOptionTable.keys,
@@ -90,13 +97,14 @@ async function measureCalm(subject: Subject, cluster: Cluster, load: LoadGenerat
 }
 
 async function measureLosses(subject: Subject, cluster: Cluster, leader: NodeId): Promise<void> {
-  const { bench, report, topology, repeat } = subject
+  const { bench, values, report, topology, repeat } = subject
+  const watchMs = values['watch-ms']
   const client = await bench.or(cluster.client())
   bench.onEnd(() => client.close())
   for (const lost of cluster.ids) {
-    bench.progress.begin(`${topology}, ${lost} is lost`, TRIAL_MS)
+    bench.progress.begin(`${topology}, ${lost} is lost`, trialMs(watchMs))
     await settle(bench, cluster, leader)
-    report.losses.push(await loseNode(bench, cluster, client, { topology, repeat, lost }))
+    report.losses.push(await loseNode(bench, cluster, client, { topology, repeat, lost }, watchMs))
   }
   await settle(bench, cluster, leader)
 }
@@ -136,7 +144,7 @@ export const topologyCommand = commandOf({
     'mesh, ring and layered star: connections, hops, latency, throughput, and what the loss of each node costs',
   details: [
     'Nodes on threads, the first of the list leads. Latency is that of one caller; each loss is a crash under one caller,',
-    'and its pause the longest time between two acknowledgements in the second behind it. A node in memory could not come',
+    'and its pause the longest time between two acknowledgements in the time behind it that is watched. A node in memory could not come',
     'back, so --durability memory is refused.',
   ],
   options: optionTable,
@@ -150,7 +158,7 @@ export const topologyCommand = commandOf({
   },
   report: (values) => new TopologyReport(values),
   expectedMs: (values) => {
-    const eachMs = START_MS + 2 * runMs(values) + values.nodes * TRIAL_MS + CHECK_MS
+    const eachMs = START_MS + 2 * runMs(values) + values.nodes * trialMs(values['watch-ms']) + CHECK_MS
     return values.repeat * overlayTopologies.length * eachMs
   },
   measure,

@@ -1,70 +1,102 @@
 /**
- * A queue on three replicas that is filled and emptied: what is written for it, and what is left on the disk.
+ * A queue on three replicas that is filled and emptied, or sent to and acked for a while: what is written for it, and what is left on the
+ * disk.
  *
  *     node test/tools/queue-disk.ts DIRECTORY [messages] [bytes] [snapshotEntries]
+ *     node test/tools/queue-disk.ts DIRECTORY --minutes 60 [--waiting 10000] [--bytes 256]
  *
- * The directory is made, and removed at the end. Bytes written are those of all three replicas, log and snapshots.
+ * The directory is made, and removed at the end. Bytes written are those of all three replicas, log and snapshots. For a while: depth is
+ * kept at `waiting`, a line is written twenty times, and the exit code is 1 where the disk of the last half at its most is above that of
+ * the first half at its most by a tenth. Each half needs to be long enough for some snapshots: the log grows from one to the next.
  */
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { readFileSync, rmSync } from 'node:fs'
+import { parseArgs } from 'node:util'
 import { Queue } from '@troupe/queue'
-import { until } from '../support.ts'
+import { diskText, diskUse, mebibytes, sumOf } from './disk-use.ts'
+import { drained, fill, take } from './queue-load.ts'
 
-const [directory, messages = '300000', bytes = '256', snapshotEntries = '500'] = process.argv.slice(2)
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    minutes: { type: 'string' },
+    waiting: { type: 'string', default: '10000' },
+    bytes: { type: 'string', default: '256' },
+  },
+})
+const isForAWhile = values.minutes !== undefined
+const [directory, messages = '300000', bytes = values.bytes, snapshotEntries = isForAWhile ? '50' : '500'] =
+  positionals
 if (directory === undefined) {
-  process.stderr.write('usage: queue-disk.ts DIRECTORY [messages] [bytes] [snapshotEntries]\n')
+  process.stderr.write(
+    'usage: queue-disk.ts DIRECTORY [messages] [bytes] [snapshotEntries] | DIRECTORY --minutes N\n',
+  )
   process.exit(64)
 }
-const MESSAGES = Number(messages)
-const BATCH = 100
-const OUTSTANDING = 20
-/** The last acks are on their way by then. */
-const DRAIN_MS = 60_000
+
+/** Lines of a long run. */
+const LINES = 20
+/** How much of its disk may come and go with snapshots, and with segments of the log. */
+const SLACK = 1.1
 
 const writtenBytes = (): number =>
   Number(/wchar: (\d+)/.exec(readFileSync('/proc/self/io', 'utf8'))?.[1] ?? Number.NaN)
 
-function bytesUnder(path: string): Record<string, number> {
-  const sums: Record<string, number> = {}
-  for (const name of readdirSync(path, { recursive: true }) as string[]) {
-    const stat = statSync(join(path, name), { throwIfNoEntry: false })
-    if (stat?.isFile() !== true) continue
-    // Files of LMDB have holes.
-    const [, part = ''] = name.split('/')
-    if (!['log', 'segments', 'snapshots', 'machine'].includes(part)) continue
-    sums[part] = (sums[part] ?? 0) + stat.blocks * 512
+function report(what: string): number {
+  const use = diskUse(directory as string)
+  process.stdout.write(`${what}: written ${mebibytes(writtenBytes())}; disk: ${diskText(use)}\n`)
+  return sumOf(use)
+}
+
+async function fillAndEmpty(queue: Queue<Uint8Array>): Promise<void> {
+  await fill(queue, Number(messages), Number(bytes))
+  report('full')
+  await take(queue, Number(messages))
+  await drained(queue)
+  report('emptied')
+}
+
+/** As many are sent as are acked. Whether the disk stays as it is. */
+async function keepGoing(queue: Queue<Uint8Array>, minutes: number): Promise<boolean> {
+  const over = new AbortController()
+  const waiting = Number(values.waiting)
+  await fill(queue, waiting, Number(bytes))
+  const taking = take(queue, Number.POSITIVE_INFINITY, over.signal)
+  const sending = (async () => {
+    while (!over.signal.aborted) {
+      const { messages: depth } = await queue.stats()
+      if (depth < waiting) await fill(queue, waiting - depth, Number(bytes))
+      else await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+  })()
+  const sums: number[] = []
+  for (let line = 1; line <= LINES; line++) {
+    await new Promise((resolve) => setTimeout(resolve, (minutes * 60_000) / LINES))
+    sums.push(report(`${((minutes * line) / LINES).toFixed(1)} min, ${(await queue.stats()).sent} sent`))
   }
-  return sums
+  over.abort()
+  await sending
+  const acked = await taking
+  await take(queue, (await queue.stats()).messages)
+  await drained(queue)
+  report(`emptied, ${acked} acked before`)
+  const [first, last] = [Math.max(...sums.slice(0, LINES / 2)), Math.max(...sums.slice(LINES / 2))]
+  const isFlat = last <= first * SLACK
+  process.stdout.write(
+    `${isFlat ? 'flat' : 'grows'}: at most ${mebibytes(first)}, then at most ${mebibytes(last)}\n`,
+  )
+  return isFlat
 }
 
-const mebibytes = (value: number): string => `${(value / (1 << 20)).toFixed(1)} MiB`
-function report(what: string): void {
-  const parts = Object.entries(bytesUnder(directory as string))
-  const disk = parts.map(([part, sum]) => `${part} ${mebibytes(sum)}`).join(', ')
-  process.stdout.write(`${what}: written ${mebibytes(writtenBytes())}; disk: ${disk}\n`)
+const clusterOptions = {
+  raft: { snapshotEntries: Number(snapshotEntries), keepEntries: 100 },
+  // So that a short run, too, goes through many of them.
+  ...(isForAWhile ? { log: { segmentBytes: 1 << 20 } } : {}),
 }
-
-const clusterOptions = { raft: { snapshotEntries: Number(snapshotEntries), keepEntries: 100 } }
 {
   await using queue = await Queue.open<Uint8Array>('jobs', { directory, clusterOptions })
   report('empty')
-  const batch = Array.from({ length: BATCH }, () => ({ data: new Uint8Array(Number(bytes)).fill(7) }))
-  const send = async (count: number): Promise<void> => {
-    for (let sent = 0; sent < count; sent += BATCH) await queue.sendMany(batch)
-  }
-  await Promise.all(Array.from({ length: OUTSTANDING }, () => send(MESSAGES / OUTSTANDING)))
-  report('full')
-  let left = MESSAGES
-  for await (const deliveries of queue.consumeBatches({ max: BATCH, prefetch: 1000 })) {
-    for (const delivery of deliveries) void delivery.ack()
-    left -= deliveries.length
-    // One whose lease has ended comes once more.
-    if (left <= 0) break
-  }
-  await until('all messages are acked', async () => (await queue.stats()).messages === 0, DRAIN_MS)
-  // What an idle queue does: signs of life, now and then.
-  for (let each = 0; each < 10; each++) await queue.stats()
-  report('emptied')
+  if (values.minutes === undefined) await fillAndEmpty(queue)
+  else if (!(await keepGoing(queue, Number(values.minutes)))) process.exitCode = 1
 }
 report('stopped')
 rmSync(directory, { recursive: true })

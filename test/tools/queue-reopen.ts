@@ -1,0 +1,46 @@
+/**
+ * How long an embedded queue with many waiting messages takes to open, and what private memory it has then.
+ *
+ *     node test/tools/queue-reopen.ts DIRECTORY [messages] [bytes] [nodes]
+ *
+ * The directory is made, and removed at the end. It is opened by a process of its own; its seconds begin with that process, its memory is
+ * that of all replicas together.
+ */
+import { spawnSync } from 'node:child_process'
+import { readFileSync, rmSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { Queue } from '@troupe/queue'
+import { diskText, diskUse } from './disk-use.ts'
+import { fill } from './queue-load.ts'
+
+const [directory, messages = '1000000', bytes = '256', nodes = '3', isOpening] = process.argv.slice(2)
+if (directory === undefined) {
+  process.stderr.write('usage: queue-reopen.ts DIRECTORY [messages] [bytes] [nodes]\n')
+  process.exit(64)
+}
+const clusterOptions = { nodes: Number(nodes), startTimeoutMs: 600_000 }
+
+function privateMb(): number {
+  const [, kilobytes] = /RssAnon:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8')) ?? []
+  return Number(kilobytes) / 1024
+}
+
+if (isOpening === undefined) {
+  {
+    await using queue = await Queue.open<Uint8Array>('jobs', { directory, clusterOptions })
+    const beganMs = performance.now()
+    await fill(queue, Number(messages), Number(bytes))
+    const seconds = (performance.now() - beganMs) / 1000
+    process.stdout.write(`filled in ${seconds.toFixed(1)} s; private ${privateMb().toFixed(0)} MiB\n`)
+  }
+  process.stdout.write(`closed; disk: ${diskText(diskUse(directory))}\n`)
+  const again = [fileURLToPath(import.meta.url), directory, messages, bytes, nodes, 'open']
+  process.exitCode = spawnSync(process.execPath, again, { stdio: 'inherit' }).status ?? 1
+  rmSync(directory, { recursive: true })
+} else {
+  await using queue = await Queue.open<Uint8Array>('jobs', { directory, clusterOptions, create: false })
+  const stats = await queue.stats()
+  const seconds = performance.now() / 1000
+  process.stdout.write(`opened in ${seconds.toFixed(2)} s: ${stats.messages} messages; private ${privateMb().toFixed(0)} MiB\n`)
+  if (stats.messages !== Number(messages)) process.exitCode = 1
+}

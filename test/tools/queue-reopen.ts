@@ -41,6 +41,8 @@ if (isOpening === undefined) {
   await using queue = await Queue.open<Uint8Array>('jobs', { directory, clusterOptions, create: false })
   const stats = await queue.stats()
   const seconds = performance.now() / 1000
-  process.stdout.write(`opened in ${seconds.toFixed(2)} s: ${stats.messages} messages; private ${privateMb().toFixed(0)} MiB\n`)
+  process.stdout.write(
+    `opened in ${seconds.toFixed(2)} s: ${stats.messages} messages; private ${privateMb().toFixed(0)} MiB\n`,
+  )
   if (stats.messages !== Number(messages)) process.exitCode = 1
 }

@@ -21,12 +21,13 @@ after(() => command.remove())
 const short = `
 name: short
 source: "Jepsen :primaries; toxiproxy, reset_peer"
-about: A leader is cut off, connections of clients are reset, the next leader dies, a disk is damaged and forgets, and a follower dies as it applies.
+about: A follower dies as it applies, a leader is cut off, connections of clients are reset, the next leader dies, a disk is damaged and forgets.
 engine: [tcp]
 cluster: { voters: 3, electionMs: [250, 450] }
 workload: { think: 5ms, deadline: 500ms }
 setup: [{ warmup: { writes: 10, within: 60s } }]
 phases:
+  - failpoint: { target: follower, name: before-apply, term: panic, for: 1s }
   - partition: { split: primaries, for: 700ms }
   - toxic: { type: reset_peer, from: clients, to: all, attributes: { timeout: 0ms }, for: 20ms }
   - until: { is: leader, within: 20s }
@@ -39,7 +40,6 @@ phases:
   - until: { is: settled, within: 5s, else: continue }
   - rollBack: { target: victim, entries: 2, downFor: 50ms }
   - until: { is: settled, within: 5s, else: continue }
-  - failpoint: { target: follower, name: before-apply, term: panic, for: 1s }
 assert:
   - sometimes: [check-quorum deposed a leader, damage repaired from a peer, died at before-apply]
   - atLeast: { crashes: 3, electionsDuring: 2 }

@@ -23,12 +23,13 @@ after(() => command.remove())
 const short = `
 name: short
 source: "Jepsen :primaries"
-about: A leader is cut off with its clients, the next one dies, a disk is damaged and forgets, and a follower dies as it applies.
+about: A follower dies as it applies, a leader is cut off with its clients, the next one dies, a disk is damaged and forgets.
 engine: [threads]
 cluster: { voters: 3 }
 workload: { think: 5ms, deadline: 500ms }
 setup: [{ warmup: { writes: 10, within: 60s } }]
 phases:
+  - failpoint: { target: follower, name: before-apply, term: panic, for: 1s }
   - partition: { split: primaries, for: 700ms }
   - until: { is: leader, within: 10s }
   - kill: { target: leader, downFor: 200ms }
@@ -40,7 +41,6 @@ phases:
   - until: { is: settled, within: 5s, else: continue }
   - rollBack: { target: victim, entries: 2, downFor: 50ms }
   - until: { is: settled, within: 5s, else: continue }
-  - failpoint: { target: follower, name: before-apply, term: panic, for: 1s }
 assert:
   - atLeast: { crashes: 3, electionsDuring: 1, framesLost: 1 }
   - sometimes: [damage repaired from a peer, died at before-apply]

@@ -86,7 +86,7 @@ describe('scenarios over TCP', () => {
     const { code, stdout, stderr } = await command.run('run', file('wrong.yaml', wrong), '--engine', 'tcp')
     assert.equal(code, 64, stderr)
     assert.equal(stdout, '', 'nothing was run')
-    const line = /wrong\.yaml:12:16: phases\[2\]\.network\.duplicate is 5; expected none on tcp \(TCP brings/
+    const line = /wrong\.yaml:13:16: phases\[3\]\.network\.duplicate is 5; expected none on tcp \(TCP brings/
     assert.match(stderr, line)
   })
 

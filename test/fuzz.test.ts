@@ -16,7 +16,8 @@ interface Report {
   readonly streams: number
   readonly welcomed: number
   readonly hung: number
-  readonly kinds: Readonly<Record<string, { readonly streams: number }>>
+  readonly kinds: Readonly<Record<string, { readonly streams: number; readonly welcomed: number }>>
+  readonly nodes: readonly { readonly refusals: Readonly<Record<string, number>> }[]
   readonly writer: { readonly acknowledged: number }
 }
 
@@ -38,7 +39,32 @@ describe('troupe fuzz', () => {
     assert.ok(report.welcomed >= streams / 2, `${report.welcomed} got past the handshake`)
     assert.ok(report.writer.acknowledged > 0)
     const kinds = Object.keys(report.kinds)
-    for (const kind of ['half-open', 'wrong version', 'nested hello', 'health: noise', 'peer: nested'])
+    // Each that the page of the command names; those behind a hello come from clients, operators and peers.
+    for (const kind of ['half-open', 'a byte a second', 'wrong version', 'nested hello', 'oversized hello'])
       assert.ok(kinds.includes(kind), kind)
+    for (const kind of ['truncated frame', 'oversized', 'nested', 'hello again', 'mutated, checksums fit'])
+      assert.ok(kinds.includes(`client: ${kind}`) && kinds.includes(`peer: ${kind}`), kind)
+    assert.ok(kinds.includes('frames before the hello') && kinds.includes('health: noise'))
+  })
+
+  it('of streams at ports that speak TLS, within it and as they are: the same', async () => {
+    const path = join(command.scratch, 'tls.json')
+    const more = ['--tls', '--streams', isFull ? '5000' : '400', '--json', path]
+    const { code, stdout, stderr } = await command.run('fuzz', ...more)
+    assert.equal(code, 0, stdout + stderr)
+    const { kinds, nodes, writer } = JSON.parse(readFileSync(path, 'utf8')) as Report
+    assert.ok(writer.acknowledged > 0)
+    for (const { refusals } of nodes)
+      assert.ok((refusals['tls'] ?? 0) > 0, 'what is no TLS is counted as such')
+    const ofClients = Object.entries(kinds).filter(([kind]) => kind.startsWith('client: '))
+    assert.ok(
+      ofClients.some(([, { welcomed }]) => welcomed > 0),
+      'whoever has a certificate gets in',
+    )
+    const plain = Object.entries(kinds).filter(([kind]) => kind.startsWith('plain: '))
+    assert.ok(
+      plain.length > 0 && plain.every(([, { welcomed }]) => welcomed === 0),
+      'nobody gets in without TLS',
+    )
   })
 })

@@ -5,7 +5,7 @@ import type { Output, Picture, Report, ReportDocument } from '../report.ts'
 import { formatMs, formatNumber, formatRatio } from '../terminal/format.ts'
 import type { Column } from '../terminal/table.ts'
 import type { Verdict } from '../verify.ts'
-import { mediansOf, type QueueRow, reachedOf, timesPeer } from './queue-rows.ts'
+import { type MedianRow, mediansOf, type QueueRow, reachedOf, timesPeer } from './queue-rows.ts'
 
 export class QueueReport implements Report {
   readonly rows: QueueRow[] = []
@@ -38,6 +38,11 @@ export class QueueReport implements Report {
     if (medians.length > 0) output.table(columnsOf(medians), medians)
     for (const { what, contestant, conditions } of medians)
       output.line(output.style.dim(`${what}, ${contestant}: ${conditions}`))
+    for (const { what, contestant, spread } of medians) {
+      if (!spread.isTooWide) continue
+      const percent = Math.round(spread.spread * 100)
+      output.line(output.style.bad(`${what}, ${contestant}: the rounds differ by ${percent} %`))
+    }
     for (const note of this.notes) output.line(note)
     for (const { row, what, bound, value, isMet } of reachedOf(medians)) {
       const text = `${row}: ${GOALS[what]} ${formatNumber(value, value < 100 ? 1 : 0)}, wanted ${formatNumber(bound)}`
@@ -71,7 +76,7 @@ const GOALS = {
   timesPeer: 'times BullMQ',
 } as const
 
-const columnsOf = (rows: readonly QueueRow[]): readonly Column<QueueRow>[] => [
+const columnsOf = (rows: readonly MedianRow[]): readonly Column<MedianRow>[] => [
   { title: 'what', value: ({ what }) => what, align: 'left' },
   { title: 'who', value: ({ contestant }) => contestant, align: 'left' },
   {
@@ -82,4 +87,5 @@ const columnsOf = (rows: readonly QueueRow[]): readonly Column<QueueRow>[] => [
   { title: 'p50 ms', value: ({ p50Ms }) => formatMs(p50Ms) },
   { title: 'p99 ms', value: ({ p99Ms }) => formatMs(p99Ms) },
   { title: 'longest gap ms', value: ({ longestGapMs }) => formatMs(longestGapMs) },
+  { title: 'spread %', value: ({ spread }) => formatNumber(spread.spread * 100) },
 ]

@@ -1,4 +1,5 @@
 /** What the queue benchmark measures, one row for each; what a row says of its conditions is part of it. */
+import { type Spread, spreadOf } from '../throughput/spread.ts'
 
 export type Contestant = 'troupe' | 'bullmq'
 
@@ -35,13 +36,20 @@ export function rateRow(
   return { ...about, messages, seconds, messagesPerSecond: messages / seconds, ...nothing }
 }
 
+/** A row that stands for all rounds of its kind. */
+export interface MedianRow extends QueueRow {
+  /** How far the rounds lie apart, in what the row is about. */
+  readonly spread: Spread
+}
+
 /** Rows of the same kind and contestant, by their median where there are several rounds. */
-export function mediansOf(rows: readonly QueueRow[]): QueueRow[] {
+export function mediansOf(rows: readonly QueueRow[]): MedianRow[] {
   const kinds = Map.groupBy(rows, ({ what, contestant }) => `${what} ${contestant}`)
   return [...kinds.values()].map((group) => {
     const by = ({ messagesPerSecond, p50Ms, longestGapMs }: QueueRow): number =>
       messagesPerSecond ?? p50Ms ?? longestGapMs ?? 0
-    return group.toSorted((left, right) => by(left) - by(right))[group.length >> 1] as QueueRow
+    const middle = group.toSorted((left, right) => by(left) - by(right))[group.length >> 1] as QueueRow
+    return { ...middle, spread: spreadOf(group.map(by)) }
   })
 }
 

@@ -12,6 +12,7 @@ import {
 } from '../options.ts'
 import type { Output, Picture, Report, ReportDocument } from '../report.ts'
 import { formatMs, formatNumber } from '../terminal/format.ts'
+import { printSpreads, spreadsOf } from '../throughput/load-spread.ts'
 import {
   describeLoad,
   headlineRun,
@@ -87,6 +88,7 @@ class RigReport implements Report {
     )
     if (this.environment !== undefined) output.environment(this.environment)
     if (this.runs.length > 0) output.table(speedColumns(this.runs), this.runs)
+    printSpreads(output, spreadsOf(this.runs))
   }
 
   document(): ReportDocument {
@@ -96,6 +98,7 @@ class RigReport implements Report {
       headline: best === undefined ? null : { ...best },
       configuration: configurationOf(this.#values),
       environment: this.environment ?? null,
+      spreads: spreadsOf(this.runs),
       runs: this.runs,
     }
   }

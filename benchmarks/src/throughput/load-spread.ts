@@ -1,4 +1,5 @@
 /** The repeats of each load of a benchmark as one row. */
+import type { Output } from '../report.ts'
 import { formatNumber } from '../terminal/format.ts'
 import type { Column } from '../terminal/table.ts'
 import { type Spread, spreadOf } from './spread.ts'
@@ -32,4 +33,19 @@ export function spreadColumns(rows: readonly LoadSpread[]): Column<LoadSpread>[]
     { title: 'spread %', value: ({ spread }) => formatNumber(spread * 100) },
   ]
   return rows.some(({ batch }) => batch !== 1) ? columns : columns.filter(({ title }) => title !== 'batch')
+}
+
+/** The medians of the repeats, and a word where they do not agree. Nothing where there was one run of each load. */
+export function printSpreads(output: Output, spreads: readonly LoadSpread[]): void {
+  const most = Math.max(0, ...spreads.map(({ runs }) => runs))
+  if (most < 2) return
+  output.line(`\nmedians of ${most} runs`)
+  output.table(spreadColumns(spreads), spreads)
+  for (const { window, spread, isTooWide } of spreads) {
+    if (!isTooWide) continue
+    const percent = Math.round(spread * 100)
+    output.line(
+      output.style.bad(`${window} outstanding: the runs differ by ${percent} %, too much to be trusted`),
+    )
+  }
 }

@@ -6,7 +6,7 @@ import type { Output, Picture, Report, ReportDocument } from '../report.ts'
 import { printStages } from '../stages/show.ts'
 import { printAroundFault } from '../timeline/around-fault.ts'
 import { type Verdict, worstOf } from '../verify.ts'
-import { type LoadSpread, spreadColumns, spreadsOf } from './load-spread.ts'
+import { type LoadSpread, printSpreads, spreadsOf } from './load-spread.ts'
 import type { ThroughputValues } from './throughput-options.ts'
 import {
   describeLoad,
@@ -52,7 +52,7 @@ export class ThroughputReport extends LoadReport<ThroughputValues> implements Re
   print(output: Output): void {
     this.printHead(output, `Throughput: ${describeScene(this.values)}${describeEngine(this.values)}`)
     if (this.runs.length > 0) output.table(throughputColumns(this.runs), this.runs)
-    this.#printSpreads(output)
+    printSpreads(output, this.spreads)
     if (this.violations > 0) {
       output.line(output.style.bad(`${this.violations} reads were older than an acknowledged write`))
     }
@@ -84,20 +84,6 @@ export class ThroughputReport extends LoadReport<ThroughputValues> implements Re
         series: medians.map((run) => ({ label: describeLoad(run), points: run.distribution ?? [] })),
       },
     ]
-  }
-
-  #printSpreads(output: Output): void {
-    const { spreads } = this
-    if (this.values.repeat === 1 || spreads.length === 0) return
-    output.line(`\nmedians of ${this.values.repeat} runs`)
-    output.table(spreadColumns(spreads), spreads)
-    for (const { window, spread, isTooWide } of spreads) {
-      if (!isTooWide) continue
-      const percent = Math.round(spread * 100)
-      output.line(
-        output.style.bad(`${window} outstanding: the runs differ by ${percent} %, too much to be trusted`),
-      )
-    }
   }
 
   document(): ReportDocument {

@@ -5,6 +5,7 @@ import { configurationOf } from '../options.ts'
 import type { Figure, Output, Report, ReportDocument } from '../report.ts'
 import { formatMs, formatNumber, formatRatio, rounded } from '../terminal/format.ts'
 import type { Column } from '../terminal/table.ts'
+import { type Spread, spreadOf } from '../throughput/spread.ts'
 import type { Verdict, Verification } from '../verify.ts'
 import type { LossRow } from './loss-trial.ts'
 import type { PlannedHops } from './planned-hops.ts'
@@ -30,6 +31,7 @@ interface Summary extends PlannedHops {
   readonly p50Ms: number | null
   readonly p99Ms: number | null
   readonly opsPerSecond: number
+  readonly spread: Spread
 }
 
 /** The repeats of a loss as one row. */
@@ -74,6 +76,7 @@ export class TopologyReport implements Report {
           p50Ms: middle((run) => run.latencyMs.p50),
           p99Ms: middle((run) => run.latencyMs.p99),
           opsPerSecond: Math.round(middle((run) => run.opsPerSecond) ?? 0),
+          spread: spreadOf(runs.map((run) => run.opsPerSecond)),
         },
       ]
     })
@@ -144,6 +147,10 @@ const columns: readonly Column<Summary>[] = [
   { title: 'commit p50 ms', value: ({ p50Ms }) => formatMs(p50Ms) },
   { title: 'p99 ms', value: ({ p99Ms }) => formatMs(p99Ms) },
   { title: 'op/s', value: ({ opsPerSecond }) => formatNumber(opsPerSecond) },
+  {
+    title: 'spread %',
+    value: ({ spread }) => `${formatNumber(spread.spread * 100)}${spread.isTooWide ? ', too wide' : ''}`,
+  },
 ]
 
 const lossColumns: readonly Column<LossSummary>[] = [

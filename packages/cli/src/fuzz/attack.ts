@@ -1,5 +1,7 @@
 /** Sends one stream, and sees what becomes of it. */
 import { connect, type Socket } from 'node:net'
+import type { SecureContext } from 'node:tls'
+import { connect as connectTls } from 'node:tls'
 import { readRefusal, StreamReader } from '@troupe/wire'
 import { LOOPBACK } from '../free-ports.ts'
 import type { FuzzStream } from './streams.ts'
@@ -24,15 +26,23 @@ const WAIT_MS = 3000
 const MAX_READ_BYTES = 1 << 20
 const MAX_FRAME_BYTES = 64 << 20
 
-/** @param signal breaks off: what was under way then is no fault of the node */
-export async function attack(stream: FuzzStream, port: number, signal: AbortSignal): Promise<Attacked> {
+/**
+ * @param signal breaks off: what was under way then is no fault of the node
+ * @param secureContext for TLS, which the stream is sent within; without it the bytes are sent as they are
+ */
+export async function attack(
+  stream: FuzzStream,
+  port: number,
+  signal: AbortSignal,
+  secureContext?: SecureContext,
+): Promise<Attacked> {
   const guests: Guest[] = []
   const breakOff = (): void => {
     for (const { socket } of guests) socket.destroy()
   }
   signal.addEventListener('abort', breakOff)
   try {
-    return await send(stream, port, guests, signal)
+    return await send(stream, () => new Guest(port, secureContext), guests, signal)
   } finally {
     signal.removeEventListener('abort', breakOff)
   }
@@ -40,17 +50,17 @@ export async function attack(stream: FuzzStream, port: number, signal: AbortSign
 
 async function send(
   stream: FuzzStream,
-  port: number,
+  newGuest: () => Guest,
   guests: Guest[],
   signal: AbortSignal,
 ): Promise<Attacked> {
   if (stream.companion !== undefined) {
-    const companion = new Guest(port)
+    const companion = newGuest()
     guests.push(companion)
     companion.socket.write(stream.companion)
     await companion.answered
   }
-  const main = new Guest(port)
+  const main = newGuest()
   guests.push(main)
   if (signal.aborted) main.socket.destroy()
   await write(main, stream)
@@ -75,7 +85,13 @@ async function write({ socket, closed }: Guest, { parts, pauseMs, end }: FuzzStr
     else await new Promise(setImmediate)
   }
   if (end === 'fin') socket.end()
-  if (end === 'reset') setTimeout(() => socket.resetAndDestroy(), 5)
+  if (end === 'reset') setTimeout(() => breakOff(socket), 5)
+}
+
+/** TLS has no reset of its own. */
+function breakOff(socket: Socket): void {
+  if ('encrypted' in socket) socket.destroy()
+  else socket.resetAndDestroy()
 }
 
 class Guest {
@@ -87,8 +103,12 @@ class Guest {
   isOpened = false
   #readBytes = 0
 
-  constructor(port: number) {
-    this.socket = connect({ host: LOOPBACK, port, noDelay: true, allowHalfOpen: true })
+  constructor(port: number, secureContext: SecureContext | undefined) {
+    const to = { host: LOOPBACK, port, noDelay: true, allowHalfOpen: true }
+    this.socket =
+      secureContext === undefined
+        ? connect(to)
+        : connectTls({ ...to, secureContext, checkServerIdentity: () => undefined })
     const answered = Promise.withResolvers<void>()
     const closed = Promise.withResolvers<void>()
     this.answered = answered.promise

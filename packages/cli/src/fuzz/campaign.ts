@@ -4,7 +4,10 @@
  *     Dice ─► fuzzStream ─► attack, so many at once, slow ones beside them ─► what came of it, by kind
  *     SteadyWriter writes all the while; memory is looked at; at the end the nodes' own counts are compared with what was sent
  */
+import { readFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createSecureContext, type SecureContext } from 'node:tls'
+import type { TlsFiles } from '@troupe/transport'
 import { type Attacked, attack } from './attack.ts'
 import { Dice } from './dice.ts'
 import { CLUSTER, type Figures, type FuzzCluster, type FuzzedNode } from './fuzz-cluster.ts'
@@ -60,9 +63,11 @@ export interface CampaignReport {
 const MOST_SLOW = 24
 const SETTLE_MS = 4000
 const STALLED_MS = 60_000
+/** With TLS one in so many streams is sent as it is, to a port that expects TLS. */
+const PLAIN_ONE_OF = 4
 
 export async function runCampaign(cluster: FuzzCluster, options: CampaignOptions): Promise<CampaignReport> {
-  const writer = await SteadyWriter.start(cluster.seeds)
+  const writer = await SteadyWriter.start(cluster.seeds, cluster.tls)
   const watch = new MemoryWatch(cluster)
   const campaign = new Campaign(cluster, writer, watch, options)
   try {
@@ -82,6 +87,7 @@ class Campaign {
   readonly #watch: MemoryWatch
   readonly #options: CampaignOptions
   readonly #dice: Dice
+  readonly #secureContext: SecureContext | undefined
   readonly #slow = new Set<Promise<void>>()
   readonly #kinds: Record<string, KindCount> = {}
   readonly #sent = new Map<string, { sent: number; welcomed: number }>()
@@ -96,6 +102,7 @@ class Campaign {
     this.#watch = watch
     this.#options = options
     this.#dice = new Dice(options.seed)
+    this.#secureContext = cluster.tls && contextOf(cluster.tls)
     for (const { id } of cluster.nodes) this.#sent.set(id, { sent: 0, welcomed: 0 })
   }
 
@@ -128,11 +135,20 @@ class Campaign {
 
   async #run(node: FuzzedNode, stream: FuzzStream): Promise<void> {
     const isHealth = stream.door === 'health'
-    const attacked = await attack(stream, isHealth ? node.healthPort : node.port, this.#options.signal)
-    this.#count(node, stream, attacked)
+    const within = isHealth || this.#isPlain() ? undefined : this.#secureContext
+    const port = isHealth ? node.healthPort : node.port
+    const attacked = await attack(stream, port, this.#options.signal, within)
+    const kind =
+      this.#secureContext === undefined || isHealth || within ? stream.kind : `plain: ${stream.kind}`
+    this.#count(node, { ...stream, kind }, attacked)
     this.#done++
     this.#watch.progress = this.#done / this.#options.streams
     this.#options.onProgress(this.#done)
+  }
+
+  /** The dice of streams without TLS roll as they always have. */
+  #isPlain(): boolean {
+    return this.#secureContext === undefined || this.#dice.roll(PLAIN_ONE_OF) === 0
   }
 
   #count(node: FuzzedNode, { kind, door }: FuzzStream, attacked: Attacked): void {
@@ -201,4 +217,13 @@ class Campaign {
     }
     return faults
   }
+}
+
+function contextOf({ certificate, key, authority }: TlsFiles): SecureContext {
+  return createSecureContext({
+    cert: readFileSync(certificate),
+    key: readFileSync(key),
+    ca: readFileSync(authority),
+    minVersion: 'TLSv1.3',
+  })
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { RaftError } from '@troupe/core'
+import { TestAuthority, type TlsFiles } from '@troupe/transport'
 import { freePorts, LOOPBACK } from '../free-ports.ts'
 
 export interface FuzzedNode {
@@ -24,6 +25,8 @@ export type Figures = ReadonlyMap<string, number>
 export const CLUSTER = 'fuzzed'
 
 const IDS = ['n1', 'n2', 'n3']
+/** Whose certificate the attackers have: it makes them clients and operators, and no peers. */
+const ATTACKER = 'fuzz'
 const MAX_SAID = 50
 const START_MS = 120_000
 /** A node that answers later has hung. */
@@ -34,12 +37,17 @@ const LIMITS = { handshakeTimeoutMs: 1500, frameTimeoutMs: 1500 }
 
 export class FuzzCluster {
   readonly nodes: readonly FuzzedNode[]
+  /** For those who come with a certificate; undefined where the nodes have no TLS. */
+  readonly tls: TlsFiles | undefined
   readonly #directory: string
 
-  /** @throws RaftError NODE_UNAVAILABLE where a node does not start */
-  static async start(signal: AbortSignal): Promise<FuzzCluster> {
+  /**
+   * @param isTls whether the nodes speak TLS alone
+   * @throws RaftError NODE_UNAVAILABLE where a node does not start
+   */
+  static async start(isTls: boolean, signal: AbortSignal): Promise<FuzzCluster> {
     const ports = await freePorts(2 * IDS.length)
-    const cluster = new FuzzCluster(ports)
+    const cluster = new FuzzCluster(ports, isTls)
     try {
       await Promise.all(cluster.nodes.map((node) => cluster.#ready(node, signal)))
       return cluster
@@ -49,13 +57,15 @@ export class FuzzCluster {
     }
   }
 
-  private constructor(ports: readonly number[]) {
+  private constructor(ports: readonly number[], isTls: boolean) {
     this.#directory = mkdtempSync(join(tmpdir(), 'troupe-fuzz-'))
+    const filesOf = isTls ? issue(this.#directory) : undefined
+    this.tls = filesOf?.(ATTACKER)
     const peers = Object.fromEntries(IDS.map((id, at) => [id, `${LOOPBACK}:${ports[at]}`]))
     this.nodes = IDS.map((id, at) => {
       const [port, healthPort] = [ports[at] as number, ports[IDS.length + at] as number]
       const own = { id, cluster: CLUSTER, peers, directory: join(this.#directory, id), limits: LIMITS }
-      const config = { ...own, health: `${LOOPBACK}:${healthPort}`, logLevel: 'error' }
+      const config = { ...own, tls: filesOf?.(id), health: `${LOOPBACK}:${healthPort}`, logLevel: 'error' }
       return this.#launch(config, port, healthPort)
     })
   }
@@ -129,6 +139,23 @@ export class FuzzCluster {
       await sleep(50)
     }
   }
+}
+
+/** Certificates of all, in files; tells where those of a name are. */
+function issue(directory: string): (name: string) => TlsFiles {
+  const authority = new TestAuthority()
+  const path = (file: string): string => join(directory, file)
+  writeFileSync(path('ca.pem'), authority.certificate)
+  for (const name of [...IDS, ATTACKER]) {
+    const { certificate, key } = authority.issue(name)
+    writeFileSync(path(`${name}.pem`), certificate)
+    writeFileSync(path(`${name}.key`), key, { mode: 0o600 })
+  }
+  return (name) => ({
+    certificate: path(`${name}.pem`),
+    key: path(`${name}.key`),
+    authority: path('ca.pem'),
+  })
 }
 
 /** At once: what it holds goes with it, and leaders that hand over would find nobody. */

@@ -13,6 +13,10 @@ const fuzzOptions = {
   streams: { kind: 'integer', min: 1, default: 20_000, help: 'how many' },
   concurrency: { kind: 'integer', min: 1, max: 48, default: 16, help: 'how many at once' },
   seed: { kind: 'integer', min: 0, default: 1, help: 'the streams of one seed are the same' },
+  tls: {
+    kind: 'flag',
+    help: 'the nodes speak TLS: streams go within it, with a certificate, and one in four as it is',
+  },
   json: jsonOption,
 } as const satisfies OptionTable
 
@@ -26,10 +30,10 @@ const details = [
 export async function fuzz(args: readonly string[], context: CommandContext): Promise<number> {
   const parsed = parseOptions(args, fuzzOptions, PATH)
   if (parsed.kind === 'help') return showHelp(context, PATH, SUMMARY, fuzzOptions, details)
-  const { streams, concurrency, seed, json } = parsed.values
+  const { streams, concurrency, seed, tls, json } = parsed.values
   const { signal, stderr } = context
   const progress = new Progress(stderr)
-  const cluster = await FuzzCluster.start(signal)
+  const cluster = await FuzzCluster.start(tls, signal)
   try {
     const onProgress = (done: number): void =>
       progress.show(done / streams, `${counted(done)} of ${counted(streams)} streams`)

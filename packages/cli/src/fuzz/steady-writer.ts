@@ -1,6 +1,7 @@
 /** A client that goes on writing while the cluster is attacked, and looks at the end whether all is as it was told. */
 import { Client } from '@troupe/cluster'
 import { type KvEntry, kv } from '@troupe/machines'
+import type { TlsFiles } from '@troupe/transport'
 
 const KEYS = 8
 const TIMEOUT_MS = 60_000
@@ -23,8 +24,9 @@ export class SteadyWriter {
   #longestPauseMs = 0
   readonly #loops: Promise<void>[]
 
-  static async start(seeds: readonly string[]): Promise<SteadyWriter> {
-    return new SteadyWriter(await Client.connect(seeds, { timeoutMs: TIMEOUT_MS }))
+  static async start(seeds: readonly string[], tls: TlsFiles | undefined): Promise<SteadyWriter> {
+    const settings = { timeoutMs: TIMEOUT_MS, ...(tls === undefined ? {} : { tls }) }
+    return new SteadyWriter(await Client.connect(seeds, settings))
   }
 
   private constructor(client: Client) {

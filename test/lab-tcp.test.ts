@@ -34,7 +34,7 @@ phases:
   - kill: { target: leader, downFor: 100ms }
   - until: { is: leader, within: 20s }
   - select: { victim: follower }
-  - damage: { target: victim, what: entry, back: 1, count: 2 }
+  - damage: { target: victim, what: entry, back: 6, count: 2 }
   - kill: { target: victim, downFor: 50ms }
   - until: { reached: damage repaired from a peer, within: 20s }
   - until: { is: settled, within: 5s, else: continue }

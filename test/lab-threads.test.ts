@@ -35,7 +35,7 @@ phases:
   - kill: { target: leader, downFor: 200ms }
   - until: { is: leader, within: 10s }
   - select: { victim: follower }
-  - damage: { target: victim, what: entry, back: 1, count: 2 }
+  - damage: { target: victim, what: entry, back: 6, count: 2 }
   - kill: { target: victim, downFor: 50ms }
   - until: { reached: damage repaired from a peer, within: 20s }
   - until: { is: settled, within: 5s, else: continue }

@@ -10,7 +10,7 @@ if (major < 22 || (major === 22 && minor < 18)) {
 } else {
   // LMDB flushes on this pool: Node's default of four would let the nodes of one process wait for each other.
   if (!process.env.UV_THREADPOOL_SIZE) process.env.UV_THREADPOOL_SIZE = '16'
-  // Commands and entries live outside of V8's heap, which else is collected whole at every few MiB of them (ADR 21).
+  // Commands and entries live outside of V8's heap, which else is collected whole whenever they have grown by a fixed amount (ADR 21).
   // An older V8 does not know the flag, and would say so at every start.
   if (Number.parseInt(process.versions.v8, 10) >= 14) {
     process.getBuiltinModule('node:v8').setFlagsFromString('--external-memory-accounted-in-global-limit')

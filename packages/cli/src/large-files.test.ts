@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { runCli } from './run-cli.ts'
+import { troupe } from './in-process.fixture.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'troupe-large-'))
 const directory = join(folder, 'queue')
@@ -26,18 +26,6 @@ before(() => {
     writeFileSync(`${table}.yaml`, `name: a\nparameters: { file: ${table} }\nphases: [{ wait: 1s }]\n`)
 })
 after(() => rmSync(folder, { recursive: true, force: true }))
-
-async function troupe(...args: string[]): Promise<{ code: number; stderr: string; stdout: string }> {
-  const said = { stdout: '', stderr: '' }
-  const stream = (to: keyof typeof said) => ({
-    write: (text: string) => {
-      said[to] += text
-    },
-  })
-  const { signal } = new AbortController()
-  const code = await runCli(args, { stdout: stream('stdout'), stderr: stream('stderr'), env: {}, signal })
-  return { code, ...said }
-}
 
 describe('a file of 1 GiB is refused with its name, its size and the limit', () => {
   const nowhere = ['--connect', '127.0.0.1:1']

@@ -4,27 +4,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import { runCli } from './run-cli.ts'
+import { troupe } from './in-process.fixture.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'troupe-log-'))
 after(() => rmSync(scratch, { recursive: true, force: true }))
 
-async function run(...args: readonly string[]) {
-  const written = { stdout: '', stderr: '' }
-  const stream = (name: keyof typeof written) => ({
-    write: (text: string) => {
-      written[name] += text
-    },
-  })
-  const context = {
-    stdout: stream('stdout'),
-    stderr: stream('stderr'),
-    env: {},
-    signal: new AbortController().signal,
-  }
-  const code = await runCli(['log', ...args], context)
-  return { ...written, code }
-}
+const run = (...args: readonly string[]) => troupe('log', ...args)
 
 describe('wrong usage of troupe log', () => {
   const empty = join(scratch, 'empty')

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { runCli } from './run-cli.ts'
+import { troupe } from './in-process.fixture.ts'
 
 const THIS_FILE = fileURLToPath(import.meta.url)
 
@@ -140,17 +140,9 @@ for (const [name, mistakes] of Object.entries(all)) {
   describe(`wrong usage of troupe ${name}`, () => {
     for (const [args, line] of mistakes) {
       test(args.join(' ').replace(THIS_FILE, 'FILE'), async () => {
-        const said = { stdout: '', stderr: '' }
-        const stream = (to: keyof typeof said) => ({
-          write: (text: string) => {
-            said[to] += text
-          },
-        })
-        const { signal } = new AbortController()
-        const context = { stdout: stream('stdout'), stderr: stream('stderr'), env: {}, signal }
-        const code = await runCli([name, ...args], context)
-        assert.match(said.stderr, line)
-        assert.deepEqual([code, said.stdout], [64, ''])
+        const { code, stdout, stderr } = await troupe(name, ...args)
+        assert.match(stderr, line)
+        assert.deepEqual([code, stdout], [64, ''])
       })
     }
   })

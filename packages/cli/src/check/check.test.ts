@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from '
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { runCli } from '../run-cli.ts'
+import { troupe } from '../in-process.fixture.ts'
 
 let folder = ''
 before(() => {
@@ -15,18 +15,6 @@ function fileOf(name: string, ...lines: string[]): string {
   const path = join(folder, name)
   writeFileSync(path, `${lines.join('\n')}\n`)
   return path
-}
-
-async function troupe(...args: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const said = { stdout: '', stderr: '' }
-  const stream = (to: keyof typeof said) => ({
-    write: (text: string) => {
-      said[to] += text
-    },
-  })
-  const { signal } = new AbortController()
-  const code = await runCli(args, { stdout: stream('stdout'), stderr: stream('stderr'), env: {}, signal })
-  return { code, ...said }
 }
 
 const stale = [

@@ -7,22 +7,12 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { NodeProcess } from '@troupe/cluster'
 import { Queue } from '@troupe/queue'
-import { runCli } from '../run-cli.ts'
+import { troupe } from '../in-process.fixture.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'troupe-queue-'))
 after(() => rmSync(scratch, { recursive: true, force: true }))
 
-async function run(...args: readonly string[]) {
-  const written = { stdout: '', stderr: '' }
-  const stream = (name: keyof typeof written) => ({
-    write: (text: string) => {
-      written[name] += text
-    },
-  })
-  const { signal } = new AbortController()
-  const context = { stdout: stream('stdout'), stderr: stream('stderr'), env: {}, signal }
-  return { code: await runCli(['queue', ...args], context), ...written }
-}
+const run = (...args: readonly string[]) => troupe('queue', ...args)
 
 /** The document that a command gives. */
 async function told(place: readonly string[], word: string, ...args: readonly string[]) {

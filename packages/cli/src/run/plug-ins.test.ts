@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { runCli } from '../run-cli.ts'
+import { troupe } from '../in-process.fixture.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'troupe-plug-ins-'))
 after(() => rmSync(folder, { recursive: true }))
@@ -15,17 +15,7 @@ const write = (name: string, text: string): string => {
   return path
 }
 
-async function run(...args: readonly string[]) {
-  const said = { stdout: '', stderr: '' }
-  const stream = (to: keyof typeof said) => ({
-    write: (text: string) => {
-      said[to] += text
-    },
-  })
-  const { signal } = new AbortController()
-  const context = { stdout: stream('stdout'), stderr: stream('stderr'), env: {}, signal }
-  return { code: await runCli(['run', ...args], context), ...said }
-}
+const run = (...args: readonly string[]) => troupe('run', ...args)
 
 write(
   'mine.mjs',

@@ -4,24 +4,17 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { runCli } from '../run-cli.ts'
+import { troupe } from '../in-process.fixture.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'troupe-scenarios-'))
 after(() => rmSync(scratch, { recursive: true }))
 
 /** `troupe run ARGS`, which has to refuse them. What it has said. */
 async function refused(...args: readonly string[]): Promise<string> {
-  const said = { stdout: '', stderr: '' }
-  const stream = (to: keyof typeof said) => ({
-    write: (text: string) => {
-      said[to] += text
-    },
-  })
-  const { signal } = new AbortController()
-  const context = { stdout: stream('stdout'), stderr: stream('stderr'), env: {}, signal }
-  assert.equal(await runCli(['run', ...args], context), 64, said.stderr)
-  assert.equal(said.stdout, '', 'nothing was run')
-  return said.stderr
+  const { code, stdout, stderr } = await troupe('run', ...args)
+  assert.equal(code, 64, stderr)
+  assert.equal(stdout, '', 'nothing was run')
+  return stderr
 }
 
 describe('troupe run', () => {

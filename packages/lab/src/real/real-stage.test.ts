@@ -122,7 +122,10 @@ describe('the stage of real nodes', () => {
     const { asked, stage, act } = onPaper()
     const point = { name: 'start', term: 'panic' } as const
     await act({ do: 'failpoint', node: 'n1', ...point, forMs: 1 })
-    while (!asked.includes('heal 1')) await new Promise((resume) => setImmediate(resume))
+    for (let turns = 0; !asked.includes('heal 1'); turns++) {
+      assert.ok(turns < 1_000_000, 'it is never ended')
+      await new Promise((resume) => setImmediate(resume))
+    }
     await act({ do: 'crash', node: 'n1', forMs: 60_000 })
     assert.equal(await act({ do: 'failpoint', node: 'n1', ...point, forMs: 1 }), false)
     await stage.close()

@@ -8,13 +8,18 @@ export class Campaign {
   readonly term: number
   /** The persist token after which the candidate's own vote counts; 0 for a pre-vote, which promises nothing. */
   readonly selfVoteToken: number
+  /** The leader itself has asked for it (thesis §3.10). */
+  readonly isTransfer: boolean
+  /** When those that have not answered are asked again. */
+  askDueMs = Number.POSITIVE_INFINITY
   readonly #configuration: Configuration
   readonly #votes = new Map<NodeId, boolean>()
 
-  constructor(configuration: Configuration, term: number, selfVoteToken: number) {
+  constructor(configuration: Configuration, term: number, selfVoteToken: number, isTransfer = false) {
     this.#configuration = configuration
     this.term = term
     this.selfVoteToken = selfVoteToken
+    this.isTransfer = isTransfer
   }
 
   /** Who has voted, and how. */

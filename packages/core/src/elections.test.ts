@@ -19,6 +19,8 @@ function answered(subject: Subject, from: string, request: ReturnType<typeof vot
   return reply.granted
 }
 
+const toOf = (messages: readonly { to: string }[]): string[] => messages.map(({ to }) => to)
+
 test('§5.1 a server that sees a later term adopts it, whatever the message', () => {
   const bodies = [
     heartbeat(5),
@@ -184,8 +186,26 @@ test('§5.2 a candidate without a majority times out and begins another election
   const subject = new Subject({ knobs: noPreVote }).becomeCandidate()
   subject.turn()
   subject.flush()
-  subject.waitUntilDue()
+  subject.waitForElection()
   assert.deepEqual([subject.core.role, subject.core.term], ['candidate', 2])
+})
+
+test('§5.1 a candidate asks those again that have not answered in time, with the same request', () => {
+  const subject = new Subject({ voters: 5, log: [1, 1] }).becomeCandidate()
+  subject.turn()
+  assert.deepEqual(subject.wait(200).sent(), [], 'nobody is asked again before the first request has left')
+  const requests = ofKind(subject.flush(), 'voteRequest')
+  assert.deepEqual(toOf(requests), ['b', 'c', 'd', 'e'])
+  subject.receive('b', { kind: 'voteReply', term: 2, granted: true })
+  subject.receive('c', { kind: 'voteReply', term: 2, granted: false })
+  assert.deepEqual(ofKind(subject.wait(49).sent(), 'voteRequest'), [])
+  const again = ofKind(subject.wait(1).sent(), 'voteRequest')
+  assert.deepEqual(again, requests.slice(2))
+  assert.deepEqual(toOf(ofKind(subject.wait(50).sent(), 'voteRequest')), ['d', 'e'], 'and again')
+  assert.deepEqual([subject.core.role, subject.core.term], ['candidate', 2])
+  subject.receive('e', { kind: 'voteReply', term: 2, granted: true })
+  subject.sent()
+  assert.deepEqual(ofKind(subject.wait(50).sent(), 'voteRequest'), [], 'a leader asks nobody')
 })
 
 test('§5.2 a leader of one is elected by its own flushed vote', () => {

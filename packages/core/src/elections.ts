@@ -21,6 +21,18 @@ export class Elections {
     this.#onElected = onElected
   }
 
+  /** When `tick` has something to do. */
+  get deadlineMs(): number {
+    const { electionDueMs, campaign } = this.#replica
+    return Math.min(electionDueMs, campaign?.askDueMs ?? Number.POSITIVE_INFINITY)
+  }
+
+  tick(): void {
+    const { nowMs, electionDueMs, campaign } = this.#replica
+    if (nowMs >= electionDueMs) this.campaign()
+    else if (campaign !== undefined && nowMs >= campaign.askDueMs) this.#askAgain(campaign)
+  }
+
   /** Asks for votes, unless this node may not have them or cannot use them. */
   campaign(): void {
     const replica = this.#replica
@@ -58,11 +70,15 @@ export class Elections {
     replica.becomePreCandidate(campaign)
     this.#recordOwn(campaign)
     if (campaign.isWon) return this.#becomeCandidate(false)
+    this.#awaitAnswers(campaign)
+    for (const id of replica.peerIds) this.#askPreVote(id, campaign.term)
+  }
+
+  #askPreVote(id: NodeId, term: number): void {
+    const replica = this.#replica
     const { electionPriority: priority } = replica.options
-    for (const id of replica.peerIds) {
-      const envelope = { ...replica.to(id), term: campaign.term }
-      replica.outbox.sendNow({ kind: 'preVoteRequest', ...envelope, ...replica.logEnd(), priority })
-    }
+    const envelope = { ...replica.to(id), term }
+    replica.outbox.sendNow({ kind: 'preVoteRequest', ...envelope, ...replica.logEnd(), priority })
   }
 
   /**
@@ -73,11 +89,30 @@ export class Elections {
     const replica = this.#replica
     replica.enterCandidacy()
     this.#heldPreVote = undefined
-    replica.campaign = new Campaign(replica.configuration, replica.term, replica.outbox.nextToken)
+    const { configuration, term, outbox } = replica
+    replica.campaign = new Campaign(configuration, term, outbox.nextToken, isTransfer)
     for (const id of replica.peerIds) {
       const request = { ...replica.to(id), ...replica.logEnd(), isTransfer }
       replica.outbox.sendAfterFlush({ kind: 'voteRequest', ...request })
     }
+  }
+
+  /** §5.1: what is not answered in time is asked again, since requests and answers get lost. */
+  #askAgain(campaign: Campaign): void {
+    const replica = this.#replica
+    const { isTransfer } = campaign
+    this.#awaitAnswers(campaign)
+    for (const id of replica.peerIds) {
+      if (campaign.votes.has(id) || replica.gone.has(id)) continue
+      if (replica.role === 'preCandidate') this.#askPreVote(id, campaign.term)
+      // All that the request tells of is flushed by now: the first one has waited for that.
+      else replica.outbox.sendNow({ kind: 'voteRequest', ...replica.to(id), ...replica.logEnd(), isTransfer })
+    }
+  }
+
+  #awaitAnswers(campaign: Campaign): void {
+    const { nowMs, options } = this.#replica
+    campaign.askDueMs = nowMs + options.heartbeatIntervalMs
   }
 
   #recordOwn(campaign: Campaign): void {
@@ -90,6 +125,7 @@ export class Elections {
     const { role, campaign } = this.#replica
     if (role !== 'candidate' || campaign === undefined || campaign.selfVoteToken > token) return
     this.#recordOwn(campaign)
+    this.#awaitAnswers(campaign)
     this.#conclude(campaign)
   }
 

@@ -113,7 +113,7 @@ test('an election that was asked for says so only once: the next one begins with
     .receive('b', { kind: 'timeoutNow', term: 1 })
   subject.turn()
   subject.flush()
-  subject.waitUntilDue()
+  subject.waitForElection()
   assert.equal(subject.core.role, 'preCandidate')
   subject.becomeCandidate().turn()
   assert.deepEqual(

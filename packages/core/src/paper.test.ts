@@ -24,6 +24,7 @@ const contents: readonly (readonly [section: string, gist: string, file: string,
   ['§5.1', 'a candidate or leader out of date reverts', 'elections', '§5.1 a leader or candidate that sees'],
   ['§5.1', 'a request with a stale term is rejected', 'elections', '§5.1 a request with an earlier term'],
   ['§5.1', 'servers retry what is not answered', 'leading', 'a lost append is found by the empty append'],
+  ['§5.1', 'servers retry votes that are not answered', 'elections', '§5.1 a candidate asks those again'],
   ['§5.1', 'requests go out in parallel', 'paper', '§5.1 requests are issued in parallel'],
 
   ['§5.2', 'a server stays follower while it hears a leader', 'elections', '§5.2 a follower that hears from'],
@@ -167,7 +168,7 @@ test('§5.1 followers issue no requests, they only answer', () => {
 test('§5.1 terms are numbered with consecutive integers', () => {
   const subject = new Subject({ knobs: { preVote: false } })
   const terms = [1, 2, 3, 4].map(() => {
-    subject.waitUntilDue().turn()
+    subject.waitForElection().turn()
     subject.flush()
     return subject.core.term
   })
@@ -205,9 +206,9 @@ test('§5.1 requests are issued in parallel: to all peers in one Ready', () => {
 test('§5.2 a candidate restarts its randomized timeout at the start of an election', () => {
   const subject = new Subject({ knobs: { preVote: false } })
   const waits = Array.from({ length: 30 }, () => {
-    subject.waitUntilDue().turn()
+    subject.waitForElection().turn()
     subject.flush()
-    return subject.core.deadlineMs - subject.nowMs
+    return subject.core.electionDueMs - subject.nowMs
   })
   assert.ok(waits.every((wait) => wait >= 300 && wait <= 600))
   assert.ok(new Set(waits).size > 25)

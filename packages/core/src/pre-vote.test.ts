@@ -33,6 +33,20 @@ test('thesis §9.6 a pre-candidate asks for the term to come and keeps its own, 
   )
 })
 
+test('§5.1 a pre-candidate asks those again that have not answered in time', () => {
+  const subject = new Subject({ voters: 5 }).waitUntilDue()
+  const requests = ofKind(subject.sent(), 'preVoteRequest')
+  subject.receive('c', { kind: 'preVoteReply', term: 1, granted: true })
+  subject.receive('d', { kind: 'preVoteReply', term: 0, granted: false })
+  assert.deepEqual(ofKind(subject.wait(49).sent(), 'preVoteRequest'), [])
+  const again = ofKind(subject.wait(1).sent(), 'preVoteRequest')
+  assert.deepEqual(
+    again,
+    requests.filter(({ to }) => to === 'b' || to === 'e'),
+  )
+  assert.deepEqual([subject.core.role, subject.core.term], ['preCandidate', 0])
+})
+
 test('thesis §9.6 a majority of grants begins the election', () => {
   const subject = new Subject({ voters: 5 }).waitUntilDue()
   subject.receive('b', { kind: 'preVoteReply', term: 1, granted: true })
@@ -146,9 +160,9 @@ test('peer gone: whoever is no member means nothing, to the next election neithe
   const waitAfter = (gone: string): number => {
     const subject = new Subject()
     subject.core.peerGone(gone)
-    subject.waitUntilDue()
+    subject.waitForElection()
     assert.equal(subject.core.role, 'preCandidate')
-    return subject.core.deadlineMs - subject.nowMs
+    return subject.core.electionDueMs - subject.nowMs
   }
   assert.ok(waitAfter('c') < 40)
   assert.ok(waitAfter('a stranger') >= 300)
@@ -159,11 +173,11 @@ test('peer gone: refused pre-votes are tried again soon, then later and later', 
   subject.core.peerGone('b')
   const waits: number[] = []
   for (let attempt = 0; attempt < 8; attempt++) {
-    subject.waitUntilDue()
+    subject.waitForElection()
     assert.equal(subject.core.role, 'preCandidate')
     subject.receive('c', { kind: 'preVoteReply', term: 1, granted: false })
     assert.equal(subject.core.role, 'preCandidate', 'the voter may yet notice that b is gone')
-    waits.push(subject.core.deadlineMs - subject.nowMs)
+    waits.push(subject.core.electionDueMs - subject.nowMs)
   }
   assert.ok((waits[0] as number) < 40, `first retry after ${waits[0]} ms`)
   assert.ok((waits.at(-1) as number) >= 300, 'in the end an election timeout')

@@ -161,14 +161,18 @@ export class RaftCore implements RaftHandle {
   get transferTarget(): NodeId | undefined {
     return this.#replica.leadership?.transfer?.to
   }
+  /** When votes are asked for anew, if nobody leads until then. Nothing on a leader. */
+  get electionDueMs(): number {
+    return this.#replica.electionDueMs
+  }
   /** When `tick` must be called at the latest, in milliseconds of the clock given to it. */
   get deadlineMs(): number {
-    const { leadership, electionDueMs } = this.#replica
+    const { leadership } = this.#replica
     if (leadership !== undefined) {
       const { heartbeatDueMs, checkDueMs, transfer } = leadership
       return Math.min(heartbeatDueMs, checkDueMs, transfer?.untilMs ?? Number.POSITIVE_INFINITY)
     }
-    return Math.min(electionDueMs, this.#transfer.deadlineMs, this.#repair.deadlineMs)
+    return Math.min(this.#elections.deadlineMs, this.#transfer.deadlineMs, this.#repair.deadlineMs)
   }
   /** Whether a Ready would hand out entries without any further event. */
   get hasCommitted(): boolean {
@@ -202,7 +206,7 @@ export class RaftCore implements RaftHandle {
     }
     this.#repair.tick()
     this.#transfer.tick()
-    if (replica.nowMs >= replica.electionDueMs) this.#elections.campaign()
+    this.#elections.tick()
   }
 
   /** Asks for votes now, as if the election timeout had passed. Nothing on a leader or a non-voter. */

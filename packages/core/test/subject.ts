@@ -197,6 +197,11 @@ export class Subject {
     return this.wait(Math.max(0, this.core.deadlineMs - this.nowMs))
   }
 
+  /** Lets time pass until votes are asked for, anew where that was done before. */
+  waitForElection(): this {
+    return this.wait(Math.max(0, this.core.electionDueMs - this.nowMs))
+  }
+
   /** Through the election timeout and granted pre-votes; its vote and term are not flushed yet. */
   becomeCandidate(): this {
     this.waitUntilDue()

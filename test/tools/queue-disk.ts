@@ -13,7 +13,7 @@ import { readFileSync, rmSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { Queue } from '@troupe/queue'
 import { diskText, diskUse, mebibytes, sumOf } from './disk-use.ts'
-import { drained, fill, take } from './queue-load.ts'
+import { certainly, drained, fill, take } from './queue-load.ts'
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
@@ -63,7 +63,7 @@ async function keepGoing(queue: Queue<Uint8Array>, minutes: number): Promise<boo
   const taking = take(queue, Number.POSITIVE_INFINITY, over.signal)
   const sending = (async () => {
     while (!over.signal.aborted) {
-      const { messages: depth } = await queue.stats()
+      const { messages: depth } = await certainly(() => queue.stats())
       if (depth < waiting) await fill(queue, waiting - depth, Number(bytes))
       else await new Promise((resolve) => setTimeout(resolve, 5))
     }
@@ -71,12 +71,16 @@ async function keepGoing(queue: Queue<Uint8Array>, minutes: number): Promise<boo
   const sums: number[] = []
   for (let line = 1; line <= LINES; line++) {
     await new Promise((resolve) => setTimeout(resolve, (minutes * 60_000) / LINES))
-    sums.push(report(`${((minutes * line) / LINES).toFixed(1)} min, ${(await queue.stats()).sent} sent`))
+    sums.push(
+      report(
+        `${((minutes * line) / LINES).toFixed(1)} min, ${(await certainly(() => queue.stats())).sent} sent`,
+      ),
+    )
   }
   over.abort()
   await sending
   const acked = await taking
-  await take(queue, (await queue.stats()).messages)
+  await take(queue, (await certainly(() => queue.stats())).messages)
   await drained(queue)
   report(`emptied, ${acked} acked before`)
   const [first, last] = [Math.max(...sums.slice(0, LINES / 2)), Math.max(...sums.slice(LINES / 2))]

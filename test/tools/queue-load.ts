@@ -1,4 +1,5 @@
 /** Load on a whole queue, for the tools that measure what it leaves behind. */
+import { RaftError } from '@troupe/core'
 import { type Queue, QueueError } from '@troupe/queue'
 
 const BATCH = 100
@@ -8,6 +9,21 @@ const PREFETCH = 1000
 const DRAIN_MS = 60_000
 
 const isOver = (error: unknown): boolean => error instanceof QueueError && error.code === 'LEASE_ENDED'
+
+/** A machine that is busy with something else may answer late: then nobody knows what came of it. */
+const isUnknown = (error: unknown): boolean =>
+  RaftError.is(error, 'INDETERMINATE') || RaftError.is(error, 'TIMEOUT')
+
+/** Asks until it is known what came of it. What is sent may be there twice then. */
+export async function certainly<T>(ask: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (!isUnknown(error)) throw error
+    }
+  }
+}
 
 const batchOf = (count: number, bytes: number): { data: Uint8Array }[] =>
   Array.from({ length: count }, () => ({ data: new Uint8Array(bytes).fill(7) }))
@@ -19,7 +35,7 @@ export async function fill(queue: Queue<Uint8Array>, messages: number, bytes: nu
     while (left > 0) {
       const count = Math.min(BATCH, left)
       left -= count
-      await queue.sendMany(batchOf(count, bytes))
+      await certainly(() => queue.sendMany(batchOf(count, bytes)))
     }
   }
   await Promise.all(Array.from({ length: OUTSTANDING }, send))
@@ -35,10 +51,11 @@ export async function take(
   const options = { max: BATCH, prefetch: PREFETCH, ...(signal === undefined ? {} : { signal }) }
   for await (const deliveries of queue.consumeBatches(options)) {
     const acks = await Promise.allSettled(deliveries.map((delivery) => delivery.ack()))
-    for (const ack of acks)
+    for (const ack of acks) {
       if (ack.status === 'fulfilled') taken++
-      // It has left, and given back what it held.
-      else if (signal?.aborted !== true || !isOver(ack.reason)) throw ack.reason
+      // It comes again, unless it is acked: after its lease. Or this consumer has left, and given back what it held.
+      else if (!isUnknown(ack.reason) && !isOver(ack.reason)) throw ack.reason
+    }
     if (taken >= messages) break
   }
   return taken
@@ -48,7 +65,7 @@ export async function take(
 export async function drained(queue: Queue<Uint8Array>, signs = 10): Promise<void> {
   const endMs = performance.now() + DRAIN_MS
   for (;;) {
-    const { messages } = await queue.stats()
+    const { messages } = await certainly(() => queue.stats())
     if (messages === 0) break
     if (performance.now() > endMs) throw new Error(`${messages} messages are not acked after ${DRAIN_MS} ms`)
     await new Promise((resolve) => setTimeout(resolve, 10))

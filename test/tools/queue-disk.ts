@@ -3,11 +3,12 @@
  * disk.
  *
  *     node test/tools/queue-disk.ts DIRECTORY [messages] [bytes] [snapshotEntries]
- *     node test/tools/queue-disk.ts DIRECTORY --minutes 60 [--waiting 10000] [--bytes 256]
+ *     node test/tools/queue-disk.ts DIRECTORY --minutes 60 [--waiting 10000] [--bytes 256] [--rate 2000]
  *
  * The directory is made, and removed at the end. Bytes written are those of all three replicas, log and snapshots. For a while: depth is
- * kept at `waiting`, a line is written twenty times, and the exit code is 1 where the disk of the last half at its most is above that of
- * the first half at its most by a tenth. Each half needs to be long enough for some snapshots: the log grows from one to the next.
+ * kept at `waiting`, at most `rate` messages a second are sent, a line is written twenty times, and the exit code is 1 where the disk of
+ * the last half at its most is above that of the first half at its most by a tenth. Each half needs to be long enough for some snapshots:
+ * the log grows from one to the next.
  */
 import { readFileSync, rmSync } from 'node:fs'
 import { parseArgs } from 'node:util'
@@ -21,6 +22,7 @@ const { positionals, values } = parseArgs({
     minutes: { type: 'string' },
     waiting: { type: 'string', default: '10000' },
     bytes: { type: 'string', default: '256' },
+    rate: { type: 'string', default: 'Infinity' },
   },
 })
 const isForAWhile = values.minutes !== undefined
@@ -62,9 +64,14 @@ async function keepGoing(queue: Queue<Uint8Array>, minutes: number): Promise<boo
   await fill(queue, waiting, Number(bytes))
   const taking = take(queue, Number.POSITIVE_INFINITY, over.signal)
   const sending = (async () => {
+    const beganMs = performance.now()
+    let sent = 0
     while (!over.signal.aborted) {
       const { messages: depth } = await certainly(() => queue.stats())
-      if (depth < waiting) await fill(queue, waiting - depth, Number(bytes))
+      const due = (Number(values.rate) * (performance.now() - beganMs)) / 1000 - sent
+      const count = Math.floor(Math.min(waiting - depth, due))
+      sent += Math.max(0, count)
+      if (count > 0) await fill(queue, count, Number(bytes))
       else await new Promise((resolve) => setTimeout(resolve, 5))
     }
   })()

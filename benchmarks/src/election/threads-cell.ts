@@ -74,7 +74,8 @@ export async function measureCell(bench: Bench, result: CellResult, settings: Ce
 function optionsOf({ fault, nodes, timeouts }: Cell, values: CellSettings['values']): ClusterOptions {
   const options = clusterOptions({ ...values, nodes }, values.machine)
   const raft = { ...options.raft, ...knobsOf(timeouts) }
-  return { ...options, raft, faults: !electionFaultOf(fault).isPlain }
+  // Processes are killed and stopped from outside.
+  return { ...options, raft, faults: values.engine === 'threads' && !electionFaultOf(fault).isPlain }
 }
 
 function watch({ cluster, roles }: Stand, result: CellResult): void {

@@ -1,6 +1,6 @@
 /** Starts a cluster of the engine that was asked for, or connects to one that runs already. */
 import { randomBytes } from 'node:crypto'
-import { type ClusterOptions, type TlsFileValues, tlsFilesOf } from '@troupe/cluster'
+import { type ClusterOptions, MAX_FAULT_MS, type TlsFileValues, tlsFilesOf } from '@troupe/cluster'
 import { invalidOption } from '@troupe/core'
 import { type LogAnswer, log } from '@troupe/machines'
 import type { Bench } from '../bench.ts'
@@ -15,6 +15,7 @@ export interface EngineValues extends TlsFileValues {
   readonly durability: string
   readonly tls?: boolean
   readonly fault?: string
+  readonly seconds?: number
   readonly connect?: string | undefined
 }
 
@@ -55,9 +56,9 @@ export function checkEngine(values: EngineValues): void {
   if (engine === 'threads') return
   if (durability === 'memory')
     throw invalidOption('--durability', durability, 'one with files, for nodes that are processes')
-  const { recurring, lasting = [] } = sustainedFaultOf(fault) ?? {}
-  if (lasting.length > 0 || (recurring !== undefined && recurring.fault.kind !== 'crash'))
-    throw invalidOption('--fault', fault, 'crash, for nodes that are processes')
+  const seconds = values.seconds ?? 0
+  if ((sustainedFaultOf(fault)?.lasting ?? []).length > 0 && seconds * 1000 >= MAX_FAULT_MS)
+    throw invalidOption('--seconds', seconds, 'less than an hour, with a fault of processes')
 }
 
 function checkConnected(values: EngineValues): void {

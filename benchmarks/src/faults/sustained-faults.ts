@@ -33,6 +33,18 @@ export const sustainedFaults = {
   crashes: { ...crashes, help: 'the same' },
 } as const satisfies Readonly<Record<string, SustainedFault>>
 
+/** How a fault is done; what it is worth depends on that. */
+export type FaultMeans = 'decorators' | 'exit' | 'SIGKILL'
+
+/**
+ * What lasts: decorators at the nodes' own ports, the same on each engine (over TCP a frame is lost or late before it is
+ * written). A crash: the worker's own exit, or a signal to the process.
+ */
+export const faultMeans = ({ lasting }: SustainedFault, engine: string): FaultMeans => {
+  if (lasting.length > 0) return 'decorators'
+  return engine === 'threads' ? 'exit' : 'SIGKILL'
+}
+
 const MAX_AFTER_MS = 2000
 
 /** For so long the load goes on when a fault has been healed: the timeline shows what is left of it. */

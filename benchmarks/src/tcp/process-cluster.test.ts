@@ -10,11 +10,14 @@ import { ProcessCluster } from './process-cluster.ts'
 /** Far more than a killed process needs to be gone. */
 const DYING_MS = 200
 
-async function withCluster(run: (cluster: ProcessCluster) => Promise<void>, tls = false): Promise<void> {
+async function withCluster(
+  run: (cluster: ProcessCluster) => Promise<void>,
+  { tls = false, faults = false } = {},
+): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'troupe-processes-'))
   const options = { nodes: 3, machine: 'kv', durability: 'acked-before-flush', seed: 5 } as const
   try {
-    const cluster = await ProcessCluster.start({ directory, options, tls })
+    const cluster = await ProcessCluster.start({ directory, options: { ...options, faults }, tls })
     try {
       await run(cluster)
     } finally {
@@ -66,15 +69,34 @@ test('processes have the options that were given, and are crashed, stopped and b
     assert.equal(new Set(Array.from((await cluster.digests()).values(), ({ sha256 }) => sha256)).size, 1)
   }))
 
-test('with TLS the key of each is its own, and read by nobody else', () =>
-  withCluster(async (cluster) => {
-    const { tls } = cluster.dialing
-    assert.ok(tls !== undefined && 'key' in tls)
-    assert.match(readFileSync(tls.key, 'utf8'), /PRIVATE KEY/)
-    assert.equal(statSync(tls.key).mode & 0o077, 0)
-    await using client = await cluster.client({ timeoutMs: 60_000 })
-    await client.propose(kv.set('a', 1))
-  }, true))
+test('with TLS the key of each is its own, and read by nobody else; nodes that may have faults have them', () =>
+  withCluster(
+    async (cluster) => {
+      const { tls } = cluster.dialing
+      assert.ok(tls !== undefined && 'key' in tls)
+      assert.match(readFileSync(tls.key, 'utf8'), /PRIVATE KEY/)
+      assert.equal(statSync(tls.key).mode & 0o077, 0)
+      await using client = await cluster.client({ timeoutMs: 60_000 })
+      await client.propose(kv.set('a', 1))
+      // Its key is an operator's too: what the nodes do to themselves is asked for with it.
+      const { leader } = cluster
+      assert.ok(leader !== undefined)
+      const elected = new Promise((resolve) => cluster.once('leader', resolve))
+      const { id } = await cluster.inject({ kind: 'partition', groups: [[leader]] })
+      await cluster.inject({ kind: 'storage', mode: 'slow', timeMs: 1, nodes: 'all' })
+      await elected
+      assert.notEqual(cluster.leader, leader)
+      assert.equal(cluster.activeFaults.length, 2)
+      await cluster.heal(id)
+      await cluster.heal()
+      assert.deepEqual(cluster.activeFaults, [])
+      await cluster.converged({ timeoutMs: 60_000 })
+      await assert.rejects(cluster.inject({ kind: 'transfer' }), (error) =>
+        RaftError.is(error, 'INVALID_OPTIONS'),
+      )
+    },
+    { tls: true, faults: true },
+  ))
 
 test('what cannot be done to processes is refused, and a start that fails leaves none', async () => {
   await withCluster(async (cluster) => {

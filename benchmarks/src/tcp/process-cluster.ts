@@ -29,6 +29,7 @@ import { allConverged } from '../engine/replicas.ts'
 import type { Death, DialingSettings, InstrumentedCluster, TestedCluster } from '../engine/tested-cluster.ts'
 import type { HeartbeatMarks } from '../heartbeat/heartbeat-log.ts'
 import { writeCertificates } from './certificates.ts'
+import { NodeDeeds } from './node-deeds.ts'
 import { ProcessFaults } from './process-faults.ts'
 import { ProcessInstruments } from './process-instruments.ts'
 import { type BenchmarkNode, WATCH_HEARTBEATS } from './protocol.ts'
@@ -55,7 +56,7 @@ interface Place {
 
 export interface ProcessSettings {
   readonly directory: string
-  /** What the nodes share; `nodes` and `faults` are no options of a node. */
+  /** What the nodes share; `nodes` is no option of a node, and `faults` has another name there. */
   readonly options: ClusterOptions
   /** Mutual TLS, by an authority that ends with the directory. */
   readonly tls: boolean
@@ -71,6 +72,7 @@ export class ProcessCluster extends EventEmitter<ClusterEvents> implements Teste
   readonly #words: readonly string[]
   readonly #places = new Map<NodeId, Place>()
   readonly #faults: ProcessFaults
+  readonly #deeds: NodeDeeds | undefined
   readonly #certificates: ReadonlyMap<string, TlsFiles>
   readonly #killOnExit = (): void => {
     for (const { child } of this.#places.values()) child.killNow()
@@ -113,7 +115,9 @@ export class ProcessCluster extends EventEmitter<ClusterEvents> implements Teste
     for (const id of ids) this.#launch(id, this.#optionsOf(id, peers, options))
     const children = (): Iterable<BenchmarkNode> => this.#running()
     this.instruments = new ProcessInstruments(children)
+    this.#deeds = options.faults === true ? new NodeDeeds(this.seeds, this.dialing) : undefined
     this.#faults = new ProcessFaults({
+      deeds: this.#deeds,
       leader: () => this.leader,
       ids: () => this.ids,
       crash: (id) => this.crash(id),
@@ -133,13 +137,13 @@ export class ProcessCluster extends EventEmitter<ClusterEvents> implements Teste
   }
 
   #optionsOf(id: NodeId, peers: Readonly<Record<string, string>>, options: ClusterOptions): NodeOptions {
-    const { nodes: _, faults: __, directory: ___, durability, ...shared } = options
+    const { nodes: _, directory: __, faults = false, durability, ...shared } = options
     if (durability === 'memory')
       throw invalidOption('--durability', durability, 'one with files, for nodes that are processes')
     const files = this.#certificates.get(id)
     return {
       ...(shared as Partial<NodeOptions>),
-      ...{ id, cluster: CLUSTER, peers, directory: join(this.#directory, id) },
+      ...{ id, cluster: CLUSTER, peers, directory: join(this.#directory, id), allowFaults: faults },
       ...(durability === undefined ? {} : { durability }),
       ...(files === undefined ? {} : { tls: files }),
       handOverTimeoutMs: HAND_OVER_TIMEOUT_MS,
@@ -245,6 +249,7 @@ export class ProcessCluster extends EventEmitter<ClusterEvents> implements Teste
 
   /** Ends all processes. Idempotent. */
   async stop(): Promise<void> {
+    this.#deeds?.close()
     const places = [...this.#places.values()]
     for (const place of places) place.isExpected = true
     await Promise.all(places.map(({ child }) => child.stop()))

@@ -2,6 +2,7 @@
 import { type ClusterOptions, type ClusterStatus, defaultBatching } from '@troupe/cluster'
 import { type Durability, defaultRaftKnobs } from '@troupe/core'
 import type { Environment } from '../environment.ts'
+import { type FaultMeans, faultMeans, sustainedFaultOf } from '../faults/sustained-faults.ts'
 import type { ReadConsistency, ReadSpec } from '../load/reads.ts'
 
 export interface Conditions {
@@ -25,6 +26,8 @@ export interface Conditions {
   readonly readPercent: number
   /** What was done to the cluster meanwhile. */
   readonly fault: string | null
+  /** How that was done. */
+  readonly faultBy: FaultMeans | null
   readonly seed: number
   readonly nodeVersion: string
   readonly cpu: string
@@ -91,11 +94,13 @@ export function connectedConditions(
   }
 }
 
-function surroundings({ seed }: Given, environment: Environment, { reads, fault }: Told) {
+function surroundings({ seed, engine }: Given, environment: Environment, { reads, fault }: Told) {
+  const sustained = fault === undefined ? undefined : sustainedFaultOf(fault)
   return {
     readConsistency: reads?.consistency ?? null,
     readPercent: reads?.percent ?? 0,
     fault: fault ?? null,
+    faultBy: sustained === undefined ? null : faultMeans(sustained, engine),
     seed,
     ...machineOf(environment),
   }

@@ -36,7 +36,10 @@ const ofBench: readonly Mistake[] = [
     ['throughput', '--engine', 'tcp', '--durability', 'memory'],
     /^troupe: --durability is "memory"; expected one with files, for nodes that are processes\n$/,
   ],
-  [['throughput', '--engine', 'tcp', '--fault', 'delay'], /^troupe: --fault is "delay"; expected crash, for/],
+  [
+    ['throughput', '--engine', 'tcp', '--fault', 'delay', '--seconds', '3600'],
+    /^troupe: --seconds is 3600; expected less than an hour, with a fault of processes\n$/,
+  ],
   [['throughput', '--tls'], /^troupe: --tls is true; expected nothing, with --engine threads\n$/],
   [
     ['election', '--engine', 'tcp', '--fault', 'isolation'],

@@ -264,6 +264,7 @@ describe('bench check perf', () => {
       'm',
       ...sizes,
       ...lenient,
+      '--stages',
       ...files.args,
     )
     assert.equal(code, 0, stderr)
@@ -272,6 +273,8 @@ describe('bench check perf', () => {
     assert.equal(verdict, 'pass')
     assert.deepEqual([configuration.commandsPerSecond, configuration.clients], [200, 200])
     assert.ok(headline.commands > 0 && headline.stddevMs >= 0)
+    assert.ok(files.document().runs[0].stages.commands > 0)
+    assert.match(stdout, /^flushed +[\d.]+ +[\d.]+/m)
     assert.equal(findings.length, 6)
     assert.match(stdout, /PASS +throughput/)
     assert.match(files.markdown(), /^PASS +throughput/m)

@@ -55,19 +55,25 @@ describe('nodes as processes over TCP', () => {
     assert.match(stderr, /tcp : threads +16 +1 +\d+\.\d\d/)
   })
 
-  test('their settings, stages and profiles reach them', async () => {
+  test('their settings, a sustained fault, stages and profiles reach them', async () => {
     const profiles = join(scratch, 'tcp-profiles')
-    const knobs = ['--linger-ms', '30', '--durability', 'acked-before-flush']
+    const knobs = ['--linger-ms', '30', '--durability', 'acked-before-flush', '--fault', 'delay']
     const looks = ['--stages', '--profile', profiles]
-    const load = ['--window', '16', '--seconds', '1', '--warmup-seconds', '0.1']
+    const load = ['--rate', '200', '--seconds', '1', '--warmup-seconds', '0.1']
     const sizes = ['--engine', 'tcp', ...load, ...knobs, ...looks]
-    const { code, stdout, stderr } = await run('throughput', ...small, ...sizes, '--json', '-')
+    const { code, stdout, stderr } = await run('latency', ...small, ...sizes, '--json', '-')
     assert.equal(code, 0, stderr)
-    const [{ latencyMs, conditions, stages }] = JSON.parse(stdout).runs
+    const { runs, headline } = JSON.parse(stdout)
+    const [{ latencyMs, conditions, stages, profiles: actors, aroundFault }] = runs
     assert.ok(latencyMs.max >= 30, 'the leader waits for more commands')
+    assert.ok(latencyMs.p50 >= 16, 'the way and back')
     assert.deepEqual([conditions.lingerMs, conditions.durability], [30, 'acked-before-flush'])
+    assert.deepEqual([conditions.fault, conditions.faultBy], ['delay', 'decorators'])
+    assert.deepEqual(Object.keys(aroundFault), ['before', 'during', 'after'])
     assert.ok(stages.frames > 0 && stages.nodes.length === 3)
+    assert.deepEqual(actors.map(({ actor }: { actor: string }) => actor).sort(), ['load', 'n1', 'n2', 'n3'])
     assert.equal(readdirSync(profiles).length, 4)
+    assert.deepEqual([headline.stages, headline.profiles], [undefined, undefined])
   })
 
   test('SIGKILL and SIGSTOP of the leader', async () => {

@@ -129,6 +129,17 @@ export const faultOption = {
     .join('; ')}`,
 } as const satisfies ChoiceOption
 
+/** Where time goes while the load runs. */
+export const lookOptionTable = {
+  stages: { kind: 'flag', help: 'print in which stages commands spend their time' },
+  profile: {
+    kind: 'text',
+    placeholder: 'DIR',
+    otherwise: 'none',
+    help: 'write a V8 CPU profile of every actor, and print its top functions; the run is slower then',
+  },
+} as const satisfies OptionTable
+
 /** Reads among the commands. */
 export const readOptionTable = {
   reads: {

@@ -20,13 +20,17 @@ import {
   clusterOptionTable,
   configurationOf,
   connectOptionTable,
+  lookOptionTable,
   outputOptionTable,
   tcpOptionTable,
   workloadOptionTable,
   workloadSpec,
 } from '../options.ts'
+import { checkProfileDirectory } from '../profile/profile-run.ts'
 import { LoadReport } from '../report/load-report.ts'
 import type { Output, Picture, Report, ReportDocument } from '../report.ts'
+import { type Observed, startLooking, takeLooks } from '../stages/observe.ts'
+import { documentObserved, printObserved } from '../stages/observed-report.ts'
 import { formatMs, formatNumber, rounded } from '../terminal/format.ts'
 import type { Conditions } from '../throughput/conditions.ts'
 import { intervalMsFor, type Timeline, TimelineRecorder } from '../timeline/timeline.ts'
@@ -52,6 +56,7 @@ const optionTable = {
   'max-latency-ms': { kind: 'number', min: 0, unit: 'ms', help: 'slowest request, instead of 500' },
   'max-stddev-ms': { kind: 'number', min: 0, unit: 'ms', help: 'standard deviation, instead of 100' },
   'max-p99-ms': { kind: 'number', min: 0, unit: 'ms', help: '99th percentile, which etcd does not look at' },
+  ...lookOptionTable,
   ...workloadOptionTable,
   size: { ...workloadOptionTable.size, default: BAR_COMMAND_BYTES },
   ...clusterOptionTable,
@@ -88,7 +93,7 @@ export function planOf(
   return { ratePerSecond, clients: values.clients ?? bar.clients, thresholds }
 }
 
-interface CheckPerfRun extends RunMetrics {
+interface CheckPerfRun extends RunMetrics, Observed {
   readonly seconds: number
   readonly commands: number
   readonly opsPerSecond: number
@@ -135,6 +140,7 @@ class CheckPerfReport extends LoadReport<CheckPerfValues> implements Report {
       const tint = verdict === 'pass' ? output.style.good : output.style.bad
       output.line(tint(`${verdict.toUpperCase().padEnd(7)} ${text}`))
     }
+    printObserved(output, 'Where the time went', this.measured)
     this.printCheck(output)
     const tint = this.verdict === 'pass' ? output.style.good : output.style.bad
     output.line(tint(this.verdict.toUpperCase()))
@@ -156,12 +162,12 @@ class CheckPerfReport extends LoadReport<CheckPerfValues> implements Report {
 
   document(): ReportDocument {
     const { plan, measured, check } = this
-    const { timeline: _, distribution: __, ...figures } = measured ?? {}
+    const { timeline: _, distribution: __, stages: ___, profiles: ____, ...figures } = measured ?? {}
     const { ratePerSecond: commandsPerSecond, clients, thresholds } = plan
     const document = this.documentOf(
       'check perf',
       measured === undefined ? null : this.withChecks(figures),
-      this.checkedRows(measured === undefined ? [] : [measured]),
+      this.checkedRows(measured === undefined ? [] : [documentObserved(measured)]),
       { findings: check.findings, thresholds },
     )
     return { ...document, configuration: { ...configurationOf(this.values), commandsPerSecond, clients } }
@@ -214,6 +220,8 @@ async function measure(bench: Bench, values: CheckPerfValues, report: CheckPerfR
   const settings = { maxOutstandingCommands: clients }
   const loaded = await startLoaded(bench, 'check-perf', values, settings, report)
   const { cluster, load, conditions } = loaded
+  const wanted = { stages: values.stages, profileDirectory: values.profile, name: values.load }
+  await bench.or(startLooking(cluster, load, wanted))
   const before = await bench.or(snapshot(cluster, load))
   const durationMs = values.seconds * MS_PER_S
   bench.progress.begin(`offering ${formatNumber(ratePerSecond)} writes/s`, durationMs)
@@ -221,7 +229,9 @@ async function measure(bench: Bench, values: CheckPerfValues, report: CheckPerfR
   try {
     const run = await offer(bench, load, ratePerSecond, values.seconds)
     const metrics = metricsBetween(before, await bench.or(snapshot(cluster, load)))
-    report.measured = { ...run, ...metrics, conditions, timeline: await recorder.stop() }
+    const timeline = await recorder.stop()
+    const seen = await bench.or(takeLooks(cluster, load, wanted))
+    report.measured = { ...run, ...seen, ...metrics, conditions, timeline }
   } finally {
     await recorder.stop()
   }
@@ -241,6 +251,7 @@ export const checkPerfCommand = commandOf({
   check(values) {
     workloadSpec(values)
     checkEngine(values)
+    if (values.profile !== undefined) checkProfileDirectory(values.profile)
   },
   report: (values) => new CheckPerfReport(values),
   expectedMs: ({ seconds }) => seconds * MS_PER_S + CHECK_MS,

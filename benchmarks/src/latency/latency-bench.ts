@@ -12,6 +12,7 @@ import {
   clusterOptionTable,
   connectOptionTable,
   faultOption,
+  lookOptionTable,
   outputOptionTable,
   readOptionTable,
   readSpec,
@@ -19,8 +20,10 @@ import {
   workloadOptionTable,
   workloadSpec,
 } from '../options.ts'
+import { checkProfileDirectory } from '../profile/profile-run.ts'
 import { LoadReport } from '../report/load-report.ts'
 import type { Output, Picture, Report, ReportDocument } from '../report.ts'
+import { documentObserved, printObserved } from '../stages/observed-report.ts'
 import { formatMs, formatNumber } from '../terminal/format.ts'
 import { type Spread, spreadOf } from '../throughput/spread.ts'
 import { describeScene, measureCluster, violationsOf } from '../throughput/throughput-run.ts'
@@ -62,6 +65,7 @@ const optionTable = {
   seconds: { kind: 'number', min: 0.1, unit: 's', default: 60, help: 'measured load of each run' },
   'warmup-seconds': { kind: 'number', min: 0, unit: 's', default: 2, help: 'load before it, not measured' },
   repeat: { kind: 'integer', min: 1, max: 1000, default: 1, help: 'do it so often' },
+  ...lookOptionTable,
   fault: faultOption,
   ...readOptionTable,
   ...workloadOptionTable,
@@ -122,6 +126,7 @@ export class LatencyReport extends LoadReport<LatencyValues> implements Report {
       const figures = `${formatNumber(opsPerSecond)} of ${formatNumber(ratePerSecond)} a second`
       output.line(output.style.bad(`it did not keep up: ${figures} were answered`))
     }
+    for (const run of this.runs) printObserved(output, `${formatNumber(run.ratePerSecond)} commands/s`, run)
     if (spread?.isTooWide === true) {
       const range = `${formatMs(spread.least)} to ${formatMs(spread.most)} ms`
       output.line(output.style.bad(`p99 of the runs is from ${range}: they differ too much to be trusted`))
@@ -152,14 +157,15 @@ export class LatencyReport extends LoadReport<LatencyValues> implements Report {
     const median = this.medianRun
     const headline =
       median === undefined ? null : { ...this.withChecks(headlineOf(median)), capacityPerSecond }
-    const rows = this.runs.map((run) => ({ ...run, capacityPerSecond }))
+    const rows = this.runs.map((run) => ({ ...documentObserved(run), capacityPerSecond }))
     return this.documentOf('latency', headline, this.checkedRows(rows), { spread: this.spread ?? null })
   }
 }
 
 function headlineOf(run: LatencyRun): Record<string, unknown> {
   const { timeline: _, distribution: __, serviceDistribution: ___, ...figures } = run
-  return figures
+  const { stages: ____, profiles: _____, ...headline } = figures
+  return headline
 }
 
 export async function measureLatency(
@@ -176,7 +182,8 @@ export async function measureLatency(
   const ratePerSecond = values.rate ?? (await shareOfCapacity(bench, cluster, load, values, report))
   for (let repeat = 1; repeat <= values.repeat; repeat++) {
     const settings = {
-      ...{ ratePerSecond, batch, repeat, reads, fault, conditions },
+      ...{ ratePerSecond, batch, repeat, reads, fault, conditions, stages: values.stages },
+      profileDirectory: values.profile,
       sizeBytes: values.size,
       seconds: values.seconds,
       warmupSeconds: values['warmup-seconds'],
@@ -227,6 +234,7 @@ export const latencyCommand = commandOf({
     workloadSpec(values)
     readSpec(values)
     checkEngine(values)
+    if (values.profile !== undefined) checkProfileDirectory(values.profile)
   },
   report: (values) => new LatencyReport(values),
   expectedMs: expectedLatencyMs,

@@ -14,6 +14,7 @@ import type { LoadGenerator } from '../load/load-generator.ts'
 import type { OpenLoopResult } from '../load/open-loop.ts'
 import type { ReadSpec } from '../load/reads.ts'
 import { metricsBetween, type RunMetrics, snapshot } from '../node-metrics.ts'
+import { type Observed, startLooking, takeLooks } from '../stages/observe.ts'
 import { formatMs, formatNumber, rounded } from '../terminal/format.ts'
 import type { Column } from '../terminal/table.ts'
 import type { Conditions } from '../throughput/conditions.ts'
@@ -35,10 +36,14 @@ export interface RateSettings {
   readonly repeat: number
   readonly reads?: ReadSpec | undefined
   readonly fault?: SustainedFault | undefined
+  /** Where time goes, where that is asked for. */
+  readonly stages?: boolean
+  /** Where profiles of all actors are written. */
+  readonly profileDirectory?: string | undefined
   readonly conditions: Conditions
 }
 
-export interface LatencyRun extends RunMetrics {
+export interface LatencyRun extends RunMetrics, Observed {
   readonly ratePerSecond: number
   readonly batch: number
   readonly sizeBytes: number
@@ -81,6 +86,7 @@ export async function measureRate(
   const { ratePerSecond, seconds, warmupSeconds } = settings
   bench.progress.begin(`${formatNumber(ratePerSecond)} commands/s`, rateRunMs(settings))
   const { batch, reads, fault } = settings
+  const wanted = { ...settings, name: `rate-${ratePerSecond}-batch-${batch}-${settings.repeat}` }
   const [warmupMs, measuredMs] = [warmupSeconds * MS_PER_S, seconds * MS_PER_S]
   const spec = { batch, warmupMs, measuredMs, ...(reads === undefined ? {} : { reads }) }
   // Its thread may not be up yet: the timeline begins with the load.
@@ -89,6 +95,7 @@ export async function measureRate(
   try {
     await bench.or(load.startOpenLoop(ratePerSecond, spec))
     await bench.or(delay(warmupMs))
+    await bench.or(startLooking(cluster, load, wanted))
     const before = await bench.or(snapshot(cluster, load))
     const driver = fault && new FaultDriver(ours(cluster), fault, recorder)
     await bench.or(driver?.begin() ?? Promise.resolve())
@@ -100,9 +107,10 @@ export async function measureRate(
     }
     const result = await bench.or(load.stopOpenLoop())
     const timeline = await bench.or(recorder.stop())
+    const seen = await bench.or(takeLooks(cluster, load, wanted))
     const metrics = metricsBetween(before, after)
     const elections = Math.max(metrics.elections, electionsIn(timeline))
-    return { ...runOf(settings, result, timeline), ...metrics, elections }
+    return { ...runOf(settings, result, timeline), ...seen, ...metrics, elections }
   } finally {
     await recorder.stop()
   }

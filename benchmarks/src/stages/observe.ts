@@ -19,6 +19,30 @@ export interface Observed {
   readonly profiles?: readonly ActorProfile[]
 }
 
+/** From now on. */
+export async function startLooking(
+  cluster: LoadableCluster,
+  load: TracedClient & ProfiledLoad,
+  { stages = false, profileDirectory }: Wanted,
+): Promise<void> {
+  if (stages) await startStages(ours(cluster), load)
+  if (profileDirectory !== undefined) await startProfiles(ours(cluster), load)
+}
+
+/** Ends it. */
+export async function takeLooks(
+  cluster: LoadableCluster,
+  load: TracedClient & ProfiledLoad,
+  { stages = false, profileDirectory, name }: Wanted,
+): Promise<Observed> {
+  const report = stages ? await takeStages(ours(cluster), load) : undefined
+  const profiles =
+    profileDirectory === undefined
+      ? undefined
+      : await takeProfiles(ours(cluster), load, profileDirectory, name)
+  return { ...(report && { stages: report }), ...(profiles && { profiles }) }
+}
+
 /**
  * Runs `work`, a load that warms up for `warmupMs` and is measured then, and looks at what is measured alone.
  * With stages the load is about as fast as without; with profiles it is slower by a few percent.
@@ -26,7 +50,7 @@ export interface Observed {
 export async function observed<Result>(
   cluster: LoadableCluster,
   load: TracedClient & ProfiledLoad,
-  { stages = false, profileDirectory, name }: Wanted,
+  wanted: Wanted,
   warmupMs: number,
   work: () => Promise<Result>,
 ): Promise<{ readonly result: Result; readonly observed: Observed }> {
@@ -34,16 +58,7 @@ export async function observed<Result>(
   // Awaited below; a failure meanwhile is no unhandled one.
   running.catch(() => {})
   await new Promise((resume) => setTimeout(resume, warmupMs))
-  if (stages) await startStages(ours(cluster), load)
-  if (profileDirectory !== undefined) await startProfiles(ours(cluster), load)
+  await startLooking(cluster, load, wanted)
   const result = await running
-  const report = stages ? await takeStages(ours(cluster), load) : undefined
-  const profiles =
-    profileDirectory === undefined
-      ? undefined
-      : await takeProfiles(ours(cluster), load, profileDirectory, name)
-  return {
-    result,
-    observed: { ...(report && { stages: report }), ...(profiles && { profiles }) },
-  }
+  return { result, observed: await takeLooks(cluster, load, wanted) }
 }

@@ -1,9 +1,8 @@
 /** What `bench throughput` has to show of one engine. */
 import { describeEngine } from '../engine/start-cluster.ts'
-import { documentProfiles, printProfiles } from '../profile/profile-run.ts'
 import { LoadReport } from '../report/load-report.ts'
 import type { Output, Picture, Report, ReportDocument } from '../report.ts'
-import { printStages } from '../stages/show.ts'
+import { documentObserved, printObserved } from '../stages/observed-report.ts'
 import { printAroundFault } from '../timeline/around-fault.ts'
 import { type Verdict, worstOf } from '../verify.ts'
 import { type LoadSpread, printSpreads, spreadsOf } from './load-spread.ts'
@@ -58,15 +57,8 @@ export class ThroughputReport extends LoadReport<ThroughputValues> implements Re
     }
     for (const { aroundFault } of this.runs)
       if (aroundFault !== undefined) printAroundFault(output, aroundFault)
-    for (const run of this.runs) this.#printObserved(output, run)
+    for (const run of this.runs) printObserved(output, describeLoad(run), run)
     this.printCheck(output)
-  }
-
-  #printObserved(output: Output, { stages, profiles, ...run }: ThroughputRun): void {
-    if (stages === undefined && profiles === undefined) return
-    output.title(describeLoad(run))
-    if (stages !== undefined) printStages(output, stages)
-    if (profiles !== undefined) printProfiles(output, profiles)
   }
 
   /** The fastest load: over time, and its latencies; those of the other loads beside it. */
@@ -87,10 +79,7 @@ export class ThroughputReport extends LoadReport<ThroughputValues> implements Re
   }
 
   document(): ReportDocument {
-    const rows = this.runs.map(({ profiles, ...run }) => ({
-      ...run,
-      ...(profiles === undefined ? {} : { profiles: documentProfiles(profiles) }),
-    }))
+    const rows = this.runs.map(documentObserved)
     return this.documentOf('throughput', this.headline(), this.checkedRows(rows), { spreads: this.spreads })
   }
 }

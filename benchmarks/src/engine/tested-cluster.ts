@@ -49,6 +49,8 @@ export interface TestedCluster extends ObservedCluster {
   restart(id: NodeId): Promise<void>
   inject(fault: Fault): Promise<Pick<InjectedFault, 'id' | 'text' | 'atMs'>>
   heal(id?: number): Promise<void>
+  /** Processor time of the nodes where they are processes beside this one; missing where they are its threads. */
+  nodesCpuMs?(): Promise<number>
 }
 
 /** A cluster under load. What only nodes of ours can do is missing where somebody else runs them. */

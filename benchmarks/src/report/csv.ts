@@ -25,7 +25,7 @@ function flattened(
 }
 
 function cell(value: unknown): string {
-  if (value === undefined || value === null) return ''
+  if (value === undefined || value === null || Number.isNaN(value)) return ''
   const text = typeof value === 'object' ? JSON.stringify(value) : String(value)
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }

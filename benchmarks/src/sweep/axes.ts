@@ -129,6 +129,8 @@ export function describe(settings: SweepSettings, which: readonly Axis[]): strin
 
 /** With thousands separators; powers of two beyond a KiB are told as such. */
 export function amount(value: number): string {
+  // Of a cluster that somebody else runs: nobody tells.
+  if (!Number.isFinite(value)) return '?'
   if (value >= 1 << 16 && value % (1 << 20) === 0) return `${value / (1 << 20)} Mi`
   return String(value).replace(/\B(?=(\d{3})+$)/g, ',')
 }

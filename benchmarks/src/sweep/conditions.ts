@@ -1,8 +1,8 @@
 /** The conditions of a point that a running cluster can be given: a slow network, slow flushes. */
-import type { Cluster } from '@troupe/cluster'
+import type { TestedCluster } from '../engine/tested-cluster.ts'
 import type { SweepSettings } from './axes.ts'
 
-export type InjectableCluster = Pick<Cluster, 'inject' | 'heal'>
+export type InjectableCluster = Pick<TestedCluster, 'inject' | 'heal'>
 
 /** Keeps a cluster under the conditions of the point that is measured. */
 export class Conditions {

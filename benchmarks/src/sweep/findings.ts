@@ -52,7 +52,7 @@ export function compareDepth(points: readonly SweepPoint[], axis: AxisName): Com
     const rising = group.toSorted((left, right) => left[axis] - right[axis])
     const shallow = rising[0]
     const deep = rising.at(-1)
-    if (shallow === undefined || deep === undefined || shallow[axis] === deep[axis]) return []
+    if (shallow === undefined || deep === undefined || Object.is(shallow[axis], deep[axis])) return []
     return [compare(shallow, deep)]
   })
 }

@@ -3,8 +3,9 @@
 import { availableParallelism } from 'node:os'
 import { cpuUsage } from 'node:process'
 import { type ThreadUsage, utilizationBetween } from '@troupe/actor'
-import type { Cluster, ClusterStatus } from '@troupe/cluster'
+import type { ClusterStatus } from '@troupe/cluster'
 import type { Bench } from '../bench.ts'
+import { type LoadableCluster, ours } from '../engine/tested-cluster.ts'
 import type { LoadGenerator } from '../load/load-generator.ts'
 import { startStages, takeStages } from '../stages/measure.ts'
 import { rounded } from '../terminal/format.ts'
@@ -25,7 +26,7 @@ const STAGE_WARMUP_MS = 150
 
 export async function measurePoint(
   bench: Bench,
-  cluster: Cluster,
+  cluster: LoadableCluster,
   load: LoadGenerator,
   settings: SweepSettings,
   times: PointTimes,
@@ -58,13 +59,20 @@ interface Look {
   readonly atMs: number
   readonly client: ThreadUsage
   readonly status: ClusterStatus
-  readonly processMs: number
+  /** Processor time of this process and of those of the nodes; null where those are not ours. */
+  readonly processMs: number | null
 }
 
-async function look(cluster: Cluster, load: LoadGenerator): Promise<Look> {
-  const [status, client] = await Promise.all([cluster.status(), load.totals()])
+async function look(cluster: LoadableCluster, load: LoadGenerator): Promise<Look> {
+  const [status, client, nodesMs = 0] = await Promise.all([
+    cluster.status(),
+    load.totals(),
+    cluster.nodesCpuMs?.(),
+  ])
   const { user, system } = cpuUsage()
-  return { atMs: performance.now(), client, status, processMs: (user + system) / 1000 }
+  const isOurs = cluster.instruments !== undefined
+  const processMs = isOurs ? (user + system) / 1000 + nodesMs : null
+  return { atMs: performance.now(), client, status, processMs }
 }
 
 type RunningNode = Extract<ClusterStatus['nodes'][number], { readonly running: true }>
@@ -89,7 +97,11 @@ function utilisationBetween(before: Look, after: Look): SweepUtilisation {
     client: share(utilizationBetween(before.client, after.client).eventLoop),
     leader: share(loops.find(({ id }) => id === leader)?.share),
     followers: followers.length === 0 ? null : share(Math.max(...followers)),
-    processors: share((after.processMs - before.processMs) / wallMs),
+    processors: share(
+      after.processMs === null || before.processMs === null
+        ? null
+        : (after.processMs - before.processMs) / wallMs,
+    ),
   }
 }
 
@@ -118,7 +130,7 @@ function ratesBetween(
 
 /** By themselves, so that writing them down costs the figures nothing. */
 async function measureStages(
-  cluster: Cluster,
+  cluster: LoadableCluster,
   load: LoadGenerator,
   window: number,
   seconds: number,
@@ -133,9 +145,9 @@ async function measureStages(
   // Should the load end before it is awaited, the await below says so.
   running.catch(() => {})
   await new Promise((resolve) => setTimeout(resolve, STAGE_WARMUP_MS))
-  await startStages(cluster, load)
+  await startStages(ours(cluster), load)
   await running
-  const report = await takeStages(cluster, load)
+  const report = await takeStages(ours(cluster), load)
   if (report === undefined) return undefined
   return Object.fromEntries(report.stages.map(({ stage, meanMs }) => [stage, meanMs]))
 }

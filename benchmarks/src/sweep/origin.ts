@@ -19,6 +19,8 @@ export interface MeasuringSettings {
   readonly seed: number
   /** Whether the nodes' ports are decorated, so that faults can be injected: it costs a little. */
   readonly hasFaults: boolean
+  /** Who runs the nodes; missing for worker threads. */
+  readonly engine?: string
 }
 
 export const hashOf = (value: unknown): string =>

@@ -12,7 +12,7 @@ export interface SweepUtilisation {
   readonly leader: number | null
   /** The busiest of them. */
   readonly followers: number | null
-  /** All processors of the machine, by this process: flushes on the thread pool are in it, too. */
+  /** All processors of the machine, by this process and those of the nodes: flushes on the thread pool are in it, too. */
   readonly processors: number | null
 }
 

@@ -1,4 +1,5 @@
 /** What a sweep shows on the terminal and as JSON. */
+import { describeEngine, type EngineValues } from '../engine/start-cluster.ts'
 import type { Environment } from '../environment.ts'
 import type { FullDocument } from '../report/document.ts'
 import type { Output, Report, ReportDocument } from '../report.ts'
@@ -14,12 +15,15 @@ import type { SweepPoint } from './point.ts'
 import type { ResultsFile } from './results-file.ts'
 import { renderSweep } from './sweep-page.ts'
 import { measuredPoints, type SweepPlan, type SweepProgress, sweepProgress, verdictOf } from './sweep-run.ts'
+import { sweptEngine } from './swept-cluster.ts'
 
 /** With more points than this under one condition only their front is printed: JSON and the page have them all. */
 const MAX_ROWS = 24
 
 export interface SweepShown {
   readonly explains: boolean
+  /** Who runs the nodes. */
+  readonly engine: EngineValues
   readonly configuration: Readonly<Record<string, unknown>>
 }
 
@@ -79,7 +83,8 @@ export class SweepReport implements Report {
 
   print(output: Output): void {
     const { points } = this
-    output.title(`Sweep: ${formatNumber(points.length)} points, throughput against p99`)
+    const where = describeEngine(this.#shown.engine)
+    output.title(`Sweep: ${formatNumber(points.length)} points, throughput against p99${where}`)
     if (this.environment !== undefined) output.environment(this.environment)
     const conditions = variedAxes(points).filter(({ role }) => role === 'condition')
     for (const group of byCondition(points)) {
@@ -127,7 +132,7 @@ export class SweepReport implements Report {
     return {
       ...{ ...point, limit: explain(point), checked: this.#verdictOf([point]) },
       conditions: environment && {
-        engine: 'threads',
+        ...sweptEngine(this.#shown.engine),
         durability: environment.durability,
         ...machineOf(environment),
       },

@@ -19,6 +19,7 @@ const plan: SweepPlan = {
   origin: { engine: 'abc', machine: 'def' },
   repeat: 2,
   clusterOptions: { durability: 'memory', seed: 1 },
+  engine: { engine: 'threads', durability: 'memory' },
 }
 
 /** A file in which the first `measured` points have a run on the cluster `c1`. */
@@ -42,7 +43,7 @@ test('progress tells what is measured, checked and still to be repeated', () => 
 })
 
 test('what is said after Ctrl-C: what is done, where it is kept, and how to go on', () => {
-  const report = new SweepReport({ explains: false, configuration: {} })
+  const report = new SweepReport({ explains: false, configuration: {}, engine: plan.engine })
   assert.equal(report.interrupted('again'), 'interrupted before the first point')
   const file = fileWith('interrupted.jsonl', 2)
   file.append({ kind: 'check', cluster: 'c1', verdict: 'pass' })

@@ -6,9 +6,12 @@
  *                    ▲                                                                                     │
  *                    └──────────── finalists with too few runs ◄─────────────── medians, fronts ◄──────────┘
  */
-import type { Cluster, ClusterOptions } from '@troupe/cluster'
+import type { ClusterOptions } from '@troupe/cluster'
 import type { Bench } from '../bench.ts'
+import { besideOthers, type EngineValues, startTested } from '../engine/start-cluster.ts'
+import { type LoadableCluster, ours } from '../engine/tested-cluster.ts'
 import type { LoadGenerator } from '../load/load-generator.ts'
+import { leaveAsItWas } from '../loaded-cluster.ts'
 import { clientSettings } from '../options.ts'
 import { verify } from '../verify.ts'
 import type { WorkloadSpec } from '../workload.ts'
@@ -33,13 +36,15 @@ export interface SweepPlan {
   /** Runs of each finalist. */
   readonly repeat: number
   readonly clusterOptions: Pick<ClusterOptions, 'durability' | 'seed'>
+  /** Who runs the nodes. */
+  readonly engine: EngineValues
 }
 
 /** What the checks after the load have found. */
 export type SweepVerdict = 'pass' | 'fail' | 'unknown'
 
 interface Stand {
-  readonly cluster: Cluster
+  readonly cluster: LoadableCluster
   readonly load: LoadGenerator
   readonly conditions: Conditions | undefined
 }
@@ -78,16 +83,22 @@ export class SweepRunner {
     const plan = this.#plan
     const first = group[0] as SweepSettings
     const bench = this.#bench
-    bench.progress.begin(`starting ${first.nodes} nodes`, CLUSTER_MS)
-    const cluster = await bench.startCluster(`sweep-${++this.#clusters}`, clusterOptionsOf(plan, first))
+    const verb = plan.engine.connect === undefined ? 'starting' : 'connecting to'
+    bench.progress.begin(`${verb} ${first.nodes} nodes`, CLUSTER_MS)
+    const { engine } = plan
+    const name = `sweep-${++this.#clusters}`
+    const cluster = await startTested(bench, name, engine, clusterOptionsOf(plan, first))
     const windows = group.map(({ window }) => window)
-    const load = bench.startLoad(cluster, workloadOf(plan, first), clientSettings(windows, 1))
-    const conditions = plan.measuring.hasFaults ? new Conditions(cluster) : undefined
+    const own = workloadOf(plan, first)
+    const workload = engine.connect === undefined ? own : await bench.or(besideOthers(cluster, own))
+    const load = bench.startLoad(cluster, workload, clientSettings(windows, 1))
+    const conditions = plan.measuring.hasFaults ? new Conditions(ours(cluster)) : undefined
     const id = hashOf([Date.now(), process.pid, this.#clusters])
     const check = async (): Promise<void> => {
       await conditions?.clear()
       const { verdict } = await verify(cluster, load)
       this.#file.append({ kind: 'check', cluster: id, verdict })
+      await leaveAsItWas(cluster, workload)
     }
     try {
       await this.#measureAll(group, id, { cluster, load, conditions })

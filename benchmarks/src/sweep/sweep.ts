@@ -4,12 +4,15 @@ import { invalidOption } from '@troupe/core'
 import type { Bench } from '../bench.ts'
 import { commandOf } from '../benchmark.ts'
 import type { IntegersOption, NumbersOption, OptionValues } from '../command.ts'
-import { describeEnvironment } from '../environment.ts'
+import { connectSettings } from '../engine/start-cluster.ts'
+import { describeEnvironment, type Environment } from '../environment.ts'
 import {
   clientSettings,
   clusterOptionTable,
   configurationOf,
+  connectOptionTable,
   outputOptionTable,
+  tcpOptionTable,
   windowOption,
   workloadOptionTable,
   workloadSpec,
@@ -20,6 +23,7 @@ import { type MeasuringSettings, originOf } from './origin.ts'
 import { ResultsFile } from './results-file.ts'
 import { SweepReport } from './sweep-report.ts'
 import { expectedMs, keyOf, type SweepPlan, SweepRunner } from './sweep-run.ts'
+import { checkSwept, engineKey, pointsOfClient } from './swept-cluster.ts'
 
 const counts = (help: string, value: number, max: number): IntegersOption => ({
   kind: 'integers',
@@ -45,7 +49,7 @@ const optionTable = {
   'linger-ms': times('wait at the leader for more commands before an entry is made'),
   'max-inflight-messages': counts('append messages on their way to one follower', 64, 4096),
   size: counts('bytes of one command, encoded', 64, 1 << 20),
-  nodes: counts('nodes, each in a worker thread of its own', 3, 9),
+  nodes: counts('nodes, each in a thread or process of its own', 3, 9),
   'delay-ms': times('how long a message between nodes is on its way, injected'),
   'flush-ms': times(
     'how much later each flush is reported, injected; such flushes overlap, as on a deep queue',
@@ -78,6 +82,8 @@ const optionTable = {
   durability: clusterOptionTable.durability,
   data: clusterOptionTable.data,
   seed: clusterOptionTable.seed,
+  ...tcpOptionTable,
+  ...connectOptionTable,
   ...outputOptionTable,
   html: { ...outputOptionTable.html, help: 'write the page with the explorer, in one file' },
 } as const
@@ -92,6 +98,7 @@ function gridOf(values: SweepValues): SweepGrid {
 
 /** @throws RaftError INVALID_OPTIONS where some point cannot be */
 function checkPoints(values: SweepValues, points: readonly SweepSettings[]): void {
+  checkSwept(values, optionTable)
   clientSettings(values.window, 1)
   for (const size of values.size) workloadSpec({ machine: 'kv', keys: values.keys, size, seed: values.seed })
   // A leader that hears from its followers too late steps down again and again: nothing would be measured.
@@ -102,10 +109,28 @@ function checkPoints(values: SweepValues, points: readonly SweepSettings[]): voi
 /** Both ways, and again for a lost turn, within the shortest election timeout of 300 ms. */
 const MAX_DELAY_MS = 100
 
-async function measure(bench: Bench, values: SweepValues, report: SweepReport): Promise<void> {
+/** What it is measured on: the points, as far as they are known, and where. */
+async function placeOf(
+  bench: Bench,
+  values: SweepValues,
+): Promise<{ readonly points: readonly SweepSettings[]; readonly environment: Environment }> {
   const points = pointsOf(gridOf(values))
-  const { durability, seconds, keys, seed } = values
-  const environment = describeEnvironment(durability === 'memory' ? undefined : bench.directory, durability)
+  const { durability, connect } = values
+  if (connect === undefined) {
+    const directory = durability === 'memory' ? undefined : bench.directory
+    return { points, environment: describeEnvironment(directory, durability) }
+  }
+  const cluster = await bench.connect(connectSettings(values, bench.env))
+  const status = await bench.or(cluster.status())
+  const running = status.nodes.find((node) => node.running)
+  await bench.closeAll()
+  const environment = describeEnvironment(undefined, running?.durability ?? durability)
+  return { points: pointsOfClient(points, status), environment }
+}
+
+async function measure(bench: Bench, values: SweepValues, report: SweepReport): Promise<void> {
+  const { durability, seconds, keys, seed, connect } = values
+  const { points, environment } = await placeOf(bench, values)
   report.environment = environment
   const measuring: MeasuringSettings = {
     durability,
@@ -114,13 +139,19 @@ async function measure(bench: Bench, values: SweepValues, report: SweepReport): 
     keys,
     seed,
     hasFaults: points.some(({ delayMs, flushMs }) => delayMs > 0 || flushMs > 0),
+    ...engineKey(values),
   }
   const plan: SweepPlan = {
     points,
     measuring,
     origin: originOf(environment),
     repeat: values.repeat,
-    times: { seconds, warmupSeconds: values['warmup-seconds'], stageSeconds: values['stage-seconds'] },
+    times: {
+      ...{ seconds, warmupSeconds: values['warmup-seconds'] },
+      // Nodes of somebody else do not tell.
+      stageSeconds: connect === undefined ? values['stage-seconds'] : 0,
+    },
+    engine: values,
     clusterOptions: { durability, seed },
   }
   const file = new ResultsFile(resultsPath(values), { isFresh: values.fresh })
@@ -142,7 +173,8 @@ export const sweepCommand = commandOf({
   details: [
     'Each axis takes a list; what is not given stays at its default. Every combination is measured by a closed loop',
     'on a real cluster. Points on or near a front are repeated until the fronts stand on medians. Ctrl-C keeps what',
-    'is done; the same command goes on from there. Payload, nodes, delay and flush cost are conditions: points',
+    'is done; the same command goes on from there. With --connect the axes are those that a client sets, --window and',
+    '--size; figures of that cluster before it was changed are forgotten by --fresh. Payload, nodes, delay and flush cost are conditions: points',
     'compete only with those of the same. What batches and deep pipelines do under which conditions:',
     '  --window 16,512,8192 --max-batch-commands 128,65536 --max-inflight-messages 1,8,64 --delay-ms 0,2,10 --flush-ms 0,5',
   ],
@@ -151,6 +183,7 @@ export const sweepCommand = commandOf({
   report: (values) =>
     new SweepReport({
       explains: values.explain,
+      engine: values,
       configuration: configurationOf({ ...values, results: null }),
     }),
   // Known better as soon as it is known what is there already.

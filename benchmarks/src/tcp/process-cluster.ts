@@ -207,6 +207,11 @@ export class ProcessCluster extends EventEmitter<ClusterEvents> implements Teste
     await this.#place(id).child.call('command', { command, timeoutMs }, timeoutMs)
   }
 
+  async nodesCpuMs(): Promise<number> {
+    const times = await Promise.all(Array.from(this.#running(), (child) => child.call('cpuMs', undefined)))
+    return times.reduce((sum, ms) => sum + ms, 0)
+  }
+
   /** Heartbeats of the running nodes since this was last asked, where they are watched. */
   async takeHeartbeats(): Promise<Map<NodeId, HeartbeatMarks>> {
     const marks = new Map<NodeId, HeartbeatMarks>()

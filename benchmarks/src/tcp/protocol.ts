@@ -12,6 +12,8 @@ export interface BenchmarkCalls extends CommonCalls {
   readonly takeTrace: { readonly ask: undefined; readonly answer: NodeTrace | undefined }
   readonly startProfile: { readonly ask: undefined; readonly answer: undefined }
   readonly takeProfile: { readonly ask: undefined; readonly answer: CpuProfile | undefined }
+  /** Processor time of the whole process, in milliseconds. */
+  readonly cpuMs: { readonly ask: undefined; readonly answer: number }
   /** Heartbeats since this was last asked; nothing where they are not watched. */
   readonly takeHeartbeats: { readonly ask: undefined; readonly answer: HeartbeatMarks | undefined }
 }

@@ -6,6 +6,8 @@ import type { NodeId } from '@troupe/core'
 import { HeartbeatLog } from '../heartbeat/heartbeat-log.ts'
 import { type BenchmarkCalls, WATCH_HEARTBEATS } from './protocol.ts'
 
+const US_PER_MS = 1000
+
 /** Looks at every message between peers, on its way out and in. */
 const watched =
   (log: HeartbeatLog) =>
@@ -46,6 +48,10 @@ const handlersOf = (node: NodeProcess, heartbeats: HeartbeatLog | undefined): Ha
     takeTrace: async () => only(await instruments.takeTraces()),
     startProfile: () => nothing(instruments.startProfiles()),
     takeProfile: async () => only(await instruments.takeProfiles()),
+    cpuMs: async () => {
+      const { user, system } = process.cpuUsage()
+      return (user + system) / US_PER_MS
+    },
     takeHeartbeats: async () => heartbeats?.take(),
   }
 }

@@ -6,11 +6,13 @@
 import { invalidOption } from '@troupe/core'
 import type { Bench } from '../bench.ts'
 import { commandOf } from '../benchmark.ts'
-import type { OptionValues } from '../command.ts'
+import type { Command, OptionValues } from '../command.ts'
+import { checkEngine, type EngineValues } from '../engine/start-cluster.ts'
 import { describeEnvironment } from '../environment.ts'
 import {
   clusterOptionTable,
   configurationOf,
+  connectOptionTable,
   outputOptionTable,
   windowOption,
   workloadOptionTable,
@@ -22,7 +24,7 @@ import { CompareReport } from './compare-report.ts'
 import type { Contestant, ContestSettings } from './contestant.ts'
 import { peers } from './peer-contestant.ts'
 import { installLibraries } from './programs.ts'
-import { DURABILITY, troupeTcp, troupeThreads } from './troupe-contestant.ts'
+import { DURABILITY, troupeConnected, troupeTcp, troupeThreads } from './troupe-contestant.ts'
 
 const MS_PER_S = 1000
 /** After each run what is stored is counted. */
@@ -49,10 +51,19 @@ const optionTable = {
   keys: workloadOptionTable.keys,
   seed: clusterOptionTable.seed,
   data: clusterOptionTable.data,
+  ...connectOptionTable,
+  connect: {
+    ...connectOptionTable.connect,
+    otherwise: 'three nodes of our own, over TCP and as threads',
+    help: 'instead of ours, compare a cluster that runs already: host:port,host:port,…',
+  },
   ...outputOptionTable,
 } as const
 
 type CompareValues = OptionValues<typeof optionTable>
+
+/** Who takes part: ours first, which the others are compared with. */
+export type Field = (values: CompareValues) => readonly [Contestant, ...Contestant[]]
 
 /** @throws RaftError INVALID_OPTIONS for a name that is no peer's */
 export function choosePeers(
@@ -87,13 +98,18 @@ async function measureContestant(
     const spec = { window, batch: 1, warmupMs: values['warmup-seconds'] * MS_PER_S, durationMs }
     report.runs.push({ contestant: name, window, repeat, ...(await running.run(spec)) })
   }
+  await running.leave?.()
 }
 
 const runMs = (values: CompareValues): number =>
   (values.seconds + values['warmup-seconds']) * MS_PER_S + COUNT_MS
 
-async function compare(bench: Bench, values: CompareValues, report: CompareReport): Promise<void> {
-  const contestants = contestantsOf(values)
+async function compare(
+  bench: Bench,
+  values: CompareValues,
+  contestants: readonly Contestant[],
+  report: CompareReport,
+): Promise<void> {
   for (const { facts, missing } of contestants) {
     const lacks = missing()
     if (lacks === undefined) continue
@@ -119,36 +135,52 @@ async function compare(bench: Bench, values: CompareValues, report: CompareRepor
   }
 }
 
-const contestantsOf = ({ peers: names }: CompareValues): readonly Contestant[] => [
-  troupeTcp,
-  troupeThreads,
-  ...choosePeers(names),
-]
+const realField: Field = (values) => {
+  const others = choosePeers(values.peers)
+  if (values.connect !== undefined) return [troupeConnected(engineOf(values)), ...others]
+  return [troupeTcp, troupeThreads, ...others]
+}
 
-function expectedMsOf(values: CompareValues): number {
-  const here = contestantsOf(values).filter(({ missing }) => missing() === undefined)
+const engineOf = (values: CompareValues): EngineValues => ({
+  ...{ engine: 'threads', durability: DURABILITY, connect: values.connect },
+  'tls-authority': values['tls-authority'],
+  'tls-certificate': values['tls-certificate'],
+  'tls-key': values['tls-key'],
+})
+
+function expectedMsOf(values: CompareValues, contestants: readonly Contestant[]): number {
+  const here = contestants.filter(({ missing }) => missing() === undefined)
   const eachMs = here.map(({ startMs }) => startMs + values.window.length * runMs(values))
   return values.repeat * eachMs.reduce((sum, ms) => sum + ms, 0)
 }
 
-export const compareCommand = commandOf({
-  name: 'compare',
-  summary: 'the same load on etcd, RabbitMQ, JetStream, Redis and liferaft, and on us',
-  details: [
-    'Three nodes of each on this machine, one contestant after the other, and the same again for each repeat.',
-    'Networked peers are compared with our TCP engine; the threads engine stands beside it, labelled.',
-    "Closed loop: --window callers in a thread of their own, each awaits its peer's acknowledgement before its next.",
-    'What an acknowledgement means differs: `durable` says whether a quorum has synced the command by then. Afterwards',
-    'what is stored is counted against what was acknowledged.',
-    `Servers come from Debian's packages (etcd-server, rabbitmq-server, nats-server, redis-server), client libraries by`,
-    `\`${installLibraries()}\`. Whoever is not installed is skipped.`,
-  ],
-  options: optionTable,
-  check(values) {
-    workloadSpec({ ...values, machine: 'kv' })
-    choosePeers(values.peers)
-  },
-  report: (values) => new CompareReport(contestantsOf(values), troupeTcp.facts.name, configurationOf(values)),
-  expectedMs: expectedMsOf,
-  measure: compare,
-})
+/** The command, for whomever: a test has contestants of its own. */
+export const compareCommandOf = (field: Field): Command<typeof optionTable> =>
+  commandOf({
+    name: 'compare',
+    summary: 'the same load on etcd, RabbitMQ, JetStream, Redis and liferaft, and on us',
+    details: [
+      'Three nodes of each on this machine, one contestant after the other, and the same again for each repeat.',
+      'Networked peers are compared with our TCP engine; the threads engine stands beside it, labelled. With --connect they',
+      'are compared with a cluster that runs already, which is left as it was: for machines that are like ours.',
+      "Closed loop: --window callers in a thread of their own, each awaits its peer's acknowledgement before its next.",
+      'What an acknowledgement means differs: `durable` says whether a quorum has synced the command by then. Afterwards',
+      'what is stored is counted against what was acknowledged.',
+      `Servers come from Debian's packages (etcd-server, rabbitmq-server, nats-server, redis-server), client libraries by`,
+      `\`${installLibraries()}\`. Whoever is not installed is skipped.`,
+    ],
+    options: optionTable,
+    check(values) {
+      workloadSpec({ ...values, machine: 'kv' })
+      choosePeers(values.peers)
+      checkEngine(engineOf(values))
+    },
+    report: (values) => {
+      const contestants = field(values)
+      return new CompareReport(contestants, contestants[0].facts.name, configurationOf(values))
+    },
+    expectedMs: (values) => expectedMsOf(values, field(values)),
+    measure: (bench, values, report) => compare(bench, values, field(values), report),
+  })
+
+export const compareCommand = compareCommandOf(realField)

@@ -21,7 +21,7 @@ export interface Facts {
   /** An engine of this project: the verdict is about those. @default false */
   readonly isOurs?: boolean
   /** How clients and nodes reach each other. */
-  readonly transport: 'threads, in process' | 'TCP, loopback'
+  readonly transport: 'threads, in process' | 'TCP, loopback' | 'TCP, as it runs'
   /** Whether an acknowledged command is synced to the disks of a quorum. */
   readonly isDurable: boolean
   /** What an acknowledgement means, in one sentence. */
@@ -54,6 +54,8 @@ export interface Running {
   readonly version: string
   /** Load, and afterwards a count of what is stored. @throws where the contestant fails */
   run(spec: ClosedLoopSpec): Promise<ContestRun>
+  /** After the last run: a cluster that others use is left as it was. */
+  leave?(): Promise<void>
 }
 
 export interface ContestSettings {

@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { valuesOf } from '../in-process.fixture.ts'
 import { choosePeers, compareCommand } from './compare.ts'
 
 const [etcd] = choosePeers('etcd')
@@ -31,7 +32,7 @@ test('three nodes of a real peer take the load beside ours, and all of it is the
     seed: 1,
   }
   const code = await compareCommand.run(
-    { peers: 'etcd', ...load, data: join(scratch, 'data'), json, csv: undefined, markdown, html: undefined },
+    valuesOf(compareCommand, { peers: 'etcd', ...load, data: join(scratch, 'data'), json, markdown }),
     context,
   )
   assert.equal(code, 0, written.err)

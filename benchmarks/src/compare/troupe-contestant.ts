@@ -1,9 +1,11 @@
 /** Our own engines as contestants, with the load generator and the checks of `bench throughput`. */
-import type { Durability } from '@troupe/core'
+import { type Durability, invalidOption } from '@troupe/core'
 import type { Bench } from '../bench.ts'
+import { besideOthers, connectSettings, type EngineValues } from '../engine/start-cluster.ts'
 import type { ClientSource, ObservedCluster } from '../engine/tested-cluster.ts'
 import type { ClosedLoopSpec } from '../load/closed-loop.ts'
 import type { LoadGenerator } from '../load/load-generator.ts'
+import { leaveAsItWas } from '../loaded-cluster.ts'
 import { clientSettings } from '../options.ts'
 import { speedOf } from '../throughput/throughput-run.ts'
 import { verify } from '../verify.ts'
@@ -49,6 +51,34 @@ export const troupeThreads: Contestant = {
   missing: () => undefined,
   start: async (bench, settings) => run(bench, await bench.startCluster('troupe', OPTIONS), settings),
 }
+
+/** A cluster that runs already, instead of ours: wherever it is, and whatever it has been given. */
+export const troupeConnected = (values: EngineValues): Contestant => ({
+  facts: {
+    ...common,
+    name: 'troupe-connected',
+    title: 'Troupe, as it runs',
+    transport: 'TCP, as it runs',
+    configuration: `the cluster at ${values.connect}, as it is set; one client in a process of its own`,
+    recommendation: 'nothing was changed',
+  },
+  startMs: 500,
+  missing: () => undefined,
+  async start(bench, { workload, windows }) {
+    const cluster = await bench.connect(connectSettings(values, bench.env))
+    const { nodes } = await bench.or(cluster.status())
+    const other = nodes.find((node) => node.running && node.durability !== DURABILITY)
+    if (other?.running === true)
+      throw invalidOption(
+        '--connect',
+        values.connect,
+        `nodes with ${DURABILITY}: ${other.id} has ${other.durability}`,
+      )
+    const beside = await bench.or(besideOthers(cluster, workload))
+    const running = run(bench, cluster, { workload: beside, windows })
+    return { ...running, version: 'as it runs', leave: () => bench.or(leaveAsItWas(cluster, beside)) }
+  },
+})
 
 function run(
   bench: Bench,

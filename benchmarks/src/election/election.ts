@@ -105,6 +105,12 @@ const optionTable = {
     help: 'threads: real workers and disks; tcp: processes over TCP (tls: over TLS), which are killed and stopped; sim: the same cells in virtual time',
   },
   tls: tcpOptionTable.tls,
+  connect: {
+    kind: 'text',
+    placeholder: 'LIST',
+    otherwise: 'nodes of our own',
+    help: 'refused: it takes nodes of our own to tell when a leader was missed; says what to do instead',
+  },
   ...outputOptionTable,
   markdown: { ...outputOptionTable.markdown, help: 'write the results as a page of Markdown' },
 } as const
@@ -206,7 +212,14 @@ const settingsOf = (values: Values): CellSettings => ({
   settleMs: values['settle-seconds'] * MS_PER_S,
 })
 
+/** The nodes of somebody else have clocks of their own, and are asked a few times a second. */
+const INSTEAD =
+  'nothing: when a leader is missed, and when the next one leads, only nodes of our own tell. What clients feel of it shows ' +
+  '`bench latency --connect` while `troupe fault inject --node leader --kill --for 1s` strikes, for nodes that were started with ' +
+  '--allow-faults; or while `troupe transfer` hands over'
+
 function check(values: Values): void {
+  if (values.connect !== undefined) throw invalidOption('--connect', values.connect, INSTEAD)
   workloadSpec(values)
   const { durability, engine } = values
   const hasFaults = cellsOf(values).some(({ fault }) => fault !== 'none')

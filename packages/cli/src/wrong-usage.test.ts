@@ -52,6 +52,23 @@ const ofBench: readonly Mistake[] = [
     /^troupe: --max-batch-bytes is 9; expected nothing, /,
   ],
   [
+    ['sweep', ...nowhere, '--nodes', '5'],
+    /^troupe: --nodes is "5"; expected nothing, with --connect: a client sets --window and --size\n$/,
+  ],
+  [['sweep', ...nowhere, '--engine', 'tcp'], /^troupe: --engine is "tcp"; expected nothing, with --connect/],
+  [
+    ['sweep', '--engine', 'tcp', '--durability', 'memory'],
+    /^troupe: --durability is "memory"; expected one with/,
+  ],
+  [
+    ['election', ...nowhere],
+    /^troupe: --connect is "127\.0\.0\.1:1"; expected nothing: when a leader is missed, .*--allow-faults; or while `troupe transfer` hands over\n$/,
+  ],
+  [
+    ['compare', '--tls-authority', 'ca.pem'],
+    /^troupe: --tls-authority is "ca\.pem"; expected nothing without --connect/,
+  ],
+  [
     ['throughput', '--tls-authority', 'ca.pem'],
     /^troupe: --tls-authority is "ca.pem"; expected nothing with/,
   ],

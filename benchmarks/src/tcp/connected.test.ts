@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { kv } from '@troupe/machines'
+import type { Bench } from '../bench.ts'
 import { compareCommandOf } from '../compare/compare.ts'
 import { troupeConnected } from '../compare/troupe-contestant.ts'
 import { written } from '../in-process.fixture.ts'
@@ -64,17 +65,12 @@ test('a cluster that runs already is swept and compared by what its client sets,
 })
 
 test('another durability than that of the others is not compared', async () => {
-  const options = { nodes: 1, machine: 'kv', durability: 'acked-before-flush' } as const
-  const cluster = await ProcessCluster.start({ directory: join(scratch, 'fast'), options, tls: false })
-  try {
-    const connect = cluster.seeds.join(',')
-    const command = compareCommandOf(() => [
-      troupeConnected({ engine: 'threads', durability: 'flush-before-ack', connect }),
-    ])
-    const { code, stdout } = await written(command, { ...small, window: [2], connect })
-    assert.equal(code, 2)
-    assert.match(stdout, /expected nodes with flush-before-ack: n1 has acked-before-flush/)
-  } finally {
-    await cluster.stop()
-  }
+  const status = async () => ({ nodes: [{ running: true, id: 'n1', durability: 'acked-before-flush' }] })
+  const bench = { env: {}, connect: async () => ({ status }), or: (work: Promise<unknown>) => work }
+  const { start } = troupeConnected({ engine: 'threads', durability: 'flush-before-ack', connect: 'h:1' })
+  const workload = { machine: 'kv', keys: 1, sizeBytes: 64, seed: 1 } as const
+  await assert.rejects(
+    start(bench as unknown as Bench, { workload, windows: [1] }),
+    /expected nodes with flush-before-ack: n1 has acked-before-flush/,
+  )
 })

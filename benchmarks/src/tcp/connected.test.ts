@@ -17,7 +17,9 @@ after(() => rmSync(scratch, { recursive: true, force: true }))
 
 const small = { keys: 100, seed: 3, seconds: 0.2, 'warmup-seconds': 0.05, repeat: 1 }
 
-test('a sweep starts processes, slows their flushes down and looks into them', async () => {
+const skip = process.env['TROUPE_FULL'] === '1' ? false : 'with --full'
+
+test('a sweep starts processes, slows their flushes down and looks into them', { skip }, async () => {
   const axes = { nodes: [1], window: [4], 'flush-ms': [0, 3] }
   const results = join(scratch, 'tcp.jsonl')
   const { code, document, stdout } = await written(sweepCommand, {

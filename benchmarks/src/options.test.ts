@@ -11,6 +11,7 @@ const values: ClusterValues = {
   storage: 'memory',
   seed: 1,
   'linger-ms': undefined,
+  'commit-linger-ms': undefined,
   'max-batch-bytes': undefined,
   'max-batch-commands': undefined,
   'max-inflight-messages': undefined,

@@ -95,6 +95,12 @@ export const clusterOptionTable = {
     unit: 'ms',
     help: "wait at the leader for more commands before an entry is made (default: the engine's, 0)",
   },
+  'commit-linger-ms': {
+    kind: 'number',
+    min: 0,
+    unit: 'ms',
+    help: "so long at most a small entry waits for the one before it to be committed (default: the engine's, 5)",
+  },
   'max-batch-bytes': knob('bytes of commands in one entry', '1 MiB'),
   'max-batch-commands': knob('commands in one entry', '65,536'),
   'max-inflight-messages': knob('append messages on their way to one follower', '64'),
@@ -241,6 +247,7 @@ export function clusterOptions(
     },
     batching: {
       ...given('lingerMs', values['linger-ms']),
+      ...given('commitLingerMs', values['commit-linger-ms']),
       ...given('maxBatchBytes', values['max-batch-bytes']),
       ...given('maxBatchCommands', values['max-batch-commands']),
     },

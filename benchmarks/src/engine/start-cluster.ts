@@ -34,6 +34,7 @@ export const describeEngine = ({
 const OF_OUR_OWN = [
   'data',
   'linger-ms',
+  'commit-linger-ms',
   'max-batch-bytes',
   'max-batch-commands',
   'max-inflight-messages',

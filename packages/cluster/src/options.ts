@@ -26,6 +26,7 @@ export type BatchingOptions = Omit<GatewayOptions, 'group'>
 
 export const defaultBatching: BatchingOptions = {
   lingerMs: 0,
+  commitLingerMs: 5,
   maxBatchBytes: 1 << 20,
   maxBatchCommands: 65_536,
   maxWaitingBytes: 64 << 20,
@@ -304,7 +305,7 @@ function resolveBatching(given: Partial<BatchingOptions> = {}): BatchingOptions 
       const known = Object.keys(defaultBatching).join(', ')
       throw invalidOption(`batching.${field}`, value, `one of the options ${known}`)
     }
-    if (field === 'lingerMs') notNegative('batching.lingerMs', value)
+    if (field === 'lingerMs' || field === 'commitLingerMs') notNegative(`batching.${field}`, value)
     else positiveInteger(`batching.${field}`, value)
   }
   return Object.freeze({ ...defaultBatching, ...Object.fromEntries(present) })

@@ -6,6 +6,7 @@ import { Rehearsal, rehearse } from './rehearsal.ts'
 const gateway = {
   group: 0,
   lingerMs: 5,
+  commitLingerMs: 5,
   maxBatchBytes: 1 << 20,
   maxBatchCommands: 65_536,
   maxWaitingBytes: 64 << 20,

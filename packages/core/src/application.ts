@@ -11,6 +11,8 @@ export interface RaftHandle {
   /** Undefined where `propose` may be called: on a leader, or on a follower that forwards. */
   readonly proposalRefusal: ProposalRefusal | undefined
   readonly hasRoom: boolean
+  /** Whether an entry of this leader is not committed: a turn comes when it is. */
+  readonly hasUncommitted: boolean
   /**
    * Appends one entry with the concatenation of `parts` as payload, or hands it to the leader. Returns its
    * index; for a forwarded one the negative of its number, under which `Application.forwardRefused` may name it.

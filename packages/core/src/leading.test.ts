@@ -172,6 +172,12 @@ test('there is room for maxUncommittedEntries entries', () => {
   assert.equal(subject.commitAll().core.hasRoom, true)
 })
 
+test('a leader says whether an entry of its is on its way', () => {
+  const subject = leading({})
+  assert.equal(propose(subject, 1).core.hasUncommitted, true)
+  assert.equal(subject.commitAll().core.hasUncommitted, false)
+})
+
 test('whoever does not lead refuses proposals and reads', () => {
   const subject = new Subject()
   assert.equal(subject.core.proposalRefusal, 'NOT_LEADER')

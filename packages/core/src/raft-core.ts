@@ -338,6 +338,12 @@ export class RaftCore implements RaftHandle {
     return leadership === undefined || log.lastIndex - log.committed < options.maxUncommittedEntries
   }
 
+  /** Whether an entry of this leader is on its way. */
+  get hasUncommitted(): boolean {
+    const { log, leadership } = this.#replica
+    return leadership !== undefined && log.lastIndex > log.committed
+  }
+
   propose(parts: readonly Uint8Array[], commandCount: number): number {
     const { leadership, metrics } = this.#replica
     invariant(this.proposalRefusal === undefined, `a proposal, but ${this.proposalRefusal}`)

@@ -44,6 +44,12 @@ export interface GatewayOptions {
   readonly group: GroupId
   /** How long a batch that could go waits for more. @default 0 */
   readonly lingerMs: number
+  /**
+   * How long a small batch waits, while the entry before it is not committed, for that: it would wait for the disks anyway, and what
+   * comes meanwhile shares its entry, flushes and turns. Where a commit takes longer, as over a long line, entries follow each other
+   * at this distance. @default 5
+   */
+  readonly commitLingerMs: number
   /** Bytes of command frames in one entry; a single larger client frame still makes one. @default 1 MiB */
   readonly maxBatchBytes: number
   /** Commands in one entry, likewise. @default 65,536 */
@@ -53,6 +59,9 @@ export interface GatewayOptions {
   /** Reads that are under way, in whole batches; beyond, clients get BUSY. @default 65,536 */
   readonly maxPendingReads: number
 }
+
+/** As Nagle's algorithm (RFC 896) has it of segments: what fills an entry does not wait for the one before. */
+const SMALL_BATCH_BYTES = 64 << 10
 
 const BUSY_RETRY_MS = 5
 
@@ -83,6 +92,8 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
   #waitingSinceMs = 0
   /** Whether what waits has lingered enough, and only room in the log is missing. */
   #lacksRoom = false
+  /** Whether what waits is to be of the entry behind the one that is not committed. */
+  #isHeld = false
   readonly #reads: PendingReads
   readonly #time: TimeEntries
   #leader: readonly [term: number, leader: NodeId | null] = [0, null]
@@ -102,13 +113,15 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
     // Reads that found their lease gone at the end of a turn.
     if (this.#reads.hasFresh) return Number.NEGATIVE_INFINITY
     const dueMs = this.#time.deadlineMs
-    const isLingering = this.#waiting.length > 0 && this.#options.lingerMs > 0 && !this.#lacksRoom
-    if (isLingering) return Math.min(this.#waitingSinceMs + this.#options.lingerMs, dueMs)
+    const { lingerMs, commitLingerMs } = this.#options
+    if (this.#isHeld) return Math.min(this.#waitingSinceMs + Math.max(lingerMs, commitLingerMs), dueMs)
+    const isLingering = this.#waiting.length > 0 && lingerMs > 0 && !this.#lacksRoom
+    if (isLingering) return Math.min(this.#waitingSinceMs + lingerMs, dueMs)
     return dueMs === Number.POSITIVE_INFINITY ? undefined : dueMs
   }
 
   get hasWaiting(): boolean {
-    return this.#waiting.length > 0 && (this.#options.lingerMs === 0 || this.#lacksRoom)
+    return this.#waiting.length > 0 && !this.#isHeld && (this.#options.lingerMs === 0 || this.#lacksRoom)
   }
 
   /** Open client connections. */
@@ -297,6 +310,7 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
   }
 
   gather(raft: RaftHandle, nowMs: number): void {
+    this.#isHeld = false
     this.#reads.gather(raft, nowMs)
     this.#time.propose(raft, nowMs, this.#waiting.length > 0)
     if (this.#waiting.length === 0) return
@@ -304,6 +318,8 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
     if (refusal !== undefined) return this.#refuseWaiting(refusal)
     if (this.#waitingSinceMs === Number.POSITIVE_INFINITY) this.#waitingSinceMs = nowMs
     if (this.#mayLinger(nowMs)) return
+    this.#isHeld = raft.hasUncommitted && this.#mayWaitForCommit(nowMs)
+    if (this.#isHeld) return
     while (this.#waiting.length > 0 && raft.hasRoom && raft.proposalRefusal === undefined)
       this.#proposeBatch(raft)
     this.#lacksRoom = this.#waiting.length > 0
@@ -313,6 +329,14 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
     const { lingerMs, maxBatchBytes, maxBatchCommands } = this.#options
     if (nowMs - this.#waitingSinceMs >= lingerMs) return false
     return this.#waitingBytes < maxBatchBytes && this.#waitingCommands < maxBatchCommands
+  }
+
+  #mayWaitForCommit(nowMs: number): boolean {
+    const { commitLingerMs, maxBatchBytes, maxBatchCommands } = this.#options
+    // Not so either where a recording of before knows of no such option.
+    if (!(nowMs - this.#waitingSinceMs < commitLingerMs)) return false
+    const isSmall = this.#waitingBytes < Math.min(SMALL_BATCH_BYTES, maxBatchBytes)
+    return isSmall && this.#waitingCommands < maxBatchCommands
   }
 
   /** One entry from what waits, as much as fits. */

@@ -94,6 +94,7 @@ class FakeNode implements RaftHandle {
     const options = {
       group: 0,
       lingerMs: world.below(3),
+      commitLingerMs: world.below(3),
       maxBatchBytes: 300,
       maxBatchCommands: 6,
       maxWaitingBytes: 600,
@@ -109,6 +110,9 @@ class FakeNode implements RaftHandle {
   }
   get hasRoom(): boolean {
     return this.world.tail.length < 4
+  }
+  get hasUncommitted(): boolean {
+    return this.leader === this.id && this.world.tail.length > 0
   }
   propose(parts: readonly Uint8Array[]): number {
     if (this.leader !== this.id) {

@@ -24,6 +24,7 @@ export class FakeRaft implements RaftHandle {
   leader: NodeId | undefined = 'n1'
   proposalRefusal: ProposalRefusal | undefined
   hasRoom = true
+  hasUncommitted = false
   readonly proposed: { readonly parts: readonly Uint8Array[]; readonly commandCount: number }[] = []
   readonly reads: number[] = []
   /** Those of them for which the leader may be asked. */
@@ -108,6 +109,7 @@ export class Echo implements StateMachine {
 export const defaults: GatewayOptions = {
   group: 3,
   lingerMs: 0,
+  commitLingerMs: 0,
   maxBatchBytes: 1 << 20,
   maxBatchCommands: 65_536,
   maxWaitingBytes: 1 << 20,

@@ -41,6 +41,9 @@ class CheckedRaft implements RaftHandle {
   get hasRoom(): boolean {
     return this.inner.hasRoom
   }
+  get hasUncommitted(): boolean {
+    return this.inner.hasUncommitted
+  }
   propose(parts: readonly Uint8Array[], commandCount: number): number {
     return this.inner.propose(parts, commandCount)
   }

@@ -198,6 +198,7 @@ export const plainPlan: Plan = {
   gateway: {
     group: GROUP,
     lingerMs: 0,
+    commitLingerMs: 5,
     maxBatchBytes: 1 << 20,
     maxBatchCommands: 65_536,
     maxWaitingBytes: 64 << 20,
@@ -364,7 +365,7 @@ function drawKnobs(dice: Dice): RaftKnobs {
 }
 
 function drawGateway(dice: Dice): GatewayOptions {
-  return {
+  const drawn = {
     group: GROUP,
     lingerMs: dice.chance(0.2) ? dice.between(0.1, 5) : 0,
     maxBatchBytes: dice.pick([1, 200, 1 << 20]),
@@ -372,6 +373,8 @@ function drawGateway(dice: Dice): GatewayOptions {
     maxWaitingBytes: dice.pick([300, 64 << 20]),
     maxPendingReads: dice.pick([2, 65_536]),
   }
+  // No draw of its own: what follows stays as it is for every seed that is written down.
+  return { ...drawn, commitLingerMs: drawn.maxPendingReads === 2 ? 0 : 5 }
 }
 
 function drawSessions(dice: Dice): SessionLimits {

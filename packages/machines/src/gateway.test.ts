@@ -286,7 +286,7 @@ describe('the gateway', () => {
       assert.equal(held({ maxBatchCommands: 1 }).node.raft.proposed.length, 1)
       assert.equal(held({ maxBatchBytes: 1 }).node.raft.proposed.length, 1)
       const { node, client } = held()
-      node.send(client, [frameOf(1, 2, ['x'.repeat(64 << 10)])])
+      node.send(client, [frameOf(1, 2, ['x'.repeat(16 << 10)])])
       node.turn()
       assert.equal(node.raft.proposed.length, 1)
     })

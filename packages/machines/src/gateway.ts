@@ -61,7 +61,7 @@ export interface GatewayOptions {
 }
 
 /** As Nagle's algorithm (RFC 896) has it of segments: what fills an entry does not wait for the one before. */
-const SMALL_BATCH_BYTES = 64 << 10
+const SMALL_BATCH_BYTES = 16 << 10
 
 const BUSY_RETRY_MS = 5
 

@@ -54,6 +54,8 @@ export interface ActorSpec {
   readonly resourceLimits?: ResourceLimits
   /** @default see {@link RestartPolicy} */
   readonly restart?: Partial<RestartPolicy>
+  /** Asked when it has died: false leaves it down until `start()`, whatever the policy says. @default true */
+  readonly mayRestart?: () => boolean
   /** How long a start may take, in ms, before it counts as failed and the worker is ended. @default 30000 */
   readonly startTimeoutMs?: number
   /** How long a control call may take, in ms. @default 5000 */
@@ -204,7 +206,8 @@ export class ActorHandle<Api = unknown> {
   #onExit(info: ExitInfo): void {
     const life = this.#life
     this.#life = undefined
-    const restarts = this.#state !== 'stopping' && this.#restartAfterCrash && this.#policy.mode !== 'never'
+    const isWanted = this.#restartAfterCrash && this.#spec.mayRestart?.() !== false
+    const restarts = this.#state !== 'stopping' && isWanted && this.#policy.mode !== 'never'
     const failedStart = this.#byHand && life?.wasReady === false
     const decision = restarts && !failedStart ? this.#budget.failed(info.atMs) : undefined
     // All is decided before anybody hears of it: a listener may call `start`.

@@ -244,6 +244,19 @@ describe('restarting an actor', { timeout: 90_000 }, () => {
     assert.equal(actor.startCount, 2)
   })
 
+  it('leaves it down whatever the policy says while its owner says so', async () => {
+    let isKept = true
+    const actor = spawnTestActor(supervisor, behaves('well'), { restart: quick, mayRestart: () => !isKept })
+    await actor.start()
+    await actor.crash()
+    assert.equal(actor.state, 'down')
+    isKept = false
+    await actor.start()
+    const again = next(supervisor, 'started')
+    await actor.crash()
+    assert.equal((await again).startCount, 3)
+  })
+
   it('starts by hand only after the exit of the worker before', async () => {
     const actor = spawnTestActor(supervisor)
     await actor.start()

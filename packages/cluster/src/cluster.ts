@@ -314,13 +314,13 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   // ---- faults
 
   /**
-   * Crashes a node: its worker ends itself without closing anything, and stays down until `restart`.
+   * Crashes a node: its worker closes nothing, and stays down until it is started; with `restart` the policy decides.
    * @throws RaftError INVALID_OPTIONS for an unknown id; NODE_UNAVAILABLE where it does not run
    */
-  async crash(id: NodeId): Promise<ExitInfo> {
+  async crash(id: NodeId, options: { readonly restart?: boolean } = {}): Promise<ExitInfo> {
     const node = this.#node(id)
     this.#faults?.letDie(id)
-    return node.crash({ restart: false })
+    return node.crash({ restart: options.restart ?? false })
   }
 
   /**
@@ -410,7 +410,7 @@ export class Cluster extends EventEmitter<ClusterEvents> {
   #spawn(id: NodeId): NodeHandle {
     return this.#supervisor.spawn<NodeControl>({
       id,
-      ...workerOf(this.#laboratory),
+      ...workerOf(this.#laboratory, id),
       // Without its log a node has lost its votes too: it must not come back as who it was.
       restart: this.#options.durability === 'memory' ? { mode: 'never' } : this.#options.restart,
       startTimeoutMs: Math.min(this.#options.startTimeoutMs, MAX_TIMER_MS),

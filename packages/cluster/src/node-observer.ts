@@ -63,17 +63,23 @@ export interface Laboratory {
   readonly shared?: unknown
   /** Of each node's heap, in MiB. @default as much as Node.js gives a thread */
   readonly heapMb?: number | undefined
+  /** Asked when a node has died by itself: true leaves it down until somebody starts it. @default false */
+  readonly staysDown?: (node: NodeId) => boolean
   /** Told what the observers of the nodes tell, in the order of each node. */
   readonly onRecord?: (node: NodeId, record: unknown) => void
 }
 
-/** What nodes run in. */
-export function workerOf({ worker, heapMb }: Laboratory): {
-  readonly url: URL
-  readonly resourceLimits?: { readonly maxOldGenerationSizeMb: number }
-} {
+/** What a node runs in, and whether it is started again. */
+export function workerOf({ worker, heapMb, staysDown }: Laboratory, id: NodeId): Worker {
   return {
     url: worker ?? new URL(import.meta.resolve('@troupe/cluster/node-worker')),
     ...(heapMb !== undefined && { resourceLimits: { maxOldGenerationSizeMb: heapMb } }),
+    ...(staysDown !== undefined && { mayRestart: () => !staysDown(id) }),
   }
+}
+
+interface Worker {
+  readonly url: URL
+  readonly resourceLimits?: { readonly maxOldGenerationSizeMb: number }
+  readonly mayRestart?: () => boolean
 }

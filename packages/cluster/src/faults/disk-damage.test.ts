@@ -63,6 +63,21 @@ test('damage is done to the place that is named: an entry by its distance from t
     assert.equal(await damageFiles(join(directory, 'none'), { kind: 'forget', entries: 1 }, random), false)
   }))
 
+test('a directory says another term where that is a later one, and a vote for nobody in it', () =>
+  withWritten(async (directory, write) => {
+    const random = seededRandom(1)
+    const { lastIndex, hardState } = log(directory)
+    assert.ok(hardState !== undefined && hardState.vote !== '')
+    assert.equal(await damageFiles(directory, { kind: 'set-term', term: hardState.term }, random), false)
+    assert.deepEqual(log(directory).hardState, hardState)
+    assert.equal(await damageFiles(directory, { kind: 'set-term', term: 5_000_000_000 }, random), true)
+    const after = log(directory)
+    assert.deepEqual([after.hardState?.term, after.hardState?.vote], [5_000_000_000, ''])
+    assert.equal(after.lastIndex, lastIndex)
+    await write(1)
+    assert.equal(log(directory).hardState?.term, 5_000_000_001)
+  }))
+
 test('a state that was kept is put back once; a wiped directory has nothing', () =>
   withWritten(async (directory, write) => {
     const { lastIndex } = log(directory)

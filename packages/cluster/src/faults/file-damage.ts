@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Random } from '@troupe/core'
+import type { LogStore, PersistRequest, Random } from '@troupe/core'
 import { listSnapshots, openLmdbLogStore, readNodeIdentity } from '@troupe/store'
 import { GROUP } from '../manifest.ts'
 import { flipBitInFile, flipBitOfEntry } from './disk-damage.ts'
@@ -18,6 +18,8 @@ export type FileDamage =
    * The last entries were never flushed: they are gone, but for those that a snapshot covers. Term and vote stay as they are.
    */
   | { readonly kind: 'forget'; readonly entries: number }
+  /** It says a later term, in which it has voted for nobody. */
+  | { readonly kind: 'set-term'; readonly term: number }
 
 /**
  * Does it. False where there is nothing to do it to.
@@ -32,7 +34,9 @@ export async function damageFiles(directory: string, damage: FileDamage, random:
     case 'flip-snapshot':
       return flipSnapshot(directory, random)
     case 'forget':
-      return (await forgetEntries(directory, damage.entries)) > 0
+      return withLog(directory, (store) => forgotten(store, directory, damage.entries))
+    case 'set-term':
+      return withLog(directory, (store) => inTerm(store, damage.term))
   }
 }
 
@@ -49,7 +53,11 @@ function flipSnapshot(directory: string, random: Random): boolean {
   return true
 }
 
-async function forgetEntries(directory: string, count: number): Promise<number> {
+/** Writes what `change` makes of the log; false where that is nothing. */
+async function withLog(
+  directory: string,
+  change: (store: LogStore) => Partial<PersistRequest> | undefined,
+): Promise<boolean> {
   const { clusterId, nodeId, incarnation } = readNodeIdentity(directory)
   const written = Promise.withResolvers<void>()
   const store = await openLmdbLogStore({
@@ -57,16 +65,27 @@ async function forgetEntries(directory: string, count: number): Promise<number> 
     events: { onPersisted: () => written.resolve(), onFailed: written.reject, onSpace: () => {} },
   })
   try {
-    const covered = snapshotsOf(directory)[0]?.meta?.index ?? 0
-    const gone = Math.min(count, store.lastIndex - Math.max(store.base.index, covered))
-    if (gone <= 0) return 0
-    store.persist({
-      ...{ token: 1, truncateFrom: store.lastIndex - gone + 1, entries: [], repairs: [], messages: [] },
-      ...{ hardState: undefined, reset: undefined, compactTo: undefined },
-    })
+    const request = change(store)
+    if (request === undefined) return false
+    store.persist({ ...nothingToWrite, ...request })
     await written.promise
-    return gone
+    return true
   } finally {
     await store.close()
   }
+}
+
+const nothingToWrite: PersistRequest = {
+  ...{ token: 1, truncateFrom: undefined, entries: [], repairs: [], messages: [] },
+  ...{ hardState: undefined, reset: undefined, compactTo: undefined },
+}
+
+function forgotten(store: LogStore, directory: string, count: number): Partial<PersistRequest> | undefined {
+  const covered = snapshotsOf(directory)[0]?.meta?.index ?? 0
+  const gone = Math.min(count, store.lastIndex - Math.max(store.base.index, covered))
+  return gone > 0 ? { truncateFrom: store.lastIndex - gone + 1 } : undefined
+}
+
+function inTerm({ hardState }: LogStore, term: number): Partial<PersistRequest> | undefined {
+  return term > hardState.term ? { hardState: { term, vote: '', voteIncarnation: 0 } } : undefined
 }

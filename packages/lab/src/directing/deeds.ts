@@ -109,7 +109,7 @@ export class Deeds {
     },
     kill: (fields, parties) => this.#kill(fields, parties),
     outOfMemory: ({ target, downFor }, parties) =>
-      this.#each(target, parties, (node) => ({ do: 'crash', node, forMs: this.#drawn(downFor) })),
+      this.#each(target, parties, (node) => ({ do: 'outOfMemory', node, forMs: this.#drawn(downFor) })),
     crashLoop: ({ target, after }, parties) =>
       this.#each(target, parties, (node) => {
         return { do: 'crashLoop', node, afterMs: this.#drawn(after), forMs: this.#forMs }

@@ -22,8 +22,16 @@ export interface HeapDeed {
   readonly forMs: number
 }
 
+/** It dies of the limit of its heap; in virtual time it just dies. */
+export interface OutOfMemoryDeed {
+  readonly do: 'outOfMemory'
+  readonly node: string
+  /** How long it is down. */
+  readonly forMs: number
+}
+
 /** A world is asked for no more than its engine has said that it can do. */
-export type LabDeed = Deed | ToxicDeed | HeapDeed
+export type LabDeed = Deed | ToxicDeed | HeapDeed | OutOfMemoryDeed
 
 export interface DirectedWorld {
   /** Since it began: virtual or real. */

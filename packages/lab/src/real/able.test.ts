@@ -73,18 +73,23 @@ phases:
   - heap: { target: n1, percent: 90% }
   - outOfMemory: { target: n1 }
   - crashLoop: { target: n1, after: 1ms }
+  - term: { target: n1, becomes: 9007199254740991, downFor: 1s }
   - members: { replace: n1 }
 `)
     const linesOf = (problems: readonly Parameters<typeof item.place>[0][]): string[] =>
       problems.map((problem) => item.place(problem)).map(({ line, value }) => `${line} ${value}`)
-    const onThreads = ['8 outOfMemory', '9 crashLoop']
+    const onThreads = ['10 9007199254740991']
     assert.deepEqual(linesOf(new ThreadsEngine().unable(item)), onThreads)
     assert.deepEqual(linesOf(new TcpEngine().unable(item)), ['4 true', ...onThreads])
     assert.deepEqual(linesOf(new SimEngine().unable(item)), ['5 50%sleep(100)', '7 heap'])
     const inMemory = await read(
-      'name: a\ncluster: { durability: memory }\nphases:\n  - failpoint: { target: n1, name: start, term: panic }\n  - members: { replace: n1 }\n',
+      'name: a\ncluster: { durability: memory }\nphases:\n  - failpoint: { target: n1, name: start, term: panic }\n  - members: { replace: n1 }\n  - outOfMemory: { target: n1 }\n',
     )
-    assert.deepEqual(linesOf(new ThreadsEngine().unable(inMemory)), ['4 failpoint', '5 members'])
+    assert.deepEqual(linesOf(new ThreadsEngine().unable(inMemory)), [
+      '4 failpoint',
+      '5 members',
+      '6 outOfMemory',
+    ])
   })
 
   test('is nothing of what the file says of other engines', async () => {

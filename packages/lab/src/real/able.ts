@@ -1,8 +1,10 @@
 /** What engines with real nodes cannot do of a case: found before anything runs, each with its place. */
+import { isTerm, MAX_TERM } from '@troupe/core'
 import { assertionsOf } from '../scenario/assertions-of.ts'
 import { composedKinds } from '../scenario/composed.ts'
 import { onEngine } from '../scenario/knobs.ts'
 import type { Case } from '../scenario/read-scenario.ts'
+import type { ClusterSpec } from '../scenario/scenario.ts'
 import type { StepFields, StepKind } from '../scenario/steps.ts'
 import { type Visited, walk } from '../scenario/walk.ts'
 import type { Path, Problem } from '../schema/schema.ts'
@@ -25,8 +27,6 @@ const isOnly = 'only in sim: no real node can do that'
 /** What no real node can do. */
 export const neverOnRealNodes: Abilities['cannot'] = {
   flap: isOnly,
-  crashLoop: 'failpoint: { name: start, term: panic }, and a kill',
-  outOfMemory: 'heap: { percent: 100% }',
 }
 
 /** What the nodes of a process on its own need, and threads do not have. */
@@ -51,14 +51,19 @@ const known: ReadonlySet<StepKind> = new Set<StepKind>([
     'clock',
     'failpoint',
     'heap',
+    'outOfMemory',
+    'crashLoop',
+    'term',
   ] as const),
   ...(['members', 'transfer', 'elect', 'snapshot', 'write', 'read'] as const),
 ])
 
+type Tell = (path: Path, value: unknown, expected: string) => void
+
 export function unableOf({ scenario }: Case, abilities: Abilities): Problem[] {
   const { engine, cannot, durabilities, cannotDieSilently, cannotHappen = {} } = abilities
   const problems: Problem[] = []
-  const report = (path: Path, value: unknown, expected: string): void => {
+  const report: Tell = (path, value, expected) => {
     problems.push({ path, value, expected })
   }
   const { setup = [], phases, expect } = scenario
@@ -72,12 +77,7 @@ export function unableOf({ scenario }: Case, abilities: Abilities): Problem[] {
     const { kind, fields, path } = visited
     const isLie = kind === 'disk' && (fields as { readonly mode: string }).mode === 'lie'
     const expected = cannot[kind] ?? (known.has(kind) && !isLie ? undefined : isOnly)
-    if (cluster.durability === 'memory' && needsDirectory(visited)) {
-      report(path, kind, "nodes with a directory: durability 'memory' leaves nothing to start from")
-    }
-    // A state on the disk would know of more than the log.
-    if (kind === 'rollBack' && cluster.stateOnDisk === true)
-      report(path, kind, `nodes of ${engine} whose state is in memory: stateOnDisk keeps what is taken back`)
+    unableToFiles(visited, cluster, engine, report)
     if (expected !== undefined) report(path, kind, `a step that ${engine} can do (${expected})`)
     if (kind === 'kill' && cannotDieSilently !== undefined && (fields as StepFields['kill']).silent === true)
       report([...path, 'silent'], true, `none on ${engine} (${cannotDieSilently})`)
@@ -107,7 +107,23 @@ export function unableOf({ scenario }: Case, abilities: Abilities): Problem[] {
   }
 }
 
-const keptInFiles: ReadonlySet<StepKind> = new Set(['kill', 'wipe', 'failpoint', 'damage', 'rollBack'])
+/** What cannot happen to what nodes keep. */
+function unableToFiles(visited: Visited, cluster: ClusterSpec, engine: string, report: Tell): void {
+  const { kind, fields, path } = visited
+  if (cluster.durability === 'memory' && needsDirectory(visited))
+    report(path, kind, "nodes with a directory: durability 'memory' leaves nothing to start from")
+  // A state on the disk would know of more than the log.
+  if (kind === 'rollBack' && cluster.stateOnDisk === true)
+    report(path, kind, `nodes of ${engine} whose state is in memory: stateOnDisk keeps what is taken back`)
+  if (kind !== 'term') return
+  const { becomes } = fields as StepFields['term']
+  if (!isTerm(becomes))
+    report([...path, 'becomes'], becomes, `at most ${MAX_TERM} on ${engine}: beyond it no node starts`)
+}
+
+const keptInFiles: ReadonlySet<StepKind> = new Set([
+  ...(['kill', 'wipe', 'failpoint', 'damage', 'rollBack', 'outOfMemory', 'crashLoop', 'term'] as const),
+])
 
 /** Whether a node has to find again what it had. */
 const needsDirectory = ({ kind, fields }: Visited): boolean =>

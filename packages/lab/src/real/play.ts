@@ -63,7 +63,7 @@ const FILLED_HEAP_MB = 96
 
 function heapMbFor({ setup = [], phases }: Scenario): number | undefined {
   const steps = [...walk(setup, ['setup']), ...walk(phases, ['phases'])]
-  return steps.some(({ kind }) => kind === 'heap') ? FILLED_HEAP_MB : undefined
+  return steps.some(({ kind }) => kind === 'heap' || kind === 'outOfMemory') ? FILLED_HEAP_MB : undefined
 }
 
 class RealRun {
@@ -212,7 +212,10 @@ class RealRun {
       ...{ spec: scenario.cluster ?? {}, seed, label, heapMb: heapMbFor(scenario) },
       onChunk: (node, chunk) => this.#order.push(node, chunk),
       onExit: (node, atMs, why) => mirror.exited(node, atMs, why),
-      onGivenUp: (node) => mirror.givenUp(node),
+      onGivenUp: (node) => {
+        mirror.givenUp(node)
+        this.#world?.stage.givenUp(node)
+      },
       onLine: line,
     })
     this.#cluster = cluster

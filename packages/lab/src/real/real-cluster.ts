@@ -57,6 +57,10 @@ export interface RealCluster {
   heal(id?: number): Promise<void>
   /** A process that dies now, and stays down until {@link start}. Silently where it can: its peers see nothing close. */
   crash(node: string, isSilent: boolean): Promise<void>
+  /** The same, as by itself: its supervisor decides what follows. */
+  die(node: string): Promise<void>
+  /** Whether it stays down where it dies by itself, until {@link start}. */
+  keepDown(node: string, isSo: boolean): void
   start(node: string): Promise<void>
   /** Damages the files of a node that is down. False where there is nothing to do it to. */
   damage(node: string, damage: FileDamage): Promise<boolean>

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { NodeStatus } from '@troupe/cluster'
+import type { FileDamage, NodeStatus } from '@troupe/cluster'
 import { type Configuration, RaftError } from '@troupe/core'
 import type { Fault } from '@troupe/faults'
 import type { LabDeed } from '../directing/directed-world.ts'
@@ -39,6 +39,7 @@ function inJoint(answers: readonly (Error | undefined)[]) {
     cluster: cluster as RealCluster,
     clients: {} as ClientLinkFaults,
     line: (text) => lines.push(text),
+    lives: () => true,
     disk: () => {},
     forgot: () => {},
     faulted: () => {},
@@ -77,6 +78,8 @@ function onPaper() {
   const asked: unknown[] = []
   const told: unknown[] = []
   const up = new Set(['n1', 'n2'])
+  /** By node: who waits for its next death. */
+  const deaths = new Map<string, () => void>()
   const cluster = {
     ids: ['n1', 'n2'],
     isUp: (id: string) => up.has(id),
@@ -86,6 +89,13 @@ function onPaper() {
       up.delete(id)
       asked.push(`crash ${id}${isSilent ? ' silently' : ''}`)
     },
+    die: async (id: string) => {
+      up.delete(id)
+      asked.push(`${id} dies`)
+      deaths.get(id)?.()
+    },
+    keepDown: (id: string, isSo: boolean) => void asked.push(`${id} ${isSo ? 'stays' : 'comes'}`),
+    damage: async (_: string, damage: FileDamage) => asked.push(damage) > 0,
     start: async (id: string) => {
       up.add(id)
       asked.push(`start ${id}`)
@@ -95,12 +105,22 @@ function onPaper() {
     cluster,
     clients: { add: () => {}, remove: () => {}, hangUp: () => false },
     line: () => {},
+    lives: (id) => up.has(id),
     disk: () => {},
     forgot: () => {},
     faulted: (id, { do: what }, edge) => void told.push(`${id} ${what} ${edge}`),
   })
   const act = (deed: LabDeed) => stage.do(deed as Parameters<RealStage['do']>[0])
-  return { asked, told, stage, act }
+  const nextDeath = (id: string) => new Promise<void>((resolve) => deaths.set(id, resolve))
+  return { asked, told, up, nextDeath, stage, act }
+}
+
+/** Bounded by what it takes, not by a time. */
+async function eventually(isSo: () => boolean): Promise<void> {
+  for (let turns = 0; !isSo(); turns++) {
+    assert.ok(turns < 1_000_000, 'it never comes to that')
+    await new Promise((resume) => setImmediate(resume))
+  }
 }
 
 describe('the stage of real nodes', () => {
@@ -122,10 +142,7 @@ describe('the stage of real nodes', () => {
     const { asked, stage, act } = onPaper()
     const point = { name: 'start', term: 'panic' } as const
     await act({ do: 'failpoint', node: 'n1', ...point, forMs: 1 })
-    for (let turns = 0; !asked.includes('heal 1'); turns++) {
-      assert.ok(turns < 1_000_000, 'it is never ended')
-      await new Promise((resume) => setImmediate(resume))
-    }
+    await eventually(() => asked.includes('heal 1'))
     await act({ do: 'crash', node: 'n1', forMs: 60_000 })
     assert.equal(await act({ do: 'failpoint', node: 'n1', ...point, forMs: 1 }), false)
     await stage.close()
@@ -136,6 +153,46 @@ describe('the stage of real nodes', () => {
     await act({ do: 'crash', node: 'n1', forMs: 60_000, isSilent: true })
     await act({ do: 'crash', node: 'n2', forMs: 60_000 })
     assert.deepEqual(asked, ['crash n1 silently', 'crash n2'])
+    await stage.close()
+  })
+
+  test('fills the heap of a node until it dies of that, and has it stay down for its time', async () => {
+    const { asked, told, up, stage, act } = onPaper()
+    const dead = act({ do: 'outOfMemory', node: 'n1', forMs: 1 })
+    await eventually(() => asked.length === 2)
+    assert.deepEqual(asked, ['n1 stays', { kind: 'heap', nodes: ['n1'], percent: 100 }])
+    assert.deepEqual(told, [], 'it is not dead yet')
+    up.delete('n1')
+    assert.equal(await dead, true)
+    await eventually(() => up.has('n1'))
+    assert.deepEqual(asked.slice(2), ['heal 2', 'n1 comes', 'start n1'])
+    await stage.close()
+  })
+
+  test('has a node die after each start, by whomever, until that is over or it is given up', async () => {
+    const { asked, up, nextDeath, stage, act } = onPaper()
+    const loop = { do: 'crashLoop', node: 'n1', afterMs: 1, forMs: 60_000 } as const
+    assert.equal(await act(loop), true)
+    assert.equal(await act(loop), false, 'one is enough')
+    for (let time = 0; time < 2; time++) {
+      const died = nextDeath('n1')
+      up.add('n1')
+      await died
+    }
+    await stage.recover()
+    assert.deepEqual(asked, ['n1 dies', 'n1 dies', 'n1 dies', 'heal all', 'start n1'])
+    await act(loop)
+    stage.givenUp('n1')
+    assert.equal(await act({ do: 'start', node: 'n1' }), true)
+    await stage.heal()
+    assert.deepEqual(asked.slice(5), ['n1 dies', 'start n1', 'heal all'])
+  })
+
+  test('writes a term into the directory of a node that is dead, and starts it over that', async () => {
+    const { asked, up, stage, act } = onPaper()
+    assert.equal(await act({ do: 'setTerm', node: 'n1', term: 1000, forMs: 1 }), true)
+    await eventually(() => up.has('n1'))
+    assert.deepEqual(asked, ['crash n1', { kind: 'set-term', term: 1000 }, 'start n1'])
     await stage.close()
   })
 })

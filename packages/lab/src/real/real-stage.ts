@@ -5,9 +5,11 @@
 import type { FileDamage } from '@troupe/cluster'
 import type { Fault, LinkEffect, LinkRule } from '@troupe/faults'
 import { type FaultDeed, type FaultEdge, linkEnds, type OperatorDeed } from '@troupe/sim'
-import type { HeapDeed, LabDeed, ToxicDeed } from '../directing/directed-world.ts'
+import type { HeapDeed, LabDeed, OutOfMemoryDeed, ToxicDeed } from '../directing/directed-world.ts'
 import { describeToxic } from '../proxy/toxic-of.ts'
+import { CrashLoop } from './crash-loop.ts'
 import { JointOperator } from './joint-operator.ts'
+import { dieOfItsHeap } from './out-of-memory.ts'
 import type { ClientLinkFaults, RealCluster } from './real-cluster.ts'
 
 export interface StageOptions {
@@ -15,6 +17,8 @@ export interface StageOptions {
   /** Where the cluster does not do it itself. */
   readonly clients: ClientLinkFaults
   readonly line: (text: string) => void
+  /** Whether a node takes turns: one that only starts does not. */
+  readonly lives: (node: string) => boolean
   /** Told that the disk of a node stands still or is full, or no longer. */
   readonly disk: (node: string, what: 'stalled' | 'filled', isSo: boolean) => void
   /** Told that the last entries of a node that is down are taken away. */
@@ -25,7 +29,7 @@ export interface StageOptions {
 
 type Undo = () => Promise<void>
 type DeedOf<Kind extends LabDeed['do']> = Extract<LabDeed, { readonly do: Kind }>
-type StageDeed = FaultDeed | OperatorDeed | ToxicDeed | HeapDeed
+type StageDeed = FaultDeed | OperatorDeed | ToxicDeed | HeapDeed | OutOfMemoryDeed
 
 /** How long a flush takes in the simulator, about: a disk that is so many times as slow takes so much longer. */
 const FLUSH_MS = 1
@@ -37,6 +41,7 @@ export class RealStage {
   readonly #restarts = new Map<string, NodeJS.Timeout>()
   readonly #background = new Set<Promise<void>>()
   readonly #joint: JointOperator
+  readonly #loops = new Map<string, CrashLoop>()
   /** What happens to the files of nodes that run: at their next death. */
   readonly #damages = new Map<string, FileDamage[]>()
   /** Files that are being changed: nobody may open them. */
@@ -105,7 +110,8 @@ export class RealStage {
   async close(): Promise<void> {
     this.#isOver = true
     for (const timer of [...this.#active.values(), ...this.#restarts.values()]) clearTimeout(timer)
-    await Promise.all([...this.#background, this.#joint.close()])
+    const loops = [...this.#loops.values()].map((loop) => loop.end())
+    await Promise.all([...loops, ...this.#background, this.#joint.close()])
   }
 
   get #clients(): ClientLinkFaults {
@@ -150,7 +156,13 @@ export class RealStage {
       case 'flipSnapshot':
         return this.#damage(deed.node, { kind: 'flip-snapshot' })
       case 'rollBack':
-        return this.#rollBack(deed)
+        return this.#dieChanged(deed, { kind: 'forget', entries: deed.entries })
+      case 'setTerm':
+        return this.#dieChanged(deed, { kind: 'set-term', term: deed.term })
+      case 'outOfMemory':
+        return this.#outOfMemory(deed)
+      case 'crashLoop':
+        return this.#crashLoop(deed)
       case 'wipe':
         this.#beside('wipe', cluster.inject({ kind: 'membership', change: 'replace', nodes: [deed.node] }))
         return over
@@ -220,6 +232,11 @@ export class RealStage {
   /** It dies, and what was to happen to its files happens. */
   async #takeDown(node: string, isSilent = false): Promise<void> {
     await this.#options.cluster.crash(node, isSilent)
+    await this.#changeDead(node)
+  }
+
+  /** What was to happen to the files of a node that is dead now. */
+  async #changeDead(node: string): Promise<void> {
     const damages = this.#damages.get(node) ?? []
     this.#damages.delete(node)
     await this.#change(node, damages)
@@ -245,12 +262,42 @@ export class RealStage {
     return (await this.#change(node, [damage])) > 0 ? over : undefined
   }
 
-  async #rollBack({ node, entries, forMs }: DeedOf<'rollBack'>): Promise<Undo | undefined> {
+  /** It dies, and comes back over files that say something else. */
+  async #dieChanged(
+    { node, forMs }: { readonly node: string; readonly forMs: number },
+    damage: FileDamage,
+  ): Promise<Undo | undefined> {
     if (!this.#options.cluster.isUp(node)) return undefined
     await this.#takeDown(node)
-    const count = await this.#change(node, [{ kind: 'forget', entries }])
+    const count = await this.#change(node, [damage])
     this.#startLater(node, forMs)
     return count > 0 ? over : undefined
+  }
+
+  async #outOfMemory({ node, forMs }: OutOfMemoryDeed): Promise<Undo | undefined> {
+    const { cluster } = this.#options
+    if (!cluster.isUp(node)) return undefined
+    await dieOfItsHeap(cluster, node)
+    await this.#changeDead(node)
+    this.#startLater(node, forMs)
+    return over
+  }
+
+  async #crashLoop({ node, afterMs }: DeedOf<'crashLoop'>): Promise<Undo | undefined> {
+    const { cluster, lives, line } = this.#options
+    if (!cluster.isUp(node) || this.#loops.has(node)) return undefined
+    const loop = new CrashLoop({ ...{ cluster, node, afterMs, line }, lives: () => lives(node) })
+    this.#loops.set(node, loop)
+    await loop.begin()
+    return async () => {
+      this.#loops.delete(node)
+      await loop.end()
+    }
+  }
+
+  /** Its supervisor starts a node no more: whoever does has no loop to go on. */
+  givenUp(node: string): void {
+    void this.#loops.get(node)?.end()
   }
 
   /** Changes the files of a node that is down; it is not started meanwhile. Gives how many were done. */
@@ -323,7 +370,7 @@ export class RealStage {
 
 /** The events of a run are those of the simulator, which knows no toxics and no heaps: there these are what they are called. */
 function toldDeed(deed: StageDeed): FaultDeed | OperatorDeed {
-  if (deed.do === 'fillHeap') return deed as unknown as FaultDeed
+  if (deed.do === 'fillHeap' || deed.do === 'outOfMemory') return deed as unknown as FaultDeed
   if (deed.do !== 'toxic') return deed
   const { order, links, forMs } = deed
   return { do: describeToxic(order.toxic), links, forMs } as unknown as FaultDeed

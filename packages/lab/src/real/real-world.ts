@@ -63,7 +63,8 @@ export class RealWorld implements DirectedWorld {
     }
     const faulted = mirror.faulted.bind(mirror)
     const forgot: StageOptions['forgot'] = (id, entries) => mirror.node(id)?.forget(entries)
-    this.stage = new RealStage({ cluster, clients: faults, line, disk, forgot, faulted })
+    const lives: StageOptions['lives'] = (id) => mirror.node(id)?.life !== undefined
+    this.stage = new RealStage({ cluster, clients: faults, line, lives, disk, forgot, faulted })
   }
 
   get nowMs(): number {

@@ -59,7 +59,7 @@ export class SimWorld implements DirectedWorld {
   }
 
   perform(deed: LabDeed, then: (isDone: boolean) => void): void {
-    then(this.#world.stage.perform(deed as Deed))
+    then(this.#world.stage.perform(deed.do === 'outOfMemory' ? { ...deed, do: 'crash' } : (deed as Deed)))
   }
 
   line(text: string): void {

@@ -80,6 +80,8 @@ export class TcpCluster implements RealCluster {
   readonly #gone = new Set<string>()
   /** Ends that were asked for. */
   readonly #expected = new Set<string>()
+  /** Those that stay down where they die by themselves. */
+  readonly #kept = new Set<string>()
   readonly #restarts = new Map<string, number>()
   #nodes: ProcessNodes | undefined
   #clientCount = 0
@@ -213,7 +215,22 @@ export class TcpCluster implements RealCluster {
     await this.#running.kill(node)
   }
 
+  async die(node: string): Promise<void> {
+    await this.#running.kill(node)
+  }
+
+  keepDown(node: string, isSo: boolean): void {
+    if (isSo) this.#kept.add(node)
+    else this.#kept.delete(node)
+  }
+
+  /** By whom it is asked for: earlier failures are forgotten. */
   async start(node: string): Promise<void> {
+    this.#restarts.delete(node)
+    await this.#start(node)
+  }
+
+  async #start(node: string): Promise<void> {
     if (this.isUp(node) || this.#gone.has(node) || this.#closing !== undefined) return
     this.#expected.delete(node)
     this.#inside.starting(node)
@@ -267,13 +284,14 @@ export class TcpCluster implements RealCluster {
 
   #ended(id: string): void {
     this.#pipe.exited(this.#names.indexOf(id), computerMs())
-    if (this.#expected.has(id) || this.#gone.has(id) || this.#closing !== undefined) return
+    if (this.#expected.has(id) || this.#kept.has(id)) return
+    if (this.#gone.has(id) || this.#closing !== undefined) return
     const count = (this.#restarts.get(id) ?? 0) + 1
     this.#restarts.set(id, count)
     const { onLine, onGivenUp } = this.#options
     if (count > MOST_RESTARTS) return onGivenUp(id)
     setTimeout(() => {
-      this.start(id).catch((error: Error) => onLine(`${id} did not come back: ${error.message}`))
+      this.#start(id).catch((error: Error) => onLine(`${id} did not come back: ${error.message}`))
     }, RESTART_MS * count)
   }
 

@@ -31,6 +31,7 @@ export class ThreadsCluster implements RealCluster {
   readonly #random: Random
   /** Faults that hold a node down. */
   readonly #silent = new Map<string, number>()
+  readonly #kept: Set<string>
   #closing: Promise<void> | undefined
 
   static async open(options: ThreadsOptions): Promise<ThreadsCluster> {
@@ -49,13 +50,15 @@ export class ThreadsCluster implements RealCluster {
         if (level !== 'debug') onLine(`${event} ${describe(detail)}`)
       },
     }
+    const kept = new Set<string>()
     const cluster = await Cluster.start(clusterOptions, {
       worker: worker ?? new URL(import.meta.resolve('@troupe/lab/node-worker')),
       shared: { ...workerData, counter: newCounter() },
       heapMb,
+      staysDown: (node) => kept.has(node),
       onRecord: (node, record) => onChunk(node, record as Chunk),
     })
-    const opened = new ThreadsCluster(cluster, options)
+    const opened = new ThreadsCluster(cluster, options, kept)
     try {
       const names = nodeNames(spec).slice(voters, voters + learners)
       for (const name of names) await cluster.members.add(name, { learner: true })
@@ -66,8 +69,9 @@ export class ThreadsCluster implements RealCluster {
     }
   }
 
-  private constructor(cluster: Cluster, options: ThreadsOptions) {
+  private constructor(cluster: Cluster, options: ThreadsOptions, kept: Set<string>) {
     this.#cluster = cluster
+    this.#kept = kept
     this.#random = seededRandom(options.seed)
     cluster.on('quarantined', ({ id }) => options.onGivenUp(id))
     cluster.on('exit', ({ id, diedAtMs, atMs, error }) => {
@@ -96,6 +100,15 @@ export class ThreadsCluster implements RealCluster {
     if (!isSilent) return void (await this.#cluster.crash(node))
     const { id } = await this.#cluster.inject({ kind: 'crash', nodes: [node], silent: true })
     this.#silent.set(node, id)
+  }
+
+  async die(node: string): Promise<void> {
+    await this.#cluster.crash(node, { restart: true })
+  }
+
+  keepDown(node: string, isSo: boolean): void {
+    if (isSo) this.#kept.add(node)
+    else this.#kept.delete(node)
   }
 
   async start(node: string): Promise<void> {

@@ -31,18 +31,19 @@ phases:
   - partition: { split: primaries, for: 700ms }
   - toxic: { type: reset_peer, from: clients, to: all, attributes: { timeout: 0ms }, for: 20ms }
   - until: { is: leader, within: 20s }
-  - kill: { target: leader, downFor: 100ms }
+  - term: { target: leader, becomes: 5000000000, downFor: 100ms }
   - until: { is: leader, within: 20s }
   - select: { victim: follower }
   - damage: { target: victim, what: entry, back: 6, count: 2 }
-  - kill: { target: victim, downFor: 50ms }
+  - outOfMemory: { target: victim, downFor: 50ms }
   - until: { reached: damage repaired from a peer, within: 20s }
   - until: { is: settled, within: 5s, else: continue }
   - rollBack: { target: victim, entries: 2, downFor: 50ms }
   - until: { is: settled, within: 5s, else: continue }
+  - crashLoop: { target: victim, after: 1ms, for: 10ms }
 assert:
   - sometimes: [check-quorum deposed a leader, damage repaired from a peer, died at before-apply]
-  - atLeast: { crashes: 3, electionsDuring: 2 }
+  - atLeast: { crashes: 5, termGrowthDuring: 4000000000, electionsDuring: 2 }
   - figures: { leadersPerTerm: { max: 1 } }
   - linearizable: true
 `

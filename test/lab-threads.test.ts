@@ -23,7 +23,8 @@ after(() => command.remove())
 const short = `
 name: short
 source: "Jepsen :primaries"
-about: A follower dies as it applies, a leader is cut off with its clients, the next one dies, a disk is damaged and forgets.
+about: A follower dies as it applies, a leader is cut off with its clients, the next one comes back in a far term. A
+  disk is damaged and forgets; its node dies of its heap, and once more.
 engine: [threads]
 cluster: { voters: 3 }
 workload: { think: 5ms, deadline: 500ms }
@@ -32,17 +33,18 @@ phases:
   - failpoint: { target: follower, name: before-apply, term: panic, for: 1s }
   - partition: { split: primaries, for: 700ms }
   - until: { is: leader, within: 10s }
-  - kill: { target: leader, downFor: 200ms }
+  - term: { target: leader, becomes: 5000000000, downFor: 200ms }
   - until: { is: leader, within: 10s }
   - select: { victim: follower }
   - damage: { target: victim, what: entry, back: 6, count: 2 }
-  - kill: { target: victim, downFor: 50ms }
+  - outOfMemory: { target: victim, downFor: 50ms }
   - until: { reached: damage repaired from a peer, within: 20s }
   - until: { is: settled, within: 5s, else: continue }
   - rollBack: { target: victim, entries: 2, downFor: 50ms }
   - until: { is: settled, within: 5s, else: continue }
+  - crashLoop: { target: victim, after: 1ms, for: 10ms }
 assert:
-  - atLeast: { crashes: 3, electionsDuring: 1, framesLost: 1 }
+  - atLeast: { crashes: 5, termGrowthDuring: 4000000000, electionsDuring: 1, framesLost: 1 }
   - sometimes: [damage repaired from a peer, died at before-apply]
   - figures: { leadersPerTerm: { max: 1 } }
   - linearizable: true
@@ -76,6 +78,20 @@ describe('scenarios on threads', () => {
     const { shiviz, events } = cases[0].shown[0].files
     checkShivizLog(join(report, shiviz))
     checkCauses(join(report, events))
+  })
+
+  test('show nothing where they could not do what they say, unless they say so', async (t) => {
+    if (!isFull) return t.skip('with --full')
+    const head = short.slice(0, short.indexOf('phases:'))
+    const run = (more: string) =>
+      command.run(
+        ...['run', file('refused.yaml', `${head}phases: [{ members: { promote: n3${more} } }]\n`)],
+        ...['--engine', 'threads'],
+      )
+    const { code, stdout } = await run('')
+    assert.equal(code, 2, stdout)
+    assert.match(stdout, /1 of 1 runs show nothing, seed 1: members was refused: /)
+    assert.equal((await run(', mayBeRefused: true')).code, 0)
   })
 
   test('of the suite pass, all of them', async (t) => {

@@ -89,6 +89,8 @@ const figures = {
     'appends that a log refused until its leader had found where they parted, one for each repair',
   repairMs: 'from the first refused append until the log fits its leader, one for each repair',
   acknowledgedLost: 'writes that were acknowledged and are gone at the end of the run; in sim',
+  refusedDeeds:
+    'deeds that made sense and were refused: changes by nodes, damage by files where there is none to do; in sim by its budget',
   ...counted,
 } as const
 

@@ -47,4 +47,4 @@ export type NodeNews =
       readonly atMs: number
     }
   | { readonly kind: 'answer'; readonly id: number; readonly value: unknown }
-  | { readonly kind: 'refused'; readonly id: number; readonly reason: string }
+  | { readonly kind: 'refused'; readonly id: number; readonly code: string; readonly reason: string }

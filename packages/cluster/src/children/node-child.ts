@@ -116,7 +116,7 @@ export class NodeChild<Asked extends Calls<Asked>> {
     return this.#frozen !== undefined
   }
 
-  /** @throws RaftError NODE_UNAVAILABLE where it is gone, stands still or does not answer in time */
+  /** @throws RaftError NODE_UNAVAILABLE where it is gone, stands still or does not answer in time; with a cause where it says no */
   async call<Name extends keyof Asked>(
     name: Name,
     ask: Asked[Name]['ask'],
@@ -195,7 +195,7 @@ export class NodeChild<Asked extends Calls<Asked>> {
       case 'answer':
         return this.#pending.get(news.id)?.resolve(news.value as never)
       case 'refused':
-        return this.#pending.get(news.id)?.reject(this.#unavailable(news.reason))
+        return this.#pending.get(news.id)?.reject(this.#unavailable(news.reason, { code: news.code }))
       case 'started':
         this.#hasStarted = true
         this.#started.resolve()
@@ -225,8 +225,9 @@ export class NodeChild<Asked extends Calls<Asked>> {
     return { code, signal, atMs: hrtimeMs() }
   }
 
-  #unavailable(reason: string): RaftError<'NODE_UNAVAILABLE'> {
+  /** @param cause where the node has said no, with the code of its error */
+  #unavailable(reason: string, cause?: { readonly code: string }): RaftError<'NODE_UNAVAILABLE'> {
     const node = this.id
-    return new RaftError('NODE_UNAVAILABLE', `node ${node}: ${reason}`, { node, reason })
+    return new RaftError('NODE_UNAVAILABLE', `node ${node}: ${reason}`, { node, reason }, { cause })
   }
 }

@@ -73,12 +73,14 @@ async function serve(
     invariant(answer !== undefined, `a node is asked what it knows: ${String(name)}`)
     tell({ kind: 'answer', id, value: await answer(ask as never) })
   } catch (error) {
-    tell({ kind: 'refused', id, reason: reasonOf(error) })
+    tell({ kind: 'refused', id, code: codeOf(error), reason: reasonOf(error) })
   }
 }
 
+const codeOf = (error: unknown): string => (error instanceof RaftError ? error.code : 'unknown')
+
 function die(error: unknown): never {
-  const code = error instanceof RaftError ? error.code : 'unknown'
+  const code = codeOf(error)
   // Into the file that has what it writes: the reason alone does not say where.
   if (error instanceof Error && code === 'unknown') process.stderr.write(`${error.stack}\n`)
   tell({ kind: 'failed', code, reason: reasonOf(error) })

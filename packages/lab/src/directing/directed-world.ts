@@ -54,8 +54,11 @@ export interface DirectedWorld {
   readonly isHealed: boolean
   isUp(node: string): boolean
   after(delayMs: number, run: () => void): void
-  /** Does it, where it makes sense; `then` is told whether it did, when it is in effect: perhaps within this call. */
-  perform(deed: LabDeed, then: (isDone: boolean) => void): void
+  /**
+   * Does it, where it makes sense; `then` is told whether it did, when it is in effect: perhaps within this call. `refused` is
+   * told why it is not done although it makes sense: before `then`, or later of what was only begun.
+   */
+  perform(deed: LabDeed, then: (isDone: boolean) => void, refused: (why: string) => void): void
   /** For the timeline. */
   line(text: string): void
   /** All phases are over: everything is healed, for good. */

@@ -126,4 +126,12 @@ describe('steps in virtual time', () => {
     assert.ok(isolated.length === 1 || isolated.length === 2, isolated.join())
     assert.equal(run.verdict, 'pass', run.reason ?? '')
   })
+
+  test('what its budget does not allow is counted as refused, and the run goes on to count', async () => {
+    const { run } = await played(
+      '  - term: { target: n1, becomes: 1000, downFor: 20ms }\n  - wait: 500ms\n  - term: { target: n1, becomes: 3, downFor: 20ms }\n',
+    )
+    assert.deepEqual([run.figures.refusedDeeds, run.figures.crashes, run.skipped], [[1], [1], 1])
+    assert.equal(run.verdict, 'pass', run.reason ?? '')
+  })
 })

@@ -14,6 +14,7 @@ import { type conditions, faultKinds, kindOf, type Step, type StepFields } from 
 import type { Span } from '../schema/units.ts'
 import { type DeedKind, Deeds } from './deeds.ts'
 import type { DirectedWorld } from './directed-world.ts'
+import { Refusals } from './refusals.ts'
 import { setupOf } from './setup.ts'
 import { type Parties, Targets } from './targets.ts'
 import { Triggers } from './triggers.ts'
@@ -28,6 +29,8 @@ type Then = () => void
 interface Measuring {
   /** The first fault is about to be applied. */
   begin(): void
+  /** A deed was refused. */
+  refused(): void
   now(figure: FigureName): number | undefined
 }
 
@@ -39,6 +42,7 @@ export class Director {
   readonly #scenario: Scenario
   readonly #figures: Measuring
   readonly #triggers = new Triggers()
+  readonly #refusals = new Refusals()
   #world!: DirectedWorld
   #targets!: Targets
   #deeds!: Deeds
@@ -46,6 +50,11 @@ export class Director {
   constructor(scenario: Scenario, figures: Measuring) {
     this.#scenario = scenario
     this.#figures = figures
+  }
+
+  /** The step that could not be done at all, and why; undefined where there is none. */
+  get undone(): string | undefined {
+    return this.#refusals.undone
   }
 
   /** What it has to see of the world. */
@@ -155,11 +164,18 @@ export class Director {
     if (deeds.length === 0) return over()
     this.#parallel(
       deeds.map((deed) => (done) => {
-        this.#world.perform(deed, (isDone) => {
+        const tally = this.#refusals.deedOf(kind, fields)
+        const then = (isDone: boolean): void => {
           if (isDone) this.applied++
           else this.skipped++
+          if (isDone) tally.begun()
           done()
-        })
+        }
+        const refused = (why: string): void => {
+          this.#figures.refused()
+          tally.refused(why)
+        }
+        this.#world.perform(deed, then, refused)
       }),
       over,
     )

@@ -35,6 +35,7 @@ export class FigureWatch implements Watcher {
   readonly #weighed = new Map<string, string>()
   readonly #votes = new Set<string>()
   #duplicateVotes = 0
+  #refusedDeeds = 0
 
   get phase(): RunPhase {
     return this.#meter.phase
@@ -48,6 +49,11 @@ export class FigureWatch implements Watcher {
   begin(): void {
     this.#count()
     this.#meter.begin(this.#world?.nowMs ?? 0)
+  }
+
+  /** A deed was. */
+  refused(): void {
+    this.#refusedDeeds++
   }
 
   check(world: WorldView, event: SimEvent): void {
@@ -131,6 +137,7 @@ export class FigureWatch implements Watcher {
     if (name === 'uncommittedEntries') return this.#uncommitted
     if (name === 'uncommittedBytes') return this.#uncommittedBytes
     if (name === 'inflightBytes') return this.#inflightBytes
+    if (name === 'refusedDeeds') return this.#refusedDeeds
     const counted = countedFigures.find((one) => one === name)
     return counted === undefined ? this.#meter.now(name) : this.#counted(counted)
   }
@@ -150,6 +157,7 @@ export class FigureWatch implements Watcher {
       uncommittedBytes: [this.#uncommittedBytes],
       inflightBytes: [this.#inflightBytes],
       duplicateVotes: [this.#duplicateVotes],
+      refusedDeeds: [this.#refusedDeeds],
       ...(isOfKv && { acknowledgedLost: [acknowledgedLost({ nodes, ledger, oracle })] }),
       ...Object.fromEntries(countedFigures.map((name) => [name, [this.#counted(name)]])),
     }

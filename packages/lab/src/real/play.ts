@@ -288,6 +288,7 @@ class RealRun {
       this.#trouble ??
       this.#director.aborted ??
       blindness ??
+      this.#director.undone ??
       (coverage.commits === 0 ? 'nothing was committed' : undefined)
     )
   }

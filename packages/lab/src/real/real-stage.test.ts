@@ -6,6 +6,7 @@ import type { Fault } from '@troupe/faults'
 import type { LabDeed } from '../directing/directed-world.ts'
 import type { ClientLinkFaults, RealCluster } from './real-cluster.ts'
 import { RealStage } from './real-stage.ts'
+import { Refusal } from './refusal.ts'
 
 const member = (id: string) => ({ id, incarnation: 1 })
 const joint: Configuration = {
@@ -95,7 +96,13 @@ function onPaper() {
       deaths.get(id)?.()
     },
     keepDown: (id: string, isSo: boolean) => void asked.push(`${id} ${isSo ? 'stays' : 'comes'}`),
-    damage: async (_: string, damage: FileDamage) => asked.push(damage) > 0,
+    damage: async (id: string, damage: FileDamage) => asked.push(damage) > 0 && id !== 'n2',
+    transfer: async () => {
+      throw new RaftError('REFUSED_CHANGE', 'n2 is behind', { reason: 'NOT_CAUGHT_UP', detail: '' })
+    },
+    elect: async () => {
+      throw new RaftError('TIMEOUT', 'late', { timeoutMs: 5000 })
+    },
     start: async (id: string) => {
       up.add(id)
       asked.push(`start ${id}`)
@@ -194,5 +201,21 @@ describe('the stage of real nodes', () => {
     await eventually(() => up.has('n1'))
     assert.deepEqual(asked, ['crash n1', { kind: 'set-term', term: 1000 }, 'start n1'])
     await stage.close()
+  })
+
+  test('tells what is refused: at once, later of what was only begun, and nothing of what may still be done', async () => {
+    const { up, stage } = onPaper()
+    const refusals: string[] = []
+    const act = (deed: LabDeed) =>
+      stage.do(deed as Parameters<RealStage['do']>[0], (why) => refusals.push(why))
+    await assert.rejects(act({ do: 'rollBack', node: 'n2', entries: 1, forMs: 1 }), Refusal)
+    await eventually(() => up.has('n2'))
+    assert.equal(await act({ do: 'flipEntry', node: 'n2', back: 0 }), true)
+    assert.equal(await act({ do: 'transfer' }), true)
+    assert.equal(await act({ do: 'campaign', node: 'n1' }), true)
+    await eventually(() => refusals.length === 1)
+    await act({ do: 'crash', node: 'n2', forMs: 60_000 })
+    await stage.close()
+    assert.deepEqual(refusals, ['n2 is behind', 'n2 has nothing to do it to'])
   })
 })

@@ -11,6 +11,7 @@ import { CrashLoop } from './crash-loop.ts'
 import { JointOperator } from './joint-operator.ts'
 import { dieOfItsHeap } from './out-of-memory.ts'
 import type { ClientLinkFaults, RealCluster } from './real-cluster.ts'
+import { isRefusal, Refusal } from './refusal.ts'
 
 export interface StageOptions {
   readonly cluster: RealCluster
@@ -28,11 +29,19 @@ export interface StageOptions {
 }
 
 type Undo = () => Promise<void>
+/** Told why something that was begun is not done after all. */
+type Refused = (why: string) => void
+
+interface LaterDamage {
+  readonly damage: FileDamage
+  readonly refused: Refused
+}
 type DeedOf<Kind extends LabDeed['do']> = Extract<LabDeed, { readonly do: Kind }>
 type StageDeed = FaultDeed | OperatorDeed | ToxicDeed | HeapDeed | OutOfMemoryDeed
 
 /** How long a flush takes in the simulator, about: a disk that is so many times as slow takes so much longer. */
 const FLUSH_MS = 1
+const NOTHING = 'nothing to do it to'
 const over: Undo = async () => {}
 
 export class RealStage {
@@ -43,7 +52,7 @@ export class RealStage {
   readonly #joint: JointOperator
   readonly #loops = new Map<string, CrashLoop>()
   /** What happens to the files of nodes that run: at their next death. */
-  readonly #damages = new Map<string, FileDamage[]>()
+  readonly #damages = new Map<string, LaterDamage[]>()
   /** Files that are being changed: nobody may open them. */
   readonly #changing = new Map<string, Promise<void>>()
   #lastRule = 0
@@ -55,10 +64,13 @@ export class RealStage {
     this.#joint = new JointOperator(options.cluster, options.line)
   }
 
-  /** Resolves when it is in effect; false where it makes no sense now. */
-  async do(deed: StageDeed): Promise<boolean> {
+  /**
+   * Resolves when it is in effect; false where it makes no sense now. What was only begun may be `refused` later.
+   * @throws Refusal where there is nothing to do it to, and what the cluster throws
+   */
+  async do(deed: StageDeed, refused: Refused = () => {}): Promise<boolean> {
     if (this.#isOver) return false
-    const undo = await this.#begin(deed)
+    const undo = await this.#begin(deed, refused)
     if (undo === undefined) return false
     const id = ++this.#lastFault
     const isLasting = undo !== over && 'forMs' in deed
@@ -127,7 +139,7 @@ export class RealStage {
     this.#active.set(undo, timer)
   }
 
-  async #begin(deed: StageDeed): Promise<Undo | undefined> {
+  async #begin(deed: StageDeed, refused: Refused): Promise<Undo | undefined> {
     const { cluster } = this.#options
     switch (deed.do) {
       case 'cut':
@@ -152,9 +164,9 @@ export class RealStage {
         await this.recover()
         return over
       case 'flipEntry':
-        return this.#damage(deed.node, { kind: 'flip-entry', back: deed.back })
+        return this.#damage(deed.node, { kind: 'flip-entry', back: deed.back }, refused)
       case 'flipSnapshot':
-        return this.#damage(deed.node, { kind: 'flip-snapshot' })
+        return this.#damage(deed.node, { kind: 'flip-snapshot' }, refused)
       case 'rollBack':
         return this.#dieChanged(deed, { kind: 'forget', entries: deed.entries })
       case 'setTerm':
@@ -164,13 +176,12 @@ export class RealStage {
       case 'crashLoop':
         return this.#crashLoop(deed)
       case 'wipe':
-        this.#beside('wipe', cluster.inject({ kind: 'membership', change: 'replace', nodes: [deed.node] }))
-        return over
+        return this.#wipe(deed.node, refused)
       case 'changeMembers':
       case 'transfer':
       case 'takeSnapshot':
       case 'campaign':
-        return this.#operate(deed)
+        return this.#operate(deed, refused)
       default:
         return this.#onNode(deed)
     }
@@ -251,15 +262,19 @@ export class RealStage {
     this.#restarts.set(node, timer)
   }
 
+  #wipe(node: string, refused: Refused): Undo {
+    const replaced = this.#options.cluster.inject({ kind: 'membership', change: 'replace', nodes: [node] })
+    this.#beside('wipe', replaced, refused)
+    return over
+  }
+
   /** While somebody has the files open nothing can be done to them: it waits for the next death. */
-  async #damage(node: string, damage: FileDamage): Promise<Undo | undefined> {
+  async #damage(node: string, damage: FileDamage, refused: Refused): Promise<Undo | undefined> {
     const { cluster } = this.#options
     if (!cluster.ids.includes(node)) return undefined
-    if (cluster.isUp(node)) {
-      this.#damages.set(node, [...(this.#damages.get(node) ?? []), damage])
-      return over
-    }
-    return (await this.#change(node, [damage])) > 0 ? over : undefined
+    if (!cluster.isUp(node)) return this.#changeNow(node, damage)
+    this.#damages.set(node, [...(this.#damages.get(node) ?? []), { damage, refused }])
+    return over
   }
 
   /** It dies, and comes back over files that say something else. */
@@ -269,9 +284,11 @@ export class RealStage {
   ): Promise<Undo | undefined> {
     if (!this.#options.cluster.isUp(node)) return undefined
     await this.#takeDown(node)
-    const count = await this.#change(node, [damage])
-    this.#startLater(node, forMs)
-    return count > 0 ? over : undefined
+    try {
+      return await this.#changeNow(node, damage)
+    } finally {
+      this.#startLater(node, forMs)
+    }
   }
 
   async #outOfMemory({ node, forMs }: OutOfMemoryDeed): Promise<Undo | undefined> {
@@ -300,22 +317,27 @@ export class RealStage {
     void this.#loops.get(node)?.end()
   }
 
-  /** Changes the files of a node that is down; it is not started meanwhile. Gives how many were done. */
-  async #change(node: string, damages: readonly FileDamage[]): Promise<number> {
-    if (damages.length === 0) return 0
+  /** @throws Refusal */
+  async #changeNow(node: string, damage: FileDamage): Promise<Undo> {
+    let why: string | undefined
+    await this.#change(node, [{ damage, refused: (told) => (why = told) }])
+    if (why !== undefined) throw new Refusal(why)
+    return over
+  }
+
+  /** Changes the files of a node that is down; it is not started meanwhile. */
+  async #change(node: string, damages: readonly LaterDamage[]): Promise<void> {
+    if (damages.length === 0) return
     const { cluster, forgot, line } = this.#options
     const { promise, resolve } = Promise.withResolvers<void>()
     this.#changing.set(node, promise)
-    let count = 0
     try {
-      for (const damage of damages) {
+      for (const { damage, refused } of damages) {
         const isDone = await cluster.damage(node, damage)
-        line(`${node}: ${JSON.stringify(damage)}: ${isDone ? 'done' : 'nothing to do it to'}`)
-        if (!isDone) continue
-        count++
-        if (damage.kind === 'forget') forgot(node, damage.entries)
+        line(`${node}: ${JSON.stringify(damage)}: ${isDone ? 'done' : NOTHING}`)
+        if (!isDone) refused(`${node} has ${NOTHING}`)
+        else if (damage.kind === 'forget') forgot(node, damage.entries)
       }
-      return count
     } finally {
       this.#changing.delete(node)
       resolve()
@@ -333,10 +355,10 @@ export class RealStage {
   }
 
   /** Begins it: an operator does not hold up what happens meanwhile. */
-  #operate(deed: OperatorDeed): Undo | undefined {
+  #operate(deed: OperatorDeed, refused: Refused): Undo | undefined {
     const { cluster } = this.#options
     if ('node' in deed && !cluster.isUp(deed.node)) return undefined
-    this.#beside(deed.do, this.#operated(deed))
+    this.#beside(deed.do, this.#operated(deed), refused)
     return over
   }
 
@@ -356,12 +378,16 @@ export class RealStage {
     }
   }
 
-  /** What fails beside is told, no more: operators are refused, nodes die as they are asked. */
-  #beside(what: string, work: Promise<unknown>): void {
+  /** What fails beside is told: operators are refused, nodes die as they are asked. */
+  #beside(what: string, work: Promise<unknown>, refused?: Refused): void {
     const { line } = this.#options
     const noted = work.then(
       () => {},
-      (error: unknown) => line(`${what}: ${error instanceof Error ? error.message : error}`),
+      (error: unknown) => {
+        const why = error instanceof Error ? error.message : `${error}`
+        line(`${what}: ${why}`)
+        if (isRefusal(error)) refused?.(why)
+      },
     )
     this.#background.add(noted)
     void noted.then(() => this.#background.delete(noted))

@@ -10,6 +10,7 @@ import type { Mirror } from './mirror.ts'
 import { RealClients } from './real-clients.ts'
 import type { RealCluster } from './real-cluster.ts'
 import { RealStage, type StageOptions } from './real-stage.ts'
+import { isRefusal, Refusal } from './refusal.ts'
 
 export interface RealWorldOptions {
   readonly scenario: Scenario
@@ -114,7 +115,7 @@ export class RealWorld implements DirectedWorld {
     this.#timers.add(timer)
   }
 
-  perform(deed: LabDeed, then: (isDone: boolean) => void): void {
+  perform(deed: LabDeed, then: (isDone: boolean) => void, refused: (why: string) => void): void {
     if (this.isHealed) return then(false)
     if (isOperation(deed)) return then(this.#ask(deed))
     const { mirror, line } = this.#options
@@ -122,7 +123,7 @@ export class RealWorld implements DirectedWorld {
       deed.do === 'toxic'
         ? `${describeToxic(deed.order.toxic)} on ${deed.links.join(', ')}`
         : describeDeed(deed as Deed)
-    this.stage.do(deed).then(
+    this.stage.do(deed, refused).then(
       (isDone) => {
         if (isDone) {
           mirror.coverage.faults++
@@ -132,7 +133,11 @@ export class RealWorld implements DirectedWorld {
         then(isDone)
       },
       (error: unknown) => {
-        line(`refused: ${text}: ${error instanceof Error ? error.message : error}`)
+        const why = error instanceof Error ? error.message : `${error}`
+        line(`refused: ${text}: ${why}`)
+        // Whose node has died meanwhile makes no sense any more.
+        const isSensible = error instanceof Refusal || !('node' in deed && !this.isUp(deed.node ?? ''))
+        if (isSensible && isRefusal(error)) refused(why)
         then(false)
       },
     )

@@ -88,6 +88,11 @@ const forTime = optional(about('how long; without it until everything is healed'
 const direction = optional(choice(...DIRECTIONS))
 const links = { from: selector, to: selector, direction }
 const target = { target: selector }
+const refusable = {
+  mayBeRefused: optional(
+    about('on real nodes: a run goes on to count where all of this is refused; else it shows nothing', flag),
+  ),
+}
 
 const chance = record({ percent, correlation: optional(percent) })
 const overtaking = record({
@@ -255,7 +260,7 @@ const faults = {
     'the event loop is blocked: nothing is heard or sent, no timer runs',
     record({ ...target, for: span }),
   ),
-  wipe: about('comes back with an empty directory, as another member', record(target)),
+  wipe: about('comes back with an empty directory, as another member', record({ ...target, ...refusable })),
   disk: about(
     'slow: by that factor; stall: nothing completes; full: refused for space; fail: the next flush fails; lie: flushes are said to be done, and a crash loses them',
     record({
@@ -272,15 +277,16 @@ const faults = {
       what: choice('entry', 'snapshot'),
       back: optional(integer(0, 100_000)),
       count: optional(integer(1, 1000)),
+      ...refusable,
     }),
   ),
   rollBack: about(
     'the node dies, and its last flushed entries are gone when it comes back',
-    record({ ...target, entries: integer(1, 100_000), downFor: span }),
+    record({ ...target, entries: integer(1, 100_000), downFor: span, ...refusable }),
   ),
   term: about(
     'dies, and its directory says another, later term when it comes back',
-    record({ ...target, becomes: integer(1, Number.MAX_SAFE_INTEGER), downFor: span }),
+    record({ ...target, becomes: integer(1, Number.MAX_SAFE_INTEGER), downFor: span, ...refusable }),
   ),
   clock: about(
     'bump: jumps once; rate: runs so many times as fast; step: jumps again and again; strobe: jumps there and back, again and again',
@@ -305,14 +311,15 @@ const operations = {
       demote: optional(selector),
       remove: optional(selector),
       leave: optional(choice('auto', 'explicit')),
+      ...refusable,
     }),
   ),
   transfer: about(
     'hands leadership over, to the best where none is named',
-    record({ to: optional(selector) }),
+    record({ to: optional(selector), ...refusable }),
   ),
-  elect: about('asks for votes', record(target)),
-  snapshot: about('takes a snapshot, and drops the log behind it', record(target)),
+  elect: about('asks for votes', record({ ...target, ...refusable })),
+  snapshot: about('takes a snapshot, and drops the log behind it', record({ ...target, ...refusable })),
   abandon: about(
     'a consumer of the queue is gone, with all that it holds; its client begins anew as another',
     record({ client: text }),

@@ -2,6 +2,11 @@
 import { type Deed, type Dice, diceOf, streams, type World } from '@troupe/sim'
 import type { DirectedWorld, LabDeed } from '../directing/directed-world.ts'
 
+/** What its budget or its operators have to allow. */
+const allowed: ReadonlySet<LabDeed['do']> = new Set<LabDeed['do']>([
+  ...(['changeMembers', 'transfer', 'wipe', 'flipEntry', 'flipSnapshot', 'rollBack', 'setTerm'] as const),
+])
+
 export class SimWorld implements DirectedWorld {
   readonly dice: Dice
   readonly #world: World
@@ -58,8 +63,12 @@ export class SimWorld implements DirectedWorld {
     this.#world.scheduler.after(delayMs, { run })
   }
 
-  perform(deed: LabDeed, then: (isDone: boolean) => void): void {
-    then(this.#world.stage.perform(deed.do === 'outOfMemory' ? { ...deed, do: 'crash' } : (deed as Deed)))
+  perform(deed: LabDeed, then: (isDone: boolean) => void, refused: (why: string) => void): void {
+    const { stage } = this.#world
+    const isDone = stage.perform(deed.do === 'outOfMemory' ? { ...deed, do: 'crash' } : (deed as Deed))
+    if (!isDone && allowed.has(deed.do) && !('node' in deed && !this.isUp(deed.node ?? '')))
+      refused('more than the budget of faults allows, or than operators do at once')
+    then(isDone)
   }
 
   line(text: string): void {

@@ -192,7 +192,7 @@ const SHAPES: Readonly<Record<string, Shape | ((fields: Fields) => Shape)>> = {
   ),
   storage: byMode(
     {
-      slow: { timeMs: duration, 'jitterMs?': duration },
+      slow: { timeMs: duration, 'jitterMs?': duration, 'percent?': percent },
       stall: {},
       full: {},
       fail: {},

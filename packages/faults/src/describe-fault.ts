@@ -63,13 +63,16 @@ function describeSlots({ timeMs, mostMs = timeMs, frames, bytes }: Slots): strin
   return [time, ...most].join(', ')
 }
 
+const describeSlowness = ({ percent, ...latency }: Latency & { readonly percent?: number }): string =>
+  ` by ${describeLatency(latency)}${percent === undefined ? '' : ` in ${percent}% of its writes`}`
+
 function describeNodeFault(fault: NodeFault): string {
   switch (fault.kind) {
     case 'clock':
       return `clock ${describeClock(fault)} at ${describeNodes(fault.nodes)}`
     case 'storage': {
       const times = fault.mode === 'bit-flip' && fault.count !== undefined ? ` × ${fault.count}` : ''
-      const delay = fault.mode === 'slow' ? ` by ${describeLatency(fault)}` : ''
+      const delay = fault.mode === 'slow' ? describeSlowness(fault) : ''
       return `storage ${fault.mode}${times}${delay} at ${describeNodes(fault.nodes)}`
     }
     case 'failpoint':

@@ -146,7 +146,10 @@ const partitionFault: fc.Arbitrary<Fault> = fc.oneof(
 )
 
 export const storeFault: fc.Arbitrary<Fault> = fc.oneof(
-  of({ kind: 'storage', mode: 'slow' }, { nodes, timeMs: duration, 'jitterMs?': duration }),
+  of(
+    { kind: 'storage', mode: 'slow' },
+    { nodes, timeMs: duration, 'jitterMs?': duration, 'percent?': percent },
+  ),
   of({ kind: 'storage', mode: 'stall' }, { nodes }),
   of({ kind: 'storage', mode: 'full' }, { nodes }),
 )

@@ -111,6 +111,26 @@ describe('a store with faults', () => {
     assert.deepEqual(reports, [1, 2, 3])
   })
 
+  it('is slow in a share of its writes: those behind one of them wait for it, the others do not', () => {
+    const { time, reports, store, inner } = faulty()
+    store.add(1, { mode: 'slow', timeMs: 10, percent: 25 })
+    const lateMs = Array.from({ length: 200 }, (_, at) => {
+      const token = at + 1
+      const fromMs = time.nowMs()
+      store.persist(request(token))
+      inner.events.onPersisted(token)
+      while (reports.at(-1) !== token) time.advanceTo(time.nowMs() + 1)
+      return time.nowMs() - fromMs
+    })
+    const late = lateMs.filter((ms) => ms > 0)
+    assert.ok(late.length > 30 && late.length < 70, `${late.length} of 200`)
+    assert.deepEqual([...new Set(late)], [10])
+    assert.deepEqual(
+      reports,
+      lateMs.map((_, at) => at + 1),
+    )
+  })
+
   it('stalls: the last completion is reported when the stall is over, not from within', () => {
     const { time, reports, store, inner } = faulty()
     store.add(1, { mode: 'stall' })

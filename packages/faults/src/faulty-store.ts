@@ -19,7 +19,7 @@ import {
   type StoreEvents,
   type StoreMetrics,
 } from '@troupe/core'
-import { drawLatencyMs } from './chance.ts'
+import { drawLatencyMs, happens } from './chance.ts'
 import type { Scheduler, Switchboard } from './ports.ts'
 import type { StoreEffect } from './vocabulary.ts'
 
@@ -174,9 +174,11 @@ export class FaultyStore implements LogStore, Switchboard<StoreEffect> {
   }
 
   #delayMs(): number {
+    const { random } = this.#options
     let delayMs = 0
     for (const effect of this.#effects.values()) {
-      if (effect.mode === 'slow') delayMs += drawLatencyMs(effect, this.#options.random)
+      if (effect.mode !== 'slow' || !happens(effect.percent ?? 100, random)) continue
+      delayMs += drawLatencyMs(effect, random)
     }
     return delayMs
   }

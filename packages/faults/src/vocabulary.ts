@@ -216,8 +216,8 @@ export interface HeapEffect {
 
 /** What a store does while the fault lasts. */
 export type StoreEffect =
-  /** Completions are late. */
-  | { readonly mode: 'slow'; readonly timeMs: number; readonly jitterMs?: number }
+  /** Completions are late: all, or a share of them by chance. Those behind a late one wait for it. */
+  | { readonly mode: 'slow'; readonly timeMs: number; readonly jitterMs?: number; readonly percent?: number }
   /** No completion is reported. */
   | { readonly mode: 'stall' }
   /** New requests are refused for space and wait; none is written in part. */

@@ -103,8 +103,8 @@ test('IOChaos: the store is slow, full, or fails, always or by chance', () => {
     'IOChaos',
     "{action: latency, delay: 100ms, percent: 50, path: '/var/run/etcd/**/*', volumePath: /var/run/etcd}",
   )
-  assert.deepEqual(slow.faults, [{ kind: 'storage', mode: 'slow', timeMs: 100, nodes }])
-  assert.deepEqual(fieldsOf(slow), ['spec.path', 'spec.volumePath', 'spec.percent'])
+  assert.deepEqual(slow.faults, [{ kind: 'storage', mode: 'slow', timeMs: 100, percent: 50, nodes }])
+  assert.deepEqual(fieldsOf(slow), ['spec.path', 'spec.volumePath'])
   const full = read('IOChaos', '{action: fault, errno: 28, methods: [write, read]}')
   assert.deepEqual(full.faults, [{ kind: 'storage', mode: 'full', nodes }])
   assert.deepEqual(fieldsOf(full), ['spec.methods'])

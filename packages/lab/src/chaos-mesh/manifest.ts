@@ -131,8 +131,7 @@ function ioChaos(spec: Fields, nodes: readonly NodeId[]): readonly Fault[] {
 function latency(spec: Fields, nodes: readonly NodeId[], percent: number): Fault {
   const timeMs = spec.needed('delay', spec.duration('delay'), 'a time with its unit, such as 100ms')
   spec.ignore(['errno', 'attr', 'mistake'], 'the action is latency')
-  if (percent < 100) spec.tell('percent', 'every write is delayed')
-  return { kind: 'storage', mode: 'slow', timeMs, nodes }
+  return { kind: 'storage', mode: 'slow', timeMs, ...(percent < 100 && { percent }), nodes }
 }
 
 function failing(spec: Fields, nodes: readonly NodeId[], percent: number): Fault {

@@ -5,6 +5,7 @@
  * cluster, as `app`: they match every node, and that is told.
  */
 import type { NodeId, Random } from '@troupe/core'
+import { type Amount, countOf, someOf } from '../directing/some-of.ts'
 import { type Fields, Fields as NewFields } from './fields.ts'
 
 /** What a node is called in a cluster of pods. */
@@ -42,34 +43,21 @@ export function selectPods(spec: Fields, cluster: ChaosCluster, random: Random):
   if (mode === 'one' || mode === 'all') spec.ignore(['value'], `mode ${mode} needs none`)
   if (found.length === 0) spec.refuse('selector', `one that some node fits: ${cluster.nodes.join(', ')}`)
   if (mode === 'all') return found
-  const count = mode === 'one' ? 1 : countOf(spec, mode, found.length, random)
-  return drawn(found, count, random)
+  const amount = mode === 'one' ? { fixed: 1 } : amountOf(spec, mode, found.length)
+  return someOf(found, countOf(amount, found.length, random), random)
 }
 
-function countOf(
+function amountOf(
   spec: Fields,
   mode: 'fixed' | 'fixed-percent' | 'random-max-percent',
   total: number,
-  random: Random,
-): number {
+): Amount {
   if (mode === 'fixed') {
-    const count = spec.needed('value', spec.integer('value'), 'how many')
-    return count >= 1 && count <= total ? count : spec.refuse('value', `how many of ${total}`)
+    const fixed = spec.needed('value', spec.integer('value'), 'how many')
+    return fixed >= 1 && fixed <= total ? { fixed } : spec.refuse('value', `how many of ${total}`)
   }
-  const percent = spec.needed('value', spec.percent('value'), 'a percentage from 0 to 100')
-  const most = Math.max(1, Math.floor((total * percent) / 100))
-  return mode === 'fixed-percent' ? most : 1 + Math.floor(random.next() * most)
-}
-
-/** In the order of the cluster. */
-function drawn(nodes: readonly NodeId[], count: number, random: Random): readonly NodeId[] {
-  const left = [...nodes]
-  const taken = new Set<NodeId>()
-  while (taken.size < count && left.length > 0) {
-    const [node] = left.splice(Math.floor(random.next() * left.length), 1)
-    if (node !== undefined) taken.add(node)
-  }
-  return nodes.filter((node) => taken.has(node))
+  const share = spec.needed('value', spec.percent('value'), 'a percentage from 0 to 100')
+  return mode === 'fixed-percent' ? { percent: share } : { maxPercent: share }
 }
 
 function matching(spec: Fields, cluster: ChaosCluster): readonly NodeId[] {

@@ -134,4 +134,21 @@ describe('steps in virtual time', () => {
     assert.deepEqual([run.figures.refusedDeeds, run.figures.crashes, run.skipped], [[1], [1], 1])
     assert.equal(run.verdict, 'pass', run.reason ?? '')
   })
+
+  test('so many of the nodes, or a share of them, are drawn anew each time, of whom it says', async () => {
+    const kill = (target: string) => `  - kill: { target: ${target}, downFor: 20ms }\n  - wait: 900ms\n`
+    const { faults } = await played(
+      ['{ fixed: 2 }', '{ percent: 40%, of: followers }', '{ maxPercent: 20% }'].map(kill).join(''),
+      'cluster: { voters: 7 }\n',
+    )
+    const killed = Map.groupBy(
+      faults.filter(({ what }) => what.startsWith('crash')),
+      ({ atMs }) => Math.round(atMs),
+    )
+    // 40 % of six followers are 2.4 of them.
+    assert.deepEqual(
+      [...killed.values()].map((all) => new Set(all.flatMap(({ nodes }) => nodes)).size),
+      [2, 2, 1],
+    )
+  })
 })

@@ -1,7 +1,8 @@
 /** Whom steps mean, when they are done. */
 import { type DirectedLink, type Direction, selectNodes } from '@troupe/faults'
-import type { Selector } from '../scenario/steps.ts'
+import { isSome, namesIn, type Selector } from '../scenario/steps.ts'
 import type { DirectedWorld } from './directed-world.ts'
+import { countOf, someOf } from './some-of.ts'
 
 /** The two ends of a message that a step was waiting for. */
 export interface Parties {
@@ -24,8 +25,10 @@ export class Targets {
 
   /** The names of all that are meant, each once; none where nobody is. */
   of(selector: Selector, parties: Parties | undefined): string[] {
-    const names = typeof selector === 'string' ? [selector] : selector
-    return [...new Set(names.flatMap((name) => this.#one(name, parties)))]
+    const found = [...new Set(namesIn(selector).flatMap((name) => this.#one(name, parties)))]
+    if (!isSome(selector)) return found
+    const { dice } = this.#world
+    return [...someOf(found, countOf(selector, found.length, dice), dice)]
   }
 
   #one(name: string, parties: Parties | undefined): readonly string[] {

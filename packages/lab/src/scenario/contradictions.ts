@@ -1,7 +1,7 @@
 /** Steps that happen at the same time and cannot both be meant: found where it is certain, before anything runs. */
 import type { Path, Report } from '../schema/schema.ts'
 import { fieldOf } from './problems.ts'
-import { kindOf, nodeSets, type Selector, type Step, type StepFields } from './steps.ts'
+import { isSome, kindOf, namesIn, nodeSets, type Selector, type Step, type StepFields } from './steps.ts'
 import { lengthOfStep } from './timing.ts'
 import { walk } from './walk.ts'
 
@@ -104,7 +104,7 @@ const drawn = new Set<string>(
 /** Whether they certainly mean a node in common. */
 function isSame(left: Selector | undefined, right: Selector | undefined): boolean {
   const names = (selector: Selector | undefined): readonly string[] =>
-    (typeof selector === 'string' ? [selector] : (selector ?? [])).filter((name) => !drawn.has(name))
+    selector === undefined || isSome(selector) ? [] : namesIn(selector).filter((name) => !drawn.has(name))
   const [mine, theirs] = [names(left), names(right)]
   if (mine.includes('all') || theirs.includes('all')) return left !== undefined && right !== undefined
   return mine.some((name) => theirs.includes(name))

@@ -1,7 +1,7 @@
 /** Whom steps name: nodes and clients that are there, and names that were given before. */
 import type { Path, Report } from '../schema/schema.ts'
 import type { ClusterSpec, Scenario, WorkloadSpec } from './scenario.ts'
-import { nodeSets, type Selector, type Step } from './steps.ts'
+import { isSome, namesIn, nodeSets, type Selector, type SomeSelector, type Step } from './steps.ts'
 import { type Visited, walk } from './walk.ts'
 
 export const defaultVoters = 3
@@ -100,8 +100,8 @@ function checkSelector(
   report: Report,
 ): void {
   const { nodes, clients, selected } = known
-  const names = typeof selector === 'string' ? [selector] : selector
-  for (const name of names) {
+  if (isSome(selector)) checkAmount(selector, path, nodes.length, report)
+  for (const name of namesIn(selector)) {
     const isClient = name === 'clients' || clients.includes(name)
     const isParty = name === 'sender' || name === 'receiver'
     if (isClient && mayClients) continue
@@ -111,6 +111,27 @@ function checkSelector(
     const why = isParty ? ' (sender and receiver only in a when with sends)' : ''
     report({ path, value: name, expected: `nodes: ${nodes.join(', ')}${given}, or a set of them${why}` })
   }
+}
+
+function checkAmount(
+  { fixed, percent, maxPercent }: SomeSelector,
+  path: Path,
+  total: number,
+  report: Report,
+) {
+  const given = Object.entries({ fixed, percent, maxPercent }).filter(([, value]) => value !== undefined)
+  const [[field = '', amount = 0] = []] = given
+  if (given.length !== 1) {
+    const value = given.map(([name]) => name).join(' and ')
+    return report({ path, value, expected: 'exactly one of fixed, percent, maxPercent' })
+  }
+  const isTooMany = field === 'fixed' && amount > total
+  if (amount > 0 && !isTooMany) return
+  report({
+    path: [...path, field],
+    value: amount,
+    expected: isTooMany ? `at most ${total}` : 'some: above 0%',
+  })
 }
 
 const waitsForMessage = (step: Step): boolean => 'when' in step && step.when.sends !== undefined

@@ -93,6 +93,25 @@ describe('a scenario file', () => {
     )
   })
 
+  test('names so many of the nodes, or a share of them, in one way', async () => {
+    const target = (text: string) => `name: a\nphases: [{ kill: { target: ${text} } }]\n`
+    for (const fine of [
+      '{ fixed: 2 }',
+      '{ percent: 40%, of: followers }',
+      '{ maxPercent: 70%, of: [n1, n2] }',
+    ])
+      assert.deepEqual(await wrong(target(fine)), [])
+    for (const [text, expected] of [
+      ['{ fixed: 4 }', /target\.fixed is 4; expected at most 3/],
+      ['{ percent: 0% }', /target\.percent is 0; expected some: above 0%/],
+      ['{ fixed: 1, percent: 40% }', /target is "fixed and percent"; expected exactly one of fixed, percent/],
+      ['{ of: followers }', /expected exactly one of fixed, percent, maxPercent/],
+      ['{ fixed: 1, of: [n4] }', /target is "n4"; expected nodes: n1, n2, n3/],
+      ['{ half: true }', /no such field; one of fixed, percent, maxPercent, of/],
+    ] as const)
+      assert.match((await wrong(target(text))).join('; '), expected)
+  })
+
   test('names nodes by what select called them, from there on', async () => {
     const [select, kill] = ['{ select: { old: leader } }', '{ kill: { target: old } }']
     assert.deepEqual(await wrong(`name: a\nphases: [${select}, ${kill}]\n`), [])

@@ -66,12 +66,38 @@ const messageKinds = [
 
 const isText = (value: unknown): boolean => typeof value === 'string'
 
-/** Nodes: a set, a name, or names. */
-export const selector: Schema<string | readonly string[]> = about(
-  `a node, a name given by select, a list of them, or one of ${nodeSets.join(', ')}`,
-  either<string, readonly string[]>(isText, text, list(text, 1)),
+const namesOrList = either<string, readonly string[]>(isText, text, list(text, 1))
+
+/** So many of those that are meant, drawn when the step is done. */
+const some = record(
+  {
+    fixed: optional(about('so many', integer(1, 16))),
+    percent: optional(about('that share, rounded down, and one at least', percent)),
+    maxPercent: optional(about('a random number, up to that share', percent)),
+    of: optional(about('of these; of all members where it is not given', namesOrList)),
+  },
+  '{ fixed: 2 }, { percent: 40% } or { maxPercent: 40% }, perhaps with of',
+)
+
+/** Nodes: a set, a name, names, or some of them. */
+export const selector: Schema<string | readonly string[] | Infer<typeof some>> = about(
+  `a node, a name given by select, a list of them, one of ${nodeSets.join(', ')}, or some of these`,
+  either<string, readonly string[] | Infer<typeof some>>(
+    isText,
+    text,
+    either<readonly string[], Infer<typeof some>>(Array.isArray, list(text, 1), some),
+  ),
 )
 export type Selector = Infer<typeof selector>
+export type SomeSelector = Infer<typeof some>
+
+export const isSome = (one: Selector): one is SomeSelector => typeof one === 'object' && !Array.isArray(one)
+
+/** The names of sets and nodes in it. */
+export function namesIn(one: Selector): readonly string[] {
+  const names = isSome(one) ? (one.of ?? 'all') : one
+  return typeof names === 'string' ? [names] : names
+}
 
 let names: readonly string[] | undefined
 /** The dangerous places that the simulator knows by name. */

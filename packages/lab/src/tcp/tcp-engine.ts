@@ -5,7 +5,7 @@ import { type Abilities, neverOnRealNodes } from '../real/able.ts'
 import type { PlayOptions } from '../real/play.ts'
 import { RealEngine } from '../real/real-engine.ts'
 import type { Case } from '../scenario/read-scenario.ts'
-import type { StepFields } from '../scenario/steps.ts'
+import { namesIn, type Selector, type StepFields } from '../scenario/steps.ts'
 import { type Visited, walk } from '../scenario/walk.ts'
 import type { Problem } from '../schema/schema.ts'
 import { lossProblem, networkProblem } from './namespace-network.ts'
@@ -152,5 +152,4 @@ const isPlainLoss = ({ loss, on: _on, for: _for, ...others }: StepFields['networ
 
 const isBetweenNodes = ({ from, to }: StepFields['toxic']): boolean => ![from, to].some(namesClients)
 
-const namesClients = (side: string | readonly string[]): boolean =>
-  [side].flat().some((name) => /^c(?:\d+|lients)$/.test(name))
+const namesClients = (side: Selector): boolean => namesIn(side).some((name) => /^c(?:\d+|lients)$/.test(name))

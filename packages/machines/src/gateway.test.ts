@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { FakeClient, FakeNode, queriesOf } from '../test/fake-node.ts'
 import { codec, frameBytes, frameOf, garbage, runs } from '../test/support.ts'
 import type { CommandFrame } from './command-frame.ts'
-import type { GatewayOptions } from './gateway.ts'
+import type { GatewayOptions } from './gateway-options.ts'
 import { type ClientRequest, encodeClientFrame, type NodeReply, ReplyKind } from './protocol.ts'
 
 const unled = (id: number) => ({ id, refusal: 'NOT_LEADER' }) as const

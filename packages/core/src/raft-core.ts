@@ -329,10 +329,7 @@ export class RaftCore implements RaftHandle {
     return leadership.uncommittedBytes >= options.maxUncommittedBytes ? 'BUSY' : undefined
   }
 
-  /**
-   * Whether another entry should be made now. When as many as `maxUncommittedEntries` are under way, what is
-   * proposed meanwhile makes a better batch by waiting for one of them.
-   */
+  /** Whether another entry should be made now: beyond `maxUncommittedEntries`, what waits makes a better batch. */
   get hasRoom(): boolean {
     const { log, leadership, options } = this.#replica
     return leadership === undefined || log.lastIndex - log.committed < options.maxUncommittedEntries

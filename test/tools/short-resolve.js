@@ -6,6 +6,13 @@
  * Plain JavaScript, and nothing where there are no hooks: a test may start an older Node.
  */
 import module from 'node:module'
+import v8 from 'node:v8'
+
+// As `bin/troupe.js` does, and in the same words. Compiled code is kept under the flags that it was compiled with: of two
+// processes that share a cache and differ in them each throws away, compiles and writes anew all that the other has left.
+if (Number.parseInt(process.versions.v8, 10) >= 14) {
+  v8.setFlagsFromString('--external-memory-accounted-in-global-limit')
+}
 
 const root = new URL('../..', import.meta.url).href
 /** Of `@troupe/...`: what the first search has found in this thread. */

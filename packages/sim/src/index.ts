@@ -2,7 +2,7 @@ export { acknowledgedLost, type LossView } from './acknowledged-lost.ts'
 export { CheckedApplication } from './checked-application.ts'
 export { Configurations } from './configurations.ts'
 export { Violation } from './contract.ts'
-export { type Coverage, noCoverage } from './coverage.ts'
+export { type Coverage, noCoverage, noQueueCoverage } from './coverage.ts'
 export { Dice, diceOf, streams } from './dice.ts'
 export { invariantNames } from './invariant-names.ts'
 export { allInvariants } from './invariant-set.ts'
@@ -23,6 +23,12 @@ export {
   type WorkloadKind,
   workloadKinds,
 } from './plan.ts'
+export { QueueBooks } from './queue/queue-books.ts'
+export { doWithQueue } from './queue/queue-deeds.ts'
+export { QueueDrain } from './queue/queue-drain.ts'
+export { type QueueWorkload, queueMachineOptions } from './queue/queue-plan.ts'
+export { type QueueClient, QueueUser } from './queue/queue-user.ts'
+export { drawQueueDeed } from './queue/queue-workload.ts'
 export * from './replay/index.ts'
 export { type Run, run } from './run.ts'
 export type { RunBounds } from './run-bounds.ts'
@@ -47,6 +53,7 @@ export {
   linkName,
   type OperationDeed,
   type OperatorDeed,
+  type QueueDeed,
   type Step,
 } from './step.ts'
 export { describeNode } from './timeline.ts'

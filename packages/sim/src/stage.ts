@@ -7,11 +7,21 @@ import type { Coverage } from './coverage.ts'
 import type { Operator } from './operator.ts'
 import type { PeerLinks } from './peer-network.ts'
 import type { Plan } from './plan.ts'
+import { doWithQueue } from './queue/queue-deeds.ts'
 import type { QueueUser } from './queue/queue-user.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { SimClient } from './sim-client.ts'
 import type { SimNode } from './sim-node.ts'
-import { type Deed, describeDeed, isOperation, linkEnds, type NamedChange, type TimedDeed } from './step.ts'
+import {
+  type Deed,
+  describeDeed,
+  isOperation,
+  linkEnds,
+  type NamedChange,
+  type OperationDeed,
+  type QueueDeed,
+  type TimedDeed,
+} from './step.ts'
 import type { FaultEdge } from './world-view.ts'
 
 /** What the stage may do to the world. */
@@ -246,33 +256,26 @@ export class Stage {
       found?.turn()
       return found === undefined ? undefined : over
     },
-    read: ({ client, key, consistency, node, withinMs }) => {
-      // Scenes ask for something: what a queue has is as good.
-      if (this.#host.plan.queue.isOn)
-        return this.#withQueue(client, (user) => void user.fetch(consistency, node, withinMs, this.#onAnswer))
+    read: (deed) => {
+      if (this.#host.plan.queue.isOn) return this.#withQueue(deed)
+      const { client, key, consistency, node, withinMs } = deed
       const found = this.#client(client)
       found?.read(key, consistency, withinMs, this.#onAnswer, node)
       found?.turn()
       return found === undefined ? undefined : over
     },
-    send: ({ client, withinMs, ...what }) =>
-      this.#withQueue(client, (user) => void user.send(what, withinMs, this.#onAnswer)),
-    sendAgain: ({ client, withinMs }) =>
-      this.#withQueue(client, (user) => user.sendAgain(withinMs, this.#onAnswer)),
-    fetch: ({ client, consistency, node, withinMs }) =>
-      this.#withQueue(client, (user) => void user.fetch(consistency, node, withinMs, this.#onAnswer)),
-    settle: ({ client, how, most, withinMs }) =>
-      this.#withQueue(client, (user) => user.settle(how, most, withinMs, this.#onAnswer)),
-    leave: ({ client, silently, withinMs }) =>
-      this.#withQueue(client, (user) => user.leave(silently, withinMs, this.#onAnswer)),
-    redrive: ({ client, withinMs }) =>
-      this.#withQueue(client, (user) => void user.redrive(withinMs, this.#onAnswer)),
+    send: (deed) => this.#withQueue(deed),
+    sendAgain: (deed) => this.#withQueue(deed),
+    fetch: (deed) => this.#withQueue(deed),
+    settle: (deed) => this.#withQueue(deed),
+    leave: (deed) => this.#withQueue(deed),
+    redrive: (deed) => this.#withQueue(deed),
   }
 
-  /** Has a client do something with the queue; `use` tells whether it made sense. */
-  #withQueue(name: string, use: (user: QueueUser) => boolean | undefined): Undo | undefined {
-    const user = this.#host.queueUsers.find(({ client }) => client.name === name)
-    const isDone = user !== undefined && use(user) !== false
+  /** Has a client do something with the queue. */
+  #withQueue(deed: QueueDeed | OperationDeed): Undo | undefined {
+    const user = this.#host.queueUsers.find(({ client }) => client.name === deed.client)
+    const isDone = user !== undefined && doWithQueue(user, deed, this.#onAnswer)
     user?.client.turn()
     return isDone ? over : undefined
   }

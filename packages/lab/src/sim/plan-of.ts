@@ -36,7 +36,8 @@ export function planFor(scenario: Scenario, seed: number): Plan {
   }
 }
 
-function queueOf({ kind, queue = {} }: WorkloadSpec): Plan['queue'] {
+/** How the queue of a workload is, and what clients do with it. */
+export function queueOf({ kind, queue = {} }: WorkloadSpec): Plan['queue'] {
   const plain = plainPlan.queue
   return {
     ...plain,
@@ -49,7 +50,7 @@ function queueOf({ kind, queue = {} }: WorkloadSpec): Plan['queue'] {
   }
 }
 
-function workloadOf(workload: WorkloadSpec, electionTimeoutMinMs: number): Plan['workload'] {
+export function workloadOf(workload: WorkloadSpec, electionTimeoutMinMs: number): Plan['workload'] {
   const { mix = { read: 0.4, write: 0.5, cas: 0.1 } } = workload
   const { cas = 0 } = mix
   const writes = mix.write + cas

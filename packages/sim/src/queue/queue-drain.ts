@@ -3,12 +3,12 @@
  * there until the machine says that nothing but dead messages is left. What the others held comes back when their leases end.
  */
 import type { QueueStats } from '@troupe/machines'
-import type { Scheduler } from '../scheduler.ts'
+import type { Task } from '../scheduler.ts'
 import type { QueueBooks } from './queue-books.ts'
 import type { QueueUser } from './queue-user.ts'
 
 export interface DrainHost {
-  readonly scheduler: Scheduler
+  readonly scheduler: { after(delayMs: number, task: Task): void }
   readonly queueUsers: readonly QueueUser[]
   readonly queueBooks: QueueBooks
 }

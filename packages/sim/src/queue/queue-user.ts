@@ -7,6 +7,7 @@
 import type { PendingOperation } from '@troupe/check'
 import { RaftError } from '@troupe/core'
 import {
+  type Call,
   type Consistency,
   type Delivery,
   type DeliveryBatch,
@@ -19,13 +20,25 @@ import {
 } from '@troupe/machines'
 import { codec } from '@troupe/wire'
 import type { Coverage } from '../coverage.ts'
-import type { Scheduler } from '../scheduler.ts'
-import type { Done, SimClient } from '../sim-client.ts'
+import type { Done } from '../sim-client.ts'
 import type { QueueBooks, SentMessage } from './queue-books.ts'
 import { QUEUE, type QueueWorkload } from './queue-plan.ts'
 
+/** Whose user it is: a client of the simulation, or one of a real cluster. */
+export interface QueueClient {
+  readonly index: number
+  readonly name: string
+  readonly core: {
+    propose(call: Call): void
+    query(consistency: Consistency, node: string | undefined, call: Call, nowMs: number): void
+  }
+  /** To be called after anything was asked for. */
+  turn(): void
+}
+
 export interface QueueUserHost {
-  readonly scheduler: Scheduler
+  /** Whose time deadlines are in. */
+  readonly scheduler: { readonly nowMs: number }
   readonly coverage: Coverage
   readonly queueBooks: QueueBooks
   complained(complaint: string): void
@@ -35,7 +48,7 @@ export interface QueueUserHost {
 export function queueUsersOf(
   host: QueueUserHost & {
     readonly plan: { readonly queue: QueueWorkload }
-    readonly simClients: readonly SimClient[]
+    readonly simClients: readonly QueueClient[]
   },
 ): QueueUser[] {
   const { queue } = host.plan
@@ -64,7 +77,7 @@ const isUnknownConsumer = (error: RaftError): boolean =>
   RaftError.is(error, 'REJECTED') && error.data.reason.startsWith('UNKNOWN_CONSUMER')
 
 export class QueueUser {
-  readonly client: SimClient
+  readonly client: QueueClient
   readonly #host: QueueUserHost
   readonly #settings: QueueWorkload
   #lastValue = 0
@@ -78,7 +91,7 @@ export class QueueUser {
   #isDoubtful = false
   #leaseMs: number
 
-  constructor(host: QueueUserHost, client: SimClient, settings: QueueWorkload) {
+  constructor(host: QueueUserHost, client: QueueClient, settings: QueueWorkload) {
     this.#host = host
     this.client = client
     this.#settings = settings

@@ -50,6 +50,32 @@ assert:
   - linearizable: true
 `
 
+/** Consumers that are gone with what they hold, and a leader that dies while sends are on their way. */
+const queue = `
+name: queue
+source: "Jepsen, total-queue"
+about: Consumers are gone, a leader dies, and all that was sent is delivered in the end.
+engine: [threads]
+cluster: { voters: 3 }
+workload:
+  { kind: queue, clients: 2, think: 5ms, concurrency: 2, deadline: 500ms, queue: { prefetch: 8, lease: 150ms, keyed: 50% } }
+setup: [{ warmup: { writes: 10, within: 60s } }]
+phases:
+  - every: { interval: 50ms..100ms, times: 6, do: [{ abandon: { client: c1 } }, { abandon: { client: c2 } }] }
+  - kill: { target: leader, downFor: 100ms }
+  - until: { is: leader, within: 10s }
+assert:
+  - atLeast: { crashes: 1, electionsDuring: 1, deliveries: 10, acks: 1 }
+`
+
+/** What results.json says of a case. */
+interface Told {
+  readonly name: string
+  readonly engine: string
+  readonly verdict: string
+  readonly shown: readonly [{ readonly files: { readonly shiviz: string; readonly events: string } }]
+}
+
 const file = (name: string, text: string): string => {
   const path = join(command.scratch, name)
   writeFileSync(path, text)
@@ -65,17 +91,28 @@ describe('scenarios on threads', () => {
     assert.ok(files.size >= 20, `${files.size} of them`)
   })
 
-  test('are played, judged and closed', async () => {
+  test('are played, judged and closed: those with a queue by its books', async () => {
     const report = join(command.scratch, 'report')
+    const files = [file('short.yaml', short), file('queue.yaml', queue)]
     const { code, stdout, left } = await command.run(
       'run',
-      ...[file('short.yaml', short), '--engine', 'threads', '--report', report],
+      ...files,
+      '--engine',
+      'threads',
+      '--report',
+      report,
     )
     assert.equal(code, 0, stdout)
     assert.deepEqual(left, [])
-    const { cases } = JSON.parse(readFileSync(join(report, 'results.json'), 'utf8'))
-    assert.deepEqual([cases.length, cases[0].engine, cases[0].verdict], [1, 'threads', 'pass'])
-    const { shiviz, events } = cases[0].shown[0].files
+    const { cases } = JSON.parse(readFileSync(join(report, 'results.json'), 'utf8')) as { cases: Told[] }
+    assert.deepEqual(
+      cases.map(({ name, engine, verdict }) => [name, engine, verdict]),
+      [
+        ['short', 'threads', 'pass'],
+        ['queue', 'threads', 'pass'],
+      ],
+    )
+    const { shiviz, events } = (cases[0] as Told).shown[0].files
     checkShivizLog(join(report, shiviz))
     checkCauses(join(report, events))
   })

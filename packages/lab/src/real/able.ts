@@ -55,7 +55,7 @@ const known: ReadonlySet<StepKind> = new Set<StepKind>([
     'crashLoop',
     'term',
   ] as const),
-  ...(['members', 'transfer', 'elect', 'snapshot', 'write', 'read'] as const),
+  ...(['members', 'transfer', 'elect', 'snapshot', 'write', 'read', 'abandon'] as const),
 ])
 
 type Tell = (path: Path, value: unknown, expected: string) => void
@@ -67,12 +67,10 @@ export function unableOf({ scenario }: Case, abilities: Abilities): Problem[] {
     problems.push({ path, value, expected })
   }
   const { setup = [], phases, expect } = scenario
-  const { cluster = {}, workload = {} } = onEngine(scenario, engine)
+  const { cluster = {} } = onEngine(scenario, engine)
   if (cluster.durability !== undefined && !durabilities.includes(cluster.durability)) {
     report(['cluster', 'durability'], cluster.durability, `on ${engine} one of ${durabilities.join(', ')}`)
   }
-  if (workload.kind === 'queue')
-    report(['workload', 'kind'], 'queue', `kv: ${engine} has no clients of queues`)
   for (const visited of [...walk(setup, ['setup']), ...walk(phases, ['phases'])]) {
     const { kind, fields, path } = visited
     const isLie = kind === 'disk' && (fields as { readonly mode: string }).mode === 'lie'

@@ -95,10 +95,11 @@ const statesOf = (statuses: readonly NodeStatus[]): string =>
     })
     .join(', ')
 
-/** The last reads of all keys stand in the history: what was acknowledged and is gone cannot be explained then. */
-async function freshAnswers({ world, mirror, bounds }: LivenessOptions): Promise<Why> {
+/** Of a queue: it is emptied. The last reads of all keys stand in the history: what was acknowledged and is gone cannot be explained then. */
+async function freshAnswers({ world, mirror, bounds, signal }: LivenessOptions): Promise<Why> {
   const { convergeWithin: withinMs = CONVERGE_MS, freshReads = 1, freshWrites = 1 } = bounds
-  const { clients } = world
+  const { clients, queue } = world
+  if (queue !== undefined) return queue.drain(withinMs, signal)
   const at = mirror.members.at(-1)?.id
   const many = (count: number, ask: () => Promise<boolean>): Promise<boolean>[] =>
     Array.from({ length: count }, ask)

@@ -182,7 +182,7 @@ class RealRun {
     }, mostMs + SPARE_MS)
     const teller = setInterval(() => this.#tellNow(mostMs), NOW_MS)
     try {
-      world.clients.start()
+      world.start()
       this.#director.direct(world, this.#mirror.situations)
       await this.#over.promise
     } finally {
@@ -210,6 +210,7 @@ class RealRun {
     const line = (text: string): void => this.#line(text)
     const cluster = await open({
       ...{ spec: scenario.cluster ?? {}, seed, label, heapMb: heapMbFor(scenario) },
+      machine: scenario.workload?.kind ?? 'kv',
       onChunk: (node, chunk) => this.#order.push(node, chunk),
       onExit: (node, atMs, why) => mirror.exited(node, atMs, why),
       onGivenUp: (node) => {
@@ -222,7 +223,7 @@ class RealRun {
     const world = new RealWorld({
       ...{ scenario, seed, cluster, mirror, line },
       nowMs: () => this.#nowMs,
-      complain: (message) => this.#fail({ invariant: 'answers', message, atMs: this.#nowMs }),
+      complain: (message, invariant) => this.#fail({ invariant, message, atMs: this.#nowMs }),
       onHeal: () => this.#over.resolve(),
       onGivenUp: () => this.#over.resolve(),
     })
@@ -253,13 +254,18 @@ class RealRun {
     this.#order.finish()
     mirror.isOver = true
     const history = this.#world?.clients.history.operations() ?? []
+    const queue = this.#world?.queue
     await this.close()
     const isWorthwhile = this.#failure === undefined && this.#director.aborted === undefined
-    const decided = isWorthwhile ? await decideHistory(history, signal, this.#bounds.linearizable) : undefined
+    const decided =
+      queue?.decide() ??
+      (isWorthwhile ? await decideHistory(history, signal, this.#bounds.linearizable) : undefined)
     if (decided?.verdict === 'fail') {
-      this.#fail({ invariant: 'linearizability', message: decided.message, atMs: this.#nowMs })
+      const invariant = queue === undefined ? 'linearizability' : 'queue'
+      this.#fail({ invariant, message: decided.message, atMs: this.#nowMs })
     }
-    const reason = this.#failure === undefined ? this.#reason() : undefined
+    const ofQueue = queue !== undefined && decided?.verdict === 'unknown' ? decided.message : undefined
+    const reason = this.#failure === undefined ? (this.#reason() ?? ofQueue) : undefined
     const counts = mirror.counts
     const verdict = this.#failure !== undefined ? 'fail' : reason !== undefined ? 'unknown' : 'pass'
     this.#recorder?.finish(verdict, this.#failure, reason)

@@ -10,6 +10,7 @@ import type { Coverage, Dice } from '@troupe/sim'
 import { defaultClients } from '../scenario/names.ts'
 import type { WorkloadSpec } from '../scenario/scenario.ts'
 import type { ClientFaults } from './client-faults.ts'
+import { pause } from './pause.ts'
 import type { RealCluster } from './real-cluster.ts'
 
 export interface ClientsOptions {
@@ -56,6 +57,11 @@ export class RealClients {
       const links = faults.between(name, cluster.links())
       this.#clients.set(name, Client.over(links, { retransmitMs }))
     }
+  }
+
+  /** By their names. */
+  get connections(): ReadonlyMap<string, Client> {
+    return this.#clients
   }
 
   /** Begins the workload. */
@@ -169,12 +175,13 @@ export class RealClients {
   #timed(name: string, isWrite: boolean): (code: RaftErrorCode | undefined) => void {
     const sinceMs = performance.now()
     return (code) => {
-      this.#countResent(name)
+      this.countResent(name)
       this.#options.settled(name, isWrite, performance.now() - sinceMs, code)
     }
   }
 
-  #countResent(name: string): void {
+  /** To be called when something of this client is over. */
+  countResent(name: string): void {
     const { coverage } = this.#options
     const { commandsResent = 0 } = this.#clients.get(name)?.metrics ?? {}
     const told = this.#resentTold.get(name) ?? 0
@@ -197,17 +204,4 @@ function readingOf(answer: unknown): KvOutput {
   if (answer === undefined || answer === null) return undefined
   const { value, version } = answer as { readonly value: string; readonly version: number }
   return { value, version }
-}
-
-/** Resolves then, or at the signal. */
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resume) => {
-    const done = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', done)
-      resume()
-    }
-    const timer = setTimeout(done, ms)
-    signal.addEventListener('abort', done, { once: true })
-  })
 }

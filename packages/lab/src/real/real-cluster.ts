@@ -5,13 +5,27 @@
 import type { ClientLinks, FileDamage, NodeDigest, NodeStatus } from '@troupe/cluster'
 import type { MemberChange } from '@troupe/core'
 import type { DirectedLink, Fault, LinkRule } from '@troupe/faults'
+import { queueMachineOptions } from '@troupe/sim'
 import type { ToxicOrder } from '../proxy/toxic.ts'
 import type { ClusterSpec } from '../scenario/scenario.ts'
 import type { Chunk } from './records.ts'
 
+export type MachineName = 'kv' | 'queue'
+
+/** The options of its machine: of a queue's those of the simulator, so that its segments are left, emptied and copied all the time. */
+export function machineOptionsOf(
+  machine: MachineName = 'kv',
+  { stateOnDisk = false }: ClusterSpec,
+): Readonly<Record<string, unknown>> | undefined {
+  if (machine === 'queue') return queueMachineOptions
+  return stateOnDisk ? { storage: 'disk' } : undefined
+}
+
 /** What a cluster is opened with. */
 export interface OpenOptions {
   readonly spec: ClusterSpec
+  /** What its clients use. @default 'kv' */
+  readonly machine?: MachineName | undefined
   /** Of the run, for names of files. */
   readonly label: string
   readonly seed: number

@@ -1,14 +1,16 @@
 /** A real cluster, for the director: its deeds, its clients, and what the mirror shows of it. */
 import { seededRandom } from '@troupe/core'
-import { type Deed, type Dice, describeDeed, diceOf, isOperation, streams } from '@troupe/sim'
+import { type Deed, type Dice, describeDeed, diceOf, isOperation, type QueueDeed, streams } from '@troupe/sim'
 import type { DirectedWorld, LabDeed } from '../directing/directed-world.ts'
 import { describeToxic } from '../proxy/toxic-of.ts'
 import { nodeNames } from '../scenario/names.ts'
 import type { Scenario } from '../scenario/scenario.ts'
+import { queueOf, workloadOf } from '../sim/plan-of.ts'
 import { ClientFaults } from './client-faults.ts'
 import type { Mirror } from './mirror.ts'
 import { RealClients } from './real-clients.ts'
 import type { RealCluster } from './real-cluster.ts'
+import { RealQueue } from './real-queue.ts'
 import { RealStage, type StageOptions } from './real-stage.ts'
 import { isRefusal, Refusal } from './refusal.ts'
 
@@ -19,7 +21,8 @@ export interface RealWorldOptions {
   readonly mirror: Mirror
   readonly nowMs: () => number
   readonly line: (text: string) => void
-  readonly complain: (message: string) => void
+  /** Of an answer that cannot be: by this rule. */
+  readonly complain: (message: string, rule: string) => void
   /** All phases are over. */
   readonly onHeal: () => void
   readonly onGivenUp: () => void
@@ -28,11 +31,15 @@ export interface RealWorldOptions {
 /** Streams of chance beside those of the simulator's worlds. */
 const CLIENT_STREAM = 4000
 const CLIENT_LINK_STREAM = 4001
+/** Of the simulator's books: what a queue answers is looked at as it comes. */
+const QUEUE_ANSWERS = 'exactly once, and fresh answers'
 
 export class RealWorld implements DirectedWorld {
   readonly dice: Dice
   readonly nodeIds: readonly string[]
   readonly clients: RealClients
+  /** What they use instead of the kv. */
+  readonly queue: RealQueue | undefined
   readonly stage: RealStage
   isHealed = false
   readonly #options: RealWorldOptions
@@ -42,7 +49,8 @@ export class RealWorld implements DirectedWorld {
 
   constructor(options: RealWorldOptions) {
     this.#options = options
-    const { scenario, seed, cluster, mirror, line, complain } = options
+    const { scenario, seed, cluster, mirror, line } = options
+    const complain = (message: string): void => options.complain(message, 'answers')
     this.dice = diceOf(seed, streams.nemesis)
     this.nodeIds = nodeNames(scenario.cluster)
     const faults = new ClientFaults(seededRandom(seed * 4096 + CLIENT_LINK_STREAM))
@@ -56,6 +64,7 @@ export class RealWorld implements DirectedWorld {
       dice: diceOf(seed, CLIENT_STREAM),
       electionTimeoutMinMs: mirror.plan.knobs.electionTimeoutMinMs,
     })
+    this.queue = this.#queue()
     const disk: StageOptions['disk'] = (id, what, isSo) => {
       const node = mirror.node(id)
       if (node === undefined) return
@@ -66,6 +75,30 @@ export class RealWorld implements DirectedWorld {
     const forgot: StageOptions['forgot'] = (id, entries) => mirror.node(id)?.forget(entries)
     const lives: StageOptions['lives'] = (id) => mirror.node(id)?.life !== undefined
     this.stage = new RealStage({ cluster, clients: faults, line, lives, disk, forgot, faulted })
+  }
+
+  #queue(): RealQueue | undefined {
+    const { scenario, seed, cluster, mirror, complain } = this.#options
+    const { workload = {} } = scenario
+    if (workload.kind !== 'queue') return undefined
+    return new RealQueue({
+      plan: {
+        workload: workloadOf(workload, mirror.plan.knobs.electionTimeoutMinMs),
+        queue: queueOf(workload),
+      },
+      clients: this.clients.connections,
+      dice: diceOf(seed, CLIENT_STREAM),
+      coverage: mirror.coverage,
+      nodeIds: () => cluster.ids,
+      answered: (name) => this.clients.countResent(name),
+      complain: (message) => complain(message, QUEUE_ANSWERS),
+    })
+  }
+
+  /** Begins the workload. */
+  start(): void {
+    if (this.queue === undefined) this.clients.start()
+    else this.queue.start()
   }
 
   get nowMs(): number {
@@ -90,7 +123,8 @@ export class RealWorld implements DirectedWorld {
     return this.#clientFaults.connected
   }
   get acknowledgedWrites(): number {
-    return this.#options.mirror.coverage.writes
+    const { writes, sends = 0 } = this.#options.mirror.coverage
+    return writes + sends
   }
 
   get isSettled(): boolean {
@@ -117,7 +151,7 @@ export class RealWorld implements DirectedWorld {
 
   perform(deed: LabDeed, then: (isDone: boolean) => void, refused: (why: string) => void): void {
     if (this.isHealed) return then(false)
-    if (isOperation(deed)) return then(this.#ask(deed))
+    if (isOperation(deed)) return then(this.queue?.perform(deed as QueueDeed) ?? this.#ask(deed))
     const { mirror, line } = this.#options
     const text =
       deed.do === 'toxic'
@@ -177,6 +211,7 @@ export class RealWorld implements DirectedWorld {
   /** All that clients have asked for has ended. */
   async rest(): Promise<void> {
     await this.clients.rest()
+    await this.queue?.rest()
     await Promise.all(this.#asked)
   }
 
@@ -184,6 +219,7 @@ export class RealWorld implements DirectedWorld {
     this.isHealed = true
     for (const timer of this.#timers) clearTimeout(timer)
     this.#clientFaults.close()
+    this.queue?.close()
     await this.clients.close()
     await Promise.all(this.#asked)
     await this.stage.close()

@@ -30,7 +30,13 @@ import { type DirectedLink, type Fault, FaultPlane, type NodeOperation } from '@
 import { FaultProxy } from '../proxy/fault-proxy.ts'
 import type { ToxicOrder } from '../proxy/toxic.ts'
 import { computerMs } from '../real/computer-clock.ts'
-import type { ClientLinkFaults, NamedChange, OpenOptions, RealCluster } from '../real/real-cluster.ts'
+import {
+  type ClientLinkFaults,
+  machineOptionsOf,
+  type NamedChange,
+  type OpenOptions,
+  type RealCluster,
+} from '../real/real-cluster.ts'
 import { knobsOf } from '../scenario/knobs.ts'
 import { defaultVoters, nodeNames } from '../scenario/names.ts'
 import { ChunkPipe } from './chunk-pipe.ts'
@@ -153,11 +159,12 @@ export class TcpCluster implements RealCluster {
   }
 
   get #common(): CommonOptions {
-    const { spec, seed } = this.#options
-    const { durability, stateOnDisk = false } = spec
+    const { spec, seed, machine = 'kv' } = this.#options
+    const { durability } = spec
+    const machineOptions = machineOptionsOf(machine, spec)
     return {
-      machine: 'kv',
-      ...(stateOnDisk && { machineOptions: { storage: 'disk' } }),
+      machine,
+      ...(machineOptions !== undefined && { machineOptions }),
       raft: knobsOf(spec),
       seed,
       allowFaults: true,

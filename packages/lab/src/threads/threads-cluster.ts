@@ -6,7 +6,12 @@ import { Cluster, type ClusterOptions, damageFiles } from '@troupe/cluster'
 import { type Member, type MemberChange, RaftError, type Random, seededRandom } from '@troupe/core'
 import type { Fault } from '@troupe/faults'
 import { newCounter } from '../real/observe-on-thread.ts'
-import type { NamedChange, OpenOptions, RealCluster } from '../real/real-cluster.ts'
+import {
+  machineOptionsOf,
+  type NamedChange,
+  type OpenOptions,
+  type RealCluster,
+} from '../real/real-cluster.ts'
 import type { Chunk } from '../real/records.ts'
 import { knobsOf } from '../scenario/knobs.ts'
 import { defaultVoters, nodeNames } from '../scenario/names.ts'
@@ -35,8 +40,9 @@ export class ThreadsCluster implements RealCluster {
   #closing: Promise<void> | undefined
 
   static async open(options: ThreadsOptions): Promise<ThreadsCluster> {
-    const { spec, seed, label, heapMb, worker, workerData, record, onChunk, onLine } = options
-    const { voters = defaultVoters, learners = 0, durability = 'flush-before-ack', stateOnDisk } = spec
+    const { spec, seed, label, heapMb, worker, workerData, record, onChunk, onLine, machine } = options
+    const { voters = defaultVoters, learners = 0, durability = 'flush-before-ack' } = spec
+    const machineOptions = machineOptionsOf(machine, spec)
     const clusterOptions: ClusterOptions = {
       nodes: voters,
       durability,
@@ -45,7 +51,8 @@ export class ThreadsCluster implements RealCluster {
       faults: true,
       restart,
       ...(record !== undefined && { record: join(record, label) }),
-      ...(stateOnDisk === true && { machineOptions: { storage: 'disk' } }),
+      ...(machine !== undefined && { machine }),
+      ...(machineOptions !== undefined && { machineOptions }),
       logger: (level, event, detail) => {
         if (level !== 'debug') onLine(`${event} ${describe(detail)}`)
       },

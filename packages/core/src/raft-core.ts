@@ -197,8 +197,7 @@ export class RaftCore implements RaftHandle {
   /** Lets what is due at `nowMs` happen. Called after the messages of a drain were stepped. */
   tick(nowMs: number): void {
     this.advance(nowMs)
-    const replica = this.#replica
-    const { leadership } = replica
+    const { leadership } = this.#replica
     this.#forwarding.tick()
     if (leadership !== undefined) {
       this.#handover.tick(leadership)
@@ -335,10 +334,8 @@ export class RaftCore implements RaftHandle {
     return leadership === undefined || log.lastIndex - log.committed < options.maxUncommittedEntries
   }
 
-  /** Whether an entry of this leader is on its way. */
   get hasUncommitted(): boolean {
-    const { log, leadership } = this.#replica
-    return leadership !== undefined && log.lastIndex > log.committed
+    return this.#replica.leadership !== undefined && this.commitIndex < this.lastIndex
   }
 
   propose(parts: readonly Uint8Array[], commandCount: number): number {

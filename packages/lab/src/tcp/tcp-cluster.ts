@@ -19,7 +19,9 @@ import {
 } from '@troupe/cluster'
 import type { NodeNews } from '@troupe/cluster/children'
 import {
+  type Configuration,
   type ControlCommand,
+  type Member,
   type MemberChange,
   membersOf,
   RaftError,
@@ -283,10 +285,21 @@ export class TcpCluster implements RealCluster {
   async #replace(node: string): Promise<void> {
     this.#expected.add(node)
     await this.#running.wipe(node)
-    await this.#eventually(() => this.#commandLeader(changeOf({ kind: 'remove', id: node })))
+    const isNode = ({ id }: Member): boolean => id === node
+    await this.#eventually(() => {
+      return this.#change({ kind: 'remove', id: node }, (members) => !membersOf(members).some(isNode))
+    })
     await this.start(node)
     await this.#eventually(() => this.#admit(node))
-    await this.#eventually(() => this.#commandLeader(changeOf({ kind: 'promote', id: node })))
+    await this.#eventually(() => {
+      return this.#change({ kind: 'promote', id: node }, ({ voters }) => voters.some(isNode))
+    })
+  }
+
+  /** What came late, or of which nobody has told, may have been done: then it is not asked for again. */
+  async #change(change: MemberChange, isDone: (members: Configuration) => boolean): Promise<void> {
+    const leader = await this.#leader()
+    if (leader === undefined || !isDone(leader.configuration)) await this.#commandLeader(changeOf(change))
   }
 
   #ended(id: string): void {
@@ -316,8 +329,7 @@ export class TcpCluster implements RealCluster {
 
   /** Nothing where it is a member: an answer may have been lost on its way. */
   async #admit(id: string): Promise<void> {
-    const statuses = await this.status()
-    const leader = statuses.find(({ role }) => role === 'leader')
+    const leader = await this.#leader()
     if (leader !== undefined && membersOf(leader.configuration).some((member) => member.id === id)) return
     await this.changeMembers([{ kind: 'addLearner', id }], 'auto')
   }
@@ -413,9 +425,14 @@ export class TcpCluster implements RealCluster {
     }
   }
 
-  async #commandLeader(command: ControlCommand): Promise<void> {
+  /** Of those that lead the one of the latest term. */
+  async #leader(): Promise<NodeStatus | undefined> {
     const leaders = (await this.status()).filter(({ role }) => role === 'leader')
-    const [leader] = leaders.sort((one, other) => other.term - one.term)
+    return leaders.sort((one, other) => other.term - one.term)[0]
+  }
+
+  async #commandLeader(command: ControlCommand): Promise<void> {
+    const leader = await this.#leader()
     if (leader === undefined)
       throw new RaftError('NODE_UNAVAILABLE', 'nobody leads', { node: '', reason: 'nobody leads' })
     await this.#command(leader.id, command)

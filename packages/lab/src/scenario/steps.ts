@@ -79,8 +79,7 @@ const some = record(
   '{ fixed: 2 }, { percent: 40% } or { maxPercent: 40% }, perhaps with of',
 )
 
-/** Nodes: a set, a name, names, or some of them. */
-export const selector: Schema<string | readonly string[] | Infer<typeof some>> = about(
+const anySelector = about(
   `a node, a name given by select, a list of them, one of ${nodeSets.join(', ')}, or some of these`,
   either<string, readonly string[] | Infer<typeof some>>(
     isText,
@@ -88,6 +87,9 @@ export const selector: Schema<string | readonly string[] | Infer<typeof some>> =
     either<readonly string[], Infer<typeof some>>(Array.isArray, list(text, 1), some),
   ),
 )
+
+/** Nodes: a set, a name, names, or some of them. */
+export const selector = part('selector', anySelector.expected, () => anySelector)
 export type Selector = Infer<typeof selector>
 export type SomeSelector = Infer<typeof some>
 
@@ -105,10 +107,11 @@ const knownSituations = (): readonly string[] => {
   names ??= situationNames()
   return names
 }
-export const situation: Schema<string> = about(
+const anySituation: Schema<string> = about(
   `what is dangerous, by name; in sim alone: ${[...unobservable].join(', ')}`,
   named('the name of a situation', knownSituations),
 )
+export const situation = part('situation', anySituation.expected, () => anySituation)
 
 const forTime = optional(about('how long; without it until everything is healed', span))
 const direction = optional(choice(...DIRECTIONS))

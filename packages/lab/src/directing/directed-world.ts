@@ -51,6 +51,8 @@ export interface DirectedWorld {
   readonly acknowledgedWrites: number
   /** Whether all members have all that is committed, and nothing else. */
   readonly isSettled: boolean
+  /** Whether all members are up, and nothing of their logs is damaged. */
+  readonly isWhole: boolean
   readonly isHealed: boolean
   isUp(node: string): boolean
   after(delayMs: number, run: () => void): void

@@ -233,6 +233,7 @@ export class Director {
     leader: () => this.#world.leader !== undefined,
     noLeader: () => this.#world.primaries.length === 0,
     settled: () => this.#world.isSettled,
+    whole: () => this.#world.isWhole,
     givenUp: () => (this.#figures.now('quarantines') ?? 0) > 0,
   }
 

@@ -136,6 +136,13 @@ export class RealWorld implements DirectedWorld {
     )
   }
 
+  get isWhole(): boolean {
+    const { mirror } = this.#options
+    return mirror.members.every(({ id }) => {
+      return this.isUp(id) && mirror.node(id)?.life?.core.damaged.length === 0
+    })
+  }
+
   isUp(node: string): boolean {
     const { cluster } = this.#options
     return cluster.ids.includes(node) && cluster.isUp(node)

@@ -377,7 +377,7 @@ const operations = {
 } as const
 
 /** What is true or not at any moment of a run, and can be waited for. */
-export const conditions = ['leader', 'noLeader', 'settled', 'givenUp'] as const
+export const conditions = ['leader', 'noLeader', 'settled', 'whole', 'givenUp'] as const
 
 const within = about('it is given up then', duration)
 
@@ -388,7 +388,7 @@ const waits = {
     record({ writes: integer(1), within }),
   ),
   until: about(
-    'waits; leader: somebody leads; noLeader: nobody does; settled: all members have all that is committed; givenUp: a supervisor starts a node no more',
+    'waits; leader: somebody leads; noLeader: nobody does; settled: all members have all that is committed; whole: all members are up, and no log is damaged; givenUp: a supervisor starts a node no more',
     record({
       is: optional(choice(...conditions)),
       reached: optional(situation),

@@ -55,6 +55,14 @@ export class SimWorld implements DirectedWorld {
     })
   }
 
+  get isWhole(): boolean {
+    const { nodes, members } = this.#world
+    return members.every(({ id }) => {
+      const damaged = nodes.find((node) => node.id === id)?.life?.core.damaged
+      return damaged?.length === 0
+    })
+  }
+
   isUp(id: string): boolean {
     return this.#world.nodes.some((node) => node.id === id && node.isUp)
   }

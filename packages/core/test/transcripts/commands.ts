@@ -193,7 +193,9 @@ const events: Record<string, Command> = {
   },
   timeout: (world, [id]) => {
     const node = upNode(world, id)
-    world.nowMs = Math.max(world.nowMs, node.core.deadlineMs)
+    const { role, electionDueMs, deadlineMs } = node.core
+    const isAsking = role === 'preCandidate' || role === 'candidate'
+    world.nowMs = Math.max(world.nowMs, isAsking ? electionDueMs : deadlineMs)
     world.turn(node)
   },
   ready: (world, [id]) => world.turn(upNode(world, id)),

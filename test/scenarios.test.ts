@@ -76,7 +76,7 @@ describe('the suite of scenarios', () => {
   })
 
   test('fails on a bug on purpose, with the invariant and what to type', async () => {
-    const { code, stdout } = await command.run('run', fileOf('25-figure-8'), '--seeds', '3', '--mutant', slip)
+    const { code, stdout } = await command.run('run', fileOf('25-figure-8'), '--seeds', '8', '--mutant', slip)
     assert.equal(code, 1, stdout)
     assert.match(stdout, /fail {4}figure 8 on a bad network/)
     assert.match(stdout, /committed on a quorum/)

@@ -102,6 +102,7 @@ export class Elections {
     const replica = this.#replica
     const { isTransfer } = campaign
     this.#awaitAnswers(campaign)
+    if (!this.#isFit) return
     for (const id of replica.peerIds) {
       if (campaign.votes.has(id) || replica.gone.has(id)) continue
       if (replica.role === 'preCandidate') this.#askPreVote(id, campaign.term)

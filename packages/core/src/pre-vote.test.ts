@@ -47,6 +47,16 @@ test('§5.1 a pre-candidate asks those again that have not answered in time', ()
   assert.deepEqual([subject.core.role, subject.core.term], ['preCandidate', 0])
 })
 
+test('a pre-candidate whose disk is full meanwhile asks nobody again, until there is space', () => {
+  const subject = new Subject().waitUntilDue()
+  assert.equal(ofKind(subject.sent(), 'preVoteRequest').length, 2)
+  subject.core.diskSpace(true)
+  assert.deepEqual(ofKind(subject.wait(50).sent(), 'preVoteRequest'), [])
+  assert.ok(subject.core.deadlineMs > subject.nowMs, 'it does not turn and turn until then')
+  subject.core.diskSpace(false)
+  assert.equal(ofKind(subject.wait(50).sent(), 'preVoteRequest').length, 2)
+})
+
 test('thesis §9.6 a majority of grants begins the election', () => {
   const subject = new Subject({ voters: 5 }).waitUntilDue()
   subject.receive('b', { kind: 'preVoteReply', term: 1, granted: true })

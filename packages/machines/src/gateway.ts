@@ -93,7 +93,7 @@ export class Gateway implements Application<ClientEvent>, OutcomeListener {
     if (this.#reads.hasFresh) return Number.NEGATIVE_INFINITY
     const dueMs = this.#time.deadlineMs
     const { lingerMs, commitLingerMs } = this.#options
-    if (this.#isHeld) return Math.min(this.#waitingSinceMs + Math.max(lingerMs, commitLingerMs), dueMs)
+    if (this.#isHeld) return Math.min(this.#waitingSinceMs + commitLingerMs, dueMs)
     const isLingering = this.#waiting.length > 0 && lingerMs > 0 && !this.#lacksRoom
     if (isLingering) return Math.min(this.#waitingSinceMs + lingerMs, dueMs)
     return dueMs === Number.POSITIVE_INFINITY ? undefined : dueMs

@@ -86,6 +86,18 @@ describe('payloads', () => {
     subject.check()
   })
 
+  it('begins another segment where survivors have filled the new one', () => {
+    const subject = new Subject()
+    // Less than half of each segment lives on: two of those fill a new one.
+    for (let count = 0; count < 40; count++) {
+      const dead = subject.add(500)
+      subject.add(440)
+      subject.remove(dead)
+    }
+    for (let count = 0; count < 40; count++) subject.add(900)
+    subject.check()
+  })
+
   it('saves nothing but what was given to it, whatever was in the buffer before', () => {
     const subject = new Subject()
     for (let count = 0; count < 10; count++) subject.remove(subject.add(300))

@@ -82,7 +82,8 @@ export class Payloads {
   append(slot: number, source: ViewedBytes, start: number, end: number): number {
     const size = recordBytes(end - start)
     invariant(size <= this.segmentBytes - UNIT_BYTES, `a record of ${size} bytes`)
-    if (this.#openSegment.endBytes + size > this.segmentBytes) this.#seal()
+    // Again, where survivors have filled the new one meanwhile.
+    while (this.#openSegment.endBytes + size > this.segmentBytes) this.#seal()
     const segment = this.#openSegment
     const offset = segment.endBytes
     writeHeader(this.#tail, offset, slot, end - start)

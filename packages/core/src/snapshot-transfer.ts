@@ -127,19 +127,14 @@ export class SnapshotTransfer {
       fetch.offer = offer
       const isWhole = fetch.offset >= meta.bytes && this.#writes.length === 0
       if (!isWhole || snapshots.received(meta) > 0 || this.#isThere(meta)) return
-    } else if (fetch !== undefined && this.#isAdvancing(fetch)) {
-      // Of several offers one is taken to its end, or two would displace each other for ever.
+    } else if (fetch !== undefined && !this.#isOvertaken(fetch.offer.meta)) {
+      // Of several offers one is taken to its end, or given up: two would displace each other for ever, at each chunk that is late.
       return
     }
     this.#fetch = { offer, offset: snapshots.received(meta), retryMs: 0, retries: 0 }
     // Its own snapshot of that index, byte for byte, or one that was complete before a crash.
     if (this.#isThere(meta)) this.received(meta)
     else this.#pull(this.#fetch)
-  }
-
-  /** Whether a transfer is worth waiting for: its bytes come, and it still stands for something that is missing. */
-  #isAdvancing(fetch: Fetch): boolean {
-    return !this.#isOvertaken(fetch.offer.meta) && (fetch.retries === 0 || this.#isWriting(fetch))
   }
 
   /** Whether the disk has the word: what was received is not on it yet, all of it perhaps. */

@@ -11,7 +11,7 @@ import { readFileSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Queue } from '@troupe/queue'
 import { diskText, diskUse } from './disk-use.ts'
-import { fill } from './queue-load.ts'
+import { certainly, fill } from './queue-load.ts'
 
 const [directory, messages = '1000000', bytes = '256', nodes = '3', isOpening] = process.argv.slice(2)
 if (directory === undefined) {
@@ -39,10 +39,12 @@ if (isOpening === undefined) {
   rmSync(directory, { recursive: true })
 } else {
   await using queue = await Queue.open<Uint8Array>('jobs', { directory, clusterOptions, create: false })
-  const stats = await queue.stats()
+  const openMs = performance.now()
+  // Entries behind the snapshot are applied anew before anybody is answered.
+  const stats = await certainly(() => queue.stats())
   const seconds = performance.now() / 1000
   process.stdout.write(
-    `opened in ${seconds.toFixed(2)} s: ${stats.messages} messages; private ${privateMb().toFixed(0)} MiB\n`,
+    `opened in ${(openMs / 1000).toFixed(2)} s, answers after ${seconds.toFixed(2)} s: ${stats.messages} messages; private ${privateMb().toFixed(0)} MiB\n`,
   )
   if (stats.messages !== Number(messages)) process.exitCode = 1
 }

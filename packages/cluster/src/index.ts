@@ -41,7 +41,12 @@ export type {
 } from './node-observer.ts'
 export { NODE_OPTION_FIELDS, type NodeOptions } from './node-options.ts'
 export { NodeProcess, type NodeProcessHooks } from './node-process.ts'
-export { type ClientSettings, type ClusterOptions, defaultBatching } from './options.ts'
+export {
+  type ClientSettings,
+  type ClusterOptions,
+  DEFAULT_START_TIMEOUT_MS,
+  defaultBatching,
+} from './options.ts'
 export type { RecordOption } from './recording/record-option.ts'
 export {
   planRecovery,

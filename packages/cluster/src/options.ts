@@ -33,6 +33,9 @@ export const defaultBatching: BatchingOptions = {
   maxPendingReads: 65_536,
 }
 
+/** For all nodes to run, and one of them to lead. */
+export const DEFAULT_START_TIMEOUT_MS = 30_000
+
 /** Options of `Cluster.start`. All optional. */
 export interface ClusterOptions {
   /**
@@ -194,7 +197,7 @@ export function resolveClusterOptions(given: ClusterOptions = {}): ResolvedClust
     replaceLost,
     faults,
     record: resolveRecord(given.record),
-    startTimeoutMs: positive('startTimeoutMs', given.startTimeoutMs ?? 30_000),
+    startTimeoutMs: positive('startTimeoutMs', given.startTimeoutMs ?? DEFAULT_START_TIMEOUT_MS),
     logger,
     seed: resolveSeed(given.seed),
   })

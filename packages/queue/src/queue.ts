@@ -9,7 +9,7 @@
  */
 import { EventEmitter } from 'node:events'
 import type { MessagePort } from 'node:worker_threads'
-import { Client, Cluster } from '@troupe/cluster'
+import { Client, Cluster, DEFAULT_START_TIMEOUT_MS } from '@troupe/cluster'
 import { invalidOption, RaftError } from '@troupe/core'
 import {
   type FoundMessage,
@@ -104,7 +104,13 @@ export class Queue<T = unknown> extends EventEmitter<QueueEventMap> {
     const cluster =
       given === undefined ? await Cluster.start({ ...clusterOptions, ...place, machine: 'queue' }) : undefined
     const client = await (given ?? (cluster as Cluster)).client()
-    return new Queue<T>(name, { client, cluster, schema }).#begin(settings, create, signal)
+    const queue = new Queue<T>(name, { client, cluster, schema })
+    // Replicas that have just been started apply what is behind their snapshots before they answer anybody.
+    const { startTimeoutMs = DEFAULT_START_TIMEOUT_MS } = clusterOptions ?? {}
+    return queue.#begin(settings, create, {
+      signal,
+      ...(cluster !== undefined && { timeoutMs: startTimeoutMs }),
+    })
   }
 
   /**
@@ -120,11 +126,15 @@ export class Queue<T = unknown> extends EventEmitter<QueueEventMap> {
     const { client: settings, schema, create, signal, ...queueSettings } = options
     refuseAborted(signal)
     const client = await Client.connect(from as readonly string[], settings)
-    return new Queue<T>(name, { client, schema }).#begin(queueSettings, create, signal)
+    return new Queue<T>(name, { client, schema }).#begin(queueSettings, create, { signal })
   }
 
-  async #begin(settings: Partial<QueueSettings>, create = true, signal?: AbortSignal): Promise<this> {
-    const options = signal === undefined ? {} : { signal }
+  async #begin(
+    settings: Partial<QueueSettings>,
+    create = true,
+    { signal, timeoutMs }: { signal?: AbortSignal | undefined; timeoutMs?: number | undefined },
+  ): Promise<this> {
+    const options = { ...(signal && { signal }), ...(timeoutMs !== undefined && { timeoutMs }) }
     try {
       if (create) await this.#calls.propose(queueCommands.create(this.name, settings), options)
       else await this.#calls.query(queueQueries.stats(this.name), options)

@@ -63,6 +63,19 @@ describe('Obituary', () => {
     assert.ok(RaftError.is(long, 'PROTOCOL'))
   })
 
+  it('tells how far a start has come, beside the words', () => {
+    const obituary = new Obituary()
+    assert.equal(obituary.stage, undefined)
+    const inside = new Obituary(obituary.cell)
+    inside.reached('opens its log, which takes a while')
+    inside.reached('loads')
+    assert.equal(obituary.stage, 'loads')
+    inside.reached('ü'.repeat(100))
+    inside.write(new Error('broken'))
+    assert.equal(obituary.stage, 'ü'.repeat(32))
+    assert.match(obituary.error('n1')?.message ?? '', /broken/)
+  })
+
   it('never throws, whatever was thrown', () => {
     const hostile = Object.create(Error.prototype, {
       message: {

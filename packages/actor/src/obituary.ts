@@ -1,17 +1,21 @@
 /**
- * A worker's last words: when it died and of what. A message posted just before `process.exit` may be lost;
- * shared memory written just before it is not.
+ * A worker's last words: when it died and of what; and how far its start has come, which one that hangs cannot tell any more.
+ * A message posted just before `process.exit` may be lost; shared memory written just before it is not.
  *
- *     bytes 0–7  instant of death, ms of hrtimeMs (0: it died without a word)
- *     bytes 8–11 length of the words in bytes (0: no error)
- *     bytes 12…  the words: JSON in UTF-8
+ *     bytes 0–7   instant of death, ms of hrtimeMs (0: it died without a word)
+ *     bytes 8–11  length of the words in bytes (0: no error)
+ *     byte  12    length of the stage in bytes (0: none was reached)
+ *     bytes 13–76 the stage of its start
+ *     bytes 77…   the words: JSON in UTF-8
  */
 
 import { RaftError, show, type WireError } from '@troupe/core'
 import { hrtimeMs } from './clock.ts'
 
 const CELL_BYTES = 8_192
-const WORDS_AT = 12
+const STAGE_AT = 13
+const MAX_STAGE_BYTES = 64
+const WORDS_AT = STAGE_AT + MAX_STAGE_BYTES
 const MAX_TEXT_LENGTH = 1_000
 
 /** What a dying worker says of its error: a RaftError in wire form, or any other error in plain text. */
@@ -40,6 +44,22 @@ export class Obituary {
     const words = encodeLastWords(error)
     this.#bytes.set(words, WORDS_AT)
     this.#view.setInt32(8, words.byteLength)
+  }
+
+  /** Inside the worker: what its start is at from now on, in some words. */
+  reached(stage: string): void {
+    const { written } = new TextEncoder().encodeInto(
+      stage,
+      this.#bytes.subarray(STAGE_AT, STAGE_AT + MAX_STAGE_BYTES),
+    )
+    this.#view.setUint8(STAGE_AT - 1, written)
+  }
+
+  /** Undefined: its own code does not run yet. */
+  get stage(): string | undefined {
+    const length = this.#view.getUint8(STAGE_AT - 1)
+    if (length === 0) return undefined
+    return new TextDecoder().decode(this.#bytes.slice(STAGE_AT, STAGE_AT + length))
   }
 
   /** When the worker wrote its obituary (see `hrtimeMs`); undefined: it died without. */

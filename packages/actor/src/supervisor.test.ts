@@ -59,16 +59,44 @@ describe('starting an actor', { timeout: 90_000 }, () => {
     await assert.rejects(actor.start(), isUnavailable(/does not load/))
   })
 
-  it('rejects when the actor does not start in time, and ends it', async () => {
-    for (const behave of ['never-start', 'spin-at-start'] as const) {
+  it('rejects when the actor does not start in time, says what it was at, and ends it', async () => {
+    for (const [behave, stage] of [
+      ['never-start', 'it waits for nothing'],
+      ['spin-at-start', 'its modules are loaded'],
+    ] as const) {
       const id = `actor-${behave}`
       const timing = { startTimeoutMs: 100, terminateAfterMs: 100 }
-      const actor = spawnTestActor(supervisor, { behave }, { id, ...timing })
+      const gate = new SharedArrayBuffer(4)
+      const actor = spawnTestActor(supervisor, { behave, gate }, { id, ...timing })
       const exit = next(supervisor, 'exit')
-      await assert.rejects(actor.start(), /did not start within 100 ms/)
+      const started = actor.start()
+      // However long its modules take.
+      Atomics.wait(new Int32Array(gate), 0, 0, 60_000)
+      await assert.rejects(started, new RegExp(`did not start within 100 ms: ${stage}$`))
       assert.equal((await exit).expected, false)
       assert.equal(actor.state, 'down')
     }
+  })
+
+  it('says of one that its modules hold up that they are being loaded', async () => {
+    const url = new URL('data:text/javascript,await new Promise(() => setInterval(() => {}, 1000))')
+    const timing = { startTimeoutMs: 1_000, terminateAfterMs: 100 }
+    const actor = spawnTestActor(supervisor, undefined, { url, ...timing })
+    await assert.rejects(
+      actor.start(),
+      isUnavailable(/1000 ms: its (?:modules are being loaded|thread has not begun)$/),
+    )
+  })
+
+  it('starts in time where this process stood still meanwhile, for longer than a start may take', async () => {
+    const gate = new SharedArrayBuffer(4)
+    const timing = { startTimeoutMs: 300 }
+    const actor = spawnTestActor(supervisor, { behave: 'well', gate }, timing)
+    const started = actor.start()
+    const cell = new Int32Array(gate)
+    Atomics.wait(cell, 0, 0, 60_000)
+    Atomics.wait(cell, 0, 1, 2 * timing.startTimeoutMs)
+    assert.deepEqual(await started, { id: 'actor-1', startCount: 1 })
   })
 
   it('refuses a second start, a second actor of that name, and actors after stopAll', async () => {

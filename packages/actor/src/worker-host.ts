@@ -21,6 +21,8 @@ export interface ActorContext<Data = unknown> {
   readonly startCount: number
   /** What `ActorSpec.launch` returned as `data`, cloned. */
   readonly data: Data
+  /** Says what its start is at from now on, in some words: told where it does not start in time. */
+  reached(stage: string): void
   /** Takes the actor down with this error, at once: exit code 1. */
   fail(error: unknown): never
 }
@@ -56,7 +58,9 @@ export function runActor<Data = unknown>(
   }
   const host = new WorkerHost(parentPort, birth)
   const { id, startCount } = birth
-  void host.run(() => start({ id, startCount, data: birth.data as Data, fail: (error) => host.die(error) }))
+  const data = birth.data as Data
+  const reached = (stage: string): void => host.reached(stage)
+  void host.run(() => start({ id, startCount, data, reached, fail: (error) => host.die(error) }))
 }
 
 class WorkerHost {
@@ -71,6 +75,7 @@ class WorkerHost {
     this.#parent = parent
     this.#control = birth.control
     this.#obituary = new Obituary(birth.cell)
+    this.reached('its modules are loaded')
     // Unhandled rejections come here too (Node's default).
     process.on('uncaughtException', (error) => this.die(error))
     parent.on('message', (command: HostCommand) => this.#onCommand(command))
@@ -82,6 +87,10 @@ class WorkerHost {
     } catch (error) {
       this.die(error)
     }
+  }
+
+  reached(stage: string): void {
+    this.#obituary.reached(stage)
   }
 
   die(error?: unknown): never {

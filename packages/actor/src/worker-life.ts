@@ -3,6 +3,8 @@
  *
  *     spawn ──► starting ──► ready ──► (crash | stop | fault) ──► exit
  *                  └── failed: its error is in the obituary ──────►┘
+ *
+ * How far a start has come stands in shared memory: a worker that hangs in it is asked nothing any more.
  */
 import {
   MessageChannel,
@@ -17,6 +19,12 @@ import { hrtimeMs } from './clock.ts'
 import { type ControlProxy, controlProxy } from './control.ts'
 import { Obituary, textOf, unavailable } from './obituary.ts'
 import type { ActorBirth, HostCommand, ReadyReport } from './protocol.ts'
+
+/**
+ * A process that was stopped, or whose machine slept, finds its timers due before it hears what its workers have done. So the
+ * bound of a start passes in parts, one after the other: a standstill, however long, costs one of them.
+ */
+const START_TIMEOUT_PARTS = 10
 
 /** How a worker ended. Instants are of `hrtimeMs`, one clock for all threads. */
 export interface ExitInfo {
@@ -64,7 +72,7 @@ export class WorkerLife<Api> {
   readonly #plan: LifePlan
   readonly #worker: Worker
   readonly #obituary = new Obituary()
-  readonly #startTimer: NodeJS.Timeout
+  #startTimer: NodeJS.Timeout | undefined
   readonly #readied = Promise.withResolvers<unknown>()
   readonly #ended = Promise.withResolvers<ExitInfo>()
   readonly #onReady: (value: unknown) => void
@@ -72,6 +80,7 @@ export class WorkerLife<Api> {
   #error: RaftError | undefined
   #expected = false
   #isGone = false
+  #isOnline = false
   #killing = false
   #terminated = false
 
@@ -86,10 +95,10 @@ export class WorkerLife<Api> {
     this.ready.catch(() => {})
     const { port1, port2 } = new MessageChannel()
     this.#worker = this.#spawn(port2)
-    const { id: actorId, controlTimeoutMs: timeoutMs, startTimeoutMs } = plan
+    const { id: actorId, controlTimeoutMs: timeoutMs } = plan
     const exited = this.exited.then(({ error }) => error)
     this.control = controlProxy<Api>(port1, { actorId, timeoutMs, exited })
-    this.#startTimer = setTimeout(() => this.#onStartTimeout(), startTimeoutMs)
+    this.#awaitStart(START_TIMEOUT_PARTS)
   }
 
   /** False when the worker is gone: the message was not sent, and nothing was transferred. */
@@ -125,6 +134,9 @@ export class WorkerLife<Api> {
       transferList: [control, ...transferList],
       ...(resourceLimits === undefined ? {} : { resourceLimits }),
     })
+    worker.once('online', () => {
+      this.#isOnline = true
+    })
     worker.on('message', (report: ReadyReport) => this.#onReport(report))
     worker.on('error', (error) => this.#onError(error))
     worker.on('exit', (code) => this.#onWorkerExit(code))
@@ -155,8 +167,17 @@ export class WorkerLife<Api> {
     this.#onReady(report.value)
   }
 
+  #awaitStart(partsLeft: number): void {
+    if (partsLeft === 0) return this.#onStartTimeout()
+    const partMs = this.#plan.startTimeoutMs / START_TIMEOUT_PARTS
+    this.#startTimer = setTimeout(() => this.#awaitStart(partsLeft - 1), partMs)
+  }
+
   #onStartTimeout(): void {
-    this.#error = unavailable(this.#plan.id, `it did not start within ${this.#plan.startTimeoutMs} ms`)
+    const { id, startTimeoutMs } = this.#plan
+    const before = this.#isOnline ? 'its modules are being loaded' : 'its thread has not begun'
+    const stage = this.#obituary.stage ?? before
+    this.#error = unavailable(id, `it did not start within ${startTimeoutMs} ms: ${stage}`)
     this.#readied.reject(this.#error)
     void this.#kill()
   }

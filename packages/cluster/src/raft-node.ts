@@ -102,6 +102,8 @@ export interface NodeHost {
   readonly observer?: NodeObserver | undefined
   /** Undefined: its turns are not recorded. */
   readonly recorder?: FlightRecorder | undefined
+  /** Hears what its start is at from now on. */
+  readonly reached?: (stage: string) => void
   /** Takes the node down, and whatever it runs in. */
   fail(error: unknown): never
 }
@@ -141,7 +143,9 @@ export class RaftNode implements NodeControl {
   static async open(settings: NodeSettings, host: NodeHost): Promise<RaftNode> {
     const { faults } = host
     faults?.failpoints.reached('start')
+    host.reached?.('it loads its machine')
     const definition = await loadMachine(settings.machine)
+    host.reached?.('it opens its directory')
     const directory = openDirectory(settings)
     // A store reports nothing before it is handed something: by then there is the node.
     let node: RaftNode | undefined
@@ -158,8 +162,10 @@ export class RaftNode implements NodeControl {
     }
     const open = (to: StoreEvents): Promise<LogStore> => openStore(settings, directory, to)
     const { observer } = host
+    host.reached?.('it opens its log')
     const faulty = faults === undefined ? open : (to: StoreEvents) => faults.store(open, to)
     const store = await (observer === undefined ? faulty(events) : observer.store(faulty, events))
+    host.reached?.('it opens its snapshots and its state')
     node = new RaftNode(settings, host, definition, directory, store, recorder)
     return node
   }

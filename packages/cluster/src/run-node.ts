@@ -9,7 +9,7 @@ import { newRecorder } from './recording/new-recorder.ts'
 
 /** Runs a node in this worker, which a Cluster has made. To be called once, at the top level of its module. */
 export function runNode(observe?: ObserveNode): void {
-  runActor<NodeBirth>(async ({ data, fail }) => {
+  runActor<NodeBirth>(async ({ data, reached, fail }) => {
     const { notices, faults, overlay, laboratory, record, ...settings } = data
     const tell = (notice: NodeNotice): void => notices.postMessage(notice)
     // Ports come once this has returned: by then the node has opened its edges.
@@ -23,6 +23,7 @@ export function runNode(observe?: ObserveNode): void {
       faults: faults === undefined ? undefined : new NodeFaults(faults, () => fail(undefined)),
       observer: observe?.((what) => tell({ kind: 'observed', record: what }), laboratory),
       recorder: record && newRecorder(record, tell),
+      reached,
       fail,
     })
     const control: NodeControl = node

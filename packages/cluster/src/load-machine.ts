@@ -1,23 +1,15 @@
 import { RaftError } from '@troupe/core'
-import {
-  checkMachineDefinition,
-  kvMachine,
-  logMachine,
-  type MachineDefinition,
-  queueMachine,
-} from '@troupe/machines'
+import { checkMachineDefinition, kvMachine, logMachine, type MachineDefinition } from '@troupe/machines/host'
 
-const BUILT_IN: Readonly<Record<string, MachineDefinition>> = {
-  kv: kvMachine,
-  log: logMachine,
-  queue: queueMachine,
-}
+const BUILT_IN: Readonly<Record<string, MachineDefinition>> = { kv: kvMachine, log: logMachine }
 
 /**
  * The state machine named or pointed to by `source`, loaded in this thread.
  * @throws RaftError INVALID_MACHINE where the module does not load or breaks the contract
  */
 export async function loadMachine(source: string): Promise<MachineDefinition> {
+  // As many modules as the rest of the machines together.
+  if (source === 'queue') return (await import('@troupe/machines/queue')).queueMachine
   return BUILT_IN[source] ?? (await importMachine(source))
 }
 

@@ -8,7 +8,7 @@ import {
   type SnapshotStore,
   type StoreEvents,
 } from '@troupe/core'
-import { type MachineDefinition, storagePlaceOf } from '@troupe/machines'
+import { type MachineDefinition, storagePlaceOf } from '@troupe/machines/host'
 import {
   type LmdbMachineStorage,
   type NodeDirectory,
@@ -19,7 +19,7 @@ import {
   openMemoryLogStore,
   openMemorySnapshotStore,
   openNodeDirectory,
-} from '@troupe/store'
+} from '@troupe/store/node'
 import type { LogLevel } from './logger.ts'
 import type { NodeSettings } from './node-control.ts'
 

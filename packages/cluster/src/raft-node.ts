@@ -37,7 +37,7 @@ import {
   type GatewayOptions,
   type MachineDefinition,
   ReplicatedMachine,
-} from '@troupe/machines'
+} from '@troupe/machines/host'
 import type { LmdbMachineStorage, NodeDirectory } from '@troupe/store'
 import type { PeerEvents } from '@troupe/transport'
 import { type Aside, codec, crc32 } from '@troupe/wire'

@@ -25,8 +25,8 @@ import {
   kvMachine,
   ReplicatedMachine,
   resolveClientOptions,
-} from '@troupe/machines'
-import { openMemoryLogStore, openMemorySnapshotStore } from '@troupe/store'
+} from '@troupe/machines/host'
+import { openMemoryLogStore, openMemorySnapshotStore } from '@troupe/store/node'
 import { codec, crc32, decodePeerFrame, encodePeerFrame } from '@troupe/wire'
 
 type Event = NodeEvent<ClientEvent>

@@ -1,7 +1,7 @@
 /** The load generator's thread: a client, and loops that use it. Spawned by {@link LoadGenerator}. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { CpuProfiler, hrtimeMs, threadUsage } from '@troupe/actor'
-import { Client } from '@troupe/cluster'
+import { Client } from '@troupe/cluster/client'
 import { invariant, RaftError } from '@troupe/core'
 import { summarize } from '../latency.ts'
 import { Workload } from '../workload.ts'

@@ -7,7 +7,13 @@
 import type { MessagePort } from 'node:worker_threads'
 import { hrtimeMs } from '@troupe/actor'
 import { type Durability, invalidOption, type NodeId, RaftError, seededRandom } from '@troupe/core'
-import { type Call, ClientCore, type ClientMetrics, type Consistency, consistencies } from '@troupe/machines'
+import {
+  type Call,
+  ClientCore,
+  type ClientMetrics,
+  type Consistency,
+  consistencies,
+} from '@troupe/machines/host'
 import { codec } from '@troupe/wire'
 import { type DialSettings, NodeDialer } from './client-dialer.ts'
 import { PortLinks } from './client-feed.ts'

@@ -14,8 +14,8 @@ import {
   type GatewayOptions,
   resolveClientOptions,
   type SessionLimits,
-} from '@troupe/machines'
-import { defaultLogLimits, type LogLimits, resolveLogLimits } from '@troupe/store'
+} from '@troupe/machines/host'
+import { defaultLogLimits, type LogLimits, resolveLogLimits } from '@troupe/store/log-limits'
 import { type Logger, silentLogger } from './logger.ts'
 import { defaultIds } from './manifest.ts'
 import { type RecordOption, resolveRecord } from './recording/record-option.ts'

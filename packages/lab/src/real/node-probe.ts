@@ -21,7 +21,7 @@ import type {
 } from '@troupe/core'
 import type { FailpointName } from '@troupe/faults'
 import type { ClientEvent } from '@troupe/machines'
-import { CheckedApplication } from '@troupe/sim'
+import { CheckedApplication } from '@troupe/sim/checked-application'
 import type { Chunk, CoreState, NodeRecord, ToldEvent } from './records.ts'
 
 /** Larger frames of clients are not looked into. */

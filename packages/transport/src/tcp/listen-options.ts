@@ -1,5 +1,5 @@
 import { type Durability, type GroupId, type Identity, invalidOption } from '@troupe/core'
-import { MAX_COMMANDS_BYTES } from '@troupe/machines'
+import { MAX_COMMANDS_BYTES } from '@troupe/machines/host'
 import {
   type ConnectionRole,
   type HandshakeRefusalCode,

@@ -138,6 +138,7 @@ export class FigureWatch implements Watcher {
     if (name === 'uncommittedBytes') return this.#uncommittedBytes
     if (name === 'inflightBytes') return this.#inflightBytes
     if (name === 'refusedDeeds') return this.#refusedDeeds
+    if (name === 'duplicateVotes') return this.#duplicateVotes
     const counted = countedFigures.find((one) => one === name)
     return counted === undefined ? this.#meter.now(name) : this.#counted(counted)
   }

@@ -54,6 +54,14 @@ describe('a run that is measured', () => {
     assert.equal(new Told().figures().longestReadGapMs, undefined)
   })
 
+  test('knows the share of what failed in this phase while it lasts', () => {
+    const run = new Told().at(500).write('refused').tell({ kind: 'phase', phase: 'during' })
+    assert.equal(run.meter.now('failureRateDuring'), undefined)
+    run.at(600).write('ok').write('ok').write('ok').write('refused')
+    assert.equal(run.meter.now('failureRateDuring'), 0.25)
+    assert.equal(run.meter.now('failureRateBefore'), 1)
+  })
+
   test('has the steps from the death of a leader to all being as it was', () => {
     const run = new Told().at(1000).tell({ kind: 'phase', phase: 'during' })
     run.tell({ kind: 'stopped', node: 'n1', boot: 1 }).at(1200).leads('n2', 2)

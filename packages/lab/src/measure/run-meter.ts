@@ -268,6 +268,7 @@ export class RunMeter {
     if (name === ofPhase('writes', phase)) return this.#asked.writes - this.#askedAtPhase.writes
     if (name === ofPhase('reads', phase)) return this.#asked.reads - this.#askedAtPhase.reads
     if (name === ofPhase('resent', phase)) return this.#resent - this.#resentAtPhase
+    if (name === ofPhase('failureRate', phase)) return this.#failureRate
     if (name === (phase === 'during' ? 'termGrowthDuring' : 'termGrowthAfter')) {
       return phase === 'before' ? undefined : this.#highestTerm - this.#phaseTerm
     }
@@ -303,7 +304,6 @@ export class RunMeter {
     const values = this.#values
     const writes = this.#asked.writes - this.#askedAtPhase.writes
     const reads = this.#asked.reads - this.#askedAtPhase.reads
-    const failed = this.#asked.failed - this.#askedAtPhase.failed
     values.add(ofPhase('writes', phase), writes)
     values.add(ofPhase('reads', phase), reads)
     values.add(ofPhase('resent', phase), this.#resent - this.#resentAtPhase)
@@ -313,12 +313,20 @@ export class RunMeter {
     if (phase !== 'before') values.add(phase === 'during' ? 'termGrowthDuring' : 'termGrowthAfter', growth)
     const tookMs = atMs - (this.#phaseMs ?? atMs)
     if (tookMs > 0) values.add(ofPhase('termChangesPerMinute', phase), (growth * MS_A_MINUTE) / tookMs)
-    const asked = writes + reads + failed
-    if (asked > 0) values.add(ofPhase('failureRate', phase), failed / asked)
+    const failureRate = this.#failureRate
+    if (failureRate !== undefined) values.add(ofPhase('failureRate', phase), failureRate)
     this.#askedAtPhase = this.#asked
     this.#elections = 0
     this.#phaseTerm = this.#highestTerm
     this.#phaseMs = atMs
+  }
+
+  /** Of what was asked in this phase. */
+  get #failureRate(): number | undefined {
+    const { writes, reads, failed } = this.#asked
+    const before = this.#askedAtPhase
+    const asked = writes + reads + failed - before.writes - before.reads - before.failed
+    return asked > 0 ? (failed - before.failed) / asked : undefined
   }
 
   get #leadersPerTerm(): number {

@@ -17,6 +17,7 @@ describe('what an engine with real nodes cannot do', () => {
   test('is told with its place before anything runs: steps, situations that nobody sees', async () => {
     const item = await read(`
 name: a
+engine: [sim, threads]
 phases:
   - disk: { target: n1, mode: lie }
   - every: { interval: 1s, times: 2, do: [{ flap: { from: n1, to: n2 } }] }
@@ -28,7 +29,7 @@ assert:
     const problems = new ThreadsEngine().unable(item).map((problem) => item.place(problem))
     assert.deepEqual(
       problems.map(({ line, value }) => `${line} ${value}`),
-      ['4 disk', '5 flap', '6 corrupted frame dropped', '8 vote lost before its flush'],
+      ['5 disk', '6 flap', '7 corrupted frame dropped', '9 vote lost before its flush'],
     )
   })
 
@@ -90,9 +91,50 @@ phases:
     ])
   })
 
+  test('is a figure that no node tells of, frames of clients that come twice, a state on the disk behind no log', async () => {
+    const item = await read(`
+name: a
+engine: [sim, threads, tcp]
+cluster: { stateOnDisk: true }
+overrides: { threads: { cluster: { durability: memory } } }
+phases:
+  - network: { duplicate: 5%, on: { from: clients, to: all }, for: 1s }
+  - network: { duplicate: 5%, for: 1s }
+assert:
+  - figures: { acknowledgedLost: { max: 0 } }
+  - atLeast: { framesLost: 1 }
+  - only: { engines: [sim], assert: [{ figures: { acknowledgedLost: { max: 0 } } }] }
+`)
+    const told = (engine: { unable: SimEngine['unable'] }): string[] =>
+      engine
+        .unable(item)
+        .map((problem) => item.place(problem))
+        .map(({ line, path }) => `${line} ${path.at(-1)}`)
+    assert.deepEqual(told(new ThreadsEngine()), ['4 stateOnDisk', '7 duplicate', '10 acknowledgedLost'])
+    assert.deepEqual(told(new TcpEngine()), [
+      '7 duplicate',
+      '8 duplicate',
+      '10 acknowledgedLost',
+      '11 framesLost',
+    ])
+    assert.deepEqual(told(new SimEngine()), [])
+  })
+
+  test('is told of the options that are in effect there', async () => {
+    const item = await read(`name: a
+overrides: { sim: { cluster: { durability: memory } } }
+phases: [{ wait: 1s }]
+`)
+    assert.deepEqual(
+      new SimEngine().unable(item).map(({ value }) => value),
+      ['memory'],
+    )
+  })
+
   test('is nothing of what the file says of other engines', async () => {
     const item = await read(`
 name: a
+engine: [sim, threads]
 cluster: { electionMs: [150, 300], voters: 5 }
 seeds: { base: 7, runs: 40 }
 overrides: { threads: { cluster: { electionMs: [400, 800] }, seeds: { runs: 2 } } }

@@ -1,11 +1,13 @@
 /** What engines with real nodes cannot do of a case: found before anything runs, each with its place. */
 import { isTerm, MAX_TERM } from '@troupe/core'
+import type { FigureName } from '../figures.ts'
 import { assertionsOf } from '../scenario/assertions-of.ts'
 import { composedKinds } from '../scenario/composed.ts'
 import { onEngine } from '../scenario/knobs.ts'
 import type { Case } from '../scenario/read-scenario.ts'
 import type { ClusterSpec } from '../scenario/scenario.ts'
-import type { StepFields, StepKind } from '../scenario/steps.ts'
+import { namesIn, type StepFields, type StepKind } from '../scenario/steps.ts'
+import { figuresIn } from '../scenario/unread.ts'
 import { type Visited, walk } from '../scenario/walk.ts'
 import type { Path, Problem } from '../schema/schema.ts'
 import { unobservable, unobservableInvariants } from './observable.ts'
@@ -20,6 +22,15 @@ export interface Abilities {
   readonly cannotDieSilently?: string
   /** What cannot happen to what is sent by chance, and what to write instead. */
   readonly cannotHappen?: Readonly<Partial<Record<keyof StepFields['network'], string>>>
+  /** The same, of links that clients are at one end of. */
+  readonly cannotHappenToClients?: Readonly<Partial<Record<keyof StepFields['network'], string>>>
+  /** Figures that it has nothing to measure by, and why. */
+  readonly cannotMeasure?: Readonly<Partial<Record<FigureName, string>>>
+}
+
+/** What no real node tells. */
+export const neverMeasured: Abilities['cannotMeasure'] = {
+  acknowledgedLost: 'only in sim: on real nodes the history says whether anything is lost',
 }
 
 const isOnly = 'only in sim: no real node can do that'
@@ -61,7 +72,7 @@ const known: ReadonlySet<StepKind> = new Set<StepKind>([
 type Tell = (path: Path, value: unknown, expected: string) => void
 
 export function unableOf({ scenario }: Case, abilities: Abilities): Problem[] {
-  const { engine, cannot, durabilities, cannotDieSilently, cannotHappen = {} } = abilities
+  const { engine, cannot, durabilities, cannotDieSilently } = abilities
   const problems: Problem[] = []
   const report: Tell = (path, value, expected) => {
     problems.push({ path, value, expected })
@@ -70,6 +81,10 @@ export function unableOf({ scenario }: Case, abilities: Abilities): Problem[] {
   const { cluster = {} } = onEngine(scenario, engine)
   if (cluster.durability !== undefined && !durabilities.includes(cluster.durability)) {
     report(['cluster', 'durability'], cluster.durability, `on ${engine} one of ${durabilities.join(', ')}`)
+  }
+  if (cluster.durability === 'memory' && cluster.stateOnDisk === true) {
+    const expected = "none with durability 'memory': a state on the disk is no further than the log on it"
+    report(['cluster', 'stateOnDisk'], true, expected)
   }
   for (const visited of [...walk(setup, ['setup']), ...walk(phases, ['phases'])]) {
     const { kind, fields, path } = visited
@@ -80,11 +95,12 @@ export function unableOf({ scenario }: Case, abilities: Abilities): Problem[] {
     if (kind === 'kill' && cannotDieSilently !== undefined && (fields as StepFields['kill']).silent === true)
       report([...path, 'silent'], true, `none on ${engine} (${cannotDieSilently})`)
     for (const [field, name] of situationsIn(visited)) unseen(name, [...path, field])
-    if (kind !== 'network') continue
-    for (const [effect, why] of Object.entries(cannotHappen)) {
-      const value = (fields as Readonly<Record<string, unknown>>)[effect]
-      if (value !== undefined) report([...path, effect], value, `none on ${engine} (${why})`)
-    }
+    if (kind === 'network') unableToFrames(fields as StepFields['network'], path, abilities, report)
+  }
+  for (const { name, path, engines = [engine] } of figuresIn(scenario)) {
+    const why = abilities.cannotMeasure?.[name]
+    if (why !== undefined && engines.includes(engine))
+      report(path, name, `a figure that ${engine} can measure (${why})`)
   }
   for (const { spec, path, engines } of assertionsOf(scenario)) {
     if (engines !== undefined && !engines.includes(engine)) continue
@@ -104,6 +120,20 @@ export function unableOf({ scenario }: Case, abilities: Abilities): Problem[] {
     if (unobservable.has(name)) report(path, name, `a situation that can be seen on ${engine}`)
   }
 }
+
+/** What cannot happen by chance. */
+function unableToFrames(fields: StepFields['network'], path: Path, abilities: Abilities, report: Tell): void {
+  const { engine, cannotHappen = {}, cannotHappenToClients = {} } = abilities
+  const { from, to } = fields.on ?? {}
+  const isOfClients = [from, to].some((side) => side !== undefined && namesIn(side).every(isClient))
+  const none = isOfClients ? { ...cannotHappenToClients, ...cannotHappen } : cannotHappen
+  for (const [effect, why] of Object.entries(none)) {
+    const value = (fields as Readonly<Record<string, unknown>>)[effect]
+    if (value !== undefined) report([...path, effect], value, `none on ${engine} (${why})`)
+  }
+}
+
+const isClient = (name: string): boolean => name === 'clients' || /^c\d+$/.test(name)
 
 /** What cannot happen to what nodes keep. */
 function unableToFiles(visited: Visited, cluster: ClusterSpec, engine: string, report: Tell): void {

@@ -118,6 +118,18 @@ describe('what nodes tell, held against the invariants of the simulator', () => 
     )
   })
 
+  test('counts who begins anew as another member, and nobody who only comes back', () => {
+    const { mirror, tell } = started()
+    const again = (incarnation: number): NodeRecord => ({
+      ...{ kind: 'started', hardState: INITIAL_HARD_STATE, damaged: [], entries: [] },
+      ...{ incarnation, boot: 9, base: { index: 0, term: 0 } },
+    })
+    tell('n1', {}, again(1))
+    assert.equal(mirror.coverage.wipes, 0)
+    tell('n1', {}, again(8))
+    assert.equal(mirror.coverage.wipes, 1)
+  })
+
   test('names an election without a quorum', () => {
     const { failures, tell } = started()
     tell('n3', { term: 1, vote: 'n3', role: 'leader', leader: 'n3' }, turned)

@@ -199,6 +199,8 @@ export class Mirror implements WorldView {
 
   #start(node: MirrorNode, record: Extract<NodeRecord, { kind: 'started' }>, state: CoreState): void {
     node.end()
+    // Whoever had its name before has lost its directory.
+    if (node.incarnation !== 0 && node.incarnation !== record.incarnation) this.coverage.wipes++
     if (record.entries === undefined || !node.begin(record, state)) {
       this.blindness = `${node.id} starts with a damaged log: what it holds nobody knows`
       this.#options.onLine(this.blindness)

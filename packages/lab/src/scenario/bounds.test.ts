@@ -8,7 +8,7 @@ import { onEngine } from './knobs.ts'
 import { casesOf } from './read-scenario.ts'
 
 async function read(assertions: string, phase = 'wait: 50ms') {
-  const text = `name: a\nworkload: { clients: 1 }\nphases: [{ ${phase} }]\nassert:\n${assertions}`
+  const text = `name: a\nengine: [sim, threads]\nworkload: { clients: 1 }\nphases: [{ ${phase} }]\nassert:\n${assertions}`
   const [item] = await casesOf(parseText('a.yaml', text), { sources: [] })
   assert.ok(item !== undefined)
   return item

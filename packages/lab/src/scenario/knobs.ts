@@ -81,7 +81,8 @@ export function onEngine(scenario: Scenario, engine: string): Scenario {
   }
 }
 
-const isReal = (engine: string): boolean => engine === 'threads' || engine === 'tcp'
+/** Whether its nodes are real, and its time with them. */
+export const isReal = (engine: string): boolean => engine === 'threads' || engine === 'tcp'
 
 /** What is asserted on this engine. */
 function assertedOn(asserted: readonly AssertionSpec[], engine: string): readonly AssertionSpec[] {

@@ -1,6 +1,7 @@
 /** What must hold between the fields of one step, beside what each of them is. */
 import { RaftError } from '@troupe/core'
 import { checkFault } from '@troupe/faults'
+import type { FigureName } from '../figures.ts'
 import type { Path, Report } from '../schema/schema.ts'
 import { type StepFields, type StepKind, toxicTypes } from './steps.ts'
 
@@ -36,6 +37,14 @@ const effects = [
   ...(['delay', 'loss', 'burst', 'lossState', 'duplicate', 'corrupt', 'reorder', 'rate'] as const),
   ...(['slot', 'limit'] as const),
 ] as const
+
+/** What is looked at, or counted together, once the run is over. */
+const atTheEnd: ReadonlySet<FigureName> = new Set([
+  ...(['leadershipsPerNode', 'campaignsPerNode', 'acknowledgedLost', 'termChangesPerMinuteDuring'] as const),
+  ...(['longestGapMs', 'longestReadGapMs'] as const),
+])
+
+const knownAtTheEnd = (figure: FigureName): boolean => atTheEnd.has(figure) || /After$|^heal/.test(figure)
 
 const rules: { readonly [K in StepKind]?: Rule<K> } = {
   partition: (fields, say) => {
@@ -101,7 +110,13 @@ const rules: { readonly [K in StepKind]?: Rule<K> } = {
   },
   until: (fields, say) => exactlyOne(fields, ['is', 'reached'], say),
   when: (fields, say) => exactlyOne(fields, ['reached', 'sends'], say),
-  statusCheck: ({ max, min }, say) => {
+  read: ({ node, consistency = 'linearizable' }, say) => {
+    const mayName = consistency === 'follower' || consistency === 'stale'
+    if (node !== undefined && !mayName)
+      say('node', 'consistency: follower or stale with it: else the leader answers')
+  },
+  statusCheck: ({ figure, max, min }, say) => {
+    if (knownAtTheEnd(figure)) say('figure', 'one that is known while the faults last')
     if (max === undefined && min === undefined) say('', 'max or min')
     if (max !== undefined && min !== undefined && min > max) say('min', `at most max (${max})`)
   },

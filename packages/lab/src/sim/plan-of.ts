@@ -2,7 +2,7 @@ import type { Consistency } from '@troupe/machines'
 import { type Plan, plainPlan } from '@troupe/sim'
 import { setupOf } from '../directing/setup.ts'
 import { knobsOf } from '../scenario/knobs.ts'
-import { defaultClients, defaultVoters } from '../scenario/names.ts'
+import { defaultClients, defaultVoters, nodeNames } from '../scenario/names.ts'
 import type { Scenario, WorkloadSpec } from '../scenario/scenario.ts'
 import { lengthOf } from '../scenario/timing.ts'
 
@@ -21,6 +21,7 @@ export function planFor(scenario: Scenario, seed: number): Plan {
     learners: cluster.learners ?? 0,
     spares: cluster.spares ?? 0,
     knobs,
+    priorities: nodeNames(cluster).map(() => knobs.electionPriority),
     network: { delayMs: network.time, jitterMs: network.jitter ?? 0 },
     disk: { flushMs: flush.time, jitterMs: flush.jitter ?? 0, bytesPerMs: 1e5 },
     turn: { leastMs: 0.02, jitterMs: 0.05 },

@@ -5,7 +5,7 @@ import { parseFailpoint } from '@troupe/faults'
 import { invariantNames } from '@troupe/sim'
 import { Piscina } from 'piscina'
 import type { CaseRun, Engine, EngineTask } from '../engine.ts'
-import { knobsOf } from '../scenario/knobs.ts'
+import { knobsOf, onEngine } from '../scenario/knobs.ts'
 import { clientNames, nodeNames } from '../scenario/names.ts'
 import type { Case } from '../scenario/read-scenario.ts'
 import type { ClusterSpec, Scenario, SimSpec } from '../scenario/scenario.ts'
@@ -37,7 +37,8 @@ export class SimEngine implements Engine {
     this.#options = options
   }
 
-  unable({ scenario }: Case): readonly Problem[] {
+  unable(item: Case): readonly Problem[] {
+    const scenario = onEngine(item.scenario, this.name)
     const problems: Problem[] = []
     const report: Report = (problem) => void problems.push(problem)
     const { cluster = {}, sim = {} } = scenario

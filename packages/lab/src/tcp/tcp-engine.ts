@@ -1,7 +1,7 @@
 /** The engine `tcp`: real nodes as processes, over TCP, behind a fault proxy or on real networks. */
 
 import { effectsOf } from '../directing/deeds.ts'
-import { type Abilities, neverOnRealNodes } from '../real/able.ts'
+import { type Abilities, neverMeasured, neverOnRealNodes } from '../real/able.ts'
 import type { PlayOptions } from '../real/play.ts'
 import { RealEngine } from '../real/real-engine.ts'
 import type { Case } from '../scenario/read-scenario.ts'
@@ -56,6 +56,7 @@ export class TcpEngine extends RealEngine {
       cannotHappen: isReal ? {} : { duplicate: notOnStreams, reorder: notOnStreams, limit: noOverflow },
       cannotDieSilently:
         'the system closes the connections of a process: put a partition of the node beside it',
+      cannotMeasure: { ...neverMeasured, framesLost: 'a stream loses nothing: what is lost is sent again' },
       durabilities: ['flush-before-ack', 'acked-before-flush'],
     }
     this.play = {

@@ -1,6 +1,6 @@
 /** The engine `threads`: real nodes on worker threads, in real time. */
 import type { Abilities } from '../real/able.ts'
-import { neverOnRealNodes, onlyOnStreams } from '../real/able.ts'
+import { neverMeasured, neverOnRealNodes, onlyOnStreams } from '../real/able.ts'
 import { NumberedOrder } from '../real/chunk-order.ts'
 import type { PlayOptions } from '../real/play.ts'
 import { RealEngine } from '../real/real-engine.ts'
@@ -25,6 +25,8 @@ export class ThreadsEngine extends RealEngine {
       ...neverOnRealNodes,
       ...onlyOnStreams,
     },
+    cannotHappenToClients: { duplicate: 'a connection of a client brings each frame once' },
+    cannotMeasure: { ...neverMeasured },
     durabilities: ['flush-before-ack', 'acked-before-flush', 'memory'],
   }
   protected readonly play: Pick<PlayOptions, 'open' | 'order'>

@@ -128,8 +128,10 @@ export class NodeProbe implements NodeObserver {
   }
 
   ending(at?: FailpointName): void {
+    // All is handed to the disk before it is applied; and what a leader applies perhaps nobody knows yet to be committed.
+    const isApplying = this.#records.some(({ kind }) => kind === 'applied')
     this.#records.push(at === undefined ? { kind: 'ended' } : { kind: 'ended', at })
-    this.#tell(true)
+    this.#tell(!isApplying)
   }
 
   #operated({ id, error }: ControlOutcome): void {

@@ -41,6 +41,7 @@ function inJoint(answers: readonly (Error | undefined)[]) {
     clients: {} as ClientLinkFaults,
     line: (text) => lines.push(text),
     lives: () => true,
+    leads: () => false,
     disk: () => {},
     forgot: () => {},
     faulted: () => {},
@@ -113,6 +114,7 @@ function onPaper() {
     clients: { add: () => {}, remove: () => {}, hangUp: () => false },
     line: () => {},
     lives: (id) => up.has(id),
+    leads: (id) => id === 'n1',
     disk: () => {},
     forgot: () => {},
     faulted: (id, { do: what }, edge) => void told.push(`${id} ${what} ${edge}`),
@@ -201,6 +203,17 @@ describe('the stage of real nodes', () => {
     await eventually(() => up.has('n1'))
     assert.deepEqual(asked, ['crash n1', { kind: 'set-term', term: 1000 }, 'start n1'])
     await stage.close()
+  })
+
+  test('hands leadership over to nobody who has it', async () => {
+    const { told, stage } = onPaper()
+    const refusals: string[] = []
+    const transfer = (to: string) => stage.do({ do: 'transfer', to }, (why) => refusals.push(why))
+    assert.equal(await transfer('n1'), false)
+    assert.equal(await transfer('n2'), true)
+    await stage.close()
+    assert.deepEqual(refusals, ['n2 is behind'])
+    assert.deepEqual(told, ['1 transfer once'])
   })
 
   test('tells what is refused: at once, later of what was only begun, and nothing of what may still be done', async () => {

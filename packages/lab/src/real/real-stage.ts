@@ -20,6 +20,7 @@ export interface StageOptions {
   readonly line: (text: string) => void
   /** Whether a node takes turns: one that only starts does not. */
   readonly lives: (node: string) => boolean
+  readonly leads: (node: string) => boolean
   /** Told that the disk of a node stands still or is full, or no longer. */
   readonly disk: (node: string, what: 'stalled' | 'filled', isSo: boolean) => void
   /** Told that the last entries of a node that is down are taken away. */
@@ -356,8 +357,10 @@ export class RealStage {
 
   /** Begins it: an operator does not hold up what happens meanwhile. */
   #operate(deed: OperatorDeed, refused: Refused): Undo | undefined {
-    const { cluster } = this.#options
+    const { cluster, leads } = this.#options
     if ('node' in deed && !cluster.isUp(deed.node)) return undefined
+    // Whoever leads already was elected before it was asked for: nothing is refused, and all is as it was to be.
+    if (deed.do === 'transfer' && deed.to !== undefined && leads(deed.to)) return undefined
     this.#beside(deed.do, this.#operated(deed), refused)
     return over
   }

@@ -74,7 +74,8 @@ export class RealWorld implements DirectedWorld {
     const faulted = mirror.faulted.bind(mirror)
     const forgot: StageOptions['forgot'] = (id, entries) => mirror.node(id)?.forget(entries)
     const lives: StageOptions['lives'] = (id) => mirror.node(id)?.life !== undefined
-    this.stage = new RealStage({ cluster, clients: faults, line, lives, disk, forgot, faulted })
+    const leads: StageOptions['leads'] = (id) => mirror.leader?.id === id
+    this.stage = new RealStage({ cluster, clients: faults, line, lives, leads, disk, forgot, faulted })
   }
 
   #queue(): RealQueue | undefined {

@@ -391,10 +391,12 @@ export class QueueState {
     this.timers.remove(slot)
     this.releaseKey(lane, slot)
     const bytes = this.codec.encode(reason)
+    // Before it counts as dead: what is appended may have survivors copied, and a dead message's consumer is taken for an address.
+    const address = this.payloads.append(slot, viewed(bytes), 0, bytes.byteLength)
     messages.setState(slot, MessageState.dead)
     messages.pushBack(lane.dead, slot)
     messages.set(slot, Field.delivery, bytes.byteLength)
-    messages.set(slot, Field.consumer, this.payloads.append(slot, viewed(bytes), 0, bytes.byteLength))
+    messages.set(slot, Field.consumer, address)
     lane.counters.died++
     this.note(lane, slot, 'dead', reason)
     this.results.keep(messages.wide(slot, Field.position), this.nowMs, 'dead', bytes)

@@ -187,4 +187,49 @@ describe('settling', () => {
     subject.after(100)
     assert.deepEqual(subject.machine.query(ask.results([1])), [undefined])
   })
+
+  it('writes the reason of a death before its message counts as dead: the consumer of a living one is no address', () => {
+    const SEGMENT_BYTES = 1024
+    const subject = new QueueSubject({ attempts: 1 }, { segmentBytes: SEGMENT_BYTES, maxMessageBytes: 512 })
+    const { machine } = subject
+    const keep = (): unknown => subject.send('a', { delayMs: 1_000_000 })
+    // It keeps the first segment, from the first unit on; what is sent next lies behind it.
+    keep()
+    const address = 1 + machine.usage.aliveBytes / 16
+    const consumers = Array.from({ length: address }, () => subject.subscribe(1, 1_000_000))
+    for (const consumer of consumers.slice(0, -1)) subject.run(q.leave(consumer))
+    assert.equal(consumers.at(-1), address)
+    const ack = (consumer: number): unknown => subject.run(q.ack(consumer, [subject.handle(consumer)]))
+    subject.send('b')
+    ack(address)
+    subject.send('c')
+    const dying = subject.handle(address)
+    assert.equal(dying[0], 2, 'the slot of what lay there')
+    const other = subject.subscribe(1, 1_000_000)
+    const churn = (untilBytes: number): void => {
+      while (machine.usage.keptBytes < untilBytes) {
+        subject.send('d')
+        ack(other)
+      }
+    }
+    // The others have more survivors, so that the first is copied first, by the seal that the reason needs.
+    for (const segment of [1, 2]) {
+      churn(segment * SEGMENT_BYTES + 100)
+      keep()
+      keep()
+    }
+    churn(3 * SEGMENT_BYTES - 100)
+    subject.run(q.term(address, [dying], 'x'.repeat(300)))
+    subject.run(q.leave(address))
+    for (const list of ['dead', 'delayed'] as const) subject.run(q.purge('jobs', '', list, 100))
+    for (let count = 0; count < 100; count++) {
+      subject.send('d')
+      ack(other)
+    }
+    assert.deepEqual([machine.usage.slots, machine.usage.aliveBytes], [0, 0])
+    assert.ok(
+      machine.usage.keptBytes <= SEGMENT_BYTES,
+      `${machine.usage.keptBytes} bytes are kept for nobody`,
+    )
+  })
 })

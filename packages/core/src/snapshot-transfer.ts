@@ -127,7 +127,11 @@ export class SnapshotTransfer {
       fetch.offer = offer
       const isWhole = fetch.offset >= meta.bytes && this.#writes.length === 0
       if (!isWhole || snapshots.received(meta) > 0 || this.#isThere(meta)) return
-    } else if (fetch !== undefined && !this.#isOvertaken(fetch.offer.meta)) {
+    } else if (
+      fetch !== undefined &&
+      !this.#isOvertaken(fetch.offer.meta) &&
+      !this.#displaces(offer, fetch)
+    ) {
       // Of several offers one is taken to its end, or given up: two would displace each other for ever, at each chunk that is late.
       return
     }
@@ -135,6 +139,12 @@ export class SnapshotTransfer {
     // Its own snapshot of that index, byte for byte, or one that was complete before a crash.
     if (this.#isThere(meta)) this.received(meta)
     else this.#pull(this.#fetch)
+  }
+
+  /** Another leader's, where what comes from elsewhere is late: a term has one leader, so no two do so to each other. */
+  #displaces({ isLeader, term }: SnapshotOffer, fetch: Fetch): boolean {
+    const isOfItsLeader = fetch.offer.isLeader && fetch.offer.term === term
+    return isLeader && !isOfItsLeader && fetch.retries > 0 && !this.#isWriting(fetch)
   }
 
   /** Whether the disk has the word: what was received is not on it yet, all of it perhaps. */

@@ -1,5 +1,6 @@
 /** The replicated queue on worker threads: the whole way from `send` to `ack`, through crashes and restarts. */
 import assert from 'node:assert/strict'
+import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { Cluster } from '@troupe/cluster'
@@ -152,16 +153,60 @@ describe('a queue whose nodes go down', WAIT, () => {
     assert.equal(digests.size, 1, 'all replicas are the same')
   })
 
+  it('goes on after a stop from what it has left there, as it does from the log', () =>
+    withDirectory(async (folder) => {
+      const directory = join(folder, 'data')
+      const options = { machineOptions: { segmentBytes: 4096, maxMessageBytes: 1024 } }
+      const clusterOptions = { ...options, raft: { snapshotEntries: 0, snapshotBytes: 0 } }
+      const left = (id: string): boolean => existsSync(join(directory, id, 'segments', '0', 'rest'))
+      let ids: readonly string[]
+      {
+        await using queue = await Queue.open<string>('rest', { directory, clusterOptions })
+        ids = (queue.cluster as Cluster).ids
+        await queue.sendMany(Array.from({ length: 100 }, (_, at) => ({ data: `${at}`.repeat(100) })))
+        const consumer = queue.consume({ prefetch: 1 })
+        for (let count = 0; count < 30; count++) await (await consumer.next()).value?.ack()
+        assert.ok(!ids.some(left))
+      }
+      assert.ok(ids.every(left))
+      // This one has only its log.
+      rmSync(join(directory, ids[0] as string, 'segments'), { recursive: true })
+      await using queue = await Queue.open<string>('rest', { directory, clusterOptions })
+      assert.ok(!ids.some(left))
+      const cluster = queue.cluster as Cluster
+      const { nodes } = await cluster.status()
+      const applied = nodes.map((node) => (node.running ? node.metrics.commandsApplied : undefined))
+      assert.ok((applied[0] as number) >= 31, `${applied}`)
+      assert.ok((applied[1] as number) < 31 && (applied[2] as number) < 31, `${applied}`)
+      const seen: string[] = []
+      for await (const delivery of queue.consume()) {
+        seen.push(delivery.data)
+        await delivery.ack()
+        if (seen.length === 70) break
+      }
+      assert.deepEqual(
+        seen,
+        Array.from({ length: 70 }, (_, at) => `${at + 30}`.repeat(100)),
+      )
+      await cluster.converged()
+      const digests = new Set([...(await cluster.digests()).values()].map(({ sha256 }) => sha256))
+      assert.equal(digests.size, 1, 'all replicas are the same')
+    }))
+
   it('has everything again after a stop, delivery state included, from snapshots', () =>
     withDirectory(async (folder) => {
       const directory = join(folder, 'data')
       const clusterOptions = { raft: { snapshotEntries: 5, keepEntries: 0 } }
+      let ids: readonly string[]
       {
         await using queue = await Queue.open<number>('keep', { directory, clusterOptions })
         await queue.sendMany(Array.from({ length: 50 }, (_, data) => ({ data, key: `k${data % 5}` })))
         const consumer = queue.consume({ prefetch: 1 })
         for (let count = 0; count < 10; count++) await (await consumer.next()).value?.ack()
+        ids = (queue.cluster as Cluster).ids
       }
+      // As after a death of the process: a stop leaves the whole state.
+      for (const id of ids) rmSync(join(directory, id, 'segments'), { recursive: true })
       await using queue = await Queue.open<number>('keep', { directory, clusterOptions })
       const { groups } = await queue.stats()
       assert.deepEqual([groups[0]?.acked, (groups[0]?.ready ?? 0) + (groups[0]?.lined ?? 0)], [10, 40])

@@ -31,7 +31,7 @@ const CHUNK_BYTES = 1 << 20
 
 makeDirectory(directory)
 const machineAt = (name: string): QueueMachine => {
-  const segments = openFileSegments(join(directory, name))
+  const { space: segments } = openFileSegments(join(directory, name), name)
   return new QueueMachine({ codec, checksum: crc32, options: {}, segments })
 }
 

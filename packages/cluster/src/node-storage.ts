@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import {
   invalidOption,
   type LogStore,
-  type SegmentSpace,
   type SnapshotEvents,
   type SnapshotStore,
   type StoreEvents,
@@ -19,6 +18,7 @@ import {
   openMemoryLogStore,
   openMemorySnapshotStore,
   openNodeDirectory,
+  type SegmentFolder,
 } from '@troupe/store/node'
 import type { LogLevel } from './logger.ts'
 import type { NodeSettings } from './node-control.ts'
@@ -88,12 +88,14 @@ export function openState(
   return state
 }
 
-/** Where a machine has bytes outside its memory, if it wants that: empty at each start. @throws RaftError STORAGE_FAILED */
+/** Where a machine has bytes outside its memory, if it wants that. @throws RaftError STORAGE_FAILED */
 export function openSegments(
-  { identity }: NodeSettings,
+  { identity, machine }: NodeSettings,
   definition: MachineDefinition,
   directory: NodeDirectory | undefined,
-): SegmentSpace | undefined {
+): SegmentFolder | undefined {
   if (definition.segments !== true || directory === undefined) return undefined
-  return openFileSegments(join(directory.path, 'segments', `${identity.group}`))
+  const { clusterId, id: nodeId, incarnation, group } = identity
+  const owner = JSON.stringify({ clusterId, nodeId, incarnation, group, machine })
+  return openFileSegments(join(directory.path, 'segments', `${group}`), owner)
 }

@@ -19,12 +19,14 @@ import {
   type ControlCommand,
   type ControlOutcome,
   invalidOption,
+  isPartOf,
   type LogStore,
   type MessageKind,
   type NodeDriver,
   type NodeEvent,
   type NodeId,
   type RaftCore,
+  RaftError,
   type RoleChange,
   type SnapshotEvents,
   type SnapshotStore,
@@ -38,7 +40,7 @@ import {
   type MachineDefinition,
   ReplicatedMachine,
 } from '@troupe/machines/host'
-import type { LmdbMachineStorage, NodeDirectory } from '@troupe/store'
+import type { LmdbMachineStorage, NodeDirectory, SegmentFolder } from '@troupe/store'
 import type { PeerEvents } from '@troupe/transport'
 import { type Aside, codec, crc32 } from '@troupe/wire'
 import type { FaultOrder } from './faults/fault-orders.ts'
@@ -115,6 +117,7 @@ export class RaftNode implements NodeControl {
   readonly #store: LogStore
   readonly #snapshots: SnapshotStore
   readonly #state: LmdbMachineStorage | undefined
+  readonly #segments: SegmentFolder | undefined
   readonly #machine: ReplicatedMachine
   readonly #gateway: Gateway
   readonly #edges: NodeEdges
@@ -195,7 +198,8 @@ export class RaftNode implements NodeControl {
     this.#snapshots = openSnapshots(settings, directory, this.#snapshotEvents(host), this.#log)
     this.#state = openState(settings, definition, directory, this.#log)
     flight?.found(this.#state)
-    this.#machine = this.#makeMachine(definition)
+    this.#segments = openSegments(settings, definition, this.#directory)
+    this.#machine = this.#resumeMachine(definition)
     const nowMs = faults === undefined ? hrtimeMs : () => faults.clock.nowMs()
     this.#nowMs = nowMs
     const turnMs = flight?.clock(nowMs) ?? nowMs
@@ -303,9 +307,31 @@ export class RaftNode implements NodeControl {
     return { ...gateway, maxBatchBytes }
   }
 
+  /** Goes on from what a machine left at rest, if the log does. */
+  #resumeMachine(definition: MachineDefinition): ReplicatedMachine {
+    const machine = this.#makeMachine(definition)
+    const resting = this.#segments?.resting
+    if (resting === undefined) return machine
+    try {
+      // A recording has no room for the state it would begin with.
+      if (this.#flight === undefined && isPartOf(resting.position, this.#store, this.#snapshots.latest)) {
+        const loader = machine.beginResume(resting.position)
+        resting.read((piece) => loader.chunk(piece))
+        loader.end()
+        this.#segments?.resumed()
+        return machine
+      }
+    } catch (error) {
+      if (!RaftError.is(error, 'STORAGE_DAMAGED')) throw error
+      this.#log('warn', 'state is built again', { reason: error.data.reason })
+    }
+    this.#segments?.forget()
+    return machine
+  }
+
   #makeMachine(definition: MachineDefinition): ReplicatedMachine {
     const { machineOptions: options, sessions } = this.#settings
-    const segments = openSegments(this.#settings, definition, this.#directory)
+    const segments = this.#segments?.space
     const context = { codec, checksum: crc32, options, storage: this.#state?.machine, segments }
     return new ReplicatedMachine(createMachine(definition, context), codec, sessions, this.#state)
   }
@@ -485,9 +511,22 @@ export class RaftNode implements NodeControl {
     this.#mailbox.close()
     const closed = [this.#edges.close(), this.#store.close(), this.#snapshots.close(), this.#state?.close()]
     await Promise.all(closed)
+    this.#leaveAtRest()
     this.#flight?.close()
     this.#directory?.close()
     this.#notices.close()
+  }
+
+  /** So that the next start need not load a snapshot. It does where this does not succeed. */
+  #leaveAtRest(): void {
+    const resting = this.#segments && this.#machine.rest()
+    if (resting === undefined) return
+    try {
+      this.#segments?.leave(resting.segments, resting.position, resting.pieces)
+    } catch (error) {
+      if (!RaftError.is(error, 'STORAGE_FAILED')) throw error
+      this.#log('warn', 'state is not left at rest', { reason: error.message })
+    }
   }
 }
 

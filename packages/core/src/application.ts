@@ -59,7 +59,7 @@ export interface Application<ClientEvent> {
   readonly stateBytes?: number | undefined
   /** Begins to replace the state by that of everything up to `position`; nothing is applied until its end. */
   load(position: KeptState): StateLoader
-  /** Where the state is on the disk: what it stands for. The core gets it as `RaftOptions.kept`. */
+  /** Where the state is on the disk, or was left there at rest: what it stands for. The core gets it as `RaftOptions.kept`. */
   readonly kept: KeptState | undefined
   /** The state that was kept is none that the log goes on from: it begins anew, empty. */
   discard(): void

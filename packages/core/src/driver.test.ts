@@ -367,6 +367,21 @@ test('an application with its state on the disk goes on from it, and no snapshot
   assert.deepEqual(node.turn(), ['gather', 'apply 4', 'save', 'flush'])
 })
 
+test('an application with its state on the disk is given only what is flushed here, one that was at rest what is committed', () => {
+  for (const isAtRest of [false, true]) {
+    const hardState = { term: 1, vote: '', voteIncarnation: 0 }
+    const disk = new MemoryDisk(contentOf(hardState, entriesOf([1])))
+    const kept = { index: 1, term: 1, timeMs: 5, isAtRest }
+    const node = new Recorded(3, [], {}, { disk, snapshots: new MemorySnapshots(), kept })
+    const from = { from: 'b', fromIncarnation: incarnationOf('b'), fromBoot: 1 }
+    const to = { to: 'a', toIncarnation: 0, toBoot: 0 }
+    const append = { kind: 'appendRequest', term: 1, prevIndex: 1, prevTerm: 1, commit: 2 } as const
+    const message = { ...from, ...to, ...append, entries: entriesOf([1], 2) }
+    assert.equal(node.turn({ kind: 'peer', message }).includes('apply 2'), isAtRest)
+    assert.ok(isAtRest || node.turn(node.written()).includes('apply 2'))
+  }
+})
+
 test('a state on the disk that the snapshot is ahead of begins anew, with the snapshot', () => {
   const node = foundWith({ index: 1, term: 1, timeMs: 5 }, 2)
   assert.deepEqual([node.calls, node.driver.applied], [['discard'], 0])

@@ -68,14 +68,14 @@ export class NodeDriver<ClientEvent> {
     this.#begin()
   }
 
-  /** With a state on the disk: goes on from it, or has it begin anew, to load the snapshot and apply what follows. */
+  /** With a state that was kept: goes on from it, or has it begin anew, to load the snapshot and apply what follows. */
   #begin(): void {
     const { core, application, store, snapshots } = this.#parts
     const { kept } = application
     if (kept === undefined) return
     if (isPartOf(kept, store, snapshots.latest)) {
       this.#applied = kept.index
-      return this.#snapshotter.startFrom(kept)
+      return this.#snapshotter.startFrom(kept, store.metrics.logBytes ?? 0)
     }
     // Where the snapshot is lost nothing is applied before another one comes: until then this may be the last state there is.
     if (core.baseIndex <= (snapshots.latest?.index ?? 0)) application.discard()

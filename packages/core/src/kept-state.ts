@@ -1,4 +1,4 @@
-/** A state that an application keeps on the disk, and whether the log goes on from it. */
+/** A state that an application has kept, and whether the log goes on from it. */
 import type { LogReader } from './ports.ts'
 import type { LogPosition } from './ready.ts'
 import type { SnapshotMeta } from './types.ts'
@@ -7,11 +7,13 @@ import type { SnapshotMeta } from './types.ts'
 export interface KeptState extends LogPosition {
   /** Log time of that entry. */
   readonly timeMs: number
+  /** It was left by a stop in good order and lives in memory from now on: what is handed out need not be flushed here. */
+  readonly isAtRest?: boolean
 }
 
 /**
- * Whether a state that was kept is one that this log goes on from. Only what was flushed had been applied, so it is, unless
- * the snapshot is ahead (its loading was cut off) or another log took the place of that one.
+ * Whether a state that was kept is one that this log goes on from. Only what was flushed had been applied, or all was flushed
+ * before it was left at rest; so it is, unless the snapshot is ahead (its loading was cut off) or another log took the place of that one.
  */
 export function isPartOf(
   { index, term }: KeptState,

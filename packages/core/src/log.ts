@@ -36,18 +36,18 @@ export class RaftLog {
 
   /**
    * @param bootstrap the configuration that an uncompacted log begins with
-   * @param application where its state is kept on the disk: it goes on behind `from` and never gets ahead of the log
+   * @param application that has kept its state: it goes on behind `from`, and if it keeps what it applies it never gets ahead of the log
    */
   constructor(
     reader: LogReader,
     snapshot: SnapshotMeta | undefined,
     bootstrap: Configuration,
     maxTailBytes: number,
-    application?: { readonly from: number },
+    application?: { readonly from: number; readonly isAtRest: boolean },
   ) {
     this.#reader = reader
     this.#maxTailBytes = maxTailBytes
-    this.#handsOut = application === undefined ? 'committed' : 'flushed'
+    this.#handsOut = application === undefined || application.isAtRest ? 'committed' : 'flushed'
     this.#base = reader.base
     this.#stable = reader.lastIndex
     this.#tailStart = reader.lastIndex + 1

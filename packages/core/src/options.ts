@@ -80,7 +80,7 @@ export interface RaftOptions extends RaftKnobs {
   readonly random: Random
   readonly checksum: Checksum
   readonly tracer?: Tracer | undefined
-  /** `Application.kept`: nothing that is not flushed here is handed out to it, and it goes on from there if the log does. */
+  /** `Application.kept`: it goes on from there if the log does. Unless it was at rest, nothing that is not flushed here is handed out to it. */
   readonly kept?: KeptState | undefined
 }
 

@@ -91,7 +91,7 @@ export class Replica {
   readonly startedMs: number
   /** The term found on the disk: 0 for a node that has never promised anything. */
   readonly foundTerm: number
-  /** Whether the log goes on from the state that the application has kept on the disk. */
+  /** Whether the log goes on from the state that the application has kept. */
   readonly isStateKept: boolean
   /** Whose connection is known to be closed. */
   readonly gone = new Set<NodeId>()
@@ -149,7 +149,8 @@ export class Replica {
     this.#voteIncarnation = voteIncarnation
     const { configuration, maxTailBytes, kept } = options
     this.isStateKept = kept !== undefined && isPartOf(kept, found, snapshots.latest)
-    const application = kept && { from: this.isStateKept ? kept.index : 0 }
+    const from = kept !== undefined && this.isStateKept ? kept.index : 0
+    const application = kept && { from, isAtRest: kept.isAtRest === true }
     this.log = new RaftLog(found, snapshots.latest, configuration, maxTailBytes, application)
     this.outbox = new Outbox(term)
   }

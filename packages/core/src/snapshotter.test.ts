@@ -128,6 +128,16 @@ test('a state that has become small is saved again, until no large snapshot is k
   )
 })
 
+test('a large state that was kept is saved when the log that it goes on from has grown by half of it', () => {
+  const bench = new Bench({ snapshotEntries: 1 })
+  bench.stateBytes = 40 * MIB
+  bench.snapshotter.startFrom({ index: 10, term: 1, timeMs: 0 }, 19 * MIB)
+  bench.snapshotter.applied(entriesOf([1], 11))
+  assert.equal(bench.work(), 0)
+  bench.snapshotter.applied([{ ...entryOf(12, 1), record: new Uint8Array(MIB) }])
+  assert.ok(bench.work() > 0)
+})
+
 test('with both knobs at 0 none is taken unless it is asked for', () => {
   const bench = new Bench()
   assert.equal(bench.snapshotter.want(), false, 'nothing is applied')

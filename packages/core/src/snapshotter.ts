@@ -71,11 +71,15 @@ export class Snapshotter {
     this.#keptBytes = [snapshots.latest?.bytes ?? 0]
   }
 
-  /** The application goes on from a state that it has kept: the entries since the last snapshot count as applied. */
-  startFrom(kept: KeptState): void {
+  /**
+   * The application goes on from a state that it has kept: the entries since the last snapshot count as applied.
+   * @param logBytes of the whole log: those of the few entries that are kept behind the snapshot count too
+   */
+  startFrom(kept: KeptState, logBytes: number): void {
     if (kept.index === 0) return
     this.#last = kept
     this.#entries = kept.index - (this.#snapshots.latest?.index ?? 0)
+    this.#bytes = this.#entries === 0 ? 0 : logBytes
   }
 
   /** Entries that the application has been given. */

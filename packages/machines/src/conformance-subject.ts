@@ -2,13 +2,14 @@
  * A machine as the conformance check runs it: on the places that a replica would give it, in memory.
  *
  *     definition ─► storage 'disk' ─► MemoryStateStorage: what is applied is one batch, a snapshot is loaded into a draft
- *               └─► segments ───────► MemorySegments
+ *               └─► segments ───────► MemorySegments: what is left in them by a rest is there when it is resumed
  */
-import type { StateLoader } from '@troupe/core'
+import type { SegmentSpace, StateLoader } from '@troupe/core'
 import {
   createMachine,
   type MachineContext,
   type MachineDefinition,
+  type RestingMachine,
   type StateMachine,
   storagePlaceOf,
 } from './machine.ts'
@@ -20,7 +21,7 @@ type Given = Pick<MachineContext, 'codec' | 'checksum' | 'options'>
 /** A machine of its own, and how it is started again over what it has kept. */
 export interface Subject {
   readonly machine: StateMachine
-  /** Undefined where it keeps nothing on the disk: then a replica loads a snapshot, and applies the log again. */
+  /** Undefined where it keeps nothing: then a replica loads a snapshot, and applies the log again. */
   readonly restarted: (() => Subject) | undefined
 }
 
@@ -31,12 +32,29 @@ export function subjectOf(
   storage = new MemoryStateStorage(),
 ): Subject {
   const segments = definition.segments === true ? new MemorySegments() : undefined
-  if (storagePlaceOf(definition, given.options) === 'memory')
-    return { machine: createMachine(definition, { ...given, segments }), restarted: undefined }
+  if (storagePlaceOf(definition, given.options) === 'memory') return inMemory(definition, given, segments)
   const machine = createMachine(definition, { ...given, segments, storage: storage.machine })
   return {
     machine: onDisk(machine, storage),
     restarted: () => subjectOf(definition, given, new MemoryStateStorage(storage.current)),
+  }
+}
+
+/** At rest it leaves what is in its segments, and gives all else. */
+function inMemory(definition: MachineDefinition, given: Given, segments: SegmentSpace | undefined): Subject {
+  const machine = createMachine(definition, { ...given, segments })
+  if (machine.rest === undefined) return { machine, restarted: undefined }
+  return {
+    machine,
+    restarted: () => {
+      const left = machine.rest?.() as RestingMachine
+      const again = inMemory(definition, given, left.segments)
+      const loader = again.machine.beginResume?.() as StateLoader
+      for (let next = left.pieces.next(); next.done !== true; next = left.pieces.next())
+        loader.chunk(next.value)
+      loader.end()
+      return again
+    },
   }
 }
 

@@ -4,7 +4,7 @@
  *     commands ─► the same batches and times, drawn from a seed
  *                   ├─► a first machine ──────────────────────────────► results, digests, answers
  *                   ├─► another: saved and loaded at random places ───► the same?
- *                   ├─► on the disk: started again over what it kept ─► the same?
+ *                   ├─► started again over what it kept or left ──────► the same?
  *                   └─► one more: command by command ──────────────────► the same?
  *
  * A machine that looks at a clock, draws, counts in its module, depends on an order that a snapshot does not keep, or leaves
@@ -277,7 +277,7 @@ class Conformance {
     return machine
   }
 
-  /** On the disk the machine of a process that died goes on with what is there, and with nothing else. */
+  /** On the disk the machine of a process that died goes on with what is there, and with nothing else; one that was left at rest too. */
   #restart(batches: readonly Batch[], expected: readonly Trace[]): void {
     let subject = this.#subject()
     const { restarted } = subject

@@ -54,8 +54,8 @@ export interface MachineContext {
    */
   readonly storage?: MachineStorage | undefined
   /**
-   * Room outside the machine's own memory, empty, for a machine that asked for `segments`; undefined where the cluster
-   * has no directory. Nothing in it survives a restart.
+   * Room outside the machine's own memory, for a machine that asked for `segments`; undefined where the cluster has no
+   * directory. Empty, unless the machine is about to be given what its `rest` gave.
    */
   readonly segments?: SegmentSpace | undefined
 }
@@ -80,6 +80,14 @@ export interface AnswerRows {
    * object; anything else is the answer itself, which is no array then.
    */
   readonly rows: Uint8Array
+}
+
+/** A machine that was left at rest. */
+export interface RestingMachine {
+  /** Where its segments are: that of the context, or one beside it. */
+  readonly segments: SegmentSpace
+  /** All else, in pieces. */
+  readonly pieces: Iterator<Uint8Array>
 }
 
 export interface StateMachine<Command = unknown, Result = unknown, Query = unknown, Answer = unknown> {
@@ -143,6 +151,13 @@ export interface StateMachine<Command = unknown, Result = unknown, Query = unkno
    *   what `context.storage` leads to.
    */
   beginLoad?(draft?: MachineStorage): StateLoader
+  /**
+   * For a machine with segments, at a stop in good order: the state without what is in them, which stays there. Nothing is
+   * called any more. Needs {@link beginResume}.
+   */
+  rest?(): RestingMachine
+  /** The counterpart, on a new machine whose segments are as they were: takes in what `rest` gave. May be given up without a word. */
+  beginResume?(): StateLoader
 }
 
 /** Where a machine keeps its state. */
@@ -229,6 +244,8 @@ const OPTIONAL_METHODS = [
   'connectionClosed',
   'beginSave',
   'beginLoad',
+  'rest',
+  'beginResume',
 ] as const
 
 /**
@@ -261,6 +278,8 @@ export function createMachine(definition: MachineDefinition, context: MachineCon
     if (machine[method] !== undefined && typeof machine[method] !== 'function')
       return complain(`its ${method} is no method`)
   }
+  if (machine.rest !== undefined && machine.beginResume === undefined)
+    return complain('with rest() it needs the method beginResume()')
   const isWhole = machine.beginSave !== undefined && machine.beginLoad !== undefined
   if (context.storage !== undefined && !isWhole)
     return complain('on the disk it needs the methods beginSave() and beginLoad()')

@@ -1,14 +1,29 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { EntryKind } from '@troupe/core'
+import { EntryKind, type SegmentSpace } from '@troupe/core'
 import fc from 'fast-check'
-import { codec, context, Ear, entryOf, frameBytes, frameOf, garbage, runs, stateOf } from '../test/support.ts'
+import {
+  codec,
+  context,
+  drained,
+  Ear,
+  entryOf,
+  frameBytes,
+  frameOf,
+  garbage,
+  recut,
+  runs,
+  stateOf,
+} from '../test/support.ts'
 import type { CommandFrame } from './command-frame.ts'
 import { kv, kvMachine } from './kv.ts'
 import { log, logMachine } from './log.ts'
 import { createMachine, reject, type StateMachine } from './machine.ts'
 import { type Outcome, resultAt } from './outcome.ts'
-import { ReplicatedMachine } from './replicated-machine.ts'
+import { MemorySegments } from './queue/memory-segments.ts'
+import { queueCommands } from './queue/queue-commands.ts'
+import { queueMachine } from './queue/queue-machine.ts'
+import { ReplicatedMachine, type RestingReplica } from './replicated-machine.ts'
 
 /** A machine that applies command by command; strings tell it how to misbehave. */
 class Picky implements StateMachine {
@@ -274,6 +289,39 @@ describe('the apply loop', () => {
     apply(one, frameOf(1, 1, ['reject']))
     apply(two, frameOf(1, 2, ['reject']))
     assert.notEqual(stateOf(one), stateOf(two))
+  })
+
+  it('is resumed, sessions included, where its machine leaves its segments at a rest', () => {
+    const queueOn = (segments: SegmentSpace): ReplicatedMachine => {
+      const options = { segmentBytes: 1024, maxMessageBytes: 256 }
+      return replicaOf(createMachine(queueMachine, { ...context(options), segments }))
+    }
+    const space = new MemorySegments()
+    const replica = queueOn(space)
+    const sends = Array.from({ length: 40 }, () =>
+      queueCommands.send('q', [queueCommands.message('x'.repeat(99))]),
+    )
+    apply(replica, frameOf(1, 1, [queueCommands.create('q'), ...sends]))
+    const { position, segments, pieces } = replica.rest() as RestingReplica
+    const again = queueOn(segments)
+    const loader = again.beginResume(position)
+    for (const piece of recut(drained(pieces), [7, 5000, 1])) loader.chunk(piece)
+    assert.equal(again.kept, undefined)
+    loader.end()
+    assert.deepEqual(again.kept, { ...position, isAtRest: true })
+    assert.equal(stateOf(again), stateOf(replica))
+    const repeated = frameOf(1, 1, [queueCommands.create('q'), ...sends])
+    assert.deepEqual(told(apply(again, repeated)), told(apply(replica, repeated)))
+    assert.equal(stateOf(again), stateOf(replica))
+  })
+
+  it('has nothing at rest where nothing was applied, or its machine has no such thing', () => {
+    const options = { segmentBytes: 1024, maxMessageBytes: 256 }
+    const queue = createMachine(queueMachine, { ...context(options), segments: new MemorySegments() })
+    assert.equal(new ReplicatedMachine(queue, codec).rest(), undefined)
+    const kept = replicaOf()
+    apply(kept, frameOf(1, 1, ['a']))
+    assert.equal(kept.rest(), undefined)
   })
 
   it('lets a log machine keep records that it never decodes', () => {

@@ -4,18 +4,28 @@
  *
  * With a machine on the disk all of it is kept there: what the entries of one turn have changed is one transaction, which
  * also says up to which entry it goes. A restart goes on behind that, and nothing is applied twice.
+ *
+ * A machine with segments may leave them where they are at a stop in good order, and the rest beside them.
  */
 import {
   type Entry,
   EntryKind,
   entryPayload,
+  invariant,
   type KeptState,
   type StateLoader,
   type StateStorage,
 } from '@troupe/core'
 import { type CommandFrame, NEW_SESSION, readCommandFrames } from './command-frame.ts'
 import { KeptReplica } from './kept-replica.ts'
-import { type Codec, type CommandMeta, refusalReason, reject, type StateMachine } from './machine.ts'
+import {
+  type Codec,
+  type CommandMeta,
+  type RestingMachine,
+  refusalReason,
+  reject,
+  type StateMachine,
+} from './machine.ts'
 import type { CommandError, Outcome } from './outcome.ts'
 import { type ReplicaState, StateReader, StateSave } from './saved-state.ts'
 import { defaultSessionLimits, type SessionLimits, Sessions } from './sessions.ts'
@@ -28,6 +38,11 @@ export interface OutcomeListener {
   gap(session: number, expected: number): void
   /** The frame was not applied: its session is unknown or was evicted. */
   stale(session: number, first: number): void
+}
+
+/** What is left of a replica at a stop in good order, beside its machine's segments. */
+export interface RestingReplica extends RestingMachine {
+  readonly position: KeptState
 }
 
 /** One for all commands of an entry. */
@@ -45,6 +60,7 @@ export class ReplicatedMachine {
   #appliedIndex = 0
   #appliedTerm = 0
   #timeMs = 0
+  #resumed: KeptState | undefined
 
   /**
    * @param limits must be the same on every replica
@@ -105,9 +121,9 @@ export class ReplicatedMachine {
     return this.machine.connectionClosed !== undefined
   }
 
-  /** Where the state is on the disk: what it stands for. */
+  /** Where the state is on the disk, or was left there at rest: what it stands for. */
   get kept(): KeptState | undefined {
-    return this.#storage && this.#standing
+    return this.#storage ? this.#standing : this.#resumed
   }
 
   get #standing(): KeptState {
@@ -289,23 +305,61 @@ export class ReplicatedMachine {
    */
   beginLoad(term: number): StateLoader {
     const draft = this.#storage?.beginDraft()
-    const sessions = this.#newSessions()
     const machine = this.machine.beginLoad?.(draft?.machine) ?? gathered(this.machine)
-    const reader = new StateReader(sessions, machine, this.#codec)
-    const end = (): void => {
-      const standing = { ...reader.end(), term }
-      if (draft !== undefined) new KeptReplica(draft.replica, this.#codec).write(standing, sessions)
-      this.#sessions = sessions
-      this.#standFor(standing)
-    }
-    if (draft === undefined) return { chunk: (bytes) => reader.chunk(bytes), end }
+    if (draft === undefined) return this.#loader(machine, term)
+    const write = (standing: KeptState, sessions: Sessions): void =>
+      new KeptReplica(draft.replica, this.#codec).write(standing, sessions)
+    const loader = this.#loader(machine, term, write)
     return {
-      chunk: (bytes) => draft.batch(() => reader.chunk(bytes)),
+      chunk: (bytes) => draft.batch(() => loader.chunk(bytes)),
       end: () => {
-        draft.batch(end)
+        draft.batch(() => loader.end())
         draft.adopt()
       },
     }
+  }
+
+  #loader(
+    machine: StateLoader,
+    term: number,
+    loaded?: (standing: KeptState, sessions: Sessions) => void,
+  ): StateLoader {
+    const sessions = this.#newSessions()
+    const reader = new StateReader(sessions, machine, this.#codec)
+    return {
+      chunk: (bytes) => reader.chunk(bytes),
+      end: () => {
+        const standing = { ...reader.end(), term }
+        loaded?.(standing, sessions)
+        this.#sessions = sessions
+        this.#standFor(standing)
+      },
+    }
+  }
+
+  // ---- at rest
+
+  /**
+   * At a stop in good order: the state without what the machine has in its segments, and what it stands for. Undefined where
+   * the machine has no such thing, or nothing was applied.
+   */
+  rest(): RestingReplica | undefined {
+    if (this.machine.rest === undefined || this.#appliedIndex === 0) return undefined
+    const { segments, pieces } = this.machine.rest()
+    return {
+      position: { ...this.#standing, isAtRest: true },
+      segments,
+      pieces: new StateSave(this.#state(), pieces, this.#codec),
+    }
+  }
+
+  /** Takes in what `rest` gave, on a new replica whose segments are as they were. After its end this is `kept`. */
+  beginResume(position: KeptState): StateLoader {
+    const machine = this.machine.beginResume?.()
+    invariant(machine !== undefined, 'the machine cannot be resumed')
+    return this.#loader(machine, position.term, () => {
+      this.#resumed = position
+    })
   }
 }
 

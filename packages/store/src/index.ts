@@ -51,7 +51,7 @@ export {
   withSnapshotFile,
 } from './snapshots/snapshot-file.ts'
 export type { SnapshotOwner } from './snapshots/snapshot-format.ts'
-export { openFileSegments } from './states/file-segments.ts'
+export { openFileSegments, type SegmentFolder } from './states/file-segments.ts'
 export {
   type LmdbMachineStorage,
   type LmdbMachineStorageOptions,

@@ -11,15 +11,16 @@ import { storageDamaged } from './storage-errors.ts'
 import { writeFileAtomic } from './sync-files.ts'
 
 const PREFIX = 'unsynced-'
-const UNKNOWN = 'unknown'
+/** The boot id of a system that does not tell its starts apart. */
+export const UNKNOWN_BOOT = 'unknown'
 const BOOT_ID_FILE = '/proc/sys/kernel/random/boot_id'
 
 /** Changes with each start of the machine; `unknown` where the system does not tell. */
-function bootId(): string {
+export function bootId(): string {
   try {
     return readFileSync(BOOT_ID_FILE, 'utf8').trim()
   } catch {
-    return UNKNOWN
+    return UNKNOWN_BOOT
   }
 }
 
@@ -35,7 +36,7 @@ export function refuseUnsynced(path: string): void {
 /** Whether the machine was restarted while something at `path` was not flushed, or may have been. */
 export function isUnsyncedSinceBoot(path: string): boolean {
   const current = bootId()
-  return boots(path).some((marked) => marked !== current || marked === UNKNOWN)
+  return boots(path).some((marked) => marked !== current || marked === UNKNOWN_BOOT)
 }
 
 /** The boot ids of the marks at `path`. */

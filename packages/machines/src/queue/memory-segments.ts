@@ -9,6 +9,10 @@ export class MemorySegments implements SegmentSpace {
     this.#segments[segment] = new Uint8Array(bytes)
   }
 
+  bytesOf(segment: number): number | undefined {
+    return this.#segments[segment]?.byteLength
+  }
+
   read(segment: number, offset: number, length: number): Uint8Array {
     return (this.#segments[segment] as Uint8Array).subarray(offset, offset + length)
   }

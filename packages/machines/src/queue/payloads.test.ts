@@ -55,7 +55,7 @@ function loaded(subject: Subject): Subject {
   for (const page of subject.words.view().pages()) copy.words.restorePage(page)
   copy.messages.restore(subject.messages.count, subject.messages.freed)
   for (const [slot, bytes] of subject.alive) copy.alive.set(slot, bytes)
-  const loader = copy.payloads.beginRestore(subject.payloads.directory)
+  const loader = copy.payloads.beginRestore(subject.payloads.directory, false)
   const held = subject.payloads.hold(false)
   for (const run of held.runs(subject.words)) loader.run({ ...run, bytes: new Uint8Array(run.bytes) })
   held.close()

@@ -12,6 +12,7 @@
  *     address  segment * units of a segment + offset, in units of 16 bytes: 32 bits reach 64 GiB. 0 is nobody's
  */
 import { invariant, type SegmentSpace } from '@troupe/core'
+import { damagedState } from '../chunk-frames.ts'
 import { copyBytes, type ViewedBytes, viewed } from '../viewed-bytes.ts'
 import { holdsBytes } from './messages.ts'
 
@@ -190,7 +191,15 @@ export class Payloads {
    * @param isView whether commands go on meanwhile
    */
   hold(isView: boolean): HeldPayloads {
-    const held = this.#held(isView)
+    return this.#hold(this.#held(isView))
+  }
+
+  /** Only what is in memory. */
+  holdOpen(): HeldPayloads {
+    return this.#hold([this.#heldTail(false)])
+  }
+
+  #hold(held: readonly HeldSegment[]): HeldPayloads {
     const { segmentBytes } = this
     return {
       *runs(words) {
@@ -209,9 +218,7 @@ export class Payloads {
     for (const [number, { endBytes }] of this.#segments.entries()) {
       if (endBytes === 0) continue
       if (number === this.#open) {
-        const tail = this.#tail.bytes.subarray(0, endBytes)
-        const bytes = isView ? new Uint8Array(tail) : tail
-        held.push({ number, endBytes, read: () => bytes, close: () => {} })
+        held.push(this.#heldTail(isView))
         continue
       }
       const view = this.#space.view(number)
@@ -221,8 +228,19 @@ export class Payloads {
     return held
   }
 
-  /** Begins to take in what a saved state has: into this object, which must be new. */
-  beginRestore(directory: PayloadDirectory): PayloadLoader {
+  #heldTail(isView: boolean): HeldSegment {
+    const { endBytes } = this.#openSegment
+    const tail = this.#tail.bytes.subarray(0, endBytes)
+    const bytes = isView ? new Uint8Array(tail) : tail
+    return { number: this.#open, endBytes, read: () => bytes, close: () => {} }
+  }
+
+  /**
+   * Begins to take in what a saved state has: into this object, which must be new.
+   * @param isInPlace whether the sealed segments are in the space already
+   * @throws RaftError STORAGE_DAMAGED where they are not
+   */
+  beginRestore(directory: PayloadDirectory, isInPlace: boolean): PayloadLoader {
     const [segmentBytes, open, freed, segments] = directory
     invariant(segmentBytes === this.segmentBytes, `segments of ${segmentBytes} bytes`)
     this.#open = open
@@ -231,10 +249,19 @@ export class Payloads {
     this.#aliveBytes = segments.reduce((sum, [, aliveBytes]) => sum + aliveBytes, 0)
     const keptBytes = segments.reduce((sum, [endBytes]) => sum + endBytes, 0)
     this.#sealedBytes = keptBytes - this.#openSegment.endBytes
+    if (isInPlace) this.#checkSealed()
     return new PayloadLoader(directory, (number, bytes) => {
       if (number === open) this.#tail.bytes.set(bytes)
-      else this.#space.put(number, bytes)
+      else if (!isInPlace) this.#space.put(number, bytes)
     })
+  }
+
+  #checkSealed(): void {
+    for (const [number, { endBytes }] of this.#segments.entries()) {
+      if (number === this.#open) continue
+      const found = this.#space.bytesOf(number) ?? 0
+      if (found !== endBytes) throw damagedState(`segment ${number} has ${found} bytes, not ${endBytes}`)
+    }
   }
 }
 

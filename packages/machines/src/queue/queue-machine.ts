@@ -17,6 +17,7 @@ import {
   type MachineContext,
   type MachineDefinition,
   NOT_YET,
+  type RestingMachine,
   refusalReason,
   reject,
   type StateMachine,
@@ -30,7 +31,7 @@ import { badCommand, laneOf, limitOf, queueOf, waitingOf } from './queue-argumen
 import { Op } from './queue-commands.ts'
 import { runCommand } from './queue-dispatch.ts'
 import { deliveriesOf, eventsOf, find, hasRoom, peek, resultsOf, statsOf } from './queue-queries.ts'
-import { beginSave, QueueLoader, save, savedBytesOf } from './queue-saving.ts'
+import { beginSave, QueueLoader, rest, save, savedBytesOf } from './queue-saving.ts'
 import { type QueueLimits, QueueState } from './queue-state.ts'
 import { send } from './sending.ts'
 import { advance, dueMsOf, removeConsumersOf } from './upkeep.ts'
@@ -240,13 +241,27 @@ export class QueueMachine implements StateMachine {
   }
 
   beginLoad(): StateLoader {
-    const loader = new QueueLoader(this.#state)
+    const loader = new QueueLoader(this.#state, false)
     return {
       chunk: (bytes) => loader.chunk(bytes),
       end: () => {
         const loaded = loader.end()
         this.#state.space.close()
         this.#state = loaded
+      },
+    }
+  }
+
+  rest(): RestingMachine {
+    return { segments: this.#state.space, pieces: rest(this.#state) }
+  }
+
+  beginResume(): StateLoader {
+    const loader = new QueueLoader(this.#state, true)
+    return {
+      chunk: (bytes) => loader.chunk(bytes),
+      end: () => {
+        this.#state = loader.end()
       },
     }
   }

@@ -100,6 +100,12 @@ export function beginSave(state: QueueState): Iterator<Uint8Array> {
   })
 }
 
+/** The present state without the bytes in sealed segments, which stay where they are. */
+export function rest(state: QueueState): Iterator<Uint8Array> {
+  const views = wordsOf(state).map((words) => words.view())
+  return framesOf(state.codec, headOf(state), views, state.results.all, state.payloads.holdOpen())
+}
+
 /** Lets go what the view holds, whether it is drained or given up. */
 class QueueSave implements Iterator<Uint8Array, undefined> {
   readonly #frames: Iterator<Uint8Array, undefined>
@@ -220,15 +226,17 @@ function headOf(state: QueueState): Head {
 
 // ---- in
 
-/** Builds a state beside the present one. */
+/** Builds a state beside the present one: in a space beside its own, or in place, with the segments of its own space. */
 export class QueueLoader {
   readonly #state: QueueState
+  readonly #isInPlace: boolean
   readonly #frames = new FrameReader((frame) => this.#frame(frame))
   #lengths: readonly number[] | undefined
   #payloads: PayloadLoader | undefined
 
-  constructor({ limits, codec, space }: QueueState) {
-    this.#state = new QueueState(limits, codec, space.beside())
+  constructor({ limits, codec, space }: QueueState, isInPlace: boolean) {
+    this.#isInPlace = isInPlace
+    this.#state = new QueueState(limits, codec, isInPlace ? space : space.beside())
     for (const words of wordsOf(this.#state)) words.clear()
   }
 
@@ -285,7 +293,7 @@ export class QueueLoader {
       state.nextConsumerMs = Math.min(state.nextConsumerMs, aliveUntilMs)
     for (const [position, value] of progress) state.progress.set(position, new Uint8Array(value))
     this.#lengths = lengths
-    this.#payloads = state.payloads.beginRestore(payloads)
+    this.#payloads = state.payloads.beginRestore(payloads, this.#isInPlace)
   }
 }
 

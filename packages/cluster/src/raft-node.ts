@@ -19,14 +19,12 @@ import {
   type ControlCommand,
   type ControlOutcome,
   invalidOption,
-  isPartOf,
   type LogStore,
   type MessageKind,
   type NodeDriver,
   type NodeEvent,
   type NodeId,
   type RaftCore,
-  RaftError,
   type RoleChange,
   type SnapshotEvents,
   type SnapshotStore,
@@ -34,15 +32,14 @@ import {
 } from '@troupe/core'
 import {
   type ClientEvent,
-  createMachine,
   Gateway,
   type GatewayOptions,
   type MachineDefinition,
-  ReplicatedMachine,
+  type ReplicatedMachine,
 } from '@troupe/machines/host'
-import type { LmdbMachineStorage, NodeDirectory, SegmentFolder } from '@troupe/store'
+import type { LmdbMachineStorage, NodeDirectory } from '@troupe/store'
 import type { PeerEvents } from '@troupe/transport'
-import { type Aside, codec, crc32 } from '@troupe/wire'
+import { type Aside, codec } from '@troupe/wire'
 import type { FaultOrder } from './faults/fault-orders.ts'
 import type { NodeFaults } from './faults/node-faults.ts'
 import { loadMachine } from './load-machine.ts'
@@ -50,15 +47,9 @@ import { makeDriver } from './make-driver.ts'
 import { NodeRecorder } from './metrics/node-reading.ts'
 import type { NodeControl, NodeNotices, NodeReading, NodeSettings, NodeStatus } from './node-control.ts'
 import type { NodeEdges, OpenEdges } from './node-edges.ts'
+import { openMachine } from './node-machine.ts'
 import type { NodeObserver, ObservedNode } from './node-observer.ts'
-import {
-  type NodeLog,
-  openDirectory,
-  openSegments,
-  openSnapshots,
-  openState,
-  openStore,
-} from './node-storage.ts'
+import { type NodeLog, openDirectory, openSnapshots, openState, openStore } from './node-storage.ts'
 import type { FlightRecorder } from './recording/flight-recorder.ts'
 import { Rehearsal } from './rehearsal.ts'
 import { type NodeTrace, NodeTracer } from './stage-trace.ts'
@@ -117,8 +108,8 @@ export class RaftNode implements NodeControl {
   readonly #store: LogStore
   readonly #snapshots: SnapshotStore
   readonly #state: LmdbMachineStorage | undefined
-  readonly #segments: SegmentFolder | undefined
   readonly #machine: ReplicatedMachine
+  readonly #leaveAtRest: () => void
   readonly #gateway: Gateway
   readonly #edges: NodeEdges
   readonly #driver: NodeDriver<ClientEvent>
@@ -198,8 +189,11 @@ export class RaftNode implements NodeControl {
     this.#snapshots = openSnapshots(settings, directory, this.#snapshotEvents(host), this.#log)
     this.#state = openState(settings, definition, directory, this.#log)
     flight?.found(this.#state)
-    this.#segments = openSegments(settings, definition, this.#directory)
-    this.#machine = this.#resumeMachine(definition)
+    const ground = { directory, state: this.#state, store, snapshot: this.#snapshots.latest }
+    const isRecorded = flight !== undefined
+    const { replica, leaveAtRest } = openMachine(settings, definition, { ...ground, isRecorded }, this.#log)
+    this.#machine = replica
+    this.#leaveAtRest = leaveAtRest
     const nowMs = faults === undefined ? hrtimeMs : () => faults.clock.nowMs()
     this.#nowMs = nowMs
     const turnMs = flight?.clock(nowMs) ?? nowMs
@@ -305,35 +299,6 @@ export class RaftNode implements NodeControl {
     if (this.#state === undefined) return gateway
     const maxBatchBytes = Math.min(gateway.maxBatchBytes, MOST_BATCH_BYTES_ON_DISK)
     return { ...gateway, maxBatchBytes }
-  }
-
-  /** Goes on from what a machine left at rest, if the log does. */
-  #resumeMachine(definition: MachineDefinition): ReplicatedMachine {
-    const machine = this.#makeMachine(definition)
-    const resting = this.#segments?.resting
-    if (resting === undefined) return machine
-    try {
-      // A recording has no room for the state it would begin with.
-      if (this.#flight === undefined && isPartOf(resting.position, this.#store, this.#snapshots.latest)) {
-        const loader = machine.beginResume(resting.position)
-        resting.read((piece) => loader.chunk(piece))
-        loader.end()
-        this.#segments?.resumed()
-        return machine
-      }
-    } catch (error) {
-      if (!RaftError.is(error, 'STORAGE_DAMAGED')) throw error
-      this.#log('warn', 'state is built again', { reason: error.data.reason })
-    }
-    this.#segments?.forget()
-    return machine
-  }
-
-  #makeMachine(definition: MachineDefinition): ReplicatedMachine {
-    const { machineOptions: options, sessions } = this.#settings
-    const segments = this.#segments?.space
-    const context = { codec, checksum: crc32, options, storage: this.#state?.machine, segments }
-    return new ReplicatedMachine(createMachine(definition, context), codec, sessions, this.#state)
   }
 
   // ---- turns
@@ -515,18 +480,6 @@ export class RaftNode implements NodeControl {
     this.#flight?.close()
     this.#directory?.close()
     this.#notices.close()
-  }
-
-  /** So that the next start need not load a snapshot. It does where this does not succeed. */
-  #leaveAtRest(): void {
-    const resting = this.#segments && this.#machine.rest()
-    if (resting === undefined) return
-    try {
-      this.#segments?.leave(resting.segments, resting.position, resting.pieces)
-    } catch (error) {
-      if (!RaftError.is(error, 'STORAGE_FAILED')) throw error
-      this.#log('warn', 'state is not left at rest', { reason: error.message })
-    }
   }
 }
 

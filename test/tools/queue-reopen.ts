@@ -26,14 +26,16 @@ function privateMb(): number {
 }
 
 if (isOpening === undefined) {
+  let beganMs = performance.now()
+  const secondsText = (): string => ((performance.now() - beganMs) / 1000).toFixed(1)
   {
     await using queue = await Queue.open<Uint8Array>('jobs', { directory, clusterOptions })
-    const beganMs = performance.now()
+    beganMs = performance.now()
     await fill(queue, Number(messages), Number(bytes))
-    const seconds = (performance.now() - beganMs) / 1000
-    process.stdout.write(`filled in ${seconds.toFixed(1)} s; private ${privateMb().toFixed(0)} MiB\n`)
+    process.stdout.write(`filled in ${secondsText()} s; private ${privateMb().toFixed(0)} MiB\n`)
+    beganMs = performance.now()
   }
-  process.stdout.write(`closed; disk: ${diskText(diskUse(directory))}\n`)
+  process.stdout.write(`closed in ${secondsText()} s; disk: ${diskText(diskUse(directory))}\n`)
   const again = [fileURLToPath(import.meta.url), directory, messages, bytes, nodes, 'open']
   process.exitCode = spawnSync(process.execPath, again, { stdio: 'inherit' }).status ?? 1
   rmSync(directory, { recursive: true })

@@ -87,7 +87,7 @@ describe('segments in files', () => {
 
 const POSITION = { index: 7, term: 2, timeMs: 5, isAtRest: true }
 /** More than is written at once. */
-const PIECES = [bytesOf(3, 1), bytesOf(2 << 20, 3), bytesOf(0, 1), bytesOf(1000, 5)]
+const PIECES = [bytesOf(3, 1), bytesOf((2 << 20) + 17, 3), bytesOf(0, 1), bytesOf(1000, 5)]
 
 /** Leaves segments 0 and 2 with PIECES, and a file that nobody has. */
 function leave(path: string): void {
@@ -160,7 +160,7 @@ describe('segments that are left at rest', () => {
   it('tell of a state that is damaged, and can be forgotten', (t) => {
     const harms: ((path: string) => void)[] = [
       (path) => truncateSync(path, 3),
-      (path) => writeFileSync(path, readFileSync(path).fill(9, 100, 101)),
+      (path) => writeFileSync(path, readFileSync(path).fill(9, 20, 21)),
       (path) => rmSync(path),
     ]
     for (const harm of harms) {

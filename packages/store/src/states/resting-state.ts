@@ -1,8 +1,8 @@
 /**
  * What a stop in good order leaves beside the segments of a machine, so that the next start need not load a snapshot:
  *
- *     <path>/state   all that is not in segments, as the machine gave it
- *     <path>/rest    whose it is, what it stands for, which file has which segment, length and CRC-32 of `state`; written last
+ *     <path>/state   all that is not in segments, as the machine gave it: blocks of 1 MiB, each compressed (zstd), behind its length and CRC-32
+ *     <path>/rest    whose it is, what it stands for, which file has which segment, how long `state` is; written last
  *
  * Nothing is flushed: it counts under the boot id of the stop alone, when the page cache has what was written. It is not
  * needed: what is missing, damaged, another's, or of another boot is passed over, and the snapshot is loaded.
@@ -18,7 +18,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
-import { crc32 } from 'node:zlib'
+import { constants, crc32, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import type { KeptState } from '@troupe/core'
 import { storageDamaged } from '../storage-errors.ts'
 import { bootId, UNKNOWN_BOOT } from '../unsynced-mark.ts'
@@ -26,8 +26,12 @@ import { bootId, UNKNOWN_BOOT } from '../unsynced-mark.ts'
 const FORMAT = 1
 const REST_FILE = 'rest'
 const STATE_FILE = 'state'
-/** Written and read at once. */
+/** What is compressed at once. */
 const BLOCK_BYTES = 1 << 20
+/** Length and CRC-32 of a compressed block. */
+const HEADER_BYTES = 8
+/** A tenth is left of a deep queue's words, and disks are slower than this. */
+const FAST = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
 
 /** A file of a segment: its number among files, and how long it is. */
 export type RestingSegment = readonly [segment: number, file: number, bytes: number]
@@ -40,7 +44,6 @@ interface RestNote {
   readonly segments: readonly RestingSegment[]
   readonly lastFile: number
   readonly stateBytes: number
-  readonly checksum: number
 }
 
 /** What was found at a start. */
@@ -69,24 +72,32 @@ function noteIn(path: string): RestNote | undefined {
   }
 }
 
-function readState(path: string, note: RestNote, take: (piece: Uint8Array) => void): void {
-  const buffer = new Uint8Array(BLOCK_BYTES)
-  let checksum = 0
-  let left = note.stateBytes
+function readState(path: string, { stateBytes }: RestNote, take: (piece: Uint8Array) => void): void {
   const descriptor = openAt(path)
+  let left = stateBytes
+  const read = (target: Uint8Array): void => {
+    left -= target.byteLength
+    for (let filled = 0; filled < target.byteLength; ) {
+      const bytes = readSync(descriptor, target, filled, target.byteLength - filled, null)
+      if (bytes === 0) throw storageDamaged(path, 'it ends early')
+      filled += bytes
+    }
+  }
+  const header = new Uint8Array(HEADER_BYTES)
+  const view = new DataView(header.buffer)
   try {
     while (left > 0) {
-      const bytes = readSync(descriptor, buffer, 0, Math.min(left, BLOCK_BYTES), null)
-      if (bytes === 0) throw storageDamaged(path, `it ends ${left} bytes early`)
-      const piece = buffer.subarray(0, bytes)
-      checksum = crc32(piece, checksum)
-      take(piece)
-      left -= bytes
+      read(header)
+      const bytes = view.getUint32(0, true)
+      if (bytes > left) throw storageDamaged(path, `a block of ${bytes} bytes, where ${left} are left`)
+      const block = new Uint8Array(bytes)
+      read(block)
+      if (crc32(block) !== view.getUint32(4, true)) throw storageDamaged(path, 'a checksum is wrong')
+      take(zstdDecompressSync(block, { maxOutputLength: BLOCK_BYTES }))
     }
   } finally {
     closeSync(descriptor)
   }
-  if (checksum !== note.checksum) throw storageDamaged(path, 'its checksum is wrong')
 }
 
 function openAt(path: string): number {
@@ -107,8 +118,8 @@ export function writeRestingState(
   removeRestingState(path)
   if (boot === UNKNOWN_BOOT) return
   try {
-    const written = writeState(join(path, STATE_FILE), pieces)
-    const note: RestNote = { format: FORMAT, boot, ...about, ...written }
+    const stateBytes = writeState(join(path, STATE_FILE), pieces)
+    const note: RestNote = { format: FORMAT, boot, ...about, stateBytes }
     const file = join(path, REST_FILE)
     writeFileSync(`${file}.tmp`, JSON.stringify(note))
     renameSync(`${file}.tmp`, file)
@@ -118,17 +129,23 @@ export function writeRestingState(
   }
 }
 
-function writeState(path: string, pieces: Iterator<Uint8Array>): Pick<RestNote, 'stateBytes' | 'checksum'> {
+function writeState(path: string, pieces: Iterator<Uint8Array>): number {
   const block = new Uint8Array(BLOCK_BYTES)
+  const header = new Uint8Array(HEADER_BYTES)
+  const view = new DataView(header.buffer)
   let filled = 0
   let stateBytes = 0
-  let checksum = 0
   const descriptor = openSync(path, 'wx')
+  const write = (bytes: Uint8Array): void => {
+    for (let written = 0; written < bytes.byteLength; ) written += writeSync(descriptor, bytes, written)
+    stateBytes += bytes.byteLength
+  }
   const flush = (): void => {
-    const full = block.subarray(0, filled)
-    checksum = crc32(full, checksum)
-    for (let written = 0; written < filled; ) written += writeSync(descriptor, full, written)
-    stateBytes += filled
+    const compressed = zstdCompressSync(block.subarray(0, filled), FAST)
+    view.setUint32(0, compressed.byteLength, true)
+    view.setUint32(4, crc32(compressed), true)
+    write(header)
+    write(compressed)
     filled = 0
   }
   try {
@@ -141,11 +158,11 @@ function writeState(path: string, pieces: Iterator<Uint8Array>): Pick<RestNote, 
         if (filled === BLOCK_BYTES) flush()
       }
     }
-    flush()
+    if (filled > 0) flush()
   } finally {
     closeSync(descriptor)
   }
-  return { stateBytes, checksum }
+  return stateBytes
 }
 
 /** What it says first. Idempotent. */

@@ -93,7 +93,7 @@ function readState(path: string, { stateBytes }: RestNote, take: (piece: Uint8Ar
       const block = new Uint8Array(bytes)
       read(block)
       if (crc32(block) !== view.getUint32(4, true)) throw storageDamaged(path, 'a checksum is wrong')
-      take(zstdDecompressSync(block, { maxOutputLength: BLOCK_BYTES }))
+      take(zstdDecompressSync(block, { maxOutputLength: BLOCK_BYTES, chunkSize: BLOCK_BYTES }))
     }
   } finally {
     closeSync(descriptor)

@@ -94,8 +94,7 @@ export class Queue<T = unknown> extends EventEmitter<QueueEventMap> {
   /**
    * Opens a queue whose replicas run in this process, and makes it where it is not there.
    * @throws RaftError INVALID_OPTIONS; INVALID_DIRECTORY where another process has it open, too; QueueError BAD_COMMAND, QUEUE_IN_USE,
-   *   UNKNOWN_QUEUE;
-   *   RaftError ABORTED by the signal
+   *   UNKNOWN_QUEUE; RaftError ABORTED by the signal, TIMEOUT where its replicas do not answer within `clusterOptions.startTimeoutMs`
    */
   static async open<T = unknown>(name: string, options: QueueOptions<T> = {}): Promise<Queue<T>> {
     const { directory, cluster: given, clusterOptions, schema, create, signal, ...settings } = options

@@ -93,7 +93,8 @@ test('what lasts is there at the next start, for the time that was left; what wa
 test('a fault ends at its time, and the file goes with the last', () =>
   withDesk(async (bench) => {
     const desk = bench.start()
-    await desk.inject(request('f-jam', 1, jam))
+    // Not over before it is written down, even where this thread has to wait for its processor.
+    await desk.inject(request('f-jam', 500, jam))
     assert.equal(existsSync(join(bench.directory, 'faults.json')), true)
     await until(() => idsOf(desk).length === 0)
     assert.equal(existsSync(join(bench.directory, 'faults.json')), false)

@@ -33,6 +33,8 @@ describe('cells', () => {
   it('the matrix has each once', () => {
     const names = matrixCells().map(({ name }) => name)
     assert.equal(new Set(names).size, names.length)
+    const hopeless = names.filter((name) => /^(slow-disk-.-12|delay-200-.-(12|50|150))-/.test(name))
+    assert.deepEqual(hopeless, [], 'where no vote comes in time')
   })
 
   it('are found by their names, or refused', () => {

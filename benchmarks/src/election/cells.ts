@@ -86,6 +86,11 @@ export function freeCell(fault: ElectionFaultName, nodes: number, times: Timeout
 
 const MATRIX_NODES = [3, 5, 7]
 const MATRIX_TIMEOUTS = [wide, middle, narrow]
+/** Where a vote takes longer than the shortest ones: it is sent through the delay, or flushed. */
+const MATRIX_TIMEOUTS_OF: Readonly<Partial<Record<ElectionFaultName, readonly Timeouts[]>>> = {
+  'delay-200': [timeouts(1000, 2000, 100)],
+  'slow-disk': [wide, middle],
+}
 
 /** Every fault with every number of nodes, every pair of timeouts, idle and under load; where somebody can be elected. */
 export function matrixCells(): readonly Cell[] {
@@ -93,7 +98,7 @@ export function matrixCells(): readonly Cell[] {
   for (const fault of electionFaultNames) {
     for (const nodes of MATRIX_NODES) {
       if (nodes < electionFaultOf(fault).leastNodes) continue
-      for (const times of fault === 'delay-200' ? [timeouts(1000, 2000, 100)] : MATRIX_TIMEOUTS) {
+      for (const times of MATRIX_TIMEOUTS_OF[fault] ?? MATRIX_TIMEOUTS) {
         for (const load of LOADS) {
           cells.push(freeCell(fault, nodes, times, load))
         }

@@ -171,7 +171,11 @@ function printHarm(output: Output, { unexpectedExits, verification, cell }: Cell
 
 function printCells(output: Output, results: readonly CellResult[]): void {
   output.table(cellColumns, results)
-  for (const result of results) if (result.verdict !== 'pass') printHarm(output, result)
+  for (const result of results) {
+    if (result.verdict === 'pass') continue
+    output.line(output.style.bad(`${result.cell.name}:`))
+    printHarm(output, result)
+  }
 }
 
 function printGoals(output: Output, result: CellResult): void {

@@ -38,7 +38,10 @@ export abstract class Output {
     unknown,
     digestsEqual,
   }: Verification): void {
-    if (verdict === 'unknown') this.line(this.style.bad(`not decided: ${reason}`))
+    if (reason !== undefined) {
+      const what = verdict === 'unknown' ? 'not decided' : 'failed'
+      this.line(this.style.bad(`${what}: ${reason}`))
+    }
     const counts = `${formatNumber(acknowledged)} acknowledged, ${formatNumber(unknown)} unknown`
     const harm = `${formatNumber(lost)} lost, ${formatNumber(duplicated)} applied twice, ${formatNumber(reordered)} out of order`
     const replicas = digestsEqual ? 'replicas equal (SHA-256)' : 'replicas not proven equal'

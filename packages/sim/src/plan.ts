@@ -15,7 +15,7 @@ import {
   type SessionLimits,
 } from '@troupe/machines'
 import { type Dice, diceOf, streams } from './dice.ts'
-import { drawQueue, plainQueue, type QueueWorkload } from './queue/queue-plan.ts'
+import { drawQueue, knobsForQueue, plainQueue, type QueueWorkload } from './queue/queue-plan.ts'
 
 /** The number of the only group. */
 export const GROUP = 1
@@ -258,7 +258,7 @@ export function planOf({
     voters,
     learners,
     spares,
-    knobs,
+    knobs: workload === 'queue' ? knobsForQueue(knobs) : knobs,
     priorities: Array.from({ length: total }, () => (hasPriorities ? dice.pick([0, 50, 100]) : 100)),
     gateway: drawGateway(dice),
     sessions: drawSessions(dice),

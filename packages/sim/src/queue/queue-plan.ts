@@ -1,4 +1,5 @@
 /** A run with the queue machine instead of the kv: how its queue is, and what its clients do. */
+import type { RaftKnobs } from '@troupe/core'
 import type { Dice } from '../dice.ts'
 
 /** The name of the only queue. */
@@ -53,6 +54,24 @@ export function drawQueue(dice: Dice, faultMs: number): QueueWorkload {
     delayMs: dice.magnitude(10, 2000),
   }
 }
+
+/** Of a piece of a snapshot, where snapshots are frequent: of most queues it takes several. */
+const LEAST_CHUNK_BYTES = 4096
+
+/**
+ * The knobs of a cluster with a queue. The state of a queue grows beyond that of some keys, and clients make entries until it is
+ * drained: where a snapshot is taken every few of them, and came in pieces of some bytes, a follower that needs one would be
+ * behind again whenever it has one.
+ */
+export function knobsForQueue(knobs: RaftKnobs): RaftKnobs {
+  const { snapshotEntries, snapshotBytes, snapshotChunkBytes } = knobs
+  const areFrequent = isWithin(snapshotEntries, 20) || isWithin(snapshotBytes, 3000)
+  if (!areFrequent) return knobs
+  return { ...knobs, snapshotChunkBytes: Math.max(snapshotChunkBytes, LEAST_CHUNK_BYTES) }
+}
+
+/** Whether a bound is on, and no more than `most`. */
+const isWithin = (bound: number, most: number): boolean => bound > 0 && bound <= most
 
 /** Of its machine: segments so small that they are left, emptied and copied all the time. */
 export const queueMachineOptions = { segmentBytes: 2048, maxMessageBytes: 512 } as const

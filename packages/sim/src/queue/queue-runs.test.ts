@@ -22,11 +22,27 @@ describe('seeds with a queue', () => {
     assert.equal(reproduce, 'pnpm troupe sim --seed 1 --nodes 1 --seconds 0.1 --workload queue --timeline')
   })
 
-  test('are the same cluster as those without', () => {
-    const { queue: _, workload, stateOnDisk: _disk, ...rest } = planOf({ seed: 5 })
-    const { queue, workload: other, stateOnDisk, ...same } = planOf({ seed: 5, workload: 'queue' })
-    assert.deepEqual(same, rest)
-    assert.deepEqual(other, workload)
-    assert.deepEqual([queue.isOn, stateOnDisk], [true, false])
+  test('are the same cluster as those without, but for the pieces of frequent snapshots', () => {
+    let others = 0
+    for (let seed = 1; seed <= 60; seed++) {
+      const plain = planOf({ seed })
+      const { queue, stateOnDisk, knobs, ...same } = planOf({ seed, workload: 'queue' })
+      const { snapshotChunkBytes } = plain.knobs
+      assert.deepEqual([queue.isOn, stateOnDisk], [true, false])
+      const { queue: _, stateOnDisk: _disk, knobs: _knobs, ...rest } = plain
+      assert.deepEqual(same, rest)
+      assert.deepEqual({ ...knobs, snapshotChunkBytes }, plain.knobs)
+      if (knobs.snapshotChunkBytes !== snapshotChunkBytes) others++
+    }
+    // Most seeds that are written down stay what they were.
+    assert.ok(others > 0 && others < 30, `${others} of 60`)
+  })
+
+  test('take no snapshot every few entries in pieces of some bytes: no follower would come out of them', () => {
+    for (const seed of [112, 175]) {
+      const { snapshotEntries, snapshotChunkBytes } = planOf({ seed, workload: 'queue' }).knobs
+      assert.ok(snapshotEntries > 0 && snapshotEntries <= 20)
+      assert.ok(snapshotChunkBytes >= 4096 && snapshotChunkBytes <= 16_384)
+    }
   })
 })

@@ -43,7 +43,7 @@ phases:
   - crashLoop: { target: victim, after: 1ms, for: 10ms }
 assert:
   - sometimes: [check-quorum deposed a leader, damage repaired from a peer, died at before-apply]
-  - atLeast: { crashes: 5, termGrowthDuring: 4000000000, electionsDuring: 2 }
+  - atLeast: { crashes: 5, heapDeaths: 1, termGrowthDuring: 4000000000, electionsDuring: 2 }
   - figures: { leadersPerTerm: { max: 1 } }
   - linearizable: true
 `

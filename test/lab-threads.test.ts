@@ -44,7 +44,7 @@ phases:
   - until: { is: settled, within: 5s, else: continue }
   - crashLoop: { target: victim, after: 1ms, for: 10ms }
 assert:
-  - atLeast: { crashes: 5, termGrowthDuring: 4000000000, electionsDuring: 1, framesLost: 1 }
+  - atLeast: { crashes: 5, heapDeaths: 1, termGrowthDuring: 4000000000, electionsDuring: 1, framesLost: 1 }
   - sometimes: [damage repaired from a peer, died at before-apply]
   - figures: { leadersPerTerm: { max: 1 } }
   - linearizable: true

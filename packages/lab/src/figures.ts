@@ -8,6 +8,7 @@ const counted = {
   staleReads: 'reads that were allowed to be stale',
   snapshotsInstalled: 'snapshots that came from peers',
   storageFailures: 'disks that failed',
+  heapDeaths: 'lives that ended at the limit of their heap; on real nodes',
   transfers: 'times that a leader was asked to hand over',
   framesLost: 'frames that did not arrive',
   replacements: 'nodes that began anew as other members, with an empty directory',

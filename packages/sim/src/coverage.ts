@@ -20,6 +20,8 @@ export interface Coverage {
   /** Nodes that went down because of what they read from their disk. */
   damageCrashes: number
   storageFailures: number
+  /** Nodes that died at the limit of their heap, where they have one of their own. */
+  heapDeaths?: number
   configurations: number
   jointConfigurations: number
   transfers: number

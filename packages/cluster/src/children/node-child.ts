@@ -8,7 +8,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { hrtimeMs } from '@troupe/actor'
 import { type NodeId, RaftError } from '@troupe/core'
@@ -23,6 +23,8 @@ const STOP_GRACE_MS = 5000
 const TAIL_LINES = 8
 /** Of warnings and errors, for when it fails. */
 const KEPT_LINES = 20
+/** What V8 writes before it aborts the process. */
+const HEAP_LIMIT = 'JavaScript heap out of memory'
 
 interface Pending {
   readonly resolve: (value: never) => void
@@ -33,6 +35,8 @@ interface Pending {
 export interface ProcessEnd {
   readonly code: number | null
   readonly signal: NodeJS.Signals | null
+  /** Whether it has died at the limit of its heap. */
+  readonly isOutOfMemory: boolean
   /** When that was noticed. */
   readonly atMs: number
 }
@@ -61,6 +65,8 @@ export class NodeChild<Asked extends Calls<Asked>> {
   readonly ended: Promise<ProcessEnd>
   readonly #child: ChildProcess
   readonly #log: string
+  /** What was in it before: other starts have written there too. */
+  readonly #logOffset: number
   readonly #onNews: (news: NodeNews) => void
   readonly #pending = new Map<number, Pending>()
   readonly #started = Promise.withResolvers<void>()
@@ -76,6 +82,7 @@ export class NodeChild<Asked extends Calls<Asked>> {
     this.#log = log
     this.#onNews = onNews
     const output = openSync(log, 'a')
+    this.#logOffset = fstatSync(output).size
     const limit = heapMb === undefined ? [] : [`--max-old-space-size=${heapMb}`]
     const flags = [...NODE_FLAGS, ...limit, ...preload.map(({ href }) => `--import=${href}`)]
     const own = [process.execPath, ...flags, fileURLToPath(main), JSON.stringify(options), ...words]
@@ -222,7 +229,11 @@ export class NodeChild<Asked extends Calls<Asked>> {
     const gone = this.#unavailable(`its process has ended (${how})${this.tail}`)
     this.#started.reject(gone)
     for (const { reject } of this.#pending.values()) reject(gone)
-    return { code, signal, atMs: hrtimeMs() }
+    return { code, signal, isOutOfMemory: signal === 'SIGABRT' && this.#hasFilledItsHeap, atMs: hrtimeMs() }
+  }
+
+  get #hasFilledItsHeap(): boolean {
+    return readFileSync(this.#log).subarray(this.#logOffset).includes(HEAP_LIMIT)
   }
 
   /** @param cause where the node has said no, with the code of its error */

@@ -102,7 +102,7 @@ phases:
   - network: { duplicate: 5%, for: 1s }
 assert:
   - figures: { acknowledgedLost: { max: 0 } }
-  - atLeast: { framesLost: 1 }
+  - atLeast: { framesLost: 1, heapDeaths: 1 }
   - only: { engines: [sim], assert: [{ figures: { acknowledgedLost: { max: 0 } } }] }
 `)
     const told = (engine: { unable: SimEngine['unable'] }): string[] =>
@@ -117,7 +117,7 @@ assert:
       '10 acknowledgedLost',
       '11 framesLost',
     ])
-    assert.deepEqual(told(new SimEngine()), [])
+    assert.deepEqual(told(new SimEngine()), ['11 heapDeaths'])
   })
 
   test('is told of the options that are in effect there', async () => {

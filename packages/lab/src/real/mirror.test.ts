@@ -5,6 +5,7 @@ import { defaultSessionLimits } from '@troupe/machines'
 import type { RunFailure } from '../engine.ts'
 import { knobsOf } from '../scenario/knobs.ts'
 import { Mirror } from './mirror.ts'
+import { OUT_OF_MEMORY } from './out-of-memory.ts'
 import type { Chunk, CoreState, NodeRecord } from './records.ts'
 
 const configuration = simpleConfiguration(['n1', 'n2', 'n3'].map((id, at) => ({ id, incarnation: at + 1 })))
@@ -165,5 +166,16 @@ describe('what nodes tell, held against the invariants of the simulator', () => 
     const vote = { kind: 'voteReply', from: 'n3', to: 'n1', term: 1, granted: true } as never
     early.tell('n3', { term: 1 }, hardState(1, 1, 'n1'), { kind: 'sent', message: vote })
     assert.equal(early.failures[0]?.invariant, 'nothing told before its flush')
+  })
+
+  test('counts deaths at the limit of a heap, and no others, and is blind from what is told too late', () => {
+    const { mirror, failures, tell } = started()
+    mirror.exited('n1', 4, OUT_OF_MEMORY)
+    mirror.exited('n2', 5, 'NODE_UNAVAILABLE')
+    assert.deepEqual([mirror.coverage.heapDeaths, mirror.coverage.crashes], [1, 2])
+    mirror.late('n3')
+    assert.match(mirror.blindness ?? '', /n3 told too late/)
+    tell('n3', { term: 2, commitIndex: 9 }, turned)
+    assert.deepEqual(failures, [])
   })
 })

@@ -41,6 +41,7 @@ import type { RunFailure } from '../engine.ts'
 import { MessageNumbers } from './message-numbers.ts'
 import { MirrorNode } from './mirror-node.ts'
 import { unobservable, unobservableInvariants } from './observable.ts'
+import { OUT_OF_MEMORY } from './out-of-memory.ts'
 import type { Chunk, CoreState, NodeRecord, ToldEvent } from './records.ts'
 
 export interface MirrorOptions {
@@ -64,7 +65,7 @@ export class Mirror implements WorldView {
   /** Time of the event that is looked at. */
   nowMs = 0
   failure: RunFailure | undefined
-  /** Why nothing can be said of its logs any more. */
+  /** Why nothing can be said of what its nodes do any more. */
   blindness: string | undefined
   /** The run is over: nodes that stop now have not crashed. */
   isOver = false
@@ -154,11 +155,22 @@ export class Mirror implements WorldView {
     return this.isOver || this.failure !== undefined || this.blindness !== undefined
   }
 
+  /** A node has told of something when what came behind it had been looked at. */
+  late(id: string): void {
+    this.#cannotSee(`${id} told too late of what it did: whether it was wrong nobody knows`)
+  }
+
+  #cannotSee(why: string): void {
+    this.blindness ??= why
+    this.#options.onLine(why)
+  }
+
   /** A node is gone; `why`: the code of the error that took it along. It may have told of that itself. */
   exited(id: string, atMs: number, why?: string): void {
     const node = this.node(id)
     if (node === undefined || this.#isDeaf) return
     if (why === 'STORAGE_FAILED') this.coverage.storageFailures++
+    if (why === OUT_OF_MEMORY) this.coverage.heapDeaths = (this.coverage.heapDeaths ?? 0) + 1
     this.nowMs = Math.max(this.nowMs, atMs - this.#options.originMs)
     this.#guarded(() => this.#end(node))
   }
@@ -202,9 +214,7 @@ export class Mirror implements WorldView {
     // Whoever had its name before has lost its directory.
     if (node.incarnation !== 0 && node.incarnation !== record.incarnation) this.coverage.wipes++
     if (record.entries === undefined || !node.begin(record, state)) {
-      this.blindness = `${node.id} starts with a damaged log: what it holds nobody knows`
-      this.#options.onLine(this.blindness)
-      return
+      return this.#cannotSee(`${node.id} starts with a damaged log: what it holds nobody knows`)
     }
     node.disk.log.observer = {
       persisting: (request) => this.#observe({ kind: 'persisting', node, request }),

@@ -10,6 +10,10 @@ export interface SharedByThreads {
 
 export const newCounter = (): SharedArrayBuffer => new SharedArrayBuffer(8)
 
+/** How many numbers it has given out. */
+export const drawnFrom = (counter: SharedArrayBuffer): number =>
+  Number(Atomics.load(new BigInt64Array(counter), 0))
+
 /** Looks at a node on a thread. */
 export const observeOnThread: ObserveNode = (tell, shared) => {
   const numbers = new BigInt64Array((shared as SharedByThreads).counter)

@@ -1,6 +1,9 @@
 /** A real node whose heap is filled until it dies of its limit. */
 import type { RealCluster } from './real-cluster.ts'
 
+/** The code of a death at the limit of a heap: Node.js's own, of a worker. */
+export const OUT_OF_MEMORY = 'ERR_WORKER_OUT_OF_MEMORY'
+
 const POLL_MS = 10
 /** A heap that is to be filled is a small one: a second is much. */
 const MOST_MS = 60_000

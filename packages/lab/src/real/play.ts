@@ -34,7 +34,7 @@ export interface PlayOptions {
   /** Of the run, for names of files. */
   readonly label: string
   readonly open: (options: OpenOptions) => Promise<RealCluster>
-  readonly order: (take: (node: string, chunk: Chunk) => void) => ChunkOrder
+  readonly order: (take: (node: string, chunk: Chunk) => void, late: (node: string) => void) => ChunkOrder
   readonly timeline: boolean
   /** Told now and then how far it is. */
   readonly onNow?: ((now: RunNow) => void) | undefined
@@ -102,7 +102,11 @@ class RealRun {
       this.#log = new EventLog(options.eventLog.file)
       this.#recorder = this.#record(this.#log, options.eventLog.identity)
     }
-    this.#order = options.order((node, chunk) => this.#mirror.take(node, chunk))
+    const mirror = this.#mirror
+    this.#order = options.order(
+      (node, chunk) => mirror.take(node, chunk),
+      (node) => mirror.late(node),
+    )
   }
 
   #record(log: EventLog, identity: Omit<RunIdentity, 'version'>): EventRecorder {
@@ -212,7 +216,8 @@ class RealRun {
       ...{ spec: scenario.cluster ?? {}, seed, label, heapMb: heapMbFor(scenario) },
       machine: scenario.workload?.kind ?? 'kv',
       onChunk: (node, chunk) => this.#order.push(node, chunk),
-      onExit: (node, atMs, why) => mirror.exited(node, atMs, why),
+      onExit: (node, { atMs, why, drawn = 0 }) =>
+        this.#order.ended(node, drawn, () => mirror.exited(node, atMs, why)),
       onGivenUp: (node) => {
         mirror.givenUp(node)
         this.#world?.stage.givenUp(node)

@@ -21,6 +21,15 @@ export function machineOptionsOf(
   return stateOnDisk ? { storage: 'disk' } : undefined
 }
 
+export interface NodeExit {
+  /** By the clock of the chunks. */
+  readonly atMs: number
+  /** The code of its error. */
+  readonly why: string | undefined
+  /** How many numbers chunks had been given by then, where they have any. */
+  readonly drawn?: number
+}
+
 /** What a cluster is opened with. */
 export interface OpenOptions {
   readonly spec: ClusterSpec
@@ -32,8 +41,8 @@ export interface OpenOptions {
   /** Of each node's heap, in MiB, where it is to be filled. */
   readonly heapMb?: number | undefined
   readonly onChunk: (node: string, chunk: Chunk) => void
-  /** A node is gone; `atMs` by the clock of the chunks, `why` the code of its error. Called behind its last chunk. */
-  readonly onExit: (node: string, atMs: number, why?: string) => void
+  /** A node is gone. Called behind its last chunk. */
+  readonly onExit: (node: string, exit: NodeExit) => void
   /** Its supervisor does not start a node any more. */
   readonly onGivenUp: (node: string) => void
   /** For the timeline. */

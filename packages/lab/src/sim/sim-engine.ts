@@ -10,6 +10,7 @@ import { clientNames, nodeNames } from '../scenario/names.ts'
 import type { Case } from '../scenario/read-scenario.ts'
 import type { ClusterSpec, Scenario, SimSpec } from '../scenario/scenario.ts'
 import type { StepFields } from '../scenario/steps.ts'
+import { figuresIn } from '../scenario/unread.ts'
 import { walk } from '../scenario/walk.ts'
 import type { Problem, Report } from '../schema/schema.ts'
 import type { SimSeeds } from './sim-worker.ts'
@@ -46,6 +47,7 @@ export class SimEngine implements Engine {
     checkClocks(scenario, report)
     refuseToxics(scenario, report)
     refuseWhatTakesTime(scenario, report)
+    refuseHeapDeaths(scenario, report)
     return problems
   }
 
@@ -130,6 +132,14 @@ function refuseWhatTakesTime({ setup = [], phases }: Scenario, report: Report): 
     const isSleeping = parseFailpoint('term', term).some(({ action }) => action.kind === 'sleep')
     const expected = 'panic, return, print or off: in sim a turn takes no time inside (stall, pause, disk)'
     if (isSleeping) report({ path: [...path, 'term'], value: term, expected })
+  }
+}
+
+/** Nobody would ever have died so. */
+function refuseHeapDeaths(scenario: Scenario, report: Report): void {
+  const expected = 'crashes: only on real nodes, in sim no node has a heap of its own'
+  for (const { name, path, engines = ['sim'] } of figuresIn(scenario)) {
+    if (name === 'heapDeaths' && engines.includes('sim')) report({ path, value: name, expected })
   }
 }
 

@@ -17,7 +17,7 @@ import {
   type NodeDigest,
   type NodeStatus,
 } from '@troupe/cluster'
-import type { NodeNews } from '@troupe/cluster/children'
+import type { NodeNews, ProcessEnd } from '@troupe/cluster/children'
 import {
   type Configuration,
   type ControlCommand,
@@ -32,6 +32,7 @@ import { type DirectedLink, type Fault, FaultPlane, type NodeOperation } from '@
 import { FaultProxy } from '../proxy/fault-proxy.ts'
 import type { ToxicOrder } from '../proxy/toxic.ts'
 import { computerMs } from '../real/computer-clock.ts'
+import { OUT_OF_MEMORY } from '../real/out-of-memory.ts'
 import {
   type ClientLinkFaults,
   machineOptionsOf,
@@ -153,7 +154,7 @@ export class TcpCluster implements RealCluster {
       observed: this.#pipe.path,
       preload: this.#options.preload,
       onNews: (id, news) => this.#tell(id, news),
-      onEnd: (id) => this.#ended(id),
+      onEnd: (id, end) => this.#ended(id, end),
     })
     await this.#led()
     for (const id of this.#names.slice(voters, voters + learners))
@@ -252,9 +253,9 @@ export class TcpCluster implements RealCluster {
   }
 
   #exited(node: string, atMs: number): void {
-    const reason = this.#reasons.get(node)
+    const why = this.#reasons.get(node)
     this.#reasons.delete(node)
-    this.#options.onExit(node, atMs, reason)
+    this.#options.onExit(node, { atMs, why })
   }
 
   async #settled(): Promise<void> {
@@ -302,7 +303,8 @@ export class TcpCluster implements RealCluster {
     if (leader === undefined || !isDone(leader.configuration)) await this.#commandLeader(changeOf(change))
   }
 
-  #ended(id: string): void {
+  #ended(id: string, { isOutOfMemory }: ProcessEnd): void {
+    if (isOutOfMemory) this.#reasons.set(id, OUT_OF_MEMORY)
     this.#pipe.exited(this.#names.indexOf(id), computerMs())
     if (this.#expected.has(id) || this.#kept.has(id)) return
     if (this.#gone.has(id) || this.#closing !== undefined) return

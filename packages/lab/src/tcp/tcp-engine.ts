@@ -65,7 +65,7 @@ export class TcpEngine extends RealEngine {
         return TcpCluster.open({ ...options, network, preload, shapes, tc })
       },
       // They come in the order of cause and effect.
-      order: (take) => ({ push: take, finish: () => {} }),
+      order: (take) => ({ push: take, ended: (_node, _drawn, tell) => tell(), finish: () => {} }),
     }
   }
 

@@ -5,7 +5,8 @@ import type { ClientLinks, FileDamage, NodeDigest, NodeStatus } from '@troupe/cl
 import { Cluster, type ClusterOptions, damageFiles } from '@troupe/cluster'
 import { type Member, type MemberChange, RaftError, type Random, seededRandom } from '@troupe/core'
 import type { Fault } from '@troupe/faults'
-import { newCounter } from '../real/observe-on-thread.ts'
+import { drawnFrom, newCounter } from '../real/observe-on-thread.ts'
+import { OUT_OF_MEMORY } from '../real/out-of-memory.ts'
 import {
   machineOptionsOf,
   type NamedChange,
@@ -58,14 +59,15 @@ export class ThreadsCluster implements RealCluster {
       },
     }
     const kept = new Set<string>()
+    const counter = newCounter()
     const cluster = await Cluster.start(clusterOptions, {
       worker: worker ?? new URL(import.meta.resolve('@troupe/lab/node-worker')),
-      shared: { ...workerData, counter: newCounter() },
+      shared: { ...workerData, counter },
       heapMb,
       staysDown: (node) => kept.has(node),
       onRecord: (node, record) => onChunk(node, record as Chunk),
     })
-    const opened = new ThreadsCluster(cluster, options, kept)
+    const opened = new ThreadsCluster(cluster, options, kept, counter)
     try {
       const names = nodeNames(spec).slice(voters, voters + learners)
       for (const name of names) await cluster.members.add(name, { learner: true })
@@ -76,14 +78,21 @@ export class ThreadsCluster implements RealCluster {
     }
   }
 
-  private constructor(cluster: Cluster, options: ThreadsOptions, kept: Set<string>) {
+  private constructor(
+    cluster: Cluster,
+    options: ThreadsOptions,
+    kept: Set<string>,
+    counter: SharedArrayBuffer,
+  ) {
     this.#cluster = cluster
     this.#kept = kept
     this.#random = seededRandom(options.seed)
     cluster.on('quarantined', ({ id }) => options.onGivenUp(id))
     cluster.on('exit', ({ id, diedAtMs, atMs, error }) => {
       // Its last words are on their way already, over another port.
-      setImmediate(() => setImmediate(() => options.onExit(id, diedAtMs ?? atMs, error?.code)))
+      const tell = (): void =>
+        options.onExit(id, { atMs: diedAtMs ?? atMs, why: whyOf(error), drawn: drawnFrom(counter) })
+      setImmediate(() => setImmediate(tell))
     })
   }
 
@@ -190,6 +199,12 @@ export class ThreadsCluster implements RealCluster {
     this.#closing ??= this.#cluster.stop()
     return this.#closing
   }
+}
+
+/** What Node.js has ended a worker for says more than that it broke. */
+function whyOf(error: RaftError | undefined): string | undefined {
+  const { code } = (error?.cause ?? {}) as { readonly code?: string }
+  return code === OUT_OF_MEMORY ? code : error?.code
 }
 
 const describe = (detail: Readonly<Record<string, unknown>>): string =>

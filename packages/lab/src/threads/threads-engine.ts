@@ -38,7 +38,7 @@ export class ThreadsEngine extends RealEngine {
     this.flags = flags
     this.play = {
       open: (options) => ThreadsCluster.open({ ...options, worker, workerData, record }),
-      order: (take) => new NumberedOrder(take),
+      order: (take, late) => new NumberedOrder(take, late),
     }
   }
 }

@@ -163,23 +163,28 @@ async function byOptions(item: Case, engine: Engine, effort: Effort, signal: Abo
   // All seeds of the file are one look: what is out of reach is so in all of them.
   const most = effort.wave > 1 ? 1 : effort.patience
   let judged: Judgement | undefined
+  let isProven = false
   let looks = 0
-  while (looks < most && !signal.aborted && !(judged !== undefined && isBroken(judged))) {
+  while (looks < most && !signal.aborted && !isProven) {
     const from = base + looks++ * count
     const seeds = Array.from({ length: count }, (_, at) => from + at)
-    judged = judge(broken, await runsOf(broken, seeds, engine, signal))
+    const runs = await runsOf(broken, seeds, engine, signal)
+    judged = judge(broken, runs)
+    isProven = isBroken(judged, runs)
   }
   const { verdict = 'unknown', asserted = [] } = judged ?? {}
   const how = asserted.find((one) => one.verdict === verdict)?.text ?? ''
   const { file, name } = item
   return {
     ...{ file, name, slip: undefined, how: `${verdict}: ${how}` },
-    isProven: judged !== undefined && isBroken(judged),
-    runs: looks * count,
+    ...{ isProven, runs: looks * count },
   }
 }
 
-/** A run that came to nothing by itself, the first of what is asserted, says nothing of the options. */
-function isBroken({ verdict, asserted: [runs] }: Judgement): boolean {
-  return verdict === 'fail' || (verdict === 'unknown' && runs?.verdict === 'pass')
+/**
+ * Whether options have broken a scenario: it fails, or shows nothing any more, be it that its trap is out of reach or that what it
+ * expects to break holds. Runs that came to nothing by themselves say nothing of the options.
+ */
+export function isBroken({ verdict }: Judgement, runs: readonly Pick<CaseRun, 'verdict'>[]): boolean {
+  return verdict === 'fail' || (verdict === 'unknown' && runs.every((run) => run.verdict !== 'unknown'))
 }

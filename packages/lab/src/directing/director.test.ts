@@ -63,6 +63,18 @@ describe('steps in virtual time', () => {
     assert.equal(killed - paused, 200)
   })
 
+  test('warmup waits for so many more writes, however many there were', async () => {
+    const { faults, run } = await played(
+      '  - warmup: { writes: 30, within: 10s }\n' +
+        '  - pause: { target: n1, for: 1ms }\n' +
+        '  - warmup: { writes: 20, within: 10s }\n' +
+        '  - pause: { target: n1, for: 1ms }\n',
+    )
+    const [first = 0, second = 0] = timesOf(faults, 'pause', 'begin')
+    assert.ok(second - first >= 10, `${second - first} ms`)
+    assert.equal(run.verdict, 'pass', run.reason ?? '')
+  })
+
   test('swizzle jams one node after the other until all are, and releases them one by one', async () => {
     const { faults, run } = await played('  - swizzle: { target: all, interval: 40ms }\n')
     const begins = timesOf(faults, 'jam', 'begin')

@@ -133,7 +133,8 @@ export class Director {
         return then()
       case 'warmup': {
         const { writes, within } = fields as StepFields['warmup']
-        const isReached = (): boolean => this.#world.acknowledgedWrites >= writes
+        const before = this.#world.acknowledgedWrites
+        const isReached = (): boolean => this.#world.acknowledgedWrites - before >= writes
         return this.#await(isReached, `${writes} writes were acknowledged`, within, 'abort', then)
       }
       case 'until':

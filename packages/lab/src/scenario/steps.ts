@@ -384,7 +384,7 @@ const within = about('it is given up then', duration)
 const waits = {
   wait: about('lets time pass', span),
   warmup: about(
-    'waits for so many acknowledged writes; without them the run counts for nothing',
+    'waits for so many more acknowledged writes; without them the run counts for nothing',
     record({ writes: integer(1), within }),
   ),
   until: about(

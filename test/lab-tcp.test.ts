@@ -33,6 +33,7 @@ phases:
   - until: { is: leader, within: 20s }
   - term: { target: leader, becomes: 5000000000, downFor: 100ms }
   - until: { is: leader, within: 20s }
+  - until: { is: whole, within: 20s }
   - select: { victim: follower }
   - damage: { target: victim, what: entry, back: 6, count: 2 }
   - outOfMemory: { target: victim, downFor: 50ms }

@@ -35,6 +35,7 @@ phases:
   - until: { is: leader, within: 10s }
   - term: { target: leader, becomes: 5000000000, downFor: 200ms }
   - until: { is: leader, within: 10s }
+  - until: { is: whole, within: 20s }
   - select: { victim: follower }
   - damage: { target: victim, what: entry, back: 6, count: 2 }
   - outOfMemory: { target: victim, downFor: 50ms }

@@ -124,5 +124,10 @@ export interface Command<Table extends OptionTable = OptionTable> {
   run(values: OptionValues<Table>, context: CommandContext): Promise<number>
 }
 
+/** A command that is not loaded yet. */
+export interface ListedCommand extends Pick<Command, 'name'> {
+  load(): Promise<Command>
+}
+
 /** Exit codes of all commands. */
 export const exitCodes = { pass: 0, fail: 1, unknown: 2, usage: 64, interrupted: 130 } as const

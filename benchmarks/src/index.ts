@@ -1,21 +1,5 @@
-/** The macro benchmarks as commands: `troupe bench NAME` runs them. */
-import { checkPerfCommand } from './check-perf/check-perf.ts'
-import { churnCommand } from './churn/churn.ts'
-import type { Command } from './command.ts'
-import { compareCommand } from './compare/compare.ts'
-import { electionCommand } from './election/election.ts'
-import { heartbeatCommand } from './heartbeat/heartbeat.ts'
-import { latencyCommand } from './latency/latency-bench.ts'
-import { logCommand } from './log-bench.ts'
-import { mainCommand } from './main-job.ts'
-import { memoryCommand } from './memory/memory.ts'
-import { microCommand } from './micro/micro-command.ts'
-import { queueCommand } from './queue/queue-bench.ts'
-import { rigCommand } from './rig/rig-bench.ts'
-import { sweepCommand } from './sweep/sweep.ts'
-import { throughputCommand } from './throughput/throughput.ts'
-import { topologyCommand } from './topology/topology.ts'
-import { runCommandOf } from './workload-file/run-command.ts'
+/** The macro benchmarks as commands: `troupe bench NAME` runs them. Each loads what it needs once it is asked for. */
+import type { Command, ListedCommand } from './command.ts'
 
 export {
   checkThresholds,
@@ -31,6 +15,7 @@ export type {
   CommandContext,
   FlagOption,
   IntegersOption,
+  ListedCommand,
   NumberOption,
   NumbersOption,
   OptionSpec,
@@ -40,24 +25,34 @@ export type {
   TextOption,
 } from './command.ts'
 export { exitCodes } from './command.ts'
-export { soakCommand } from './soak/soak-command.ts'
 
 /** In the order of `troupe bench --help`. The first is what `troupe bench` alone runs. */
-export const commands: readonly Command[] = [
-  mainCommand,
-  throughputCommand,
-  latencyCommand,
-  electionCommand,
-  churnCommand,
-  heartbeatCommand,
-  memoryCommand,
-  sweepCommand,
-  logCommand,
-  topologyCommand,
-  rigCommand,
-  compareCommand,
-  queueCommand,
-  checkPerfCommand,
-  microCommand,
-  runCommandOf(() => commands),
+export const commands: readonly ListedCommand[] = [
+  { name: 'main', load: async () => (await import('./main-job.ts')).mainCommand },
+  { name: 'throughput', load: async () => (await import('./throughput/throughput.ts')).throughputCommand },
+  { name: 'latency', load: async () => (await import('./latency/latency-bench.ts')).latencyCommand },
+  { name: 'election', load: async () => (await import('./election/election.ts')).electionCommand },
+  { name: 'churn', load: async () => (await import('./churn/churn.ts')).churnCommand },
+  { name: 'heartbeat', load: async () => (await import('./heartbeat/heartbeat.ts')).heartbeatCommand },
+  { name: 'memory', load: async () => (await import('./memory/memory.ts')).memoryCommand },
+  { name: 'sweep', load: async () => (await import('./sweep/sweep.ts')).sweepCommand },
+  { name: 'log', load: async () => (await import('./log-bench.ts')).logCommand },
+  { name: 'topology', load: async () => (await import('./topology/topology.ts')).topologyCommand },
+  { name: 'rig', load: async () => (await import('./rig/rig-bench.ts')).rigCommand },
+  { name: 'compare', load: async () => (await import('./compare/compare.ts')).compareCommand },
+  { name: 'queue', load: async () => (await import('./queue/queue-bench.ts')).queueCommand },
+  { name: 'check perf', load: async () => (await import('./check-perf/check-perf.ts')).checkPerfCommand },
+  { name: 'micro', load: async () => (await import('./micro/micro-command.ts')).microCommand },
+  {
+    name: 'run',
+    load: async () => (await import('./workload-file/run-command.ts')).runCommandOf(() => loadAll(commands)),
+  },
 ]
+
+export const soakCommand: ListedCommand = {
+  name: 'soak',
+  load: async () => (await import('./soak/soak-command.ts')).soakCommand,
+}
+
+export const loadAll = (listed: readonly ListedCommand[]): Promise<Command[]> =>
+  Promise.all(listed.map(({ load }) => load()))

@@ -32,7 +32,7 @@ import {
   processFaultNames,
 } from './election-faults.ts'
 import { ElectionReport } from './report.ts'
-import { expectedSimCellMs, measureSimCell } from './sim-cell.ts'
+import { expectedSimCellMs } from './sim-cell-time.ts'
 import { type CellSettings, expectedCellMs, measureCell } from './threads-cell.ts'
 import { defaultTimeouts, parseTimeouts } from './timeouts.ts'
 
@@ -155,12 +155,11 @@ async function measureCells(
   report.environment = isOnDisk
     ? describeEnvironment(bench.directory, durability)
     : describeEnvironment(undefined, 'memory')
+  const measure = report.engine === 'sim' ? (await import('./sim-cell.ts')).measureSimCell : measureCell
   for (const [index, cell] of cells.entries()) {
     const result = new CellResult(cell)
     report.results.push(result)
-    const measuring =
-      report.engine === 'sim' ? measureSimCell(bench, result, settings) : measureCell(bench, result, settings)
-    await measuring.catch((error) => giveUp(bench, result, error, cells.length > 1))
+    await measure(bench, result, settings).catch((error) => giveUp(bench, result, error, cells.length > 1))
     // The next one has the disk and the processors to itself.
     if (index < cells.length - 1) await bench.or(bench.closeAll())
   }

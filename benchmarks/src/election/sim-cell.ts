@@ -7,12 +7,11 @@ import { type CellResult, type ElectionTrial, withoutCounts } from './cell-resul
 import type { Cell } from './cells.ts'
 import { electionFaultOf } from './election-faults.ts'
 import { RoleLog } from './role-log.ts'
+import { expectedSimCellMs } from './sim-cell-time.ts'
 import { LASTING_MS, performFault, SLOW_FLUSH_MS } from './sim-faults.ts'
 import type { CellSettings } from './threads-cell.ts'
 import { knobsOf } from './timeouts.ts'
 
-/** Real time of one trial, about. */
-const TRIAL_MS = 60
 /** For the first leader, and then for what is on all the time. */
 const SETTLE_MS = 500
 const PATIENCE_MS = 60_000
@@ -20,11 +19,6 @@ const PATIENCE_MS = 60_000
 const RESTART_MS = 200
 const CLIENTS = { idle: 1, load: 4 } as const
 const THINK_MS = { idle: 20, load: 1 } as const
-
-/** Milliseconds of real time that it takes, about. */
-export function expectedSimCellMs({ fault }: Cell, { trials, watchMs }: CellSettings): number {
-  return fault === 'none' ? watchMs / 10 : trials * TRIAL_MS
-}
 
 /** Fills `result` as it goes: trial `n` of a seed is always the same. */
 export async function measureSimCell(

@@ -92,8 +92,8 @@ async function run(values: RunValues, given: CommandContext, commands: readonly 
   return given.signal.aborted ? exitCodes.interrupted : exitCodes[verdict]
 }
 
-/** @param commands what steps may run; asked for when the command runs */
-export function runCommandOf(commands: () => readonly Command[]): Command<typeof optionTable> {
+/** @param commands what steps may run; loaded when the command runs */
+export function runCommandOf(commands: () => Promise<readonly Command[]>): Command<typeof optionTable> {
   return {
     name: 'run',
     operand: 'file',
@@ -103,6 +103,6 @@ export function runCommandOf(commands: () => readonly Command[]): Command<typeof
       'they have here; examples are in examples/workloads. Exits with 1 if a step fails or misses a threshold.',
     ],
     options: optionTable,
-    run: (values, context) => run(values, context, commands()),
+    run: async (values, context) => run(values, context, await commands()),
   }
 }

@@ -5,11 +5,12 @@ import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
 import { RaftError } from '@troupe/core'
 import type { Command, CommandContext } from '../command.ts'
-import { commands } from '../index.ts'
+import { commands as listed, loadAll } from '../index.ts'
 import type { Report } from '../report.ts'
 import { parseWorkloadFile } from './read-workload-file.ts'
 import { runCommandOf } from './run-command.ts'
 
+const commands = await loadAll(listed)
 const folders = ['../../../examples/workloads/', '../../figures/']
 const scratch = mkdtempSync(join(tmpdir(), 'troupe-workload-test-'))
 after(() => rmSync(scratch, { recursive: true }))
@@ -103,7 +104,7 @@ test('a step that misses a threshold fails the file, and the others run all the 
   }
   const at = (ending: string): string => join(scratch, `two.${ending}`)
   const files = { json: '-', csv: at('csv'), markdown: at('md'), html: at('html') }
-  const code = await runCommandOf(() => [quick]).run({ file, ...files }, context)
+  const code = await runCommandOf(async () => [quick]).run({ file, ...files }, context)
   assert.equal(code, 1)
   assert.deepEqual(measured, [7, 9])
   const document = JSON.parse(stdout)

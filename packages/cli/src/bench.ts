@@ -21,11 +21,12 @@ export async function bench(
   const [word] = args
   const isNamed = word !== undefined && !word.startsWith('-')
   if (!isNamed && wantsHelp(args)) {
-    context.stdout.write(benchHelp(commands))
+    context.stdout.write(benchHelp(await Promise.all(commands.map((each) => each.load()))))
     return 0
   }
-  const command = isNamed ? commands.find(({ name }) => isAt(name, args)) : commands[0]
-  if (command === undefined) throw unknownWord('command', word ?? '', PATH)
+  const listed = isNamed ? commands.find(({ name }) => isAt(name, args)) : commands[0]
+  if (listed === undefined) throw unknownWord('command', word ?? '', PATH)
+  const command = await listed.load()
   const path = `${PATH} ${command.name}`
   const rest = isNamed ? args.slice(command.name.split(' ').length) : args
   const parsed = parseOptions(withOperand(command, rest), command.options, path)

@@ -1,11 +1,11 @@
 /** @troupe/benchmarks, where it is installed: it is no dependency, since most users measure nothing. */
-import type { Command } from '@troupe/benchmarks'
-import { RaftError } from '@troupe/core'
+import type { ListedCommand } from '@troupe/benchmarks'
+import { RaftError } from '@troupe/core/errors'
 
 /** What `import('@troupe/benchmarks')` gives. */
 export interface BenchmarksModule {
-  readonly commands: readonly Command[]
-  readonly soakCommand: Command
+  readonly commands: readonly ListedCommand[]
+  readonly soakCommand: ListedCommand
 }
 
 /** @throws RaftError INVALID_OPTIONS naming the command that needs it, where it is not installed */

@@ -1,7 +1,7 @@
 /** Ports of the loopback for nodes that are processes. */
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { invalidOption } from '@troupe/core'
+import { invalidOption } from '@troupe/core/errors'
 
 export const LOOPBACK = '127.0.0.1'
 

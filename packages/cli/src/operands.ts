@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util'
 import type { OptionTable } from '@troupe/benchmarks'
-import { invalidOption } from '@troupe/core'
+import { invalidOption } from '@troupe/core/errors'
 import { missingValue } from './usage-error.ts'
 
 export interface Operands {

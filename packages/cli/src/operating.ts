@@ -1,6 +1,6 @@
 /** What the operator's commands share in how they speak: backup, restore, force-recover. */
 import type { CommandContext } from '@troupe/benchmarks'
-import { RaftError } from '@troupe/core'
+import { RaftError } from '@troupe/core/errors'
 import { Progress } from './progress.ts'
 
 /** Before that nobody wonders whether anything happens. */

@@ -4,7 +4,7 @@
  */
 import { parseArgs } from 'node:util'
 import type { OptionSpec, OptionTable, OptionValues } from '@troupe/benchmarks'
-import { invalidOption } from '@troupe/core'
+import { invalidOption } from '@troupe/core/errors'
 import { missingValue, unknownWord } from './usage-error.ts'
 
 export type Parsed<Table extends OptionTable> =

@@ -3,7 +3,7 @@ import { accessSync, constants, writeFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import { styleText } from 'node:util'
 import type { CommandContext, OptionTable, OutputStream } from '@troupe/benchmarks'
-import { invalidOption } from '@troupe/core'
+import { invalidOption } from '@troupe/core/errors'
 import { commandHelp } from './help.ts'
 
 /** Exit codes by verdict. */

@@ -1,45 +1,67 @@
 /** `troupe queue`: what operators do with a queue. */
 import type { CommandContext } from '@troupe/benchmarks'
 import { groupHelp } from './help.ts'
+import type { NamedCommand } from './named-command.ts'
 import { wantsHelp } from './options.ts'
 import { exitCodes } from './output.ts'
-import { consumeCommand } from './queue/consume.ts'
-import { createCommand } from './queue/create.ts'
-import {
-  pauseCommand,
-  peekCommand,
-  purgeCommand,
-  redriveCommand,
-  resumeCommand,
-  statsCommand,
-} from './queue/manage.ts'
-import { proveCommand } from './queue/prove.ts'
-import { sendCommand } from './queue/send.ts'
 import { unknownWord } from './usage-error.ts'
 
 const PATH = 'troupe queue'
 const SUMMARY = `${PATH}: a queue of a cluster over TCP, or in a directory`
 
-const commands = [
+/** Each loads what it needs once it is asked for. */
+const commands: readonly NamedCommand[] = [
   {
     name: 'create QUEUE',
     summary: 'makes a queue, its groups and bounds, or changes them',
-    run: createCommand,
+    run: async (...given) => (await import('./queue/create.ts')).createCommand(...given),
   },
-  { name: 'send QUEUE', summary: 'sends messages', run: sendCommand },
-  { name: 'consume QUEUE', summary: 'takes messages, and acks them', run: consumeCommand },
-  { name: 'stats QUEUE', summary: 'shows its depth, and what became of messages', run: statsCommand },
-  { name: 'peek QUEUE', summary: 'shows messages without taking them', run: peekCommand },
-  { name: 'pause QUEUE', summary: 'delivers nothing more', run: pauseCommand },
-  { name: 'resume QUEUE', summary: 'delivers again', run: resumeCommand },
-  { name: 'redrive QUEUE', summary: 'makes dead messages ready again', run: redriveCommand },
-  { name: 'purge QUEUE', summary: 'removes messages that wait', run: purgeCommand },
+  {
+    name: 'send QUEUE',
+    summary: 'sends messages',
+    run: async (...given) => (await import('./queue/send.ts')).sendCommand(...given),
+  },
+  {
+    name: 'consume QUEUE',
+    summary: 'takes messages, and acks them',
+    run: async (...given) => (await import('./queue/consume.ts')).consumeCommand(...given),
+  },
+  {
+    name: 'stats QUEUE',
+    summary: 'shows its depth, and what became of messages',
+    run: async (...given) => (await import('./queue/manage.ts')).statsCommand(...given),
+  },
+  {
+    name: 'peek QUEUE',
+    summary: 'shows messages without taking them',
+    run: async (...given) => (await import('./queue/manage.ts')).peekCommand(...given),
+  },
+  {
+    name: 'pause QUEUE',
+    summary: 'delivers nothing more',
+    run: async (...given) => (await import('./queue/manage.ts')).pauseCommand(...given),
+  },
+  {
+    name: 'resume QUEUE',
+    summary: 'delivers again',
+    run: async (...given) => (await import('./queue/manage.ts')).resumeCommand(...given),
+  },
+  {
+    name: 'redrive QUEUE',
+    summary: 'makes dead messages ready again',
+    run: async (...given) => (await import('./queue/manage.ts')).redriveCommand(...given),
+  },
+  {
+    name: 'purge QUEUE',
+    summary: 'removes messages that wait',
+    run: async (...given) => (await import('./queue/manage.ts')).purgeCommand(...given),
+  },
   {
     name: 'prove',
     summary: 'crashes, partitions, pauses: and shows that nothing is lost or delivered after its ack',
-    run: proveCommand,
+    run: async (...given) => (await import('./queue/prove.ts')).proveCommand(...given),
   },
-] as const
+]
 
 /** Runs `troupe queue ARGS`; resolves with the exit code. @throws RaftError INVALID_OPTIONS, INVALID_DIRECTORY */
 export async function queue(args: readonly string[], context: CommandContext): Promise<number> {

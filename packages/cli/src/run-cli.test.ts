@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { Command } from '@troupe/benchmarks'
+import type { Command, ListedCommand } from '@troupe/benchmarks'
 import { RaftError } from '@troupe/core'
 import { bench } from './bench.ts'
 import { runCli } from './run-cli.ts'
@@ -64,6 +64,8 @@ describe('troupe bench', () => {
     return { name: 'test', summary: 'tests', options: table, run } as Command
   }
 
+  const listed = (command: Command): ListedCommand => ({ name: command.name, load: async () => command })
+
   test('--help lists the commands, COMMAND --help its options with units and defaults', async () => {
     const { written, context } = world()
     assert.equal(await runCli(['bench', '--help'], context), 0)
@@ -76,7 +78,7 @@ describe('troupe bench', () => {
 
   test('gives the command its values and hands on its exit code', async () => {
     const seen: unknown[] = []
-    const commands = [commandThat(async (values) => seen.push(values) + 1)]
+    const commands = [listed(commandThat(async (values) => seen.push(values) + 1))]
     const load = async () => ({ commands })
     const { context } = world()
     assert.equal(await bench(['test', '--size', '5'], context, load), 2)
@@ -92,7 +94,7 @@ describe('troupe bench', () => {
       name: 'check perf',
       operand: 'size',
     }
-    const load = async () => ({ commands: [commandThat(async () => 1), named] })
+    const load = async () => ({ commands: [commandThat(async () => 1), named].map(listed) })
     const { context } = world()
     for (const args of [['7'], ['--size', '8'], []]) {
       assert.equal(await bench(['check', 'perf', ...args], context, load), 0)

@@ -1,20 +1,14 @@
 /** The `troupe` command: finds the command, and turns whatever goes wrong into one line and an exit code. */
 import { readFileSync } from 'node:fs'
 import type { CommandContext } from '@troupe/benchmarks'
-import { RaftError, type RaftErrorCode } from '@troupe/core'
+import { RaftError, type RaftErrorCode } from '@troupe/core/errors'
 import { groupHelp } from './help.ts'
+import type { NamedCommand } from './named-command.ts'
 import { exitCodes } from './output.ts'
 import { unknownWord } from './usage-error.ts'
 
-/** A command of the first level: what stands behind its name is its own. */
-export interface TopCommand {
-  readonly name: string
-  readonly summary: string
-  run(args: readonly string[], context: CommandContext): Promise<number>
-}
-
 /** Each loads what it needs once it is asked for: a node, or a question to one, has no use for laboratory and benchmarks. */
-const topCommands: readonly TopCommand[] = [
+const topCommands: readonly NamedCommand[] = [
   {
     name: 'backup',
     summary: "writes a verified backup file of a cluster's latest snapshot",
@@ -137,7 +131,7 @@ const USAGE_CODES: ReadonlySet<RaftErrorCode> = new Set([
 export async function runCli(
   args: readonly string[],
   context: CommandContext,
-  commands: readonly TopCommand[] = topCommands,
+  commands: readonly NamedCommand[] = topCommands,
 ): Promise<number> {
   try {
     return await dispatch(args, context, commands)
@@ -153,7 +147,7 @@ export async function runCli(
 async function dispatch(
   args: readonly string[],
   context: CommandContext,
-  commands: readonly TopCommand[],
+  commands: readonly NamedCommand[],
 ): Promise<number> {
   const [word, ...rest] = args
   if (word === undefined || word === '--help' || word === '-h' || word === 'help') {
@@ -171,7 +165,7 @@ async function dispatch(
   return command.run(rest, context)
 }
 
-function help(commands: readonly TopCommand[]): string {
+function help(commands: readonly NamedCommand[]): string {
   const notes = [
     "'troupe COMMAND --help' tells more; 'troupe --version' prints the version.",
     'TROUPE_DEBUG=1 in the environment shows stacks, NO_COLOR switches colours off.',

@@ -12,7 +12,8 @@ export async function soak(
   context: CommandContext,
   load: () => Promise<Pick<BenchmarksModule, 'soakCommand'>> = () => import('@troupe/benchmarks'),
 ): Promise<number> {
-  const { soakCommand } = await loadBenchmarks('soak', load)
+  const { soakCommand: listed } = await loadBenchmarks('soak', load)
+  const soakCommand = await listed.load()
   const parsed = parseOptions(args, soakCommand.options, PATH)
   if (parsed.kind === 'values') return soakCommand.run(parsed.values, context)
   context.stdout.write(commandHelp(PATH, soakCommand))

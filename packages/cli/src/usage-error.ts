@@ -1,4 +1,4 @@
-import { RaftError, show } from '@troupe/core'
+import { RaftError, show } from '@troupe/core/errors'
 
 /** A word on the command line that means nothing here. The line says where to read what does. */
 export function unknownWord(kind: 'flag' | 'command', word: string, commandPath: string): RaftError {

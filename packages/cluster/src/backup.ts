@@ -18,7 +18,8 @@ import {
   writeBackup,
 } from '@troupe/store'
 import type { Cluster } from './cluster.ts'
-import { GROUP, MANIFEST_FILE, nodePath, readManifest, refused } from './manifest.ts'
+import { GROUP } from './identities.ts'
+import { MANIFEST_FILE, nodePath, readManifest, refused } from './manifest.ts'
 import { type MemberOptions, timeoutOf } from './members.ts'
 
 /** How a backup is made. */

@@ -29,10 +29,9 @@ import { type ClusterStatus, type NodeDigest, type NodeReport, viewOf } from './
 import { ControlDesk } from './control-desk.ts'
 import { ClusterFaults, type InjectedFault } from './faults/cluster-faults.ts'
 import { electFirst } from './first-election.ts'
+import { defaultIds, drawNumber } from './identities.ts'
 import { Instruments } from './instruments.ts'
 import {
-  defaultIds,
-  drawNumber,
   ephemeralManifest,
   joinManifest,
   leaveManifest,

@@ -8,13 +8,12 @@ import { existsSync, readFileSync, renameSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { invalidOption, type Member, RaftError, simpleConfiguration } from '@troupe/core'
 import { createNodeDirectory, DIRECTORY_FORMAT, makeDirectory, writeFileAtomic } from '@troupe/store'
+import { defaultIds, drawNumber, GROUP } from './identities.ts'
 
 export const MANIFEST_FILE = 'cluster.json'
 /** A recovery that is under way: the files that it builds (no name of a node begins with a dot), and the record of it. */
 export const RECOVERING = '.recovering'
 export const RECOVERY_FILE = 'recovery.json'
-/** The only group of a cluster so far. */
-export const GROUP = 0
 
 export interface Manifest {
   readonly format: number
@@ -23,17 +22,6 @@ export interface Manifest {
   readonly complete: boolean
   readonly machine: string
   readonly members: readonly Member[]
-}
-
-/** A number that no other directory or start will draw. */
-export function drawNumber(): number {
-  const [high, low] = crypto.getRandomValues(new Uint32Array(2)) as unknown as [number, number]
-  return 1 + (high % 0x100000) * 0x100000000 + low
-}
-
-/** The names of the nodes where the user gives none. */
-export function defaultIds(count = 3): readonly string[] {
-  return Array.from({ length: count }, (_, index) => `n${index + 1}`)
 }
 
 export function nodePath(directory: string, id: string): string {

@@ -14,7 +14,7 @@ import {
   type NodeId,
   RaftError,
 } from '@troupe/core'
-import { drawNumber } from './manifest.ts'
+import { drawNumber } from './identities.ts'
 import type { NodeStatus } from './node-control.ts'
 import { checkNodeName, positive } from './options.ts'
 

@@ -16,8 +16,8 @@ import {
   type SessionLimits,
 } from '@troupe/machines/host'
 import { defaultLogLimits, type LogLimits, resolveLogLimits } from '@troupe/store/log-limits'
+import { defaultIds } from './identities.ts'
 import { type Logger, silentLogger } from './logger.ts'
-import { defaultIds } from './manifest.ts'
 import { type RecordOption, resolveRecord } from './recording/record-option.ts'
 import type { RecordingOptions } from './recording/recording-file.ts'
 

@@ -33,7 +33,8 @@ import {
   surveyNode,
   withSnapshotFile,
 } from '@troupe/store'
-import { ephemeralManifest, GROUP, type Manifest, nodePath, readManifest, refused } from './manifest.ts'
+import { GROUP } from './identities.ts'
+import { ephemeralManifest, type Manifest, nodePath, readManifest, refused } from './manifest.ts'
 import { resolveIds, resolveMachine } from './options.ts'
 import { finishRecovery, type Recovery, stageRecovery, unfinishedRecovery } from './recovery-switch.ts'
 

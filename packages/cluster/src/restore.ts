@@ -18,15 +18,8 @@ import {
   verifyBackup,
   withBackup,
 } from '@troupe/store'
-import {
-  defaultIds,
-  ephemeralManifest,
-  GROUP,
-  type Manifest,
-  nodePath,
-  refused,
-  writeManifest,
-} from './manifest.ts'
+import { defaultIds, GROUP } from './identities.ts'
+import { ephemeralManifest, type Manifest, nodePath, refused, writeManifest } from './manifest.ts'
 import { resolveIds, resolveMachine } from './options.ts'
 
 /** How a cluster is restored. */

@@ -9,7 +9,8 @@
  */
 import { EventEmitter } from 'node:events'
 import type { MessagePort } from 'node:worker_threads'
-import { Client, Cluster, DEFAULT_START_TIMEOUT_MS } from '@troupe/cluster'
+import type { Cluster } from '@troupe/cluster'
+import { Client } from '@troupe/cluster/client'
 import { invalidOption, RaftError } from '@troupe/core'
 import {
   type FoundMessage,
@@ -100,6 +101,8 @@ export class Queue<T = unknown> extends EventEmitter<QueueEventMap> {
     const { directory, cluster: given, clusterOptions, schema, create, signal, ...settings } = options
     refuseAborted(signal)
     const place = directory === undefined ? {} : { directory }
+    // Whoever only connects to a cluster loads nothing that runs one.
+    const { Cluster, DEFAULT_START_TIMEOUT_MS } = await import('@troupe/cluster')
     const cluster =
       given === undefined ? await Cluster.start({ ...clusterOptions, ...place, machine: 'queue' }) : undefined
     const client = await (given ?? (cluster as Cluster)).client()

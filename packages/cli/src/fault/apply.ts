@@ -1,8 +1,11 @@
 /** `troupe fault apply FILE`: manifests of Chaos Mesh, at a cluster that runs. */
 import type { CommandContext } from '@troupe/benchmarks'
-import { type InjectedRemoteFault, MAX_FAULT_MS, type RemoteCluster } from '@troupe/cluster'
+import type { InjectedRemoteFault } from '@troupe/cluster'
+import { MAX_FAULT_MS, type RemoteCluster } from '@troupe/cluster/remote'
 import { invalidOption, seededRandom } from '@troupe/core'
-import { type ChaosCluster, type ChaosExperiment, readBoundedText, readChaosManifest } from '@troupe/lab'
+import type { ChaosCluster, ChaosExperiment } from '@troupe/lab'
+import { readBoundedText } from '@troupe/lab/bounded-file'
+import { readChaosManifest } from '@troupe/lab/chaos-manifest'
 import { parseAllDocuments } from 'yaml'
 import { common } from '../node/operate.ts'
 import { takeOperands } from '../operands.ts'

@@ -1,6 +1,6 @@
 /** What stands behind `troupe fault inject`, `list` and `destroy`. */
 import type { CommandContext, OptionTable } from '@troupe/benchmarks'
-import { RemoteCluster } from '@troupe/cluster'
+import { RemoteCluster } from '@troupe/cluster/remote'
 import { invalidOption } from '@troupe/core'
 import { type CommonValues, common, dialSettings } from '../node/operate.ts'
 import { takeOperands } from '../operands.ts'

@@ -1,21 +1,37 @@
 /** `troupe fault`: faults by hand, at nodes that were started with --allow-faults. */
 import type { CommandContext } from '@troupe/benchmarks'
 import { groupHelp } from '../help.ts'
+import type { NamedCommand } from '../named-command.ts'
 import { wantsHelp } from '../options.ts'
 import { exitCodes } from '../output.ts'
 import { unknownWord } from '../usage-error.ts'
-import { applyCommand } from './apply.ts'
-import { destroyCommand, injectCommand, listCommand } from './commands.ts'
 
 const PATH = 'troupe fault'
 const SUMMARY = `${PATH}: breaks a running cluster on purpose, for a while`
 
-const commands = [
-  { name: 'inject', summary: 'begins a fault, and prints its id; it ends by itself', run: injectCommand },
-  { name: 'apply FILE', summary: 'injects what manifests of Chaos Mesh say', run: applyCommand },
-  { name: 'list', summary: 'shows the faults that last, with the time that is left', run: listCommand },
-  { name: 'destroy ID', summary: 'ends a fault now; all: every one', run: destroyCommand },
-] as const
+/** Each loads what it needs once it is asked for. */
+const commands: readonly NamedCommand[] = [
+  {
+    name: 'inject',
+    summary: 'begins a fault, and prints its id; it ends by itself',
+    run: async (...given) => (await import('./commands.ts')).injectCommand(...given),
+  },
+  {
+    name: 'apply FILE',
+    summary: 'injects what manifests of Chaos Mesh say',
+    run: async (...given) => (await import('./apply.ts')).applyCommand(...given),
+  },
+  {
+    name: 'list',
+    summary: 'shows the faults that last, with the time that is left',
+    run: async (...given) => (await import('./commands.ts')).listCommand(...given),
+  },
+  {
+    name: 'destroy ID',
+    summary: 'ends a fault now; all: every one',
+    run: async (...given) => (await import('./commands.ts')).destroyCommand(...given),
+  },
+]
 
 /** Runs `troupe fault ARGS`; resolves with the exit code. @throws RaftError INVALID_OPTIONS, NODE_UNAVAILABLE */
 export async function fault(args: readonly string[], context: CommandContext): Promise<number> {

@@ -6,9 +6,11 @@
  *     --node leader --clock bump --by 5s                  at whoever leads
  */
 import type { OptionTable, OptionValues } from '@troupe/benchmarks'
-import { DEFAULT_FAULT_MS, DISTRIBUTIONS, FAILPOINTS, type Fault, MAX_FAULT_MS } from '@troupe/cluster'
+import type { Fault } from '@troupe/cluster'
+import { DEFAULT_FAULT_MS, DISTRIBUTIONS, FAILPOINTS, MAX_FAULT_MS } from '@troupe/cluster/remote'
 import { invalidOption } from '@troupe/core'
-import { byteRate, duration, percent, type Schema, shift, span } from '@troupe/lab'
+import type { Schema } from '@troupe/lab'
+import { byteRate, duration, percent, shift, span } from '@troupe/lab/units'
 
 const time = (help: string) => ({ kind: 'text', placeholder: 'TIME', help }) as const
 const share = (help: string) => ({ kind: 'text', placeholder: 'PERCENT', help }) as const

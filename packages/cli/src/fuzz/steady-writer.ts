@@ -1,5 +1,5 @@
 /** A client that goes on writing while the cluster is attacked, and looks at the end whether all is as it was told. */
-import { Client } from '@troupe/cluster'
+import { Client } from '@troupe/cluster/client'
 import { type KvEntry, kv } from '@troupe/machines'
 import type { TlsFiles } from '@troupe/transport'
 

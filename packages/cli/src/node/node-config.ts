@@ -8,7 +8,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
 import type { CommandContext, OptionTable, OptionValues } from '@troupe/benchmarks'
-import { NODE_OPTION_FIELDS, type NodeOptions } from '@troupe/cluster'
+import { NODE_OPTION_FIELDS, type NodeOptions } from '@troupe/cluster/node-options'
 import { invalidOption } from '@troupe/core'
 import { parse } from 'yaml'
 import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogSettings } from './log-lines.ts'

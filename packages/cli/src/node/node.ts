@@ -1,7 +1,7 @@
 /** `troupe node`: a node of a cluster, in this process, until it is told to end. */
 import { once } from 'node:events'
 import type { CommandContext } from '@troupe/benchmarks'
-import { NodeProcess } from '@troupe/cluster'
+import { NodeProcess } from '@troupe/cluster/node-process'
 import { parseOptions } from '../options.ts'
 import { showHelp } from '../output.ts'
 import { lineLogger } from './log-lines.ts'

@@ -1,6 +1,6 @@
 /** `troupe status|transfer|add|remove|snapshot --connect HOST:PORT`: what operators ask of a cluster over TCP. */
 import type { CommandContext, OptionTable, OptionValues } from '@troupe/benchmarks'
-import { type DialSettings, RemoteCluster, tlsFilesOf } from '@troupe/cluster'
+import { type DialSettings, RemoteCluster, tlsFilesOf } from '@troupe/cluster/remote'
 import { invalidOption } from '@troupe/core'
 import { parseOptions } from '../options.ts'
 import { exitCodes, jsonOption, showHelp, textStream, writeJson } from '../output.ts'

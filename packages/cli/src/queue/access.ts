@@ -4,7 +4,8 @@
  */
 import { existsSync } from 'node:fs'
 import type { CommandContext, OptionTable, OptionValues } from '@troupe/benchmarks'
-import { Client, Cluster } from '@troupe/cluster'
+import type { Cluster } from '@troupe/cluster'
+import { Client } from '@troupe/cluster/client'
 import { invalidOption } from '@troupe/core'
 import {
   type QueueSettings,
@@ -80,6 +81,7 @@ export class QueueAccess {
     }
     if (!mayMake && !existsSync(directory as string))
       throw invalidOption('--directory', directory, 'a directory that is there')
+    const { Cluster } = await import('@troupe/cluster')
     const cluster = await Cluster.start({ directory: directory as string, machine: 'queue' })
     try {
       return new QueueAccess(name, await cluster.client(), cluster, limits)

@@ -1,7 +1,7 @@
 /** `troupe queue send`: puts messages into a queue. */
 import type { OptionValues } from '@troupe/benchmarks'
 import { invalidOption } from '@troupe/core'
-import { checkBoundedFile, readBoundedText } from '@troupe/lab'
+import { checkBoundedFile, readBoundedText } from '@troupe/lab/bounded-file'
 import type { OutgoingOptions, Receipt } from '@troupe/queue'
 import { counted } from '../output.ts'
 import { backoffOf, backoffOption } from './backoff.ts'

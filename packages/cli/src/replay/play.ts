@@ -1,5 +1,5 @@
 /** Plays recordings, one after the other, or, where lines are wanted, all at once in the order of their times. */
-import { loadMachine } from '@troupe/cluster'
+import { loadMachine } from '@troupe/cluster/load-machine'
 import { type Difference, describeTurn, Replay } from '@troupe/sim'
 import type { RecordedBirth, RecordedTurn } from '@troupe/wire'
 import { describeNodeAt } from './describe-node.ts'

@@ -1,7 +1,7 @@
 /** `troupe sim replay FILE`: a schedule, again. */
 import type { CommandContext, OptionTable } from '@troupe/benchmarks'
 import { invalidOption } from '@troupe/core'
-import { readBoundedText } from '@troupe/lab'
+import { readBoundedText } from '@troupe/lab/bounded-file'
 import { describeDeed, parseSchedule, type Schedule } from '@troupe/sim'
 import { parseOptions } from '../options.ts'
 import { exitCodes, jsonOption, showHelp, textStream, writeJson } from '../output.ts'

@@ -9,7 +9,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { RestartBudget, resolveRestartPolicy } from '@troupe/actor'
-import { type ClusterStatus, RemoteCluster } from '@troupe/cluster'
+import type { ClusterStatus } from '@troupe/cluster'
+import { RemoteCluster } from '@troupe/cluster/remote'
 import { RaftError } from '@troupe/core'
 import type { ClusterPlan, PlannedNode } from './cluster-plan.ts'
 import type { LocalCluster, LocalEvent, LocalNode, LocalState } from './local-cluster.ts'

@@ -12,7 +12,6 @@ import { type ClusterPlan, planCluster, refuseProcesses } from './cluster-plan.t
 import { type ClusterView, rowsOf, viewFor } from './cluster-view.ts'
 import type { LocalCluster, LocalEvent } from './local-cluster.ts'
 import { LocalProcesses, processRestarts } from './local-processes.ts'
-import { LocalThreads } from './local-threads.ts'
 
 const PATH = 'troupe up'
 
@@ -138,6 +137,7 @@ async function upThreads(values: Values, view: ClusterView, context: CommandCont
   const common = config === undefined ? {} : readFields(config)
   const given = { nodes, directory, machine, ...common }
   const cluster = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
+  const { LocalThreads } = await import('./local-threads.ts')
   const running = await LocalThreads.start(cluster as ClusterOptions, (event) => view.event(event))
   if (values.json) context.stdout.write(`${JSON.stringify({ event: 'ready' })}\n`)
   else context.stdout.write('in threads of this process: with --processes others can connect to it\n')

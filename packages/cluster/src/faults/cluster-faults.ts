@@ -17,7 +17,8 @@ import {
   type NodeOperation,
   type Situation,
 } from '@troupe/faults'
-import { GROUP, nodePath } from '../manifest.ts'
+import { GROUP } from '../identities.ts'
+import { nodePath } from '../manifest.ts'
 import type { Members } from '../members.ts'
 import type { NodeControl } from '../node-control.ts'
 import { damageLog } from './disk-damage.ts'

@@ -10,7 +10,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Random } from '@troupe/core'
 import { lockDirectory } from '@troupe/store'
-import { GROUP } from '../manifest.ts'
+import { GROUP } from '../identities.ts'
 import { copyState, damageLog, dropCopies, dropCopy, putStateBack, wipeDirectory } from './disk-damage.ts'
 import type { DiskPart } from './fault-parts.ts'
 

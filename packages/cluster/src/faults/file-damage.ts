@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { LogStore, PersistRequest, Random } from '@troupe/core'
 import { listSnapshots, openLmdbLogStore, readNodeIdentity } from '@troupe/store'
-import { GROUP } from '../manifest.ts'
+import { GROUP } from '../identities.ts'
 import { flipBitInFile, flipBitOfEntry } from './disk-damage.ts'
 
 export type FileDamage =

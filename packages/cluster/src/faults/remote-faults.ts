@@ -8,7 +8,7 @@ import { randomBytes } from 'node:crypto'
 import { type NodeId, RaftError, seededRandom } from '@troupe/core'
 import type { Fault } from '@troupe/faults'
 import type { ClusterStatus } from '../cluster-status.ts'
-import { drawNumber } from '../manifest.ts'
+import { drawNumber } from '../identities.ts'
 import { checkFaultId, checkTime, DEFAULT_FAULT_MS, type FaultPart, type FaultReport } from './fault-parts.ts'
 import { type FaultPlan, planFaults } from './plan-faults.ts'
 

@@ -6,8 +6,8 @@
  *     pnpm test 'steps down'         an argument that is in no path selects tests by name
  *     pnpm test --full               with the full-size tests (TROUPE_FULL=1)
  *
- * Tests of packages run in parallel, as many files as there are cores; those of pure packages, some in each process: they have
- * nothing that one could leave to the next, and most are done sooner than a process starts. Of whole-system tests (under test/),
+ * Tests of packages run in parallel, as many files as there are cores; those that have nothing which one could leave to the
+ * next, some in each process: most are done sooner than a process starts. Of whole-system tests (under test/),
  * which start threads and processes of their own, at most two files run at a time, at most one of them with processes that take
  * ports which it found free, and those that are about a machine at rest run alone, last. Counted are tests, not suites or files;
  * a file that crashes counts as a failed test.
@@ -73,6 +73,21 @@ const ON_THREADS = /^test\/(backup|lab-threads|log-cli|queue-faults|scenarios|si
 
 /** Pure, or as good as that, and short: a simulator's test that blocks for long would hold up what the others tell. */
 const SHARE_A_PROCESS = /^packages\/(check|core|faults|machines|page|wire)\//
+/** Of these, whoever leaves nothing to the next: their processes take longer to load their modules than to run. */
+const MAY_SHARE_A_PROCESS = /^(benchmarks|packages\/(cli|cluster|lab|queue|transport))\//
+/** Hooks of a file would be those of all; threads, processes and ports outlive a test that fails; and what a process has one of. */
+const NEEDS_A_PROCESS = new RegExp(
+  [
+    /^(after|before)(Each)?\(/,
+    /\b(Cluster|Client|Worker|Piscina|ProcessCluster|NodeProcess|ThreadsEngine|TcpEngine)\b/,
+    /\b(spawn|fork|createServer|listen|mock|setTimeout|runCli|troupe)\(/,
+    /\bprocess\.(env(?!\.TROUPE_FULL)|on|once|exit|chdir|stdout)\b/,
+    /'node:(child_process|cluster|http|inspector|net|tls|worker_threads)'/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+  'm',
+)
 const FILES_A_PROCESS = 12
 
 /** Files that run in one process. */
@@ -82,15 +97,18 @@ type Job = readonly string[]
 function sorted(files: readonly string[]): Record<'units' | 'whole' | 'onPorts' | 'alone', Iterator<Job>> {
   const kindOf = (file: string): string => {
     if (SHARE_A_PROCESS.test(file)) return 'pure'
+    const text = readFileSync(join(root, file), 'utf8')
+    if (MAY_SHARE_A_PROCESS.test(file)) return NEEDS_A_PROCESS.test(text) ? 'units' : 'sharing'
     if (!file.startsWith('test/')) return 'units'
     if (AT_REST.test(file)) return 'alone'
     if (ON_THREADS.test(file)) return 'whole'
-    return STARTS_PROCESSES.test(readFileSync(join(root, file), 'utf8')) ? 'onPorts' : 'whole'
+    return STARTS_PROCESSES.test(text) ? 'onPorts' : 'whole'
   }
-  const { pure = [], units = [], whole = [], onPorts = [], alone = [] } = Object.groupBy(files, kindOf)
+  const byKind = Object.groupBy(files, kindOf)
+  const { pure = [], sharing = [], units = [], whole = [], onPorts = [], alone = [] } = byKind
   const each = (ofKind: readonly string[]): Job[] => ofKind.map((file) => [file])
   return {
-    units: [...shared(pure), ...each(units)].values(),
+    units: [...shared(pure), ...shared(sharing), ...each(units)].values(),
     whole: each(whole).values(),
     onPorts: each(onPorts).values(),
     alone: each(alone).values(),

@@ -57,8 +57,10 @@ async function main(): Promise<void> {
   reporter.pipe(process.stdout, { end: false })
   const lane = (ofLane: Iterator<Job>): Promise<void> => runLane(ofLane, names, reporter)
   const { units, whole, onPorts, alone } = sorted(files)
-  await Promise.all(Array.from({ length: Math.max(2, availableParallelism()) }, () => lane(units)))
-  await Promise.all([lane(onPorts).then(() => lane(whole)), lane(whole)])
+  const more = Array.from({ length: Math.max(0, availableParallelism() - 2) }, () => lane(units))
+  // Whoever is done with packages first waits for nobody.
+  const lanes = [lane(units).then(() => lane(onPorts)), lane(units)]
+  await Promise.all([...more, ...lanes.map((each) => each.then(() => lane(whole)))])
   await lane(alone)
   reporter.end()
   await once(reporter, 'end')

@@ -99,7 +99,7 @@ function filesIn(path: string): Map<string, string> {
 
 const command = new TroupeCommand()
 after(() => command.remove())
-const troupe = (...args: readonly string[]) => command.run(...args)
+const troupe = (...args: readonly string[]) => command.runHere(...args)
 
 describe('a backup', () => {
   it('of a running cluster holds all that was acknowledged, and comes back as a cluster that works', () =>
@@ -179,7 +179,7 @@ describe('a backup', () => {
         for (let number = 10; number < 13; number++) await client.propose(log.append({ number }))
         return found
       })
-      const made = await troupe('backup', directory, file)
+      const made = await command.run('backup', directory, file)
       assert.equal(made.code, 0, made.stderr)
       assert.match(made.stdout, /behind {3}3 entries: it stands at \d+ of \d+ /)
       assert.match(made.stderr, /NOT in the backup: entries \d+ to \d+/)
@@ -328,7 +328,7 @@ describe('the loss of a quorum', () => {
       assert.equal((await troupe('force-recover', directory, '--survivors', 'n1', '--dry-run')).code, 0)
       assert.deepEqual(filesIn(directory), before, 'a look changes nothing')
 
-      const done = await troupe('force-recover', directory, '--survivors', 'n1', '--yes-i-may-lose-data')
+      const done = await command.run('force-recover', directory, '--survivors', 'n1', '--yes-i-may-lose-data')
       assert.equal(done.code, 0, done.stderr)
       assert.deepEqual(readdirSync(directory).sort(), [
         'cluster.json',

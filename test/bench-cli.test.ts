@@ -1,4 +1,4 @@
-/** The `troupe bench` commands as a user runs them: a child process, a real cluster, small sizes. */
+/** The `troupe bench` commands as a user types them, with a real cluster and small sizes: some as a child process. */
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -28,8 +28,10 @@ function outputs(name: string) {
   }
 }
 
-const run = (...args: readonly string[]): Promise<Ended & { readonly left: string[] }> =>
-  command.run('bench', ...args)
+type Run = (...args: readonly string[]) => Promise<Ended & { readonly left: string[] }>
+
+const run: Run = (...args) => command.runHere('bench', ...args)
+const runAsChild: Run = (...args) => command.run('bench', ...args)
 
 describe('bench queue', () => {
   test('measures each way once, and says under which conditions', async () => {
@@ -99,7 +101,7 @@ describe('bench throughput', () => {
   test('measures, verifies and writes one JSON document', async () => {
     const path = join(scratch, 'throughput.json')
     const sizes = ['--window', '1,16', '--seconds', '0.3', '--warmup-seconds', '0.1', '--rig']
-    const { code, stdout, stderr, left } = await run('throughput', ...small, ...sizes, '--json', path)
+    const { code, stdout, stderr, left } = await runAsChild('throughput', ...small, ...sizes, '--json', path)
     assert.equal(code, 0, stderr)
     assert.deepEqual(left, [])
     assert.match(stdout, /outstanding +op\/s +p50 ms/)
@@ -418,7 +420,7 @@ describe('every benchmark writes JSON, CSV, Markdown and a page', () => {
 })
 
 test('wrong usage is one line, and 64', async () => {
-  const { code, stdout, stderr } = await run('throughput', '--nodes', '0')
+  const { code, stdout, stderr } = await runAsChild('throughput', '--nodes', '0')
   assert.equal(code, 64)
   assert.match(stderr, /^troupe: --nodes is 0; expected an integer from 1 to 9\n$/)
   assert.equal(stdout, '')

@@ -15,7 +15,7 @@ after(() => command.remove())
 const small = ['--keys', '500', '--seed', '7']
 
 const run = (...args: readonly string[]): Promise<Ended & { readonly left: string[] }> =>
-  command.run('bench', ...args)
+  command.runHere('bench', ...args)
 
 describe('nodes as processes over TCP', () => {
   const times = ['--seconds', '0.3', '--warmup-seconds', '0.1']

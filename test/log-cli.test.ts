@@ -15,7 +15,8 @@ const NEEDLE = 'a needle in a haystack'
 /** Of n1 while the cluster ran, by another process. */
 let running: { readonly code: number | null; readonly stdout: string }
 
-const run = (...args: readonly string[]) => command.run('log', ...args)
+const run = (...args: readonly string[]) => command.runHere('log', ...args)
+const runAsChild = (...args: readonly string[]) => command.run('log', ...args)
 
 before(async () => {
   const cluster = await Cluster.start({ nodes: 3, machine: 'kv', directory, log: { segmentEntries: 10 } })
@@ -23,7 +24,7 @@ before(async () => {
   for (let i = 0; i < 30; i++) await client.propose(kv.set(`k${i}`, i === 25 ? NEEDLE : i))
   await cluster.members.add('n4')
   await cluster.converged({ timeoutMs: 20_000 })
-  running = await run('inspect', join(directory, 'n1'), '--entries', '3')
+  running = await runAsChild('inspect', join(directory, 'n1'), '--entries', '3')
   await client.close()
   await cluster.stop()
 })
@@ -139,7 +140,7 @@ const damages: Readonly<
 describe('troupe log verify', () => {
   test('a sound cluster', async () => {
     const path = join(command.scratch, 'verified.json')
-    const { code, stdout, left } = await run('verify', directory, '--json', path)
+    const { code, stdout, left } = await runAsChild('verify', directory, '--json', path)
     assert.equal(code, 0, stdout)
     assert.deepEqual(left, [])
     assert.match(stdout, /^n1 {2}.*: \d+ entries, [\d.]+ KiB in \d+ segments, [\d.]+ MB\/s/m)
@@ -252,7 +253,7 @@ describe('troupe log prove', () => {
     test(`${kills} kills, ${durability}`, async (t) => {
       const path = join(command.scratch, `${durability}.json`)
       const args = ['--kills', String(kills), '--durability', durability, '--json', path]
-      const { code, stdout, stderr, left } = await run('prove', ...args)
+      const { code, stdout, stderr, left } = await runAsChild('prove', ...args)
       const { type, durable } = describeFileSystem(command.scratch)
       assert.equal(code, durable ? 0 : 2, stdout + stderr)
       assert.deepEqual(left, [])

@@ -100,9 +100,12 @@ export async function refusedOption(
 
 /** Checks that no worker, port or timer of this process is left from what was stopped before. */
 export async function assertNothingRuns(): Promise<void> {
-  const running = (): string[] =>
-    process.getActiveResourcesInfo().filter((name) => name === 'MessagePort' || name === 'Worker')
-  await until('every worker and port is gone', () => running().length === 0)
+  await until('every worker and port is gone', () => runningHere() === 0)
+}
+
+/** How many workers and ports this process has. */
+export function runningHere(): number {
+  return process.getActiveResourcesInfo().filter((name) => name === 'MessagePort' || name === 'Worker').length
 }
 
 /** Checks that all replicas hold the same state, once they have caught up. */

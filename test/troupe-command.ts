@@ -1,4 +1,7 @@
-/** Runs the `troupe` command as a user does: a child process, with a folder of its own for temporary data. */
+/**
+ * Runs the `troupe` command as a user does: a child process, with a folder of its own for temporary data. Or the same
+ * command line in this process, which has its modules already: starting them anew costs more than most commands do.
+ */
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -6,7 +9,8 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { isFull } from './support.ts'
+import { runCli } from '@troupe/cli'
+import { isFull, runningHere, until } from './support.ts'
 
 export const troupe = fileURLToPath(new URL('../packages/cli/bin/troupe.js', import.meta.url))
 
@@ -53,7 +57,36 @@ export class TroupeCommand {
     return { ...result, left: readdirSync(temporary) }
   }
 
-  /** The same, interrupted once as by Ctrl-C, when what it has said matches `cue`. */
+  /** The same in this process; of its threads none is left. */
+  async runHere(...args: readonly string[]): Promise<Ended & { readonly left: string[] }> {
+    const temporary = join(this.scratch, `tmp-${++this.#runs}`)
+    mkdirSync(temporary, { recursive: true })
+    const said = { stdout: '', stderr: '' }
+    const stream = (to: keyof typeof said) => ({
+      write: (text: string) => {
+        said[to] += text
+      },
+    })
+    const signal = AbortSignal.timeout(BOUND_MS)
+    const context = { stdout: stream('stdout'), stderr: stream('stderr'), env: { NO_COLOR: '1' }, signal }
+    const { TMPDIR: before } = process.env
+    const runningBefore = runningHere()
+    process.env.TMPDIR = temporary
+    try {
+      const code = await runCli(args, context)
+      assert.ok(
+        !signal.aborted,
+        `troupe ${args.join(' ')} did not end within ${BOUND_MS} ms:\n${said.stderr}`,
+      )
+      await until('its threads are gone', () => runningHere() <= runningBefore)
+      return { code, ...said, left: readdirSync(temporary) }
+    } finally {
+      if (before === undefined) delete process.env.TMPDIR
+      else process.env.TMPDIR = before
+    }
+  }
+
+  /** The first, interrupted once as by Ctrl-C, when what it has said matches `cue`. */
   async interrupt(cue: RegExp, ...args: readonly string[]): Promise<Ended & { readonly left: string[] }> {
     const temporary = join(this.scratch, `tmp-${++this.#runs}`)
     const child = this.start(args, temporary)

@@ -10,26 +10,23 @@ const command = new TroupeCommand()
 after(() => command.remove())
 
 /** The JSON that a command gives on stdout. */
-async function queue(place: readonly string[], word: string, ...args: readonly string[]) {
-  const { code, stdout, stderr, left } = await command.run(
-    'queue',
-    word,
-    'jobs',
-    ...args,
-    ...place,
-    '--json',
-    '-',
-  )
-  assert.equal(code, 0, stderr)
-  assert.deepEqual(left, [])
-  return JSON.parse(stdout)
-}
+const queueBy =
+  (run: TroupeCommand['run']) =>
+  async (place: readonly string[], word: string, ...args: readonly string[]) => {
+    const { code, stdout, stderr, left } = await run('queue', word, 'jobs', ...args, ...place, '--json', '-')
+    assert.equal(code, 0, stderr)
+    assert.deepEqual(left, [])
+    return JSON.parse(stdout)
+  }
+
+const queue = queueBy((...args) => command.runHere(...args))
+const queueAsChild = queueBy((...args) => command.run(...args))
 
 /** All that there is, once. */
 async function useQueue(place: readonly string[]): Promise<void> {
   const file = join(command.scratch, 'lines.json')
   writeFileSync(file, '{"n":1}\n\n{"n":2}\n{"n":3}\n')
-  assert.equal((await queue(place, 'send', '--file', file)).sent, 3)
+  assert.equal((await queueAsChild(place, 'send', '--file', file)).sent, 3)
   const data = ['--data', '"x"', '--id', 'x', '--key', 'k']
   assert.equal((await queue(place, 'send', ...data)).sent, 1)
   assert.equal((await queue(place, 'send', ...data)).duplicates, 1)
@@ -38,7 +35,7 @@ async function useQueue(place: readonly string[]): Promise<void> {
   assert.deepEqual([isPaused, messages], [true, 4])
   assert.deepEqual((await queue(place, 'consume', '--wait', '300')).consumed, [])
   await queue(place, 'resume')
-  const { consumed } = await queue(place, 'consume', '--count', '2')
+  const { consumed } = await queueAsChild(place, 'consume', '--count', '2')
   assert.deepEqual(
     consumed.map((each: { data: unknown }) => each.data),
     [{ n: 1 }, { n: 2 }],
@@ -53,16 +50,16 @@ async function useQueue(place: readonly string[]): Promise<void> {
 describe('troupe queue', () => {
   test('on a directory', async () => {
     const directory = join(command.scratch, 'data')
-    const none = await command.run('queue', 'stats', 'jobs', '--directory', directory)
+    const none = await command.runHere('queue', 'stats', 'jobs', '--directory', directory)
     assert.equal(none.code, 64)
     assert.match(none.stderr, /--directory is .*; expected a directory that is there/)
     const place = ['--directory', directory]
-    assert.equal((await queue(place, 'send', '--data', '{"n":1}')).sent, 1)
+    assert.equal((await queueAsChild(place, 'send', '--data', '{"n":1}')).sent, 1)
     const { consumed } = await queue(place, 'consume', '--keep')
     assert.deepEqual(consumed[0].data, { n: 1 })
     const [waiting] = await queue(place, 'peek')
     assert.deepEqual([waiting.data, waiting.deliveries], [{ n: 1 }, 1])
-    const unknown = await command.run('queue', 'stats', 'job', '--directory', directory)
+    const unknown = await command.runHere('queue', 'stats', 'job', '--directory', directory)
     assert.deepEqual([unknown.code, unknown.stdout], [64, ''])
     assert.match(unknown.stderr, /QUEUE is "job"; expected one of jobs/)
   })

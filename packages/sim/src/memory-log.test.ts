@@ -88,6 +88,20 @@ describe('a log on a memory disk', () => {
     assert.deepEqual(terms(log), [1, 1, 1])
   })
 
+  test('a flipped bit of what is rolled back is gone with it: damage lies within the log', () => {
+    const log = opened()
+    log.snapshotIndex = () => 0
+    log.persist(request(1, { entries: [entry(1, 1), entry(2, 1), entry(3, 1)] }))
+    log.write()
+    log.flip(1)
+    log.flip(3)
+    log.crash(0)
+    assert.ok(log.rollBack(2))
+    log.open()
+    assert.equal(log.lastIndex, 1)
+    assert.deepEqual(log.damaged, [{ from: 1, to: 1 }])
+  })
+
   test('holds its caller to the contract', () => {
     const broken: ((log: MemoryLog) => void)[] = [
       (log) => log.persist(request(3)),

@@ -190,6 +190,8 @@ export class MemoryLog implements LogStore {
     if (lost <= 0) return false
     this.#rolledBackFrom = lastIndex
     this.#lost = entries.splice(-lost)
+    // What is gone is not damaged: the older state knows of no bit that was flipped in it.
+    for (const { index } of this.#lost) this.flipped.delete(index)
     this.seen = this.flushed.copy()
     return true
   }

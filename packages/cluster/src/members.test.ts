@@ -48,7 +48,7 @@ describe('a node that is admitted', () => {
     const leader = new Leader()
     const late = (error: unknown) =>
       RaftError.is(error, 'TIMEOUT') && /^n4 is a learner, and no voter yet: .*n4 lags/.test(error.message)
-    await assert.rejects(leader.members.admit(n4, 500), late)
+    await assert.rejects(leader.members.admit(n4, 1500), late)
     leader.isCaughtUp = true
     const before = leader.asked.length
     await leader.members.admit(n4, 60_000)

@@ -92,8 +92,8 @@ type Told = readonly [payload: Uint8Array | undefined, timeMs: number, session: 
 class Pair {
   machine = new QueueMachine(context(OPTIONS))
   readonly naive = new NaiveQueues(ID_WINDOW_MS)
-  /** All handles that were ever given out, with the lane that they are of. */
-  readonly handles: { readonly handle: Handle; readonly lane: number }[] = []
+  /** All handles that were ever given out, with the lane that they are of, and to whom. */
+  readonly handles: { readonly handle: Handle; readonly lane: number; readonly consumer: number }[] = []
   /** What the machine was told; without a payload: that a connection has closed. */
   readonly told: Told[] = []
   #timeMs = 0
@@ -214,8 +214,9 @@ class Pair {
       case 'ack': {
         const { hasResults } = each as Extract<Step, { hasResults: boolean }>
         const results = hasResults ? handles.map((_, at) => at) : undefined
-        // More of them would be one run, which is missed as a whole.
-        if (handles.length === 1)
+        // More of them would be one run, which is missed as a whole. A run names what its consumer was given, by number:
+        // the same number of another consumer may name another message.
+        if (found.length === 1 && found[0]?.consumer === id)
           return [
             queueCommands.ackRuns(id, handles, results),
             attempt(() => offsetsOf(naive.ack(id, named, results))),
@@ -296,7 +297,7 @@ class Pair {
         consumer.held.map(({ position, delivery, deliveries }) => [position, delivery, deliveries]),
       )
       for (const [slot, position, delivery] of held)
-        this.#remember([slot, position, delivery], consumer.lane.number)
+        this.#remember([slot, position, delivery], consumer.lane.number, consumer.id)
     }
     for (const [name, group] of LANES) this.#compareLane(name, group)
     const positions = Array.from({ length: naive.lastPosition }, (_, before) => before + 1)
@@ -304,11 +305,12 @@ class Pair {
     assert.deepEqual(machine.query(queueQueries.results(positions)), outcomes)
   }
 
-  #remember(handle: Handle, number: number): void {
+  #remember(handle: Handle, lane: number, consumer: number): void {
     const isKnown = this.handles.some(
-      ({ handle: known, lane: of }) => of === number && known[1] === handle[1] && known[2] === handle[2],
+      ({ handle: [, position, delivery], ...of }) =>
+        of.lane === lane && of.consumer === consumer && position === handle[1] && delivery === handle[2],
     )
-    if (!isKnown) this.handles.push({ handle, lane: number })
+    if (!isKnown) this.handles.push({ handle, lane, consumer })
   }
 
   #compareLane(name: string, group: string): void {

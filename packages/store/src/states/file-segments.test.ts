@@ -3,6 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFile
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
+import { crc32 } from 'node:zlib'
 import { RaftError } from '@troupe/core'
 import { openFileSegments, type SegmentFolder } from './file-segments.ts'
 
@@ -141,6 +142,7 @@ describe('segments that are left at rest', () => {
     ['another’s', (path) => editNote(path, { identity: 'n2' })],
     ['of another boot', (path) => editNote(path, { boot: 'another' })],
     ['of another format', (path) => editNote(path, { format: 2 })],
+    ['with a changed digit', (path) => changeNote(path, (text) => text.replace('"index":7', '"index":6'))],
     ['without their end', (path) => truncateSync(join(path, 'rest'), 20)],
     ['without a segment', (path) => rmSync(join(path, '0001.segment'))],
     ['with a segment that is too short', (path) => truncateSync(join(path, '0003.segment'), 5)],
@@ -194,7 +196,17 @@ describe('segments that are left at rest', () => {
   })
 })
 
-function editNote(path: string, change: Record<string, unknown>): void {
+function changeNote(path: string, change: (text: string) => string): void {
   const file = join(path, 'rest')
-  writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, 'utf8')), ...change }))
+  const before = readFileSync(file, 'utf8')
+  const after = change(before)
+  assert.notEqual(after, before)
+  writeFileSync(file, after)
 }
+
+/** As another version, node or start would have written it. */
+const editNote = (path: string, change: Record<string, unknown>): void =>
+  changeNote(path, (before) => {
+    const text = JSON.stringify({ ...JSON.parse(before.split('\n')[1] as string), ...change })
+    return `${crc32(text)}\n${text}`
+  })

@@ -2,7 +2,8 @@
  * What a stop in good order leaves beside the segments of a machine, so that the next start need not load a snapshot:
  *
  *     <path>/state   all that is not in segments, as the machine gave it: blocks of 1 MiB, each compressed (zstd), behind its length and CRC-32
- *     <path>/rest    whose it is, what it stands for, which file has which segment, how long `state` is; written last
+ *     <path>/rest    whose it is, what it stands for, which file has which segment, how long `state` is;
+ *                    behind a CRC-32 of that; written last
  *
  * Nothing is flushed: it counts under the boot id of the stop alone, when the page cache has what was written. It is not
  * needed: what is missing, damaged, another's, or of another boot is passed over, and the snapshot is loaded.
@@ -66,7 +67,8 @@ export function findRestingState(path: string, identity: string): RestingState |
 
 function noteIn(path: string): RestNote | undefined {
   try {
-    return JSON.parse(readFileSync(join(path, REST_FILE), 'utf8'))
+    const [checksum, text = ''] = readFileSync(join(path, REST_FILE), 'utf8').split('\n')
+    return checksum === `${crc32(text)}` ? JSON.parse(text) : undefined
   } catch {
     return undefined
   }
@@ -121,7 +123,8 @@ export function writeRestingState(
     const stateBytes = writeState(join(path, STATE_FILE), pieces)
     const note: RestNote = { format: FORMAT, boot, ...about, stateBytes }
     const file = join(path, REST_FILE)
-    writeFileSync(`${file}.tmp`, JSON.stringify(note))
+    const text = JSON.stringify(note)
+    writeFileSync(`${file}.tmp`, `${crc32(text)}\n${text}`)
     renameSync(`${file}.tmp`, file)
   } catch (error) {
     removeRestingState(path)
